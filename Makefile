@@ -1,0 +1,88 @@
+# Every target sets up .venv first; once that is done it costs nothing until pyproject.toml changes.
+#   make PYTHON=python3.12 setup     another interpreter for a new .venv
+#   make JOBS=8 test                 more test workers
+
+PYTHON ?= python3
+JOBS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.mecsim-setup
+
+# One thread: the last bits of a result must not depend on the number of cores, and workers must not compete.
+export OPENBLAS_NUM_THREADS := 1
+export OMP_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+export VECLIB_MAXIMUM_THREADS := 1
+
+# uv if it is there, else venv with pip, else venv without ensurepip filled by the pip of $(PYTHON).
+define SETUP
+has_uv() { command -v uv >/dev/null 2>&1; }
+has_pip() { "$$1" -m pip --version >/dev/null 2>&1; }
+new_enough() { "$$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
+fail() { printf 'mecsim: %s\n' "$$@" >&2; exit 1; }
+
+# Scripts and the editable install hold absolute paths: a clone that was moved needs a new .venv.
+moved=no
+if [ -f $(STAMP) ] && [ "$$(cat $(STAMP))" != "$(CURDIR)" ]; then moved=yes; fi
+
+if [ $$moved = yes ] || ! new_enough $(BIN)/python; then
+  found=$$("$(PYTHON)" --version 2>&1) || found="not there"
+  new_enough "$(PYTHON)" || fail "Python 3.11 or newer is needed, and '$(PYTHON)' is $$found." \
+    "Install one and name it: make PYTHON=python3.12 setup"
+  rm -rf $(VENV)
+  if has_uv; then
+    uv venv --quiet --python "$(PYTHON)" $(VENV)
+  elif ! "$(PYTHON)" -m venv $(VENV) >/dev/null 2>&1; then
+    rm -rf $(VENV)
+    has_pip "$(PYTHON)" || fail "'$(PYTHON)' has neither ensurepip nor pip." \
+      "Install one of python3-venv, python3-pip or uv."
+    "$(PYTHON)" -m venv --without-pip $(VENV)
+  fi
+fi
+
+echo "mecsim: installing into $(VENV); the first time takes a minute or two"
+if has_uv; then
+  uv pip install --quiet --python $(BIN)/python -e '$(WHAT)'
+elif has_pip $(BIN)/python; then
+  $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '$(WHAT)'
+else
+  "$(PYTHON)" -m pip --python $(BIN)/python install --quiet --disable-pip-version-check -e '$(WHAT)'
+fi
+printf '%s\n' "$(CURDIR)" >$(STAMP)
+endef
+export SETUP
+WHAT := .[report,test,lint]
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test bench lint clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP) ## make .venv with mecsim and everything the other targets need
+
+demo: $(STAMP) ## compare policies on two simulated hours of moving users
+	$(BIN)/mecsim demo
+
+test: $(STAMP) ## run every test
+	$(BIN)/python -m pytest -n $(JOBS)
+
+bench: $(STAMP) ## measure the speed of the simulator
+	$(BIN)/python tests/bench/bench.py
+
+lint: $(STAMP) ## check style, types and which room imports which
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+clean: ## remove caches and builds; .venv and results stay
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov
+	find mecsim policies tests -type d -name __pycache__ -prune -exec rm -rf {} +
+
+$(STAMP): pyproject.toml
+	@sh -eu -c "$$SETUP"
+
+ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
+.PHONY: $(STAMP)
+endif
