@@ -1,0 +1,72 @@
+"""The exceptions a user can meet.
+
+Every class takes positional arguments only, so that ``type(e)(*e.args)`` and pickling give the
+same error back: SimPy and process pools rebuild exceptions that way and would otherwise lose them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class MecsimError(Exception):
+    """Root of every error that mecsim raises on purpose."""
+
+
+class _ProblemsError(MecsimError):
+    """An input with one or more problems, all of them listed.
+
+    Parameters
+    ----------
+    source : str
+        What was read: a file, or a word for where the text came from.
+    problems : iterable of str
+        One complete line for each problem.
+    """
+
+    def __init__(self, source: str, problems: Iterable[str]) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        super().__init__(source, self.problems)
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
+
+
+class ScenarioError(_ProblemsError):
+    """A scenario file that cannot be used."""
+
+
+class InstanceError(_ProblemsError):
+    """An instance file or instance arrays that cannot be used."""
+
+
+class PolicyError(MecsimError):
+    """Something is wrong with a policy or with what it returned."""
+
+
+class PolicyNotFound(PolicyError):
+    """No policy answers to the given name, or it cannot be imported."""
+
+
+class InvalidAllocation(PolicyError):
+    """A policy returned something that is not a feasible allocation."""
+
+
+class PolicyFailed(PolicyError):
+    """A policy raised an exception; it is chained as the cause."""
+
+
+class RunFailed(MecsimError):
+    """One or more runs of a comparison failed."""
+
+
+class ResultStoreError(MecsimError):
+    """A result folder cannot be written, or what it holds is not what was written."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the closest known name, or an empty string."""
+    close = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    return f"; did you mean '{close[0]}'?" if close else ""

@@ -1,0 +1,172 @@
+"""What a policy decides, and the judge of whether it may."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from mecsim.errors import InvalidAllocation
+from mecsim.system.arrays import Floats, Ints, frozen
+
+if TYPE_CHECKING:
+    from mecsim.system.instance import Instance
+
+TOLERANCE = 1e-6
+
+
+class Violation(NamedTuple):
+    """One broken constraint: ``where``'s ``field`` is ``value`` although ``rule``.
+
+    ``excess`` is how far the bound is passed, relative to the bound (infinite where no size
+    can be given: NaN, a wrong shape, an unknown server).
+    """
+
+    field: str
+    where: str
+    value: object
+    rule: str
+    excess: float
+
+    def __str__(self) -> str:
+        return f"{self.field} of {self.where} = {self.value}: {self.rule}"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Allocation:
+    """One decision for every user, MODEL.md section 1. Arrays are copied and read-only.
+
+    Parameters
+    ----------
+    server : (N,) int
+        Index of the serving server, m(n).
+    local_fraction : (N,) float
+        Share of the adapter that the user trains, phi in [0, 1].
+    bandwidth_hz : (N,) float
+        Bandwidth of the user's link, b.
+    user_power_w, server_power_w : (N,) float
+        Transmit power of the user, p, and of its server towards it, q.
+    user_gpu_flops, server_gpu_flops : (N,) float
+        Speed of one GPU in FLOP/s: the user's, f, and the server's for this user, g.
+
+    Raises
+    ------
+    InvalidAllocation
+        If a field cannot be read as an array of numbers, or a server is not a whole number.
+    """
+
+    server: Ints
+    local_fraction: Floats
+    bandwidth_hz: Floats
+    user_power_w: Floats
+    server_power_w: Floats
+    user_gpu_flops: Floats
+    server_gpu_flops: Floats
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            given = getattr(self, field.name)
+            try:
+                array = frozen(given, np.int64 if field.name == "server" else np.float64)
+                if field.name == "server" and not np.array_equal(array, np.asarray(given)):
+                    raise ValueError("not whole numbers")
+            except (TypeError, ValueError, OverflowError) as error:
+                kind = "whole numbers" if field.name == "server" else "numbers"
+                raise InvalidAllocation(f"{field.name} = {given!r}: must be an array of {kind}") from error
+            object.__setattr__(self, field.name, array)
+
+    @property
+    def columns(self) -> tuple[Floats, ...]:
+        """All fields but ``server``, in the order of the class."""
+        return (
+            self.local_fraction,
+            self.bandwidth_hz,
+            self.user_power_w,
+            self.server_power_w,
+            self.user_gpu_flops,
+            self.server_gpu_flops,
+        )
+
+    def violations(self, instance: Instance, tolerance: float = TOLERANCE) -> tuple[Violation, ...]:
+        """Return every broken constraint of MODEL.md section 1, none for a feasible allocation.
+
+        Parameters
+        ----------
+        instance : Instance
+            The system the allocation is for: N users, M servers, their budgets.
+        tolerance : float
+            A bound may be passed by this much, relative to it.
+        """
+        misshapen = _wrong_shapes(self, instance)
+        if misshapen:
+            return misshapen
+        found = _unknown_servers(self, instance)
+        upper = {
+            "local_fraction": np.ones(instance.user_count),
+            "user_power_w": instance.users.max_power_w,
+            "user_gpu_flops": instance.users.max_gpu_flops,
+        }
+        for name, values in zip(_COLUMN_NAMES, self.columns, strict=True):
+            found += _out_of_range(name, values, upper.get(name), tolerance)
+        return found if found else _over_budget(self, instance, tolerance)
+
+
+_COLUMN_NAMES = tuple(field.name for field in fields(Allocation))[1:]
+
+
+def _wrong_shapes(allocation: Allocation, instance: Instance) -> tuple[Violation, ...]:
+    expected = (instance.user_count,)
+    return tuple(
+        Violation(
+            name, "all users", f"array of shape {values.shape}", f"the shape must be {expected}", np.inf
+        )
+        for name, values in zip(
+            ("server", *_COLUMN_NAMES), (allocation.server, *allocation.columns), strict=True
+        )
+        if values.shape != expected
+    )
+
+
+def _unknown_servers(allocation: Allocation, instance: Instance) -> tuple[Violation, ...]:
+    count = instance.server_count
+    wrong = np.flatnonzero((allocation.server < 0) | (allocation.server >= count))
+    rule = f"must be a server, 0 to {count - 1}"
+    return tuple(Violation("server", f"user {n}", int(allocation.server[n]), rule, np.inf) for n in wrong)
+
+
+def _out_of_range(
+    name: str, values: Floats, upper: Floats | None, tolerance: float
+) -> tuple[Violation, ...]:
+    bound = np.full(values.shape, np.inf) if upper is None else upper
+    low = -tolerance * (np.max(np.abs(values), initial=0.0) if upper is None else upper)
+    good = np.isfinite(values) & (values >= low) & (values <= bound * (1.0 + tolerance))
+    if good.all():
+        return ()
+    found = []
+    for n in np.flatnonzero(~good):
+        value = float(values[n])
+        if not np.isfinite(value):
+            rule, excess = "must be a finite number", np.inf
+        elif value < 0:
+            rule, excess = "must be >= 0", -value / bound[n] if 0 < bound[n] < np.inf else np.inf
+        else:
+            rule = f"must be <= {bound[n]:.9g}"
+            excess = value / bound[n] - 1.0 if bound[n] > 0 else np.inf
+        found.append(Violation(name, f"user {n}", value, rule, float(excess)))
+    return tuple(found)
+
+
+def _over_budget(allocation: Allocation, instance: Instance, tolerance: float) -> tuple[Violation, ...]:
+    found = []
+    for name, values, budget in (
+        ("bandwidth_hz", allocation.bandwidth_hz, instance.servers.bandwidth_hz),
+        ("server_power_w", allocation.server_power_w, instance.servers.max_power_w),
+        ("server_gpu_flops", allocation.server_gpu_flops, instance.servers.max_gpu_flops),
+    ):
+        used = np.bincount(allocation.server, weights=values, minlength=instance.server_count)
+        for m in np.flatnonzero(used > budget * (1.0 + tolerance)):
+            rule = f"the sum over its users must be <= {budget[m]:.9g}"
+            excess = float(used[m] / budget[m] - 1.0)
+            found.append(Violation(name, f"server {m}", float(used[m]), rule, excess))
+    return tuple(found)

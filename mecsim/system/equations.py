@@ -1,0 +1,96 @@
+"""The equations of the static system, MODEL.md section 2.
+
+All in SI units. Functions of :data:`Value` take plain numbers or arrays that broadcast, and return
+the same; the others return arrays. A term whose work is zero is zero whatever the rate; a term
+with work and a zero rate is infinite.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+
+from mecsim.system.arrays import Floats
+
+Value = TypeVar("Value", float, Floats)
+
+
+def shannon_rate(
+    bandwidth_hz: float | Floats, power_w: float | Floats, gain: float | Floats, noise_w_per_hz: float
+) -> Floats:
+    """Return ``r = b log2(1 + h p / (N0 b))`` in bit/s; zero where the bandwidth is zero.
+
+    Parameters
+    ----------
+    bandwidth_hz, power_w, gain : float or array
+        Bandwidth b in Hz, transmit power p in W and linear power gain h of each link.
+    noise_w_per_hz : float
+        Noise power spectral density N0.
+    """
+    bandwidth = np.asarray(bandwidth_hz, dtype=np.float64)
+    received_w = np.asarray(gain, dtype=np.float64) * power_w
+    snr = np.zeros(np.broadcast(bandwidth, received_w).shape)
+    np.divide(received_w, noise_w_per_hz * bandwidth, out=snr, where=bandwidth > 0)
+    rate: Floats = bandwidth * np.log2(1.0 + snr)
+    return rate
+
+
+def time_for(work: Floats, rate: Floats) -> Floats:
+    """Return ``work / rate`` in s: 0 without work, infinite with work and a zero rate."""
+    time_s = np.where(work > 0, np.inf, 0.0)
+    np.divide(work, rate, out=time_s, where=(work > 0) & (rate > 0))
+    return time_s
+
+
+def local_work(local_fraction: Value, adapter_params: Value, flops_per_param: Value, epochs: Value) -> Value:
+    """Return the user's training work ``t d phi e_n`` in FLOP."""
+    return flops_per_param * adapter_params * local_fraction * epochs
+
+
+def server_work(local_fraction: Value, adapter_params: Value, flops_per_param: Value, epochs: Value) -> Value:
+    """Return the server's training work ``t d (1 - phi) e_m`` in FLOP."""
+    return local_work(1.0 - local_fraction, adapter_params, flops_per_param, epochs)
+
+
+def uplink_bits(local_fraction: Value, adapter_params: Value, bits_per_param: float) -> Value:
+    """Return the bits of the locally trained part, ``phi d w_b``."""
+    return local_fraction * adapter_params * bits_per_param
+
+
+def downlink_bits(local_fraction: Value, adapter_params: Value, bits_per_param: float) -> Value:
+    """Return the bits of the server-trained part, ``(1 - phi) d w_b``."""
+    return uplink_bits(1.0 - local_fraction, adapter_params, bits_per_param)
+
+
+def gpu_power(gpu_count: Value, kappa: Value, gpu_flops: Value) -> Value:
+    """Return the power of G GPUs at speed f each, ``G k f^3`` in W (dynamic voltage scaling)."""
+    return gpu_count * kappa * gpu_flops**3
+
+
+def gpu_energy(kappa: Value, gpu_flops: Value, work: Value) -> Value:
+    """Return the energy of training work, ``k f^2 * work`` in J."""
+    return kappa * gpu_flops**2 * work
+
+
+def radio_energy(power_w: Floats, time_s: Floats) -> Floats:
+    """Return ``p T`` in J: zero without a transfer, infinite for one that never ends."""
+    energy_j = np.where(np.isinf(time_s), np.inf, 0.0)
+    np.multiply(power_w, time_s, out=energy_j, where=np.isfinite(time_s))
+    return energy_j
+
+
+def score(
+    bandwidth_share: Floats, power_share: Floats, gpu_share: Floats, scale: float, slope: float
+) -> Floats:
+    """Return the service score ``s1 ln(1 + s2 (b/B + q/P + g/F))``, concave in the shares."""
+    result: Floats = scale * np.log(1.0 + slope * (bandwidth_share + power_share + gpu_share))
+    return result
+
+
+def service_cost_ratio(
+    total_score: float, max_delay_s: float, total_energy_j: float, delay_per_s: float, energy_per_j: float
+) -> float:
+    """Return ``SCR = sum v / (w_t max T + w_e sum E)``; zero when the cost is infinite, NaN without cost."""
+    cost = delay_per_s * max_delay_s + energy_per_j * total_energy_j
+    return float(total_score / cost) if cost > 0 else float("nan")

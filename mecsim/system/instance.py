@@ -1,0 +1,224 @@
+"""One snapshot of the system: who is there, with what devices, over which channels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from mecsim.errors import InstanceError
+from mecsim.system import equations as eq
+from mecsim.system.allocation import Allocation
+from mecsim.system.arrays import Floats, frozen
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Users:
+    """The users' devices and the work of one round each; arrays of shape (N,).
+
+    Parameters
+    ----------
+    adapter_params : count of adapter parameters, d_n
+    flops_per_param : FLOP of all tokens per adapter parameter, t_n
+    epochs : local training epochs, e_n
+    gpu_count : GPUs of the user, G_n
+    max_gpu_flops : top speed of one GPU in FLOP/s, F_n
+    kappa : power growth rate of one GPU in W/(FLOP/s)^3, k_n
+    max_power_w : transmit power budget in W, P_n
+    """
+
+    adapter_params: Floats
+    flops_per_param: Floats
+    epochs: Floats
+    gpu_count: Floats
+    max_gpu_flops: Floats
+    kappa: Floats
+    max_power_w: Floats
+
+    def __post_init__(self) -> None:
+        _freeze_all(self, "users")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Servers:
+    """The servers; arrays of shape (M,).
+
+    Parameters
+    ----------
+    bandwidth_hz : bandwidth to share out, B_m
+    epochs : training epochs at the server, e_m
+    gpu_count : GPUs of the server, G_m
+    max_gpu_flops : top speed of one GPU in FLOP/s, F_m
+    kappa : power growth rate of one GPU in W/(FLOP/s)^3, k_m
+    max_power_w : transmit power budget in W, P_m
+    """
+
+    bandwidth_hz: Floats
+    epochs: Floats
+    gpu_count: Floats
+    max_gpu_flops: Floats
+    kappa: Floats
+    max_power_w: Floats
+
+    def __post_init__(self) -> None:
+        _freeze_all(self, "servers")
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Weights of the cost: w_t in 1/s for the largest delay, w_e in 1/J for the total energy."""
+
+    delay_per_s: float = 0.5
+    energy_per_j: float = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Range s1 and normalisation s2 of the service score."""
+
+    scale: float = 1000.0 / float(np.log(2.0))
+    slope: float = 1.0 / 3.0
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Costs:
+    """What an allocation costs, per user and per phase (local, uplink, server, downlink).
+
+    Parameters
+    ----------
+    delay_s, energy_j : (N, 4) float
+        Times in s and energies in J of the four phases.
+    """
+
+    delay_s: Floats
+    energy_j: Floats
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Instance:
+    """A snapshot: N users, M servers, the power gains between them, MODEL.md section 1.
+
+    Parameters
+    ----------
+    users, servers : Users, Servers
+    gain : (N, M) float
+        Linear power gain, the same both ways.
+    noise_w_per_hz : float
+        Noise power spectral density N0.
+    bits_per_param : float
+        Bits per adapter parameter, w_b.
+    weights, score_law : Weights, Score
+    name : str
+
+    Raises
+    ------
+    InstanceError
+        Listing every array that has a wrong shape or a value that is not allowed.
+    """
+
+    users: Users
+    servers: Servers
+    gain: Floats
+    noise_w_per_hz: float
+    bits_per_param: float = 32.0
+    weights: Weights = Weights()
+    score_law: Score = Score()
+    name: str = "instance"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "gain", frozen(self.gain))
+        expected = (self.user_count, self.server_count)
+        problems = []
+        if self.gain.shape != expected:
+            problems.append(f"gain: the shape is {self.gain.shape}, must be {expected}")
+        elif not (np.isfinite(self.gain).all() and (self.gain >= 0).all()):
+            n, m = np.argwhere(~(np.isfinite(self.gain) & (self.gain >= 0)))[0]
+            problems.append(f"gain[{n}][{m}] = {self.gain[n, m]}: must be a finite number >= 0")
+        if not 0 < self.noise_w_per_hz < np.inf:
+            problems.append(f"noise_w_per_hz = {self.noise_w_per_hz}: must be a finite number > 0")
+        if not 0 <= self.bits_per_param < np.inf:
+            problems.append(f"bits_per_param = {self.bits_per_param}: must be a finite number >= 0")
+        if problems:
+            raise InstanceError(self.name, problems)
+
+    @property
+    def user_count(self) -> int:
+        """Number of users, N."""
+        return len(self.users.adapter_params)
+
+    @property
+    def server_count(self) -> int:
+        """Number of servers, M."""
+        return len(self.servers.bandwidth_hz)
+
+    def costs(self, allocation: Allocation) -> Costs:
+        """Return the delay and energy of every user and phase, MODEL.md section 2."""
+        u, s, m, a = self.users, self.servers, allocation.server, allocation
+        gain = self.gain[np.arange(self.user_count), m]
+        phi, d, t = a.local_fraction, u.adapter_params, u.flops_per_param
+        local_flop = eq.local_work(phi, d, t, u.epochs)
+        server_flop = eq.server_work(phi, d, t, s.epochs[m])
+        rate_up = eq.shannon_rate(a.bandwidth_hz, a.user_power_w, gain, self.noise_w_per_hz)
+        rate_down = eq.shannon_rate(a.bandwidth_hz, a.server_power_w, gain, self.noise_w_per_hz)
+        local_s = eq.time_for(local_flop, u.gpu_count * a.user_gpu_flops)
+        uplink_s = eq.time_for(eq.uplink_bits(phi, d, self.bits_per_param), rate_up)
+        server_s = eq.time_for(server_flop, s.gpu_count[m] * a.server_gpu_flops)
+        downlink_s = eq.time_for(eq.downlink_bits(phi, d, self.bits_per_param), rate_down)
+        local_j = eq.gpu_energy(u.kappa, a.user_gpu_flops, local_flop)
+        uplink_j = eq.radio_energy(a.user_power_w, uplink_s)
+        server_j = eq.gpu_energy(s.kappa[m], a.server_gpu_flops, server_flop)
+        downlink_j = eq.radio_energy(a.server_power_w, downlink_s)
+        return Costs(
+            frozen(np.stack([local_s, uplink_s, server_s, downlink_s], axis=1)),
+            frozen(np.stack([local_j, uplink_j, server_j, downlink_j], axis=1)),
+        )
+
+    def delay(self, allocation: Allocation) -> Floats:
+        """Return the delay T_n of one round of every user in s, shape (N,)."""
+        return np.asarray(self.costs(allocation).delay_s.sum(axis=1))
+
+    def energy(self, allocation: Allocation) -> Floats:
+        """Return the energy E_n of one round of every user in J, shape (N,)."""
+        return np.asarray(self.costs(allocation).energy_j.sum(axis=1))
+
+    def score(self, allocation: Allocation) -> Floats:
+        """Return the service score v_n of every user, shape (N,)."""
+        s, m = self.servers, allocation.server
+        return eq.score(
+            allocation.bandwidth_hz / s.bandwidth_hz[m],
+            allocation.server_power_w / s.max_power_w[m],
+            allocation.server_gpu_flops / s.max_gpu_flops[m],
+            self.score_law.scale,
+            self.score_law.slope,
+        )
+
+    def scr(self, allocation: Allocation) -> float:
+        """Return the service-cost ratio of the allocation."""
+        costs = self.costs(allocation)
+        return eq.service_cost_ratio(
+            float(self.score(allocation).sum()),
+            float(costs.delay_s.sum(axis=1).max()),
+            float(costs.energy_j.sum()),
+            self.weights.delay_per_s,
+            self.weights.energy_per_j,
+        )
+
+
+def _freeze_all(group: Any, kind: str) -> None:
+    """Make every field of Users or Servers a read-only (N,) array of positive numbers."""
+    problems = []
+    size: int | None = None
+    for field in fields(group):
+        array = frozen(getattr(group, field.name))
+        object.__setattr__(group, field.name, array)
+        size = array.size if size is None else size
+        if array.shape != (size,):
+            problems.append(f"{kind}.{field.name}: the shape is {array.shape}, must be {(size,)}")
+            continue
+        wrong = np.flatnonzero(~(np.isfinite(array) & (array > 0)))
+        problems += [f"{kind}[{i}].{field.name} = {array[i]}: must be a finite number > 0" for i in wrong]
+    if not size:
+        problems.append(f"{kind}: there must be at least one")
+    if problems:
+        raise InstanceError(kind, problems)
