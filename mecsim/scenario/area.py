@@ -1,0 +1,65 @@
+"""The map, and points on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, Field
+
+from mecsim.scenario.base import Real, Section, key, refusal
+
+_Side: TypeAlias = Annotated[Real, Field(gt=0, le=1e6)]
+_Point: TypeAlias = Annotated[
+    tuple[Real, Real], Field(json_schema_extra={"allowed": "two finite numbers [x, y] in metres"})
+]
+
+
+class Area(Section):
+    """The map: a rectangle with its lower left corner at (0, 0)."""
+
+    size_m: tuple[_Side, _Side] = key(
+        "Width and height of the area",
+        unit="m",
+        allowed="two numbers [width, height], each > 0 and <= 1000000",
+        example=[1000, 1000],
+    )
+
+
+_area: ContextVar[Area | None] = ContextVar("area", default=None)
+
+
+@contextmanager
+def standing_in(area: Area | None) -> Iterator[None]:
+    """Check all points that are validated inside the block against this area.
+
+    A point is checked where it is read, so that one outside is listed together with every other
+    problem of its table; a check of the finished table would not come to pass if anything in it is wrong.
+    """
+    token = _area.set(area)
+    try:
+        yield
+    finally:
+        _area.reset(token)
+
+
+def _inside(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    area = _area.get()
+    if area is None:
+        return points
+    width, height = area.size_m
+    allowed = f"must lie in the area, x from 0 to {width:g} and y from 0 to {height:g}"
+    outside = [
+        ((index,), allowed)
+        for index, (x, y) in enumerate(points)
+        if not (0 <= x <= width and 0 <= y <= height)
+    ]
+    if outside:
+        raise refusal(*outside)
+    return points
+
+
+Points: TypeAlias = Annotated[tuple[_Point, ...], AfterValidator(_inside)]
+"""Places on the map, in metres from its lower left corner."""

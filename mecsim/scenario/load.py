@@ -1,0 +1,62 @@
+"""From a file, or the name of a shipped scenario, to a `Scenario`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mecsim.errors import ScenarioError, nearest
+from mecsim.scenario.schema import Scenario
+from mecsim.scenario.shipped import shipped_files
+from mecsim.scenario.toml_text import LARGEST_BYTES, too_large
+
+
+def load_scenario(scenario: str | Path) -> Scenario:
+    """Return the scenario in a file, or the shipped scenario of that name.
+
+    Parameters
+    ----------
+    scenario : str or Path
+        A path, or a name such as ``"campus"``; an existing path comes first.
+
+    Raises
+    ------
+    ScenarioError
+        Lists every problem at once, each as `file:line: key = value: what is allowed`.
+    """
+    return Scenario.from_toml(read_scenario_text(scenario), str(scenario))
+
+
+def read_scenario_text(scenario: str | Path) -> str:
+    """Return the text of a scenario file or shipped scenario, without looking into it."""
+    source = str(scenario)
+    try:
+        return _read(_find(source)).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ScenarioError(source, [f"{source}: not UTF-8 text (byte {error.start})"]) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ScenarioError(source, [f"{source}: cannot be read: {reason}"]) from None
+
+
+def _find(source: str) -> Path:
+    path = Path(source)
+    if path.is_dir():
+        raise ScenarioError(source, [f"{source}: is a folder, must be a scenario file"])
+    if path.is_file():
+        return path
+    if path.exists():
+        raise ScenarioError(source, [f"{source}: is not a regular file"])
+    shipped = shipped_files()
+    name = path.name.removesuffix(".toml")
+    if source == path.name and name in shipped:
+        return shipped[name]
+    hint = nearest(name, shipped)
+    raise ScenarioError(source, [f"{source}: no such file, nor a shipped scenario{hint}"])
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(LARGEST_BYTES + 1)
+    if len(content) > LARGEST_BYTES:
+        raise too_large(str(path))
+    return content

@@ -1,0 +1,171 @@
+"""The scenario: everything a run depends on except the policy and the seed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
+
+from mecsim.errors import ScenarioError
+from mecsim.scenario.area import Area, standing_in
+from mecsim.scenario.base import Real, Section, key, refusal
+from mecsim.scenario.control import Handover, Objective, Reallocation, Record, Service
+from mecsim.scenario.equipment import Servers, Users
+from mecsim.scenario.mobility import Static
+from mecsim.scenario.problems import problem_lines
+from mecsim.scenario.radio import Channel
+from mecsim.scenario.toml_text import dump_toml, parse_toml
+from mecsim.scenario.workload import Workload
+
+
+class Scenario(Section):
+    """A validated scenario file; its values are in the units of the file.
+
+    Made by `load_scenario` or `Scenario.from_toml`.
+    """
+
+    schema_version: Literal[1] = key(
+        "Version of the file format", alias="schema", allowed="1, the only version so far", example=1
+    )
+    name: str = key(
+        "Short name, for tables and folders",
+        pattern=r"^\w[\w.-]{0,99}$",
+        allowed="1 to 100 letters, digits, '_', '-' or '.', not starting with '-' or '.'",
+        example="my-scenario",
+    )
+    description: str = key("What the scenario is about", default="", max_length=10_000)
+    duration_s: Annotated[Real, Field(gt=0, le=1e9)] = key("Simulated time", unit="s", example=3600)
+    warmup_s: Annotated[Real, Field(ge=0, le=1e9)] = key(
+        "Time at the start that averages leave out, less than duration_s", unit="s", default=0.0
+    )
+    area: Area = key("The map")
+    servers: Servers = key("The edge servers")
+    users: Users = key("The mobile users")
+    workload: Workload = key("The training work")
+    channel: Channel = key("The radio channel", default=Channel())
+    service: Service = key("What happens to unused grants", default=Service())
+    handover: Handover = key("Changes of server in mid-round", default=Handover())
+    reallocation: Reallocation = key("When the policy is asked, and what it knows", default=Reallocation())
+    objective: Objective = key("What policies are judged by", default=Objective())
+    record: Record = key("What is written down besides rounds", default=Record())
+
+    _text: str = PrivateAttr(default="")
+
+    @field_validator("warmup_s")
+    @classmethod
+    def _shorter_than_run(cls, value: float, info: ValidationInfo) -> float:
+        duration = info.data.get("duration_s")
+        if duration is not None and value >= duration:
+            raise refusal(((), f"must be less than duration_s = {duration:g}"))
+        return value
+
+    @field_validator("servers", "users", mode="wrap")
+    @classmethod
+    def _in_the_area(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        with standing_in(info.data.get("area")):
+            return handler(value)
+
+    @classmethod
+    def from_toml(cls, text: str, source: str = "<string>") -> Self:
+        """Return the scenario that a TOML text describes.
+
+        Parameters
+        ----------
+        text : str
+            Content of a scenario file.
+        source : str
+            What messages call it, usually the name of the file.
+
+        Raises
+        ------
+        ScenarioError
+            Lists every problem of the text.
+        """
+        scenario = cls._checked(parse_toml(text, source), source, text)
+        scenario._text = text
+        return scenario
+
+    @classmethod
+    def _checked(cls, tables: Mapping[str, Any], source: str, text: str | None = None) -> Self:
+        try:
+            return cls.model_validate(tables)
+        except ValidationError as error:
+            problems = problem_lines(error, cls, tables, source, text)
+        raise ScenarioError(source, problems)
+
+    def to_toml(self) -> str:
+        """Return a scenario file with every key, defaults included."""
+        return dump_toml(self.model_dump(by_alias=True, exclude_none=True))
+
+    @property
+    def text(self) -> str:
+        """The text this scenario was read from, or `to_toml` for one that was changed since."""
+        return self._text or self.to_toml()
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all values, whatever the spelling, the comments and the description."""
+        content = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"description"})
+        return hashlib.sha256(dump_toml(content).encode()).hexdigest()
+
+    def with_changes(self, changes: Mapping[str, Any]) -> Self:
+        """Return a scenario with other values at some keys, checked like a file.
+
+        Parameters
+        ----------
+        changes : mapping
+            Dotted key to value, such as ``{"servers.bandwidth_mhz": 20}``.
+
+        Raises
+        ------
+        ScenarioError
+            Lists every problem of the changed scenario.
+        """
+        source = f"{self.name} with changes"
+        tables = self.model_dump(by_alias=True, exclude_none=True)
+        for name, value in changes.items():
+            *outer, last = name.split(".")
+            table = tables
+            for step in outer:
+                table = table.setdefault(step, {})
+                if not isinstance(table, dict):
+                    raise ScenarioError(source, [f"{source}: {name}: {step} is not a table"])
+            table[last] = _plain(value)
+        return self._checked(tables, source)
+
+    def switched_off(self) -> list[str]:
+        """Return every physical effect that this scenario leaves out, one line each."""
+        effects = {
+            "shadowing: sigma_db = 0": self.channel.shadowing.sigma_db == 0,
+            "fast fading: model = 'none'": self.channel.fading.model == "none",
+            "receiver noise: noise_figure_db = 0": self.channel.noise_figure_db == 0,
+            "mobility: model = 'static'": isinstance(self.users.mobility, Static),
+            "transfer times: bits_per_param = 0": self.workload.bits_per_param == 0,
+            "handover interruption: latency_s = 0": self.handover.latency_s == 0,
+            "outdated channel knowledge: csi = 'instantaneous'": self.reallocation.csi == "instantaneous",
+            "decision time: decision_latency = 'none'": self.reallocation.decision_latency == "none",
+        }
+        return [effect for effect, is_off in effects.items() if is_off]
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether all values are equal; the text they came from does not matter."""
+        return isinstance(other, Scenario) and dict(self) == dict(other)
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
+
+
+def _plain(value: Any) -> Any:
+    """Return NumPy's numbers and arrays as Python's own."""
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.tolist() if hasattr(value, "tolist") else value

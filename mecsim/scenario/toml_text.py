@@ -1,0 +1,104 @@
+"""TOML text: reading it without trust, and writing it."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+from mecsim.errors import ScenarioError
+
+LARGEST_BYTES = 256 * 1024
+MOST_KEY_PARTS = 16
+LONGEST_QUOTE = 60
+
+# tomllib takes a time that grows with the square of the parts of a dotted key.
+_PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_LONG_KEY = re.compile(rf"(?<![\w-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{MOST_KEY_PARTS},}}")
+
+
+def parse_toml(text: str, source: str) -> dict[str, Any]:
+    """Return the tables of a TOML text.
+
+    Parameters
+    ----------
+    text : str
+        Anything.
+    source : str
+        What messages call it.
+
+    Raises
+    ------
+    ScenarioError
+        If the text is empty, too long, nested too deeply or not TOML.
+    """
+    if not text.strip():
+        raise ScenarioError(source, [f"{source}: is empty"])
+    if len(text) > LARGEST_BYTES:
+        raise too_large(source)
+    long_key = _LONG_KEY.search(text)
+    if long_key:
+        line = text.count("\n", 0, long_key.start()) + 1
+        raise ScenarioError(source, [f"{source}:{line}: has a key of more than {MOST_KEY_PARTS} parts"])
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ScenarioError(source, [f"{source}: brackets are nested too deeply"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(source, [_syntax_problem(source, text, str(error))]) from None
+    except ValueError:
+        raise ScenarioError(source, [f"{source}: an integer has thousands of digits"]) from None
+
+
+def too_large(source: str) -> ScenarioError:
+    """Return the error for a text of more than `LARGEST_BYTES`."""
+    return ScenarioError(source, [f"{source}: is larger than {LARGEST_BYTES // 1024} KiB"])
+
+
+def _syntax_problem(source: str, text: str, message: str) -> str:
+    """Put the line, which tomllib names last, where all messages have it, and say what it holds."""
+    lines = text.split("\n")
+    place = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message)
+    what = message[: place.start()] if place else message
+    line = int(place[1]) if place and place[1] else len(lines)
+    where = f"{source}:{line}: {shortened(lines[line - 1].strip())}"
+    if re.match(r"Cannot (overwrite|declare|mutate)", what):
+        return f"{where}: this key or table has been given before"
+    return f"{where}: not valid TOML: {what}"
+
+
+def shortened(text: str) -> str:
+    """Return a text fit for a message: not too long, and with nothing that controls a terminal."""
+    if len(text) > LONGEST_QUOTE:
+        text = f"{text[: LONGEST_QUOTE - 3]}..."
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def dump_toml(tables: Mapping[str, Any]) -> str:
+    """Return TOML text: plain keys first, then the tables, and inline what tables are inside those."""
+    plain = {name: value for name, value in tables.items() if not isinstance(value, Mapping)}
+    blocks = [_key_lines(plain)]
+    blocks += [f"[{name}]\n{_key_lines(table)}" for name, table in tables.items() if name not in plain]
+    return "\n".join(blocks)
+
+
+def _key_lines(table: Mapping[str, Any]) -> str:
+    return "".join(f"{name} = {toml_value(value)}\n" for name, value in table.items())
+
+
+def toml_value(value: object) -> str:
+    """Return a value as it is written in TOML."""
+    if isinstance(value, Mapping):
+        inside = ", ".join(f"{name} = {toml_value(item)}" for name, item in value.items())
+        return f"{{ {inside} }}" if inside else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml_value, value))}]"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return repr(value + 0.0)  # equal numbers look equal: -0.0 becomes 0.0
+    return str(value)
