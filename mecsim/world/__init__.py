@@ -1,0 +1,1 @@
+"""The world: pure functions of (scenario, seed, entity, time), MODEL.md section 9."""
