@@ -1,0 +1,108 @@
+"""The face policies see: what they observe, what they may implement.
+
+A policy is any object with ``allocate(observation) -> Allocation | None``. It may also have
+``reset(info, rng)``, called once before a run; all its randomness must come from that ``rng``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecsim.system.allocation import Allocation
+from mecsim.system.arrays import Floats, frozen
+from mecsim.system.instance import Instance
+
+
+class Phase(IntEnum):
+    """Where a user is in its round, MODEL.md section 10."""
+
+    IDLE = -1
+    LOCAL = 0
+    UPLINK = 1
+    SERVER = 2
+    DOWNLINK = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioInfo:
+    """What a policy may know of the run before it starts.
+
+    Parameters
+    ----------
+    name : str
+        Name of the scenario.
+    user_count, server_count : int
+        N and M.
+    duration_s, period_s : float
+        Length of the run and time between two decisions, in s.
+    """
+
+    name: str
+    user_count: int
+    server_count: int
+    duration_s: float
+    period_s: float
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Observation:
+    """What the policy sees at one epoch; every array is read-only.
+
+    Parameters
+    ----------
+    time_s : float
+        Simulated time of the decision.
+    instance : Instance
+        The snapshot of one whole round of every user, with the gains as the CSI model shows them.
+    phase : (N,) int8
+        The :class:`Phase` of every user.
+    remaining : (N,) float
+        Work left in that phase: FLOP in LOCAL and SERVER, bit in UPLINK and DOWNLINK, 0 when idle.
+    local_fraction : (N,) float
+        phi of the round in progress, fixed since its start; NaN when idle.
+    pinned : (N,) bool
+        Users that must stay with the server they have.
+    allocation : Allocation or None
+        The allocation in force; None before the first decision.
+    epoch : int
+        Number of the decision, from 0.
+    """
+
+    time_s: float
+    instance: Instance
+    phase: NDArray[np.int8]
+    remaining: Floats
+    local_fraction: Floats
+    pinned: NDArray[np.bool_]
+    allocation: Allocation | None
+    epoch: int = 0
+
+    @classmethod
+    def of(
+        cls, instance: Instance, *, time_s: float = 0.0, allocation: Allocation | None = None
+    ) -> Observation:
+        """Return the observation of a bare snapshot: everyone idle, nobody pinned."""
+        n = instance.user_count
+        return cls(
+            time_s=time_s,
+            instance=instance,
+            phase=frozen(np.full(n, Phase.IDLE), np.int8),
+            remaining=frozen(np.zeros(n)),
+            local_fraction=frozen(np.full(n, np.nan)),
+            pinned=frozen(np.zeros(n, dtype=bool), np.bool_),
+            allocation=allocation,
+        )
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Anything that allocates."""
+
+    def allocate(self, observation: Observation) -> Allocation | None:
+        """Return the decision for this epoch, or None to keep the allocation in force."""
+        ...

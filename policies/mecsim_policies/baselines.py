@@ -1,0 +1,135 @@
+"""Baselines without optimisation, MODEL.md section 4: rules for association, full power, equal split."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mecsim.policy import Observation, ScenarioInfo
+from mecsim.system.allocation import Allocation
+from mecsim.system.arrays import Ints
+from mecsim.system.instance import Instance
+
+
+def equal_split(instance: Instance, server: Ints, local_fraction: float) -> Allocation:
+    """Return full power and speed for users, and each server shared equally among its users.
+
+    Parameters
+    ----------
+    instance : Instance
+        The snapshot, N users and M servers.
+    server : (N,) int
+        The association.
+    local_fraction : float
+        phi of every user, in [0, 1].
+    """
+    users, servers = instance.users, instance.servers
+    sharers = np.bincount(server, minlength=instance.server_count)[server]
+    return Allocation(
+        server=server,
+        local_fraction=np.full(instance.user_count, local_fraction),
+        bandwidth_hz=servers.bandwidth_hz[server] / sharers,
+        user_power_w=users.max_power_w,
+        server_power_w=servers.max_power_w[server] / sharers,
+        user_gpu_flops=users.max_gpu_flops,
+        server_gpu_flops=servers.max_gpu_flops[server] / sharers,
+    )
+
+
+def keep_pinned(observation: Observation, server: Ints) -> Ints:
+    """Return the association with every pinned user left where it is."""
+    if observation.allocation is None:
+        return server
+    return np.where(observation.pinned, observation.allocation.server, server)
+
+
+def strongest_server(observation: Observation) -> Ints:
+    """Return the server with the largest gain for every user."""
+    return keep_pinned(observation, observation.instance.gain.argmax(axis=1))
+
+
+def fewest_users_first(observation: Observation) -> Ints:
+    """Return GUCAA's association: in index order, the server with the fewest users so far.
+
+    Ties go to the larger gain. Pinned users count from the start.
+    """
+    instance, current = observation.instance, observation.allocation
+    server = [-1] * instance.user_count
+    load = [0] * instance.server_count
+    if current is not None:
+        for n in np.flatnonzero(observation.pinned).tolist():
+            server[n] = int(current.server[n])
+            load[server[n]] += 1
+    for n, gains in enumerate(instance.gain.tolist()):
+        if server[n] < 0:
+            server[n] = min(range(len(load)), key=lambda m: (load[m], -gains[m]))
+            load[server[n]] += 1
+    return np.array(server, dtype=np.int64)
+
+
+class _FixedFraction:
+    """A policy whose only parameter is the share of the adapter that users train.
+
+    Parameters
+    ----------
+    local_fraction : float
+        phi of every user, in [0, 1].
+    """
+
+    def __init__(self, local_fraction: float = 0.5) -> None:
+        number = isinstance(local_fraction, int | float) and not isinstance(local_fraction, bool)
+        if not (number and 0 <= local_fraction <= 1):
+            raise ValueError(f"local_fraction = {local_fraction!r}: must be a number from 0 to 1")
+        self.local_fraction = float(local_fraction)
+
+
+class Rucaa(_FixedFraction):
+    """RUCAA: a server drawn uniformly at random for each user, equal split.
+
+    The draw is made once for a run: a user stays with the server it was given.
+    """
+
+    def __init__(self, local_fraction: float = 0.5) -> None:
+        super().__init__(local_fraction)
+        self._draw = 0
+
+    def reset(self, info: ScenarioInfo, rng: np.random.Generator) -> None:
+        """Draw the key that fixes the association for the whole run."""
+        self._draw = int(rng.integers(2**62))
+
+    def allocate(self, observation: Observation) -> Allocation:
+        """Return the random association with an equal split."""
+        instance = observation.instance
+        rng = np.random.default_rng(self._draw)
+        server = rng.integers(instance.server_count, size=instance.user_count)
+        return equal_split(instance, keep_pinned(observation, server), self.local_fraction)
+
+
+class Gucaa(_FixedFraction):
+    """GUCAA: each user in turn joins the server with the fewest users, equal split."""
+
+    def allocate(self, observation: Observation) -> Allocation:
+        """Return the balanced association with an equal split."""
+        return equal_split(observation.instance, fewest_users_first(observation), self.local_fraction)
+
+
+class Nearest(_FixedFraction):
+    """Each user joins the server with the largest gain, equal split."""
+
+    def allocate(self, observation: Observation) -> Allocation:
+        """Return the strongest-gain association with an equal split."""
+        return equal_split(observation.instance, strongest_server(observation), self.local_fraction)
+
+
+class LocalOnly(Nearest):
+    """Users train the whole adapter themselves (phi = 1) and send it to the strongest server."""
+
+    def __init__(self) -> None:
+        super().__init__(local_fraction=1.0)
+
+
+class EdgeOnly(Nearest):
+    """The strongest server trains the whole adapter (phi = 0) and sends it back."""
+
+    def __init__(self) -> None:
+        super().__init__(local_fraction=0.0)
+
