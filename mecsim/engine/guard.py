@@ -1,0 +1,120 @@
+"""Calls the policy and lets nothing but a feasible allocation through."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from mecsim.errors import InvalidAllocation, PolicyError, PolicyFailed
+from mecsim.policy import Observation, Policy, ScenarioInfo
+from mecsim.system.allocation import Allocation
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What came of one call: the allocation now in force, and how it came about.
+
+    ``status`` is ``new``, ``kept`` (the policy returned None) or ``held`` (what it returned was
+    not feasible and the run says to hold the last allocation). ``iterations`` is what the policy
+    says of itself in an attribute of that name, 0 if it has none.
+    """
+
+    allocation: Allocation
+    status: Literal["new", "kept", "held"]
+    cpu_s: float
+    iterations: int
+
+
+class Guard:
+    """Checks every decision, MODEL.md section 11.
+
+    Parameters
+    ----------
+    policy : Policy
+    label : str
+        What to call the policy in messages.
+    on_invalid : {"raise", "hold"}
+        What to do about an allocation that is not feasible.
+    """
+
+    def __init__(self, policy: Policy, label: str, on_invalid: Literal["raise", "hold"]) -> None:
+        self._policy, self._label, self._on_invalid = policy, label, on_invalid
+        self.holds = 0
+
+    def reset(self, info: ScenarioInfo, rng: np.random.Generator) -> None:
+        """Call the policy's optional ``reset``.
+
+        Raises
+        ------
+        PolicyFailed
+            If it raised; the cause is chained.
+        """
+        hook = getattr(self._policy, "reset", None)
+        if hook is None:
+            return
+        try:
+            hook(info, rng)
+        except Exception as error:
+            raise PolicyFailed(
+                f"policy '{self._label}' raised {type(error).__name__} in reset: {error}"
+            ) from error
+
+    def decide(self, observation: Observation) -> Decision:
+        """Return the decision for an observation.
+
+        Raises
+        ------
+        PolicyFailed
+            If the policy raised; the cause is chained.
+        InvalidAllocation
+            If the allocation is not feasible, naming fields, users, values and bounds.
+        """
+        where = f"policy '{self._label}' at t = {observation.time_s:g} s (epoch {observation.epoch})"
+        began = time.process_time()
+        try:
+            answer: object = self._policy.allocate(observation)
+        except InvalidAllocation as error:
+            return self._refused(f"{where}: {error}", observation, time.process_time() - began, error)
+        except Exception as error:
+            raise PolicyFailed(f"{where} raised {type(error).__name__}: {error}") from error
+        cpu_s = time.process_time() - began
+        if answer is None and observation.allocation is not None:
+            return self._decision(observation.allocation, "kept", cpu_s)
+        problem = _problem(answer, observation)
+        if problem:
+            return self._refused(f"{where}: {problem}", observation, cpu_s)
+        return self._decision(answer, "new", cpu_s)  # type: ignore[arg-type]  # _problem has looked
+
+    def _refused(
+        self, message: str, observation: Observation, cpu_s: float, cause: PolicyError | None = None
+    ) -> Decision:
+        if self._on_invalid == "raise" or observation.allocation is None:
+            raise InvalidAllocation(message) from cause
+        self.holds += 1
+        return self._decision(observation.allocation, "held", cpu_s)
+
+    def _decision(
+        self, allocation: Allocation, status: Literal["new", "kept", "held"], cpu_s: float
+    ) -> Decision:
+        return Decision(allocation, status, cpu_s, int(getattr(self._policy, "iterations", 0)))
+
+
+def _problem(answer: object, observation: Observation) -> str:
+    """Return what is wrong with an answer, or an empty string."""
+    if answer is None:
+        return "returned None, but there is no allocation to keep yet"
+    if not isinstance(answer, Allocation):
+        return f"returned {type(answer).__name__}, must be an Allocation or None"
+    violations = [str(violation) for violation in answer.violations(observation.instance)]
+    before = observation.allocation
+    if not violations and before is not None:
+        for n in (observation.pinned & (answer.server != before.server)).nonzero()[0]:
+            rule = f"is pinned to server {before.server[n]}"
+            violations.append(f"server of user {n} = {answer.server[n]}: {rule}")
+    more = f"; and {len(violations) - _SHOWN} more" if len(violations) > _SHOWN else ""
+    return "; ".join(violations[:_SHOWN]) + more

@@ -1,0 +1,169 @@
+"""What happened, in columns: one row a round, an epoch, a generation, a position."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecsim.engine.round import RoundLog
+from mecsim.scenario.schema import Scenario
+from mecsim.system.equations import service_cost_ratio
+from mecsim.world.world import World
+
+Table = dict[str, NDArray[Any]]
+
+OUTCOMES = np.array(["finished", "unfinished"])
+
+_PHASES = ("local", "uplink", "server", "downlink")
+_CHUNK_ROWS = 4096
+
+# 137 bytes a round; the delay and the energy are sums of other columns and made at the end.
+_ROUND = np.dtype(
+    [("user", "i4"), ("round", "i4"), ("server_first", "i2"), ("server_last", "i2")]
+    + [("local_fraction", "f8"), ("start_s", "f8")]
+    + [(f"{phase}_s", "f8") for phase in _PHASES]
+    + [("stall_s", "f8"), ("interruption_s", "f8"), ("wait_s", "f8")]
+    + [(f"{phase}_j", "f8") for phase in _PHASES]
+    + [("score", "f8"), ("handovers", "i4"), ("moved_bits", "f8"), ("outcome", "i1")]
+)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class RunRecord:
+    """Everything one run recorded, columns as in DESIGN.md section 6.
+
+    Parameters
+    ----------
+    rounds, epochs, generations, positions : dict of arrays
+        The four tables.
+    ledger : dict of arrays
+        Work and energy of the whole run, for conservation: ``work_started``, ``work_served`` and
+        ``work_left`` (N, 4) by phase in FLOP and bit; ``user_meter_j`` (N,), ``server_meter_j`` (M,).
+    counts : dict
+        ``events`` scheduled, ``epochs``, ``holds``, ``handovers``, ``rounds`` finished.
+    """
+
+    rounds: Table
+    epochs: Table
+    generations: Table
+    positions: Table
+    ledger: Table
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRow:
+    """One row of the epochs table."""
+
+    epoch: int
+    time_s: float
+    score: float
+    delay_s: float
+    energy_j: float
+    scr: float
+    decision_cpu_s: float
+    iterations: int
+    status: str
+    handovers: int
+    realised_energy_j: float
+    rounds_finished: int
+
+
+class Recorder:
+    """Takes rounds and epochs as they end; 137 bytes a round."""
+
+    def __init__(self) -> None:
+        self._chunks: list[NDArray[Any]] = []
+        self._rows = 0
+        self._epochs: list[EpochRow] = []
+
+    def round(self, log: RoundLog, *, finished: bool) -> None:
+        """Take one round, finished or cut off by the end of the run."""
+        at = self._rows % _CHUNK_ROWS
+        if at == 0:
+            self._chunks.append(np.zeros(_CHUNK_ROWS, dtype=_ROUND))
+        self._chunks[-1][at] = (
+            log.user, log.index, log.server_first, log.server_last, log.local_fraction, log.start_s,
+            *log.time_s, log.stall_s, log.interruption_s, log.start_s - log.arrival_s,
+            *log.energy_j, log.mean_score(), log.handovers, log.moved_bits, 0 if finished else 1,
+        )  # fmt: skip
+        self._rows += 1
+
+    def epoch(self, row: EpochRow) -> None:
+        """Take one epoch, once it is over."""
+        self._epochs.append(row)
+
+    def tables(self, world: World) -> dict[str, Table]:
+        """Return the four tables."""
+        rounds = self._rounds()
+        return {
+            "rounds": rounds,
+            "epochs": {
+                name: np.array([getattr(row, name) for row in self._epochs])
+                for name in EpochRow.__dataclass_fields__
+            },
+            "generations": generations(rounds, world.scenario),
+            "positions": positions(world),
+        }
+
+    def _rounds(self) -> Table:
+        rows = np.concatenate([*self._chunks, np.zeros(0, dtype=_ROUND)])[: self._rows]
+        table: Table = {}
+        for name in rows.dtype.names or ():
+            column = np.ascontiguousarray(rows[name])
+            if name == "local_j":
+                parts = [*(f"{phase}_s" for phase in _PHASES), "stall_s", "interruption_s"]
+                table["delay_s"] = sum_columns(table, parts)
+            table[name] = OUTCOMES[column] if name == "outcome" else column
+            if name == "downlink_j":
+                table["energy_j"] = sum_columns(table, [f"{phase}_j" for phase in _PHASES])
+        return table
+
+
+def sum_columns(table: Table, names: list[str]) -> NDArray[np.float64]:
+    """Return the sum of some columns, added in the given order."""
+    total = table[names[0]].copy()
+    for name in names[1:]:
+        total += table[name]
+    return total
+
+
+def generations(rounds: Table, scenario: Scenario) -> Table:
+    """Return one row for each k whose k-th round every user has finished, MODEL.md section 13."""
+    finished = rounds["outcome"] == "finished"
+    index = rounds["round"][finished]
+    users = np.bincount(index)
+    score = np.bincount(index, weights=rounds["score"][finished])
+    energy_j = np.bincount(index, weights=rounds["energy_j"][finished])
+    delay_s = np.zeros(len(users))
+    np.maximum.at(delay_s, index, rounds["delay_s"][finished])
+    whole = np.flatnonzero(users == scenario.users.count)
+    weights = (scenario.objective.delay_weight_per_s, scenario.objective.energy_weight_per_j)
+    scr = [service_cost_ratio(score[k], delay_s[k], energy_j[k], *weights) for k in whole]
+    return {
+        "round": whole,
+        "users": users[whole],
+        "score": score[whole],
+        "delay_s": delay_s[whole],
+        "energy_j": energy_j[whole],
+        "scr": np.array(scr, dtype=np.float64),
+    }
+
+
+def positions(world: World) -> Table:
+    """Return where every user was, every ``record.positions_s`` seconds, in order of time."""
+    scenario = world.scenario
+    count = int(np.ceil(scenario.duration_s / scenario.record.positions_s))
+    times_s = np.arange(count, dtype=np.float64) * scenario.record.positions_s
+    users = np.arange(world.user_count)
+    place = world.position_m(users[None, :], times_s[:, None])
+    return {
+        "time_s": np.repeat(times_s, len(users)),
+        "user": np.tile(users, count),
+        "x_m": place[..., 0].ravel(),
+        "y_m": place[..., 1].ravel(),
+    }
+
