@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from mecsim.errors import InvalidAllocation, PolicyError, PolicyFailed
 from mecsim.policy import Observation, Policy, ScenarioInfo
 from mecsim.system.allocation import Allocation
+
+Status = Literal["new", "kept", "held"]
+STATUSES: tuple[Status, ...] = get_args(Status)
 
 _SHOWN = 5
 
@@ -25,7 +28,7 @@ class Decision:
     """
 
     allocation: Allocation
-    status: Literal["new", "kept", "held"]
+    status: Status
     cpu_s: float
     iterations: int
 
@@ -99,7 +102,7 @@ class Guard:
         return self._decision(observation.allocation, "held", cpu_s)
 
     def _decision(
-        self, allocation: Allocation, status: Literal["new", "kept", "held"], cpu_s: float
+        self, allocation: Allocation, status: Status, cpu_s: float
     ) -> Decision:
         return Decision(allocation, status, cpu_s, int(getattr(self._policy, "iterations", 0)))
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mecsim.engine.guard import STATUSES
 from mecsim.engine.round import RoundLog
 from mecsim.scenario.schema import Scenario
 from mecsim.system.equations import service_cost_ratio
@@ -15,20 +16,24 @@ from mecsim.world.world import World
 
 Table = dict[str, NDArray[Any]]
 
-OUTCOMES = np.array(["finished", "unfinished"])
-
 _PHASES = ("local", "uplink", "server", "downlink")
-_CHUNK_ROWS = 4096
+_CHUNK_ROWS = 1024
 
 # 137 bytes a round; the delay and the energy are sums of other columns and made at the end.
-_ROUND = np.dtype(
-    [("user", "i4"), ("round", "i4"), ("server_first", "i2"), ("server_last", "i2")]
-    + [("local_fraction", "f8"), ("start_s", "f8")]
-    + [(f"{phase}_s", "f8") for phase in _PHASES]
-    + [("stall_s", "f8"), ("interruption_s", "f8"), ("wait_s", "f8")]
-    + [(f"{phase}_j", "f8") for phase in _PHASES]
-    + [("score", "f8"), ("handovers", "i4"), ("moved_bits", "f8"), ("outcome", "i1")]
-)
+_ROUND: list[tuple[str, str]] = [
+    *[("user", "i4"), ("round", "i4"), ("server_first", "i2"), ("server_last", "i2")],
+    *[("local_fraction", "f8"), ("start_s", "f8")],
+    *[(f"{phase}_s", "f8") for phase in _PHASES],
+    *[("stall_s", "f8"), ("interruption_s", "f8"), ("wait_s", "f8")],
+    *[(f"{phase}_j", "f8") for phase in _PHASES],
+    *[("score", "f8"), ("handovers", "i4"), ("moved_bits", "f8"), ("outcome", "i1")],
+]
+_EPOCH: list[tuple[str, str]] = [
+    *[("epoch", "i4"), ("time_s", "f8"), ("score", "f8"), ("delay_s", "f8"), ("energy_j", "f8")],
+    *[("scr", "f8"), ("decision_cpu_s", "f8"), ("iterations", "i4"), ("status", "i1")],
+    *[("handovers", "i4"), ("realised_energy_j", "f8"), ("rounds_finished", "i4")],
+]
+_CODES = {"outcome": np.array(["finished", "unfinished"]), "status": np.array(STATUSES)}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -54,9 +59,8 @@ class RunRecord:
     counts: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class EpochRow:
-    """One row of the epochs table."""
+class EpochRow(NamedTuple):
+    """One row of the epochs table; ``status`` counts in :data:`~mecsim.engine.guard.STATUSES`."""
 
     epoch: int
     time_s: float
@@ -66,31 +70,28 @@ class EpochRow:
     scr: float
     decision_cpu_s: float
     iterations: int
-    status: str
+    status: int
     handovers: int
     realised_energy_j: float
     rounds_finished: int
 
 
 class Recorder:
-    """Takes rounds and epochs as they end; 137 bytes a round."""
+    """Takes rounds and epochs as they end."""
 
     def __init__(self) -> None:
-        self._chunks: list[NDArray[Any]] = []
-        self._rows = 0
-        self._epochs: list[EpochRow] = []
+        self._rounds = _Rows(_ROUND)
+        self._epochs = _Rows(_EPOCH)
 
     def round(self, log: RoundLog, *, finished: bool) -> None:
         """Take one round, finished or cut off by the end of the run."""
-        at = self._rows % _CHUNK_ROWS
-        if at == 0:
-            self._chunks.append(np.zeros(_CHUNK_ROWS, dtype=_ROUND))
-        self._chunks[-1][at] = (
-            log.user, log.index, log.server_first, log.server_last, log.local_fraction, log.start_s,
-            *log.time_s, log.stall_s, log.interruption_s, log.start_s - log.arrival_s,
-            *log.energy_j, log.mean_score(), log.handovers, log.moved_bits, 0 if finished else 1,
+        self._rounds.append(
+            (
+                log.user, log.index, log.server_first, log.server_last, log.local_fraction, log.start_s,
+                *log.time_s, log.stall_s, log.interruption_s, log.start_s - log.arrival_s,
+                *log.energy_j, log.mean_score(), log.handovers, log.moved_bits, 0 if finished else 1,
+            )
         )  # fmt: skip
-        self._rows += 1
 
     def epoch(self, row: EpochRow) -> None:
         """Take one epoch, once it is over."""
@@ -98,29 +99,47 @@ class Recorder:
 
     def tables(self, world: World) -> dict[str, Table]:
         """Return the four tables."""
-        rounds = self._rounds()
+        rounds = _with_sums(self._rounds.table())
         return {
             "rounds": rounds,
-            "epochs": {
-                name: np.array([getattr(row, name) for row in self._epochs])
-                for name in EpochRow.__dataclass_fields__
-            },
+            "epochs": self._epochs.table(),
             "generations": generations(rounds, world.scenario),
             "positions": positions(world),
         }
 
-    def _rounds(self) -> Table:
-        rows = np.concatenate([*self._chunks, np.zeros(0, dtype=_ROUND)])[: self._rows]
-        table: Table = {}
-        for name in rows.dtype.names or ():
-            column = np.ascontiguousarray(rows[name])
-            if name == "local_j":
-                parts = [*(f"{phase}_s" for phase in _PHASES), "stall_s", "interruption_s"]
-                table["delay_s"] = sum_columns(table, parts)
-            table[name] = OUTCOMES[column] if name == "outcome" else column
-            if name == "downlink_j":
-                table["energy_j"] = sum_columns(table, [f"{phase}_j" for phase in _PHASES])
-        return table
+
+class _Rows:
+    """A table that grows by rows, without moving those it has."""
+
+    def __init__(self, columns: list[tuple[str, str]]) -> None:
+        self._dtype = np.dtype(columns)
+        self._chunks: list[NDArray[np.void]] = []
+        self._count = 0
+
+    def append(self, row: tuple[Any, ...]) -> None:
+        at = self._count % _CHUNK_ROWS
+        if at == 0:
+            self._chunks.append(np.zeros(_CHUNK_ROWS, dtype=self._dtype))
+        self._chunks[-1][at] = row
+        self._count += 1
+
+    def table(self) -> Table:
+        rows = np.concatenate([*self._chunks, np.zeros(0, dtype=self._dtype)])[: self._count]
+        columns = {name: np.ascontiguousarray(rows[name]) for name in self._dtype.names or ()}
+        return {name: _CODES[name][column] if name in _CODES else column for name, column in columns.items()}
+
+
+def _with_sums(rounds: Table) -> Table:
+    """Return the rounds with the delay before the energies, and the energy before the score."""
+    table: Table = {}
+    for name, column in rounds.items():
+        if name == "local_j":
+            parts = [*(f"{phase}_s" for phase in _PHASES), "stall_s", "interruption_s"]
+            table["delay_s"] = sum_columns(table, parts)
+        if name == "score":
+            table["energy_j"] = sum_columns(table, [f"{phase}_j" for phase in _PHASES])
+        table[name] = column
+    return table
 
 
 def sum_columns(table: Table, names: list[str]) -> NDArray[np.float64]:

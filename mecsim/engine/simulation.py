@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 from simpy import Event
 
 from mecsim.engine.clock import Clock, Kind
-from mecsim.engine.guard import Decision, Guard
+from mecsim.engine.guard import STATUSES, Decision, Guard
 from mecsim.engine.recorder import EpochRow, Recorder, RunRecord, Table
 from mecsim.engine.round import RoundLog, life_of
 from mecsim.engine.service import FluidService
@@ -189,7 +188,7 @@ class Simulation:
             scr=eq.service_cost_ratio(score, delay_s, energy_j, weights.delay_per_s, weights.energy_per_j),
             decision_cpu_s=decision.cpu_s,
             iterations=decision.iterations,
-            status=decision.status,
+            status=STATUSES.index(decision.status),
             handovers=handovers,
             realised_energy_j=self.service.metered_j(),
             rounds_finished=self._finished,
@@ -201,8 +200,7 @@ class Simulation:
         if began is None:
             return
         self._recorder.epoch(
-            replace(
-                began,
+            began._replace(
                 realised_energy_j=self.service.metered_j() - began.realised_energy_j,
                 rounds_finished=self._finished - began.rounds_finished,
             )

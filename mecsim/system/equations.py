@@ -7,11 +7,14 @@ with work and a zero rate is infinite.
 
 from __future__ import annotations
 
+import math
 from typing import TypeVar
 
 import numpy as np
 
 from mecsim.system.arrays import Floats
+
+_BITS_PER_NAT = 1.0 / math.log(2.0)
 
 Value = TypeVar("Value", float, Floats)
 
@@ -32,7 +35,7 @@ def shannon_rate(
     received_w = np.asarray(gain, dtype=np.float64) * power_w
     snr = np.zeros(np.broadcast(bandwidth, received_w).shape)
     np.divide(received_w, noise_w_per_hz * bandwidth, out=snr, where=bandwidth > 0)
-    rate: Floats = bandwidth * np.log2(1.0 + snr)
+    rate: Floats = (bandwidth * _BITS_PER_NAT) * np.log1p(snr)
     return rate
 
 

@@ -18,7 +18,7 @@ from mecsim.world.waves import GRID
 from mecsim.world.workload import Workload
 
 WINDOW_BLOCKS = GRID
-_PAIRS_AT_ONCE = 16
+_PAIRS_AT_ONCE = 32
 
 
 class World:
