@@ -12,12 +12,12 @@ from pydantic import (
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
-    ModelWrapValidatorHandler,
     SerializationInfo,
     SerializerFunctionWrapHandler,
     model_serializer,
     model_validator,
 )
+from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import CoreSchema
 
 from mecsim.scenario.base import Real, Section, key, unknown_name
@@ -61,7 +61,10 @@ class GpuCard(Section):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"anyOf": [handler(core), {"enum": list(gpu_names())}], "allowed": _ALLOWED}
+        return {
+            "anyOf": [handler.resolve_ref_schema(handler(core)), {"enum": list(gpu_names())}],
+            "allowed": _ALLOWED,
+        }
 
 
 @cache

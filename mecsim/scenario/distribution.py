@@ -9,10 +9,10 @@ from pydantic import (
     AfterValidator,
     Field,
     GetJsonSchemaHandler,
-    ModelWrapValidatorHandler,
     model_serializer,
     model_validator,
 )
+from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import CoreSchema
 
 from mecsim.scenario.base import Real, Section, ascending, key, refusal, unknown_name
@@ -101,11 +101,18 @@ class Distribution(Section):
     @model_validator(mode="wrap")
     @classmethod
     def _from_file_form(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if isinstance(value, str):
+            value = cls._named(value)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return handler(value)
         if not 0 < value <= MOST:
             raise refusal(((), f"must be {_ALLOWED}"))
         return handler({"constant": value})
+
+    @classmethod
+    def _named(cls, name: str) -> object:
+        """Return what a name stands for; there are none for amounts in general."""
+        return name
 
     @model_validator(mode="after")
     def _of_one_kind(self) -> Self:
@@ -116,27 +123,24 @@ class Distribution(Section):
 
     @model_serializer
     def _to_file_form(self) -> float | dict[str, Any]:
-        if self.constant is not None:
+        if self.constant is not None and self.per == "user":
             return self.constant
         return {self.kind: getattr(self, self.kind)} | ({} if self.per == "user" else {"per": self.per})
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         number = {"type": "number", "exclusiveMinimum": 0, "maximum": MOST}
-        return {"anyOf": [handler(core), number], "allowed": _ALLOWED}
+        return {"anyOf": [handler.resolve_ref_schema(handler(core)), number], "allowed": _ALLOWED}
 
 
 class AdapterSize(Distribution):
     """How many parameters an adapter has; also the name of one in the catalogue may stand for it."""
 
-    @model_validator(mode="before")
     @classmethod
-    def _from_name(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        if value not in adapter_names():
+    def _named(cls, name: str) -> object:
+        if name not in adapter_names():
             raise unknown_name("adapter", adapter_names())
-        return adapter_params(value)
+        return adapter_params(name)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:

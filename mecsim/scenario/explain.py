@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from mecsim.errors import ScenarioError, nearest
 from mecsim.scenario.cards import adapter_names, adapter_params, adapter_source, gpu_card, gpu_names
-from mecsim.scenario.keys import Key, Keys
+from mecsim.scenario.keys import Key, Keys, keys_of
 from mecsim.scenario.schema import Scenario
 from mecsim.scenario.toml_text import toml_value
-
-
-@cache
-def scenario_keys() -> Keys:
-    """Return all keys that a scenario file may have."""
-    return Keys(Scenario)
 
 
 def explain(name: str) -> str:
@@ -32,7 +25,7 @@ def explain(name: str) -> str:
     ScenarioError
         If there is no such key; names the nearest one.
     """
-    keys = scenario_keys()
+    keys = keys_of(Scenario)
     if name in keys.by_name:
         key = keys.by_name[name]
         return _table(key, keys) if key.is_table else _key(key, keys)
@@ -50,7 +43,7 @@ def explain(name: str) -> str:
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema of scenario files, for editors that check while one types."""
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    return dialect | dict(scenario_keys().schema)
+    return dialect | dict(keys_of(Scenario).schema)
 
 
 def _key(key: Key, keys: Keys) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel
@@ -207,6 +207,12 @@ class Keys:
 
 def _example(fragment: Fragment) -> Any:
     return fragment.get("examples", [fragment.get("default")])[0]
+
+
+@cache
+def keys_of(model: type[BaseModel]) -> Keys:
+    """Return the keys of a model, which are worked out once."""
+    return Keys(model)
 
 
 def words_of(fragment: Fragment) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ def load_scenario(scenario: str | Path) -> Scenario:
     Parameters
     ----------
     scenario : str or Path
-        A path, or a name such as ``"campus"``; an existing path comes first.
+        A path, or a name such as ``"campus"``; an existing file comes first.
 
     Raises
     ------
@@ -40,16 +40,16 @@ def read_scenario_text(scenario: str | Path) -> str:
 
 def _find(source: str) -> Path:
     path = Path(source)
-    if path.is_dir():
-        raise ScenarioError(source, [f"{source}: is a folder, must be a scenario file"])
     if path.is_file():
         return path
-    if path.exists():
-        raise ScenarioError(source, [f"{source}: is not a regular file"])
     shipped = shipped_files()
     name = path.name.removesuffix(".toml")
     if source == path.name and name in shipped:
         return shipped[name]
+    if path.is_dir():
+        raise ScenarioError(source, [f"{source}: is a folder, must be a scenario file"])
+    if path.exists():
+        raise ScenarioError(source, [f"{source}: is not a regular file"])
     hint = nearest(name, shipped)
     raise ScenarioError(source, [f"{source}: no such file, nor a shipped scenario{hint}"])
 

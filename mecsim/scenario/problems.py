@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from mecsim.errors import nearest
 from mecsim.scenario.base import Path
-from mecsim.scenario.keys import Keys, Place, either, words_of
+from mecsim.scenario.keys import Keys, Place, either, keys_of, words_of
 from mecsim.scenario.locate import Lines
 from mecsim.scenario.toml_text import shortened, toml_value
 
@@ -36,7 +36,7 @@ def problem_lines(
     text : str or None
         The TOML text of `tables`, to find lines in; without it messages name no line.
     """
-    found = list(islice(_problems(error, Keys(model)), MOST_PROBLEMS))
+    found = list(islice(_problems(error, keys_of(model)), MOST_PROBLEMS))
     if text is None:
         told = [f"{source}: {_told(path, tables, message)}" for path, message in found]
     else:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    ConfigDict,
     Field,
     PrivateAttr,
     ValidationError,
@@ -32,6 +33,8 @@ class Scenario(Section):
 
     Made by `load_scenario` or `Scenario.from_toml`.
     """
+
+    model_config = ConfigDict(revalidate_instances="never")
 
     schema_version: Literal[1] = key(
         "Version of the file format", alias="schema", allowed="1, the only version so far", example=1
@@ -165,7 +168,9 @@ class Scenario(Section):
 
 
 def _plain(value: Any) -> Any:
-    """Return NumPy's numbers and arrays as Python's own."""
+    """Return a copy with NumPy's numbers and arrays as Python's own."""
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value.tolist() if hasattr(value, "tolist") else value

@@ -33,7 +33,7 @@ def shipped_files() -> dict[str, Path]:
     package = Path(__file__).parents[1]
     for folder in (package / "shipped_scenarios", package.parent / "scenarios"):
         if folder.is_dir():
-            return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+            return {path.stem: path for path in sorted(folder.glob("*.toml"), key=lambda path: path.stem)}
     return {}
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from textwrap import wrap
 
-from mecsim.scenario.explain import scenario_keys
-from mecsim.scenario.keys import Key, Keys
+from mecsim.scenario.keys import Key, Keys, keys_of
 from mecsim.scenario.schema import Scenario
 from mecsim.scenario.toml_text import toml_value
 
@@ -29,7 +28,7 @@ def new_scenario_text(name: str) -> str:
     ScenarioError
         If the name cannot be one.
     """
-    keys = scenario_keys()
+    keys = keys_of(Scenario)
     top = keys.directly_in("")
     blocks = [_comment(_HEAD), *(_entry(key, keys, name) for key in top if not key.is_table)]
     for table in top:

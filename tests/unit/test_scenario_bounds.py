@@ -1,0 +1,160 @@
+"""P4: just inside each bound is accepted, just outside refused with value and bound in the message."""
+
+import math
+
+import pytest
+
+from mecsim.errors import ScenarioError
+from mecsim.scenario.keys import keys_of
+from mecsim.scenario.load import load_scenario
+from mecsim.scenario.schema import Scenario
+from mecsim.scenario.toml_text import toml_value
+
+TINY = 5e-324
+
+# Key: lowest accepted, highest refused below it, highest accepted, lowest refused above it.
+BOUNDS = {
+    "duration_s": (1e-3, 0, 1e9, 1.1e9),
+    "warmup_s": (0, -1, 3599, 3600),
+    "servers.bandwidth_mhz": (TINY, 0, 1e6, 1000001),
+    "servers.max_power_w": (TINY, 0, 1e5, 100001),
+    "servers.gpu.peak_tflops": (TINY, 0, 1e6, 1000001),
+    "servers.gpu.board_power_w": (TINY, 0, 1e6, 1000001),
+    "servers.gpu_count": (1, 0, 1000000, 1000001),
+    "servers.gpu_utilisation": (TINY, 0, 1, 1.01),
+    "servers.epochs": (1, 0, 1000000, 1000001),
+    "users.count": (1, 0, 100000, 100001),
+    "users.max_power_w": (TINY, 0, 1e5, 100001),
+    "users.gpu.peak_tflops": (TINY, 0, 1e6, 1000001),
+    "users.gpu.board_power_w": (TINY, 0, 1e6, 1000001),
+    "users.gpu_count": (1, 0, 1000000, 1000001),
+    "users.gpu_utilisation": (TINY, 0, 1, 1.01),
+    "users.epochs": (1, 0, 1000000, 1000001),
+    "workload.rounds.think_s": (0, -1, 1e7, 1.1e7),
+    "workload.rounds.rate_per_s": (TINY, 0, 1e4, 10001),
+    "workload.rounds.period_s": (TINY, 0, 1e9, 1.1e9),
+    "workload.adapter_params.constant": (TINY, 0, 1e15, 1.1e15),
+    "workload.adapter_params.exponential": (TINY, 0, 1e15, 1.1e15),
+    "workload.token_bits.constant": (TINY, 0, 1e15, 1.1e15),
+    "workload.token_bits.exponential": (TINY, 0, 1e15, 1.1e15),
+    "workload.bits_per_token_id": (TINY, 0, 1e4, 10001),
+    "workload.flops_per_param_and_token": (TINY, 0, 1e6, 1000001),
+    "workload.bits_per_param": (0, -1, 1e4, 10001),
+    "channel.carrier_ghz": (0.1, 0.099, 100, 101),
+    "channel.min_distance_m": (TINY, 0, 1e4, 10001),
+    "channel.shadowing.sigma_db": (0, -1, 40, 41),
+    "channel.shadowing.decorrelation_m": (TINY, 0, 1e5, 100001),
+    "channel.fading.block_s": (1e-5, 0.9e-5, 100, 101),
+    "channel.noise_dbm_per_hz": (-250, -251, 0, 1),
+    "channel.noise_figure_db": (0, -1, 50, 51),
+    "handover.latency_s": (0, -1, 1e4, 10001),
+    "handover.backhaul_gbps": (TINY, 0, 1e6, 1000001),
+    "reallocation.period_s": (1e-3, 0.9e-3, 1e9, 1.1e9),
+    "objective.delay_weight_per_s": (0, -1, 1e9, 1.1e9),
+    "objective.energy_weight_per_j": (0, -1, 1e9, 1.1e9),
+    "objective.score_scale": (TINY, 0, 1e12, 1.1e12),
+    "objective.score_slope": (TINY, 0, 1e6, 1000001),
+    "record.positions_s": (1e-3, 0.9e-3, 1e9, 1.1e9),
+}
+
+# Bounds of both numbers of a pair, in the same order.
+PAIRS = {
+    "area.size_m": ([TINY, 1], [0, 1], [1e6, 1e6], [1e6, 1000001]),
+    "users.mobility.speed_mps": ([TINY, 1], [0, 1], [400, 400], [1, 401]),
+    "users.mobility.pause_s": ([0, 0], [-1, 0], [1e7, 1e7], [0, 1.1e7]),
+    "workload.token_bits.uniform": ([TINY, 1], [0, 1], [1e15, 1e15], [1, 1.1e15]),
+    "workload.adapter_params.uniform": ([TINY, 1], [0, 1], [1e15, 1e15], [1, 1.1e15]),
+}
+
+# Tables that a key needs around it, where the scenario below has others.
+SETTINGS = {
+    "servers.gpu.": {"servers.gpu": {"peak_tflops": 1, "board_power_w": 1}},
+    "users.gpu.": {"users.gpu": {"peak_tflops": 1, "board_power_w": 1}},
+    "users.mobility.": {"users.mobility": {"model": "random_waypoint", "speed_mps": [1, 2]}},
+    "workload.rounds.rate_per_s": {"workload.rounds": {"mode": "poisson", "rate_per_s": 1}},
+    "workload.rounds.period_s": {"workload.rounds": {"mode": "periodic", "period_s": 1}},
+    "workload.token_bits.": {"workload.token_bits": {}},
+    "workload.adapter_params.": {"workload.adapter_params": {}},
+}
+
+
+@pytest.fixture(scope="module")
+def paper() -> Scenario:
+    everywhere = {"servers.positions_m": [[0, 0], [0, 0]]}  # inside any area
+    return load_scenario("paper").with_changes(everywhere)
+
+
+def changed(paper, key, value):
+    """Return the scenario with a value at a key, or the message that refuses it."""
+    settings = next((more for start, more in SETTINGS.items() if key.startswith(start)), {})
+    try:
+        return paper.with_changes({**settings, key: value})
+    except ScenarioError as error:
+        return str(error)
+
+
+def holds(scenario, key):
+    value = scenario
+    for name in key.split("."):
+        value = getattr(value, name)
+    return list(value) if isinstance(value, tuple) else value
+
+
+@pytest.mark.parametrize("key", [*BOUNDS, *PAIRS])
+def test_bounds(paper, key):
+    inside_low, outside_low, inside_high, outside_high = (BOUNDS | PAIRS)[key]
+    for inside in (inside_low, inside_high):
+        accepted = changed(paper, key, inside)
+        assert isinstance(accepted, Scenario), accepted
+        assert holds(accepted, key) == inside
+    for outside in (outside_low, outside_high):
+        message = changed(paper, key, outside)
+        assert isinstance(message, str), f"{outside} accepted"
+        assert f"{key} = {toml_value(outside)}: must be" in message
+
+
+@pytest.mark.parametrize("key", BOUNDS)
+def test_messages_carry_the_bound(paper, key):
+    _, outside_low, _, outside_high = BOUNDS[key]
+    fragment = keys_of(Scenario).by_name[key].fragment
+    fragment = fragment.get("oneOf", [fragment])[0]
+    low = fragment.get("minimum", fragment.get("exclusiveMinimum"))
+    high = 3600 if key == "warmup_s" else fragment["maximum"]
+    assert f" {low:g}" in changed(paper, key, outside_low)
+    assert f" {high:.15g}" in changed(paper, key, outside_high)
+
+
+def test_every_number_is_in_the_table_above():
+    """Mutant: a new key without bounds, or without a test of them."""
+    numbers = set()
+    for name, key in keys_of(Scenario).by_name.items():
+        fragment = key.fragment.get("oneOf", [key.fragment])[0]
+        if fragment.get("type") in ("number", "integer") and "const" not in fragment:
+            assert {"minimum", "exclusiveMinimum"} & set(fragment), f"{name} has no lower bound"
+            assert "maximum" in fragment, f"{name} has no upper bound"
+            numbers.add(name)
+    numbers -= {"workload.adapter_params", "workload.token_bits"}  # numbers or tables: `.constant` is here
+    assert numbers == set(BOUNDS)
+
+
+@pytest.mark.parametrize("key", BOUNDS)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, True, "1", [[1]], {"x": 1}, 10**400])
+def test_no_key_takes_what_is_not_a_finite_number(paper, key, value):
+    """Mutants: `True` passes for 1, `nan` passes comparisons, "1" is converted, a huge integer overflows."""
+    message = changed(paper, key, value)
+    assert isinstance(message, str), f"{key} = {value} accepted"
+    assert "must be" in message
+    assert key in message
+
+
+@pytest.mark.parametrize("key", [key for key, bounds in BOUNDS.items() if key.endswith(("count", "epochs"))])
+def test_counts_are_whole(paper, key):
+    for value in (1.5, 2.0):
+        assert f"{key} = {value}: must be a whole number" in changed(paper, key, value)
+
+
+@pytest.mark.parametrize("key", [*BOUNDS, *PAIRS])
+def test_the_hash_covers_every_number(paper, key):
+    """Mutant: a key that is left out of the hash, so that other scenarios pass for this one."""
+    low, _, high, _ = (BOUNDS | PAIRS)[key]
+    assert changed(paper, key, low).sha256 != changed(paper, key, high).sha256
