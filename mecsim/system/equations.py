@@ -41,6 +41,7 @@ def shannon_rate(
 
 def time_for(work: Floats, rate: Floats) -> Floats:
     """Return ``work / rate`` in s: 0 without work, infinite with work and a zero rate."""
+    work, rate = np.broadcast_arrays(work, rate)
     time_s = np.where(work > 0, np.inf, 0.0)
     np.divide(work, rate, out=time_s, where=(work > 0) & (rate > 0))
     return time_s
@@ -78,6 +79,7 @@ def gpu_energy(kappa: Value, gpu_flops: Value, work: Value) -> Value:
 
 def radio_energy(power_w: Floats, time_s: Floats) -> Floats:
     """Return ``p T`` in J: zero without a transfer, infinite for one that never ends."""
+    power_w, time_s = np.broadcast_arrays(power_w, time_s)
     energy_j = np.where(np.isinf(time_s), np.inf, 0.0)
     np.multiply(power_w, time_s, out=energy_j, where=np.isfinite(time_s))
     return energy_j
