@@ -1,0 +1,1 @@
+"""What runs say together: intervals, paired differences, figures."""

@@ -1,0 +1,69 @@
+"""The command ``mecsim``. Importing this must stay cheap: heavy modules are imported where a command runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from io import TextIOWrapper
+
+import typer
+
+from mecsim.cli import policy_commands, run_commands, scenario_commands
+from mecsim.cli.console import INTERRUPTED, exit_code, explain_error
+from mecsim.errors import MecsimError
+from mecsim.results.blas import THREAD_VARIABLES
+
+app = typer.Typer(
+    name="mecsim",
+    help="Compare policies for mobile edge computing on the same simulated, moving world.",
+    epilog="Start with: mecsim demo",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+run_commands.register(app)
+policy_commands.register(app)
+scenario_commands.register(app)
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: bool = typer.Option(False, "--version", help="Print the version and leave."),
+) -> None:
+    if version:
+        from mecsim import __version__
+
+        typer.echo(f"mecsim {__version__}")
+        raise typer.Exit
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    0 done, 1 a run failed, 2 wrong input, 130 interrupted. Errors of mecsim become a message on
+    standard error; any other exception is a bug and keeps its traceback.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal or pipe that does not know a character gets a question mark, not a traceback.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    # Where BLAS cannot be told later, it reads this when it is loaded.
+    for name in THREAD_VARIABLES:
+        os.environ.setdefault(name, "1")
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="mecsim")
+    except SystemExit as done:
+        code = done.code if isinstance(done.code, int) else int(done.code is not None)
+    except MecsimError as error:
+        print(explain_error(error), file=sys.stderr)  # noqa: T201 - the one place where errors end
+        return exit_code(error)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    else:
+        code = 0
+    if code == INTERRUPTED:
+        print("mecsim: interrupted; finished runs are kept", file=sys.stderr)  # noqa: T201
+    return code

@@ -1,0 +1,134 @@
+"""What commands have in common: progress, messages, exit codes."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from mecsim.errors import InvalidAllocation, MecsimError, PolicyFailed, ResultStoreError, RunFailed
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+RUN_FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
+
+Tell = Callable[[float, str], None]
+_LINE_EVERY_S = 10.0
+
+
+def exit_code(error: MecsimError) -> int:
+    """Return the exit code of an error: 1 if a run failed, 2 if what was given is wrong."""
+    if isinstance(error, PolicyFailed | InvalidAllocation | RunFailed):
+        return RUN_FAILED
+    # A full disk is nobody's wrong input.
+    if isinstance(error, ResultStoreError) and isinstance(error.__cause__, OSError):
+        return RUN_FAILED
+    return WRONG_INPUT
+
+
+def explain_error(error: MecsimError) -> str:
+    """Return the message, and for an exception in a policy the places in the person's own files."""
+    lines = [str(error) or type(error).__name__]
+    if isinstance(error, PolicyFailed) and error.__cause__ is not None:
+        frames = traceback.extract_tb(error.__cause__.__traceback__)
+        lines += [
+            f"  {frame.filename}:{frame.lineno}: in {frame.name}: {frame.line}"
+            for frame in frames
+            if "site-packages" not in frame.filename and not frame.filename.endswith("guard.py")
+        ]
+    return "\n".join(lines)
+
+
+def say(message: str, *, quiet: bool = False) -> None:
+    """Write a line to standard error, unless silence was asked for."""
+    if not quiet:
+        typer.echo(message, err=True)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON object on standard output; NaN and infinity, which JSON has not, become null."""
+    typer.echo(json.dumps(_finite(value), indent=1, ensure_ascii=False))
+
+
+def print_table(table: Table) -> None:
+    """Print a rich table on standard output."""
+    from rich.console import Console
+
+    Console(width=output_width(), markup=False, highlight=False).print(table)
+
+
+def output_width() -> int:
+    """Return the width of the terminal, or plenty where standard output is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 200
+
+
+@contextmanager
+def progress(title: str, total: float, *, quiet: bool) -> Iterator[Tell]:
+    """Give a function that takes how much is done and a message.
+
+    A bar with the time left on a terminal, a line now and then elsewhere, nothing if ``quiet``;
+    always on standard error.
+    """
+    if quiet:
+        yield lambda done, message: None
+    elif sys.stderr.isatty():
+        yield from _bar(title, total)
+    else:
+        yield _lines(title, total)
+
+
+def _bar(title: str, total: float) -> Iterator[Tell]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=total)
+
+        def tell(done: float, message: str) -> None:
+            bar.update(task, completed=done)
+
+        yield tell
+
+
+def _lines(title: str, total: float) -> Tell:
+    began = last = time.monotonic()
+
+    def tell(done: float, message: str) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if done <= 0 or now - last < _LINE_EVERY_S:
+            return
+        last = now
+        left_s = (now - began) * (total - done) / done
+        say(f"{title}: {100 * done / total:.0f} %, about {duration(left_s)} left")
+
+    return tell
+
+
+def duration(seconds: float) -> str:
+    """Return a time as a person reads it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    if hasattr(value, "tolist"):
+        return _finite(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,190 @@
+"""``mecsim run``, ``compare`` and ``demo``."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mecsim.cli.console import RUN_FAILED, output_width, print_json, print_table, progress, say
+from mecsim.cli.options import (
+    JsonOption,
+    OutOption,
+    QuietOption,
+    ScenarioArgument,
+    SeedOption,
+    SetOption,
+    read_scenario,
+)
+
+if TYPE_CHECKING:
+    from mecsim.analysis.comparison import Comparison
+    from mecsim.scenario.schema import Scenario
+
+RESULTS = Path("results")
+DEMO_POLICIES = "rucaa,gucaa,nearest,local_only,edge_only"
+DEMO_REPLICATIONS = 6
+
+JobsOption = Annotated[int, typer.Option("--jobs", "-j", help="Worker processes; -1 for every core.")]
+ReplicationsOption = Annotated[int, typer.Option("--replications", "-r", min=1, help="Runs of each policy.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    examples: dict[Callable[..., None], str] = {
+        run: "mecsim run campus --policy gucaa --seed 1 --set servers.bandwidth_mhz=20",
+        compare: "mecsim compare campus --policies 'gucaa,nearest,mine.py:Mine:alpha=0.5,beta=2' -r 10",
+        demo: "mecsim demo --quiet",
+    }
+    for command, example in examples.items():
+        app.command(epilog=f"Example: {example}")(command)
+
+
+def run(
+    scenario: ScenarioArgument,
+    policy: Annotated[
+        str,
+        typer.Option(
+            "--policy", "-p", metavar="P", help="NAME, module:Class or file.py:Class, then :key=value,..."
+        ),
+    ] = "nearest",
+    seed: SeedOption = 0,
+    changes: SetOption = None,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Simulate one scenario under one policy and write the run's folder.
+
+    The folder is --out, or results/RUN-ID. A finished run that is there already is shown instead of
+    run again if nothing that its bits depend on has changed: scenario, policy, seed, code, packages,
+    processor. Otherwise it is replaced when the new run is complete. A policy of your own is always run.
+    """
+    from mecsim.cli.summaries import run_object, run_table
+    from mecsim.results.store import claim
+    from mecsim.study.plan import PolicyChoice, Run
+    from mecsim.study.runner import execute, finished
+
+    asked = Run(read_scenario(scenario, changes), PolicyChoice.of(policy), seed)
+    asked.policy.make()
+    folder = out or RESULTS / asked.run_id
+    claim(folder, asked.run_id)
+    results = finished(asked, folder)
+    if results is not None:
+        say(f"{folder} holds this very run; nothing was run again", quiet=quiet)
+    else:
+        with progress(asked.run_id, asked.scenario.duration_s, quiet=quiet) as tell:
+            results = execute(asked, out=folder, on_progress=lambda done_s: tell(done_s, ""))
+    if as_json:
+        print_json(run_object(results, folder))
+    else:
+        print_table(run_table(results, folder))
+
+
+def compare(
+    scenario: ScenarioArgument,
+    policies: Annotated[
+        str,
+        typer.Option(
+            "--policies",
+            "-p",
+            metavar="A,B,C",
+            show_default=False,
+            help="Policies separated by commas; a comma before key= stays within one policy.",
+        ),
+    ],
+    replications: ReplicationsOption = 10,
+    jobs: JobsOption = -1,
+    seed: SeedOption = 0,
+    changes: SetOption = None,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare policies on the same worlds: intervals, paired differences to the first policy, a figure.
+
+    Replication k has seed --seed + k under every policy. The folder --out, or
+    results/SCENARIO-HASH, gets one folder a run, comparison.csv, per_run.csv, comparison.png and
+    comparison.pdf. Finished runs that are there already are used again if nothing that their bits
+    depend on has changed, so an interrupted comparison goes on where it stopped, and a further
+    policy costs only its own runs. Policies of your own are always run.
+    """  # fmt: skip
+    _compare(read_scenario(scenario, changes), policies, replications, jobs, seed, out, quiet, as_json)
+
+
+def demo(
+    jobs: JobsOption = -1,
+    replications: ReplicationsOption = DEMO_REPLICATIONS,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare five policies over two simulated hours of ten people walking on a campus; about a minute."""
+    say(
+        "mecsim demo: five policies, the same two hours on a campus, every replication another world",
+        quiet=quiet,
+    )
+    _compare(read_scenario("campus", None), DEMO_POLICIES, replications, jobs, 0, out, quiet, as_json)
+
+
+def _compare(
+    scenario: Scenario,
+    policies: str,
+    replications: int,
+    jobs: int,
+    seed: int,
+    out: Path | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    from mecsim.analysis.comparison import compare as compare_policies
+    from mecsim.cli.summaries import comparison_object, comparison_table
+    from mecsim.study.plan import choose_policies, split_policies
+
+    choices = choose_policies(split_policies(policies))
+    folder = out or RESULTS / f"{scenario.name}-{scenario.sha256[:8]}"
+    title = f"{scenario.name}: {len(choices)} policies x {replications}"
+    with progress(title, len(choices) * replications, quiet=quiet) as tell, warnings.catch_warnings():
+        # Failed runs are named at the end.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        comparison = compare_policies(
+            scenario, choices, replications, seed=seed, jobs=jobs, out=folder,
+            on_progress=lambda done, total, message: tell(done, message),
+        )  # fmt: skip
+    files = comparison.save(folder)
+    if as_json:
+        print_json(comparison_object(comparison, files))
+    else:
+        print_table(comparison_table(comparison, narrow=output_width() < 110))
+        for line in _afterwards(comparison, files):
+            typer.echo(line)
+    _name_failures(comparison)
+
+
+def _afterwards(comparison: Comparison, files: list[Path]) -> list[str]:
+    reused, replaced = (sum(o.origin == kind for o in comparison.outcomes) for kind in ("reused", "replaced"))
+    lines = [f"note: {note}" for note in comparison.notes]
+    if reused:
+        lines.append(f"{reused} finished runs were there already and used again")
+    if replaced:
+        lines.append(
+            f"{replaced} finished runs of other code, packages or policies were run again and replaced"
+        )
+    lines.append(f"runs:   {comparison.out}")
+    lines.append(f"tables: {', '.join(str(file) for file in files if file.suffix == '.csv')}")
+    lines.append(f"figure: {', '.join(str(file) for file in files if file.suffix != '.csv')}")
+    return lines
+
+
+def _name_failures(comparison: Comparison) -> None:
+    if not comparison.failures:
+        return
+    total = len(comparison.outcomes)
+    say(f"{len(comparison.failures)} of {total} runs failed and are missing above:")
+    for outcome in comparison.failures:
+        say(f"  {outcome.run_id}: {outcome.error}")
+    say(f"tracebacks: {comparison.out}/failed-*.txt")
+    raise typer.Exit(RUN_FAILED)

@@ -1,0 +1,98 @@
+"""``mecsim validate``, ``explain``, ``scenarios``, ``new`` and ``schema``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mecsim.cli.console import print_json, print_table, say
+from mecsim.cli.options import JsonOption, QuietOption, ScenarioArgument, SetOption, read_scenario
+from mecsim.errors import MecsimError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command(epilog="Example: mecsim validate my_scenario.toml")(validate)
+    app.command(epilog="Example: mecsim explain channel.carrier_ghz")(explain)
+    app.command(epilog="Example: mecsim scenarios")(scenarios)
+    app.command(epilog="Example: mecsim new my_scenario.toml && mecsim validate my_scenario.toml")(new)
+    app.command(epilog="Example: mecsim schema > scenario.schema.json")(schema)
+
+
+def validate(
+    scenario: ScenarioArgument,
+    changes: SetOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a scenario file: every problem at once, with its line and what is allowed."""
+    loaded = read_scenario(scenario, changes)
+    if as_json:
+        described = {"name": loaded.name, "sha256": loaded.sha256, "switched_off": loaded.switched_off()}
+        print_json(described | {"scenario": loaded.model_dump(by_alias=True, mode="json")})
+    elif not quiet:
+        typer.echo(
+            f"{scenario}: a valid scenario ({loaded.users.count} users, {loaded.servers.count} servers, "
+            f"{loaded.duration_s:g} s)"
+        )
+        for effect in loaded.switched_off():
+            typer.echo(f"  switched off: {effect}")
+
+
+def explain(
+    key: Annotated[
+        str,
+        typer.Argument(metavar="KEY", help="A key, a table, a GPU or an adapter; all tables if left out."),
+    ] = "",
+    quiet: QuietOption = False,
+) -> None:
+    """Say what a key of a scenario file means: unit, default, allowed values, an example."""
+    from mecsim.scenario.explain import explain as explain_key
+
+    typer.echo(explain_key(key))
+    if not key:
+        say("more about one of them: mecsim explain KEY", quiet=quiet)
+
+
+def scenarios(quiet: QuietOption = False, as_json: JsonOption = False) -> None:
+    """List the scenarios that come with mecsim."""
+    from rich.table import Table
+
+    from mecsim.scenario.shipped import shipped
+
+    entries = shipped()
+    if as_json:
+        print_json([{"name": e.name, "description": e.description, "path": str(e.path)} for e in entries])
+        return
+    table = Table("scenario", "what it shows", "file")
+    for entry in entries:
+        table.add_row(entry.name, entry.description, str(entry.path))
+    print_table(table)
+    say("use one by its name: mecsim run campus; copy its file to change it", quiet=quiet)
+
+
+def new(
+    file: Annotated[Path, typer.Argument(metavar="SCENARIO", help="File to write.", show_default=False)],
+    quiet: QuietOption = False,
+) -> None:
+    """Write a new scenario file with every key explained; an existing file is left alone."""
+    from mecsim.scenario.template import new_scenario_text
+
+    path = file if file.suffix else file.with_suffix(".toml")
+    text = new_scenario_text(path.stem)
+    try:
+        with path.open("x", encoding="utf-8") as target:
+            target.write(text)
+    except OSError as error:
+        raise MecsimError(f"{path}: cannot be written: {error.strerror or error}") from error
+    say(f"{path}: written; next: mecsim validate {path}", quiet=quiet)
+
+
+def schema(quiet: QuietOption = False) -> None:
+    """Print the JSON schema of scenario files, for editors that check while one types."""
+    from mecsim.scenario.explain import json_schema
+
+    print_json(json_schema())
+    say("save it, and put '#:schema scenario.schema.json' on the first line of a scenario file", quiet=quiet)

@@ -1,0 +1,158 @@
+"""What a run and a comparison print: tables for people, objects for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mecsim.analysis.comparison import four_digits, plus_minus
+from mecsim.results.metrics import METRICS, run_metrics, run_notes
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from mecsim.analysis.comparison import Comparison
+    from mecsim.results.result import Results
+
+_SHOWN = ("scr", "delay_s", "delay_p95_s", "energy_j", "rounds_per_hour", "handovers_per_round")
+_ENERGY_PARTS = ("local", "uplink", "server", "downlink")
+
+
+def run_object(results: Results, folder: Path) -> dict[str, Any]:
+    """Return what ``mecsim run --json`` prints."""
+    manifest = results.manifest
+    described = (
+        "run_id",
+        "scenario",
+        "policy",
+        "seed",
+        "duration_s",
+        "warmup_s",
+        "digest",
+        "wall_s",
+        "cpu_s",
+    )
+    return {key: manifest[key] for key in described} | {
+        "folder": str(folder),
+        "metrics": run_metrics(results),
+        "counts": manifest["counts"],
+        "user_seconds_per_cpu_s": _speed(manifest),
+        "switched_off": manifest["switched_off"],
+        "notes": run_notes(results),
+    }
+
+
+def run_table(results: Results, folder: Path) -> Table:
+    """Return what happened in a run, as a table of two columns."""
+    from rich.table import Table
+
+    manifest = results.manifest
+    table = Table(
+        title=f"{manifest['scenario']}, {manifest['policy']}, seed {manifest['seed']}", show_header=False
+    )
+    table.add_column(style="bold")
+    table.add_column()
+    for name, text in (_what_happened(results) | _averages(results) | _circumstances(results)).items():
+        table.add_row(name, text)
+    table.add_row("folder", str(folder))
+    return table
+
+
+def _what_happened(results: Results) -> dict[str, str]:
+    manifest, stalls_s = results.manifest, results.rounds["stall_s"]
+    outcome = results.rounds["outcome"].value_counts()
+    held = results.epochs["status"].eq("held").sum()
+    size = f"{manifest['users']} users, {manifest['servers']} servers"
+    return {
+        "simulated": f"{manifest['duration_s']:g} s, {size}",
+        "rounds": f"{outcome.get('finished', 0)} finished, {outcome.get('unfinished', 0)} cut off by the end",
+        "handovers": f"{manifest['counts']['handovers']}",
+        "stalls": f"{stalls_s.sum():.4g} s in {stalls_s.gt(0).sum()} rounds",
+        "decisions": f"{len(results.epochs)}" + (f", {held} held as infeasible" if held else ""),
+    }
+
+
+def _averages(results: Results) -> dict[str, str]:
+    metrics, warmup_s = run_metrics(results), results.manifest["warmup_s"]
+    parts = ", ".join(f"{part} {metrics[f'{part}_j']:.3g}" for part in _ENERGY_PARTS)
+    return {
+        f"after a warm-up of {warmup_s:g} s" if warmup_s else "over the whole run": "",
+        "  SCR": _number(metrics["scr"], ""),
+        "  delay of a round": _number(metrics["delay_s"], "s"),
+        "  95th percentile": _number(metrics["delay_p95_s"], "s"),
+        "  energy of a round": f"{_number(metrics['energy_j'], 'J')} ({parts})",
+        "  rounds an hour, all users": _number(metrics["rounds_per_hour"], ""),
+        "  handovers a round": _number(metrics["handovers_per_round"], ""),
+        "  time for a decision": _number(1e3 * metrics["decision_cpu_s"], "ms"),
+    }
+
+
+def _circumstances(results: Results) -> dict[str, str]:
+    manifest = results.manifest
+    return {f"note {i + 1}": note for i, note in enumerate(run_notes(results))} | {
+        "switched off": "\n".join(manifest["switched_off"]) or "no physical effect",
+        "speed": f"{_speed(manifest):,.0f} user-seconds per CPU second ({manifest['cpu_s']:.2f} s of CPU)",
+    }
+
+
+def comparison_object(comparison: Comparison, files: list[Path]) -> dict[str, Any]:
+    """Return what ``mecsim compare --json`` prints."""
+    return {
+        "scenario": comparison.scenario,
+        "policies": list(comparison.policies),
+        "seeds": list(comparison.seeds),
+        "table": comparison.table.to_dict(orient="records"),
+        "failures": [{"run_id": o.run_id, "error": o.error} for o in comparison.failures],
+        "notes": list(comparison.notes),
+        "folder": str(comparison.out),
+        "files": [str(file) for file in files],
+    }
+
+
+def comparison_table(comparison: Comparison, *, narrow: bool = False) -> Table:
+    """Return policies down, metrics across; under each mean the paired difference to the first policy."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    replications, first = len(comparison.seeds), comparison.policies[0]
+    table = Table(
+        title=f"{comparison.scenario}, {replications} replications",
+        caption=f"mean ± 95 % half width; below: paired difference to {first}, * if its interval excludes 0",
+        box=SIMPLE_HEAD,
+        show_lines=True,
+        padding=(0, 0, 0, 1),
+    )
+    metrics = {metric.name: metric for metric in METRICS}
+    table.add_column("policy", style="bold", no_wrap=True)
+    for name in _SHOWN:
+        unit = f"\n({metrics[name].unit})" if metrics[name].unit not in ("1", "1/h") else ""
+        table.add_column(metrics[name].label.replace("/round", "\na round") + unit, justify="right")
+    rows = {(row["policy"], row["metric"]): row for row in comparison.table.to_dict(orient="records")}
+    for policy in comparison.policies:
+        cells = [_cell(rows[policy, name], replications) for name in _SHOWN]
+        if narrow:
+            cells = [cell.replace(" ± ", " ±").replace(" *", "*") for cell in cells]
+        table.add_row(policy, *cells)
+    return table
+
+
+def _cell(row: dict[Hashable, Any], replications: int) -> str:
+    own = plus_minus(row["mean"], row["high"] - row["mean"])
+    own += f" (n = {row['n']:.0f})" if row["n"] < replications else ""
+    if np.isnan(row["difference"]):
+        return own
+    half = row["difference_high"] - row["difference"]
+    sign = "+" if row["difference"] >= 0 else ""
+    sure = row["difference_low"] > 0 or row["difference_high"] < 0
+    return f"{own}\n{sign}{plus_minus(row['difference'], half)}{' *' if sure else '  '}"
+
+
+def _number(value: float, unit: str) -> str:
+    return f"{four_digits(value)} {unit}".rstrip()
+
+
+def _speed(manifest: dict[str, Any]) -> float:
+    return float(manifest["duration_s"] * manifest["users"] / max(manifest["cpu_s"], 1e-9))

@@ -1,0 +1,110 @@
+"""What, besides scenario, policy and seed, decides the bits of a result: code, versions, processor."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from mecsim.results.blas import thread_setting
+
+PACKAGES = ("numpy", "scipy", "simpy", "cvxpy", "clarabel", "scs", "ecos", "pandas", "pyarrow", "pydantic")
+OWN_PACKAGES = ("mecsim", "mecsim_policies")
+_FINGERPRINT = ("mecsim", "code_sha256", "python", "packages", "simd", "threads")
+
+
+@lru_cache(maxsize=1)
+def environment() -> dict[str, Any]:
+    """Return the code, package versions, processor features and thread settings of this process."""
+    return {
+        "mecsim": _version("mecsim"),
+        "code_sha256": code_sha256(),
+        "git_commit": git_commit(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "platform": platform.platform(),
+        "simd": simd_features(),
+        "threads": thread_setting(),
+    }
+
+
+def differences(recorded: dict[str, Any]) -> list[str]:
+    """Return what differs between a recorded environment and this one, as far as bits depend on it."""
+    here = _flat({key: environment()[key] for key in _FINGERPRINT})
+    there = _flat({key: recorded.get(key) for key in _FINGERPRINT})
+    return sorted(key for key in here.keys() | there.keys() if here.get(key) != there.get(key))
+
+
+@lru_cache(maxsize=1)
+def code_sha256() -> str:
+    """Return a hash of every source and data file of mecsim and of the policies that ship with it."""
+    total = hashlib.sha256()
+    for package in OWN_PACKAGES:
+        root = _package_folder(package)
+        files = sorted(path for path in root.rglob("*") if path.is_file()) if root else []
+        for path in files:
+            if path.suffix != ".pyc":
+                total.update(f"{package}/{path.relative_to(root or path).as_posix()}\n".encode())
+                total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
+
+
+@lru_cache(maxsize=1)
+def git_commit() -> str | None:
+    """Return the commit of a source checkout of mecsim, with ``-dirty`` if it was changed since.
+
+    None for an installed copy, also inside somebody else's repository.
+    """
+    folder = _package_folder("mecsim")
+    try:
+        _git(folder, "ls-files", "--error-unmatch", "__init__.py")
+        return _git(folder, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def simd_features() -> list[str]:
+    """Return the processor features that numpy's kernels use here; the last bits depend on them."""
+    import numpy as np
+
+    simd = np.show_config(mode="dicts")["SIMD Extensions"]
+    return [*simd["baseline"], *simd["found"]]
+
+
+def _package_folder(package: str) -> Path | None:
+    spec = find_spec(package)
+    return Path(spec.origin).parent if spec and spec.origin else None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _git(folder: Path | None, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments],  # noqa: S607 - whichever git the person uses
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=10,
+    )
+    return done.stdout.strip()
+
+
+def _flat(nested: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        if isinstance(value, dict):
+            flat |= {f"{key}.{inner}": v for inner, v in _flat(value).items()}
+        else:
+            flat[key] = value
+    return flat

@@ -1,0 +1,86 @@
+"""What a finished run, or several of them, give to the person who asked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mecsim.results.tables import MEASURED, TABLES, Column, to_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mecsim.engine.recorder import RunRecord
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Results:
+    """The four tables of a run (DESIGN.md 6) and where they come from.
+
+    Parameters
+    ----------
+    rounds, epochs, generations, positions : DataFrame
+        Columns as in ``mecsim.results.tables``. From ``load_results`` they also carry
+        ``scenario``, ``policy`` and ``seed``, first.
+    manifest : dict
+        Scenario, seed, policy, versions, times and counts of the run; from a folder of many
+        runs, ``{"runs": [...]}`` with one such manifest for each.
+    """
+
+    rounds: pd.DataFrame
+    epochs: pd.DataFrame
+    generations: pd.DataFrame
+    positions: pd.DataFrame
+    manifest: dict[str, Any]
+
+    @classmethod
+    def of(cls, record: RunRecord, manifest: dict[str, Any]) -> Results:
+        """Return the results of an engine's ``RunRecord``, checked against the contract.
+
+        Raises
+        ------
+        ResultStoreError
+            If a table of the record is not what the contract says.
+        """
+        frames = {name: to_frame(name, getattr(record, name)) for name in TABLES}
+        return cls(**frames, manifest=manifest)
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The four frames by name."""
+        return {name: getattr(self, name) for name in TABLES}
+
+    def digest(self) -> str:
+        """Return the SHA-256 of everything that is reproducible, as hexadecimal digits.
+
+        Covers the bits of every column of the contract but the measured ones
+        (``decision_cpu_s``); the keys that ``load_results`` adds are left out, so a run has the
+        same digest in memory and on disk. Equal digests mean bit-identical runs (DESIGN.md 7).
+        """
+        return tables_digest(self.tables)
+
+
+def tables_digest(frames: Mapping[str, pd.DataFrame]) -> str:
+    """Return the digest of :meth:`Results.digest` for frames by table name."""
+    total = hashlib.sha256()
+    for name, columns in TABLES.items():
+        for column in columns:
+            if column.name not in MEASURED:
+                total.update(f"{name}.{column.name}:{len(frames[name])}\n".encode())
+                total.update(_column_bytes(frames[name][column.name], column))
+    return total.hexdigest()
+
+
+def _column_bytes(values: pd.Series[Any], column: Column) -> bytes:
+    if column.dtype == "str":
+        codes, texts = values.factorize()
+        return "\0".join([*texts, ""]).encode() + codes.astype("<i8").tobytes()
+    numbers = values.to_numpy(column.dtype)
+    if column.dtype == "float64":
+        # A NaN has many bit patterns that mean the same.
+        numbers = np.where(np.isnan(numbers), np.nan, numbers)
+    return numbers.astype(numbers.dtype.newbyteorder("<")).tobytes()

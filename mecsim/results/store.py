@@ -1,0 +1,246 @@
+"""Run folders: written whole or not at all, checked when read.
+
+A folder holds one parquet file for each table and ``manifest.json``, which lists rows and SHA-256
+of each. All of it is written into a hidden folder beside the final one, flushed to disk, and
+renamed at the end: whatever has the final name is complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mecsim.errors import ResultStoreError
+from mecsim.results.result import Results
+from mecsim.results.tables import SCHEMA, TABLES, Column, table_problems
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+MANIFEST = "manifest.json"
+_PART = ".part"
+_COMPRESSION = "zstd"
+
+
+def write_run(results: Results, folder: str | Path) -> dict[str, Any]:
+    """Write one run as a folder and return its manifest, completed with files and hashes.
+
+    A folder that already holds the same run (the same ``run_id``) is replaced, once the new one
+    is complete. Anything else in the way is left alone.
+
+    Raises
+    ------
+    ResultStoreError
+        If the folder holds something else, or cannot be written; then nothing new is left behind.
+    """
+    target = Path(folder)
+    claim(target, str(results.manifest["run_id"]))
+    part = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}{_PART}"
+    try:
+        part.mkdir(parents=True)
+        manifest = _write_parts(results, part)
+        _publish(part, target)
+    except OSError as error:
+        raise ResultStoreError(
+            f"{target}: cannot be written: {error.strerror or error}; "
+            "free some space or choose another place with --out, then run again"
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return manifest
+
+
+def load_run(folder: str | Path) -> Results:
+    """Return the run in a folder, exactly as it was when it finished.
+
+    Raises
+    ------
+    ResultStoreError
+        If a file is missing or is not the one that was written, or the folder comes from
+        another version of the format.
+    """
+    root = Path(folder)
+    manifest = read_manifest(root)
+    frames = {name: _read_table(root, name, manifest["tables"][name]) for name in TABLES}
+    return Results(**frames, manifest=manifest)
+
+
+def read_manifest(folder: str | Path) -> dict[str, Any]:
+    """Return the manifest of a run folder.
+
+    Raises
+    ------
+    ResultStoreError
+        If there is none, it is damaged, or its schema is not the one this version reads.
+    """
+    path = Path(folder) / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ResultStoreError(
+            f"{path}: {error.strerror or error}; give a run folder, or a folder of them"
+        ) from error
+    except ValueError as error:
+        raise ResultStoreError(f"{path}: damaged ({error}); delete the folder and run again") from error
+    if not isinstance(manifest, dict) or "schema" not in manifest:
+        raise ResultStoreError(f"{path}: not the manifest of a mecsim run")
+    if manifest["schema"] != SCHEMA:
+        raise ResultStoreError(
+            f"{path}: schema = {manifest['schema']!r}: this version of mecsim reads {SCHEMA}; read it "
+            f"with mecsim {manifest.get('environment', {}).get('mecsim', 'of that time')}, or run again"
+        )
+    missing = [name for name in TABLES if name not in manifest.get("tables", {})]
+    if missing:
+        raise ResultStoreError(
+            f"{path}: damaged (no entry for {', '.join(missing)}); delete the folder and run again"
+        )
+    return manifest
+
+
+def claim(folder: str | Path, run_id: str) -> None:
+    """Make sure that a run may be written to a folder; ask this before hours of simulation.
+
+    Raises
+    ------
+    ResultStoreError
+        If the folder holds something else than that very run, or its parent cannot be made.
+    """
+    target = Path(folder)
+    advice = "choose another place with --out, or move it away"
+    make_folder(target.parent)
+    if target.is_dir() and not any(target.iterdir()):
+        return
+    if target.exists() and not (target / MANIFEST).is_file():
+        raise ResultStoreError(f"{target}: is there already and is no run folder; {advice}")
+    if target.exists() and (held := read_manifest(target).get("run_id")) != run_id:
+        raise ResultStoreError(f"{target}: holds another run ({held}); {advice}")
+
+
+def make_folder(folder: str | Path) -> Path:
+    """Return the folder, made if it was not there.
+
+    Raises
+    ------
+    ResultStoreError
+        If it cannot be made or written to.
+    """
+    path = Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResultStoreError(f"{path}: cannot be made: {error.strerror or error}") from error
+    if not os.access(path, os.W_OK):
+        raise ResultStoreError(f"{path}: cannot be written to; choose another place with --out")
+    return path
+
+
+def remove_parts(folder: Path) -> None:
+    """Delete what interrupted writers left in a folder of runs."""
+    for part in folder.glob(f".*{_PART}"):
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _write_parts(results: Results, part: Path) -> dict[str, Any]:
+    tables = {}
+    for name, frame in results.tables.items():
+        content = _parquet_bytes(name, frame)
+        _write_file(part / f"{name}.parquet", content)
+        tables[name] = {
+            "file": f"{name}.parquet",
+            "rows": len(frame),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+    manifest = results.manifest | {"schema": SCHEMA, "tables": tables}
+    _write_file(part / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode())
+    _flush_folder(part)
+    return manifest
+
+
+def _publish(part: Path, target: Path) -> None:
+    """Rename the complete folder to its final name; an older copy of the run goes away after that."""
+    if target.exists():
+        old = part.with_suffix(".old")
+        target.replace(old)
+        try:
+            part.replace(target)
+        except OSError:
+            old.replace(target)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        part.replace(target)
+    _flush_folder(target.parent)
+
+
+def _write_file(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut, where the system can do that."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _parquet_bytes(table: str, frame: pd.DataFrame) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = _arrow_schema(table)
+    # Through numpy: taken from pandas, a NaN would become a null, which is not a number that failed.
+    columns = [pa.array(frame[field.name].to_numpy(), type=field.type) for field in schema]
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_arrays(columns, schema=schema), sink, compression=_COMPRESSION)
+    return bytes(sink.getvalue())
+
+
+def _arrow_schema(table: str) -> pa.Schema:
+    """Return the parquet schema; unit and meaning of each column travel in the file."""
+    import pyarrow as pa
+
+    kinds = {"int64": pa.int64(), "float64": pa.float64(), "str": pa.string()}
+
+    def field(column: Column) -> pa.Field:
+        return pa.field(
+            column.name,
+            kinds[column.dtype],
+            nullable=False,
+            metadata={"unit": column.unit, "meaning": column.meaning},
+        )
+
+    return pa.schema([field(column) for column in TABLES[table]])
+
+
+def _read_table(root: Path, table: str, entry: dict[str, Any]) -> pd.DataFrame:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = root / f"{table}.parquet"
+    advice = "delete the folder and run again"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ResultStoreError(f"{path}: {error.strerror or error}; {advice}") from error
+    if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+        raise ResultStoreError(f"{path}: is not the file that was written (its SHA-256 differs); {advice}")
+    frame: pd.DataFrame = pq.read_table(pa.BufferReader(content)).to_pandas()
+    problems = table_problems(table, {name: frame[name].to_numpy() for name in frame.columns})
+    if problems or len(frame) != entry["rows"]:
+        raise ResultStoreError(
+            "\n".join(f"{path}: {p}; {advice}" for p in problems or ["rows differ from the manifest"])
+        )
+    return frame

@@ -1,0 +1,133 @@
+"""The output contract: every table's columns in order, with dtype, unit and meaning (DESIGN.md 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mecsim.errors import ResultStoreError, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA = 1
+KEYS = ("scenario", "policy", "seed")
+MEASURED = frozenset({"decision_cpu_s"})
+"""Columns that hold measured computing time: the only ones that differ when a run is repeated."""
+
+Kind = Literal["int64", "float64", "str"]
+
+
+class Column(NamedTuple):
+    """One column: its name, dtype, unit (``1`` for a pure number) and meaning."""
+
+    name: str
+    dtype: Kind
+    unit: str
+    meaning: str
+
+
+TABLES: Mapping[str, tuple[Column, ...]] = {
+    "rounds": (
+        Column("user", "int64", "1", "index of the user"),
+        Column("round", "int64", "1", "number of the round at this user, from 0"),
+        Column("server_first", "int64", "1", "server when the round started"),
+        Column("server_last", "int64", "1", "server when the round ended"),
+        Column("local_fraction", "float64", "1", "share of the adapter trained by the user, phi"),
+        Column("start_s", "float64", "s", "when the round started"),
+        Column("local_s", "float64", "s", "time in service, training at the user"),
+        Column("uplink_s", "float64", "s", "time in service, sending to the server"),
+        Column("server_s", "float64", "s", "time in service, training at the server"),
+        Column("downlink_s", "float64", "s", "time in service, sending to the user"),
+        Column("stall_s", "float64", "s", "time without any grant for the phase"),
+        Column("interruption_s", "float64", "s", "time lost to handovers"),
+        Column("wait_s", "float64", "s", "wait before the start, not part of the delay"),
+        Column("delay_s", "float64", "s", "phases, stalls and interruptions together"),
+        Column("local_j", "float64", "J", "energy of the user's GPUs"),
+        Column("uplink_j", "float64", "J", "energy of the user's radio"),
+        Column("server_j", "float64", "J", "energy of the server's GPUs for this round"),
+        Column("downlink_j", "float64", "J", "energy of the server's radio for this round"),
+        Column("energy_j", "float64", "J", "the four energies together"),
+        Column("score", "float64", "1", "time average of the service score over the round"),
+        Column("handovers", "int64", "1", "changes of server within the round"),
+        Column("moved_bits", "float64", "bit", "bits moved between servers by handovers"),
+        Column("outcome", "str", "", "finished, or unfinished when the run ended"),
+    ),
+    "epochs": (
+        Column("epoch", "int64", "1", "number of the decision, from 0"),
+        Column("time_s", "float64", "s", "when the policy was called"),
+        Column("score", "float64", "1", "predicted total score of the decision"),
+        Column("delay_s", "float64", "s", "predicted largest delay of the decision"),
+        Column("energy_j", "float64", "J", "predicted total energy of the decision"),
+        Column("scr", "float64", "1", "predicted service-cost ratio of the decision"),
+        Column(
+            "decision_cpu_s", "float64", "s", "CPU time the policy took; measured, so never the same twice"
+        ),
+        Column("iterations", "int64", "1", "iterations the policy reports"),
+        Column("status", "str", "", "how the decision came out"),
+        Column("handovers", "int64", "1", "users moved to another server in mid-round"),
+        Column("realised_energy_j", "float64", "J", "energy spent from this decision to the next"),
+        Column("rounds_finished", "int64", "1", "rounds finished from this decision to the next"),
+    ),
+    "generations": (
+        Column("round", "int64", "1", "the k of the k-th rounds of all users"),
+        Column("users", "int64", "1", "users in the generation"),
+        Column("score", "float64", "1", "total score of the k-th rounds"),
+        Column("delay_s", "float64", "s", "largest delay of the k-th rounds"),
+        Column("energy_j", "float64", "J", "total energy of the k-th rounds"),
+        Column("scr", "float64", "1", "realised service-cost ratio"),
+    ),
+    "positions": (
+        Column("time_s", "float64", "s", "when the position was sampled"),
+        Column("user", "int64", "1", "index of the user"),
+        Column("x_m", "float64", "m", "position, first axis"),
+        Column("y_m", "float64", "m", "position, second axis"),
+    ),
+}
+
+
+def to_frame(table: str, columns: Mapping[str, ArrayLike]) -> pd.DataFrame:
+    """Return the columns of one table as a frame, in the order and with the dtypes of the contract.
+
+    Raises
+    ------
+    ResultStoreError
+        Naming every column that is missing, unknown, of another length or of another kind.
+    """
+    import pandas as pd
+
+    arrays = {name: np.asarray(values) for name, values in columns.items()}
+    problems = table_problems(table, arrays)
+    if problems:
+        raise ResultStoreError("\n".join(problems))
+    return pd.DataFrame({c.name: pd.Series(arrays[c.name], dtype=c.dtype) for c in TABLES[table]})
+
+
+def table_problems(table: str, arrays: Mapping[str, NDArray[np.generic]]) -> list[str]:
+    """Return one line for each way in which the arrays differ from the contract of the table."""
+    expected = {column.name: column for column in TABLES[table]}
+    problems = [f"{table}.{name}: missing" for name in expected if name not in arrays]
+    problems += [
+        f"{table}.{name}: not a column of this table{nearest(name, expected)}"
+        for name in arrays
+        if name not in expected
+    ]
+    known = {name: array for name, array in arrays.items() if name in expected}
+    problems += [
+        f"{table}.{name}: {array.dtype} of shape {array.shape}, must be {expected[name].dtype}, one dimension"
+        for name, array in known.items()
+        if array.ndim != 1 or not _fits(array, expected[name].dtype)
+    ]
+    lengths = {name: len(array) for name, array in known.items() if array.ndim == 1}
+    if len(set(lengths.values())) > 1:
+        problems.append(f"{table}: columns of different lengths: {lengths}")
+    return problems
+
+
+def _fits(array: NDArray[np.generic], dtype: Kind) -> bool:
+    if dtype == "str":
+        return array.dtype.kind in "UTO"
+    return np.can_cast(array.dtype, np.dtype(dtype), "safe")

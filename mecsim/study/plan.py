@@ -1,0 +1,166 @@
+"""The runs of a study: policies x seeds, each with a name that says what it is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from mecsim.errors import PolicyNotFound
+from mecsim.registry import make_policy, parse_policy, policy_version
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from mecsim.policy import Policy
+    from mecsim.scenario.schema import Scenario
+
+    PolicyLike: TypeAlias = "str | Mapping[str, Any] | Policy | PolicyChoice"
+
+_OWN_MODULES = ("mecsim", "mecsim_policies")
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyChoice:
+    """One policy of a study.
+
+    Parameters
+    ----------
+    target : str
+        A registered name, ``package.module:Class`` or ``file.py:Class``.
+    parameters : dict
+        What it is made with.
+    label : str
+        What tables and figures call it.
+    instance : Policy or None
+        A ready-made policy; every run works on a copy of its own.
+    """
+
+    target: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+    label: str = ""
+    instance: Policy | None = None
+
+    @classmethod
+    def of(cls, given: PolicyLike, **parameters: Any) -> PolicyChoice:
+        """Return the choice a person wrote: a spec, ``{name, label, parameters...}``, or an object.
+
+        Raises
+        ------
+        PolicyNotFound
+            If it is none of these.
+        """
+        if isinstance(given, PolicyChoice):
+            return given
+        if isinstance(given, Mapping):
+            own = dict(given)
+            label = str(own.pop("label", ""))
+            if "name" not in own:
+                raise PolicyNotFound(f"policy {dict(given)!r}: the key 'name' is missing")
+            choice = cls.of(str(own.pop("name")), **(own | parameters))
+            return replace(choice, label=label or choice.label)
+        if isinstance(given, str):
+            target, own = parse_policy(given)
+            merged = own | parameters
+            return cls(target, merged, _label(target.rpartition(":")[2], merged))
+        if not callable(getattr(given, "allocate", None)) or isinstance(given, type):
+            raise PolicyNotFound(
+                f"policy {given!r}: must be a name, a mapping, or an object with allocate(observation)"
+            )
+        if parameters:
+            raise PolicyNotFound(f"policy {given!r} is made already: no parameters can be given with it")
+        kind = type(given)
+        return cls(f"{kind.__module__}:{kind.__qualname__}", {}, kind.__name__, given)
+
+    def make(self) -> Policy:
+        """Return a new policy, untouched by any other run."""
+        if self.instance is not None:
+            return deepcopy(self.instance)
+        return make_policy(self.target, **self.parameters)
+
+    @property
+    def version(self) -> str:
+        """What pins the policy's code, as far as that can be known."""
+        return "an object made in Python" if self.instance is not None else policy_version(self.target)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run: everything its tables are a function of, apart from code and versions."""
+
+    scenario: Scenario
+    policy: PolicyChoice
+    seed: int
+
+    @property
+    def run_id(self) -> str:
+        """``<scenario>-<policy>-s<seed>-<hash>``; the hash tells apart what the names do not."""
+        asked = [self.scenario.sha256, self.policy.target, self.policy.parameters, self.seed]
+        digest = hashlib.sha256(json.dumps(asked, sort_keys=True, default=repr).encode()).hexdigest()
+        name = f"{self.scenario.name}-{self.policy.label}-s{self.seed}"
+        return f"{_slug(name)}-{digest[:8]}"
+
+
+def plan(scenario: Scenario, policies: Sequence[PolicyChoice], replications: int, seed: int = 0) -> list[Run]:
+    """Return the runs of a paired comparison.
+
+    Replication k has the seed ``seed + k`` under every policy, hence the same world. Runs are
+    ordered by replication, so that a study stopped half-way holds complete pairs.
+    """
+    return [Run(scenario, policy, seed + k) for k in range(replications) for policy in policies]
+
+
+def choose_policies(policies: Iterable[PolicyLike]) -> list[PolicyChoice]:
+    """Return the policies of a comparison, each made once to see that it can be.
+
+    Labels that would be equal get their whole target; the same policy twice is an error.
+
+    Raises
+    ------
+    PolicyNotFound
+        Listing every policy that cannot be made.
+    """
+    choices, problems = [], []
+    for given in policies:
+        try:
+            choice = PolicyChoice.of(given)
+            choice.make()
+            choices.append(choice)
+        except PolicyNotFound as error:
+            problems.append(str(error))
+    labels = [choice.label for choice in choices]
+    choices = [
+        replace(c, label=_label(c.target, c.parameters)) if labels.count(c.label) > 1 else c for c in choices
+    ]
+    labels = [choice.label for choice in choices]
+    problems += [
+        f"policy '{label}' is given twice" for label in sorted(set(labels)) if labels.count(label) > 1
+    ]
+    if not choices and not problems:
+        problems.append("no policy is given")
+    if problems:
+        raise PolicyNotFound("\n".join(problems))
+    return choices
+
+
+def split_policies(text: str) -> list[str]:
+    """Split ``"a,b:x=1,y=2,c"`` into specs: a comma before ``key=`` belongs to the spec before it."""
+    return [part.strip() for part in re.split(r",(?!\s*[A-Za-z_]\w*\s*=)", text) if part.strip()]
+
+
+def is_own(policy: Policy) -> bool:
+    """Tell whether the policy's code ships with mecsim, so that its version is known for certain."""
+    return type(policy).__module__.partition(".")[0] in _OWN_MODULES
+
+
+def _label(name: str, parameters: Mapping[str, Any]) -> str:
+    settings = ",".join(f"{key}={value}" for key, value in parameters.items())
+    return f"{name}:{settings}" if settings else name
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^\w.=+-]+", "-", text).strip("-.")

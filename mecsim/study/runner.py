@@ -1,0 +1,147 @@
+"""Run one scenario under one policy and collect what came out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mecsim.results.blas import one_blas_thread
+from mecsim.results.provenance import differences, environment
+from mecsim.results.result import Results, tables_digest
+from mecsim.results.store import MANIFEST, claim, load_run, read_manifest, write_run
+from mecsim.results.tables import SCHEMA
+from mecsim.study.plan import PolicyChoice, Run, is_own
+
+if TYPE_CHECKING:
+    from mecsim.policy import Policy
+    from mecsim.scenario.schema import Scenario
+    from mecsim.study.plan import PolicyLike
+
+OnProgress = Callable[[float], None]
+
+
+def simulate(
+    scenario: Scenario | str | Path,
+    policy: PolicyLike = "nearest",
+    seed: int = 0,
+    *,
+    on_progress: OnProgress | None = None,
+    out: str | Path | None = None,
+    **parameters: Any,
+) -> Results:
+    """Simulate one scenario under one policy.
+
+    Parameters
+    ----------
+    scenario : Scenario, str or Path
+        A scenario, a scenario file, or the name of a shipped one.
+    policy : str, mapping or Policy
+        A name, ``package.module:Class``, ``file.py:Class``, each with optional parameters
+        (``"gucaa:local_fraction=0.3"``); or an object with ``allocate(observation)``, of which
+        the run uses a copy.
+    seed : int
+        Decides the world, together with the scenario, and the policy's own randomness.
+    on_progress : callable, optional
+        Called now and then with the simulated seconds done.
+    out : str or Path, optional
+        Folder to write the run to; it appears when the run is complete.
+    **parameters
+        Parameters of the policy.
+
+    Raises
+    ------
+    ScenarioError, PolicyNotFound
+        If there is no such scenario or policy.
+    InvalidAllocation, PolicyFailed
+        If the policy fails during the run.
+    ResultStoreError
+        If ``out`` holds something else or cannot be written.
+    """
+    run = Run(as_scenario(scenario), PolicyChoice.of(policy, **parameters), seed)
+    return execute(run, out=out, on_progress=on_progress)
+
+
+def as_scenario(scenario: Scenario | str | Path) -> Scenario:
+    """Return the scenario, loaded if it is a path or a name."""
+    from mecsim.scenario.load import load_scenario
+
+    return load_scenario(scenario) if isinstance(scenario, str | Path) else scenario
+
+
+def execute(run: Run, *, out: str | Path | None = None, on_progress: OnProgress | None = None) -> Results:
+    """Run, and write the folder if one is given; raise what :func:`simulate` raises."""
+    from mecsim.engine.simulation import Simulation
+
+    if out is not None:
+        claim(out, run.run_id)
+    policy, label = run.policy.make(), run.policy.label
+    started = datetime.now(UTC)
+    wall_s, cpu_s = time.perf_counter(), time.process_time()
+    with one_blas_thread():
+        record = Simulation(run.scenario, policy, run.seed, label=label, on_progress=on_progress).run()
+    wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
+    times = {"started_utc": started.isoformat(timespec="seconds"), "wall_s": wall_s, "cpu_s": cpu_s}
+    results = Results.of(record, _manifest(run, policy, dict(record.counts)) | times)
+    results.manifest["digest"] = tables_digest(results.tables)
+    results.manifest["tables"] = {name: {"rows": len(frame)} for name, frame in results.tables.items()}
+    if out is not None:
+        results.manifest.update(write_run(results, out))
+    return results
+
+
+def finished(run: Run, folder: Path) -> Results | None:
+    """Return the run from its folder if running it again could not give other bits.
+
+    That is: the same scenario, policy, parameters and seed, the same mecsim, packages, thread
+    setting and processor features, and a policy that ships with mecsim. What somebody else's policy
+    computes may depend on files that nobody can list, so it is always run again.
+    """
+    if not (folder / MANIFEST).is_file():
+        return None
+    manifest = read_manifest(folder)
+    if (
+        manifest["run_id"] != run.run_id
+        or not manifest["policy_is_own"]
+        or differences(manifest["environment"])
+    ):
+        return None
+    return load_run(folder)
+
+
+def _manifest(run: Run, policy: Policy, counts: dict[str, Any]) -> dict[str, Any]:
+    scenario = run.scenario
+    return {
+        "schema": SCHEMA,
+        "run_id": run.run_id,
+        "scenario": scenario.name,
+        "policy": run.policy.label,
+        "seed": run.seed,
+        "duration_s": scenario.duration_s,
+        "warmup_s": scenario.warmup_s,
+        "users": scenario.users.count,
+        "servers": scenario.servers.count,
+        "objective": {
+            "delay_weight_per_s": scenario.objective.delay_weight_per_s,
+            "energy_weight_per_j": scenario.objective.energy_weight_per_j,
+        },
+        "switched_off": scenario.switched_off(),
+        "policy_target": run.policy.target,
+        "policy_parameters": {key: _plain(value) for key, value in run.policy.parameters.items()},
+        "policy_version": run.policy.version,
+        "policy_is_own": run.policy.instance is None and is_own(policy),
+        "scenario_sha256": scenario.sha256,
+        "scenario_toml": scenario.to_toml(),
+        "scenario_text": scenario.text,
+        "counts": {key: _plain(value) for key, value in counts.items()},
+        "environment": environment(),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that JSON can hold: NumPy's numbers as Python's, the unknown as its text."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return value if isinstance(value, bool | int | float | str | list | dict | None) else repr(value)
