@@ -45,7 +45,7 @@ def parse_policy(spec: str) -> PolicySpec:
     Values are Python literals (numbers, true/false, quoted texts); anything else is a text.
     """
     head, colon, tail = spec.strip().rpartition(":")
-    if not colon or not _PARAMETER.match(tail):
+    if not colon or not _PARAMETER.match(tail.lstrip()):
         return PolicySpec(spec.strip(), {})
     parameters: dict[str, Any] = {}
     for item in tail.split(","):
@@ -163,11 +163,12 @@ def _import_module(target: str, module_name: str) -> ModuleType:
 
 
 def _import_file(path: Path) -> ModuleType:
-    """Import a policy file under a name made from its full path, once per process."""
+    """Import a policy file under a name made from its path and content: once, and anew when changed."""
     if not path.is_file():
         raise PolicyNotFound(f"policy file '{path}' does not exist")
     full = path.resolve()
-    name = f"mecsim_policy_{full.stem}_{hashlib.sha256(str(full).encode()).hexdigest()[:12]}"
+    key = hashlib.sha256(str(full).encode() + b"\0" + full.read_bytes()).hexdigest()
+    name = f"mecsim_policy_{full.stem}_{key[:12]}"
     if name in sys.modules:
         return sys.modules[name]
     module_spec = importlib.util.spec_from_file_location(name, full)

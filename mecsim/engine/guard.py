@@ -104,7 +104,10 @@ class Guard:
     def _decision(
         self, allocation: Allocation, status: Status, cpu_s: float
     ) -> Decision:
-        return Decision(allocation, status, cpu_s, int(getattr(self._policy, "iterations", 0)))
+        iterations: object = getattr(self._policy, "iterations", 0)
+        if not isinstance(iterations, int | float | np.number) or iterations != np.rint(iterations):
+            raise PolicyFailed(f"policy '{self._label}': iterations = {iterations!r}: must be a whole number")
+        return Decision(allocation, status, cpu_s, int(iterations))
 
 
 def _problem(answer: object, observation: Observation) -> str:

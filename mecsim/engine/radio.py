@@ -80,6 +80,10 @@ class RadioWindow:
         before = float(self._bits[user, column - 1])
         return before + float(self._rate[user, column]) * (time_s - start_s)
 
+    def highest_rate(self, user: int) -> float:
+        """Return the highest block rate in this window under the grants in force, in bit/s."""
+        return float(self._rate[user].max())
+
     def time_of(self, user: int, bits: float) -> float:
         """Return when so many bits have been carried since the anchor; infinite if after this window."""
         anchor_s = self._anchor_s[user]

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 from simpy import Event
 
 from mecsim.engine.clock import Kind
+from mecsim.errors import RunFailed
 from mecsim.policy import Phase
 from mecsim.scenario.workload import Continuous, Synchronous
 
 if TYPE_CHECKING:
     from mecsim.engine.simulation import Simulation
+
+_SHORTEST_S = 1e-9
 
 PHASES = (Phase.LOCAL, Phase.UPLINK, Phase.SERVER, Phase.DOWNLINK)
 
@@ -55,8 +58,7 @@ def life_of(user: int, run: Simulation) -> Generator[Event, None, None]:
     rounds = run.scenario.workload.rounds
     arrivals_s = run.world.workload.arrivals_s(user, run.scenario.duration_s)
     chained = isinstance(rounds, Continuous | Synchronous)
-    if chained:
-        yield run.clock.event_at(0.0, Kind.START, user)
+    yield run.clock.event_at(0.0, Kind.START, user)
     index = 0
     while chained or index < len(arrivals_s):
         arrival_s = run.clock.now if chained else float(arrivals_s[index])
@@ -68,6 +70,11 @@ def life_of(user: int, run: Simulation) -> Generator[Event, None, None]:
             if work > 0:
                 yield run.service.begin(user, phase, work)
         run.close_round(user)
+        if chained and run.clock.now - arrival_s < _SHORTEST_S:
+            raise RunFailed(
+                f"round {index} of user {user} at t = {arrival_s!r} s takes less than {_SHORTEST_S:g} s: "
+                "too little work, or rates too large, for rounds that follow one another"
+            )
         index += 1
         if isinstance(rounds, Synchronous):
             yield run.cohort_finished()

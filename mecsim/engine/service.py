@@ -111,7 +111,7 @@ class FluidService:
         elif job.state is State.SERVED:
             served = self._served(job, elapsed_s)
             if finished:
-                _check_all_served(job, served, elapsed_s, now)
+                self._check_all_served(job, served)
                 served = job.left
             job.left -= served
             self.work_served[job.user][job.phase] += served
@@ -129,6 +129,18 @@ class FluidService:
         carried = self._radio.bits(job.user, self._clock.now)
         served, job.carried_bits = carried - job.carried_bits, carried
         return served
+
+    def _check_all_served(self, job: Job, served: float) -> None:
+        """Raise if the integral of the rate misses the work by more than rounding and the clock's grain."""
+        missed, now = abs(served - job.left), self._clock.now
+        if missed <= _CONSERVATION * job.work:
+            return
+        rate = self._radio.highest_rate(job.user) if job.windowed and self._radio else job.rate
+        if missed > _CONSERVATION * job.work + 8.0 * math.ulp(now) * rate:
+            raise MecsimError(
+                f"conservation: user {job.user} ends {job.phase.name} at {now!r} s having been served "
+                f"{served!r} of the {job.left!r} that were left; this is a bug of mecsim"
+            )
 
     def _hand_over(self, job: Job) -> None:
         """Take a round to its new server: what the old one holds is moved over the backhaul."""
@@ -284,13 +296,3 @@ def _grant_gpu(job: Job, gpu_flops: float, gpu_count: float, kappa: float) -> No
     job.power_w = eq.gpu_power(gpu_count, kappa, gpu_flops)
     job.joule_per_work = eq.gpu_energy(kappa, gpu_flops, 1.0)
     job.state = State.SERVED if job.rate > 0 else State.STALLED
-
-
-def _check_all_served(job: Job, served: float, elapsed_s: float, now_s: float) -> None:
-    """Raise if the integral of the rate misses the work by more than rounding and the clock's grain."""
-    grain = 4.0 * math.ulp(now_s) / elapsed_s if elapsed_s > 0 else math.inf
-    if abs(served - job.left) > _CONSERVATION * job.work + grain * abs(served):
-        raise MecsimError(
-            f"conservation: user {job.user} ends {job.phase.name} at {now_s!r} s having been served "
-            f"{served!r} of the {job.left!r} that were left; this is a bug of mecsim"
-        )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mecsim.errors import InvalidAllocation
 from mecsim.system.arrays import Floats, Ints, frozen
@@ -67,14 +68,14 @@ class Allocation:
     def __post_init__(self) -> None:
         for field in fields(self):
             given = getattr(self, field.name)
+            whole = field.name == "server"
             try:
-                array = frozen(given, np.int64 if field.name == "server" else np.float64)
-                if field.name == "server" and not np.array_equal(array, np.asarray(given)):
-                    raise ValueError("not whole numbers")
-            except (TypeError, ValueError, OverflowError) as error:
-                kind = "whole numbers" if field.name == "server" else "numbers"
-                raise InvalidAllocation(f"{field.name} = {given!r}: must be an array of {kind}") from error
-            object.__setattr__(self, field.name, array)
+                array = np.asarray(given)
+            except ValueError as error:
+                raise InvalidAllocation(_no_numbers(field.name, given, whole)) from error
+            if array.dtype.kind not in "iuf" or (whole and not _are_whole(array)):
+                raise InvalidAllocation(_no_numbers(field.name, given, whole))
+            object.__setattr__(self, field.name, frozen(array, np.int64 if whole else np.float64))
 
     @property
     def columns(self) -> tuple[Floats, ...]:
@@ -102,17 +103,41 @@ class Allocation:
         if misshapen:
             return misshapen
         found = _unknown_servers(self, instance)
+        known = not found
         upper = {
             "local_fraction": np.ones(instance.user_count),
             "user_power_w": instance.users.max_power_w,
             "user_gpu_flops": instance.users.max_gpu_flops,
         }
+        budget = {
+            "bandwidth_hz": instance.servers.bandwidth_hz,
+            "server_power_w": instance.servers.max_power_w,
+            "server_gpu_flops": instance.servers.max_gpu_flops,
+        }
         for name, values in zip(_COLUMN_NAMES, self.columns, strict=True):
-            found += _out_of_range(name, values, upper.get(name), tolerance)
-        return found if found else _over_budget(self, instance, tolerance)
+            bound = upper.get(name)
+            scale = budget[name].max() if bound is None else bound
+            wrong = _out_of_range(name, values, bound, -tolerance * scale, tolerance)
+            if bound is None and known and not wrong:
+                wrong = _over_budget(name, values, self.server, budget[name], tolerance)
+            found += wrong
+        return found
 
 
 _COLUMN_NAMES = tuple(field.name for field in fields(Allocation))[1:]
+
+
+def _no_numbers(field: str, given: object, whole: bool) -> str:
+    shown = " ".join(repr(given).split())
+    shown = shown if len(shown) <= 200 else f"{shown[:200]}..."
+    return f"{field} = {shown}: must be an array of {'whole numbers' if whole else 'numbers'}"
+
+
+def _are_whole(array: NDArray[Any]) -> bool:
+    if array.dtype.kind != "f":
+        return True
+    exact = np.isfinite(array) & (np.abs(array) < 2.0**53) & (array == np.rint(array))
+    return bool(exact.all())
 
 
 def _wrong_shapes(allocation: Allocation, instance: Instance) -> tuple[Violation, ...]:
@@ -136,10 +161,9 @@ def _unknown_servers(allocation: Allocation, instance: Instance) -> tuple[Violat
 
 
 def _out_of_range(
-    name: str, values: Floats, upper: Floats | None, tolerance: float
+    name: str, values: Floats, upper: Floats | None, low: float | Floats, tolerance: float
 ) -> tuple[Violation, ...]:
     bound = np.full(values.shape, np.inf) if upper is None else upper
-    low = -tolerance * (np.max(np.abs(values), initial=0.0) if upper is None else upper)
     good = np.isfinite(values) & (values >= low) & (values <= bound * (1.0 + tolerance))
     if good.all():
         return ()
@@ -157,16 +181,17 @@ def _out_of_range(
     return tuple(found)
 
 
-def _over_budget(allocation: Allocation, instance: Instance, tolerance: float) -> tuple[Violation, ...]:
-    found = []
-    for name, values, budget in (
-        ("bandwidth_hz", allocation.bandwidth_hz, instance.servers.bandwidth_hz),
-        ("server_power_w", allocation.server_power_w, instance.servers.max_power_w),
-        ("server_gpu_flops", allocation.server_gpu_flops, instance.servers.max_gpu_flops),
-    ):
-        used = np.bincount(allocation.server, weights=values, minlength=instance.server_count)
-        for m in np.flatnonzero(used > budget * (1.0 + tolerance)):
-            rule = f"the sum over its users must be <= {budget[m]:.9g}"
-            excess = float(used[m] / budget[m] - 1.0)
-            found.append(Violation(name, f"server {m}", float(used[m]), rule, excess))
-    return tuple(found)
+def _over_budget(
+    name: str, values: Floats, server: Ints, budget: Floats, tolerance: float
+) -> tuple[Violation, ...]:
+    used = np.bincount(server, weights=values, minlength=len(budget))
+    return tuple(
+        Violation(
+            name,
+            f"server {m}",
+            float(used[m]),
+            f"the sum over its users must be <= {budget[m]:.9g}",
+            float(used[m] / budget[m] - 1.0),
+        )
+        for m in np.flatnonzero(used > budget * (1.0 + tolerance))
+    )

@@ -34,7 +34,8 @@ def shannon_rate(
     bandwidth = np.asarray(bandwidth_hz, dtype=np.float64)
     received_w = np.asarray(gain, dtype=np.float64) * power_w
     snr = np.zeros(np.broadcast(bandwidth, received_w).shape)
-    np.divide(received_w, noise_w_per_hz * bandwidth, out=snr, where=bandwidth > 0)
+    noise_w = noise_w_per_hz * bandwidth
+    np.divide(received_w, noise_w, out=snr, where=noise_w > 0)
     rate: Floats = (bandwidth * _BITS_PER_NAT) * np.log1p(snr)
     return rate
 
@@ -97,5 +98,8 @@ def service_cost_ratio(
     total_score: float, max_delay_s: float, total_energy_j: float, delay_per_s: float, energy_per_j: float
 ) -> float:
     """Return ``SCR = sum v / (w_t max T + w_e sum E)``; zero when the cost is infinite, NaN without cost."""
-    cost = delay_per_s * max_delay_s + energy_per_j * total_energy_j
+    # What has no weight does not count, not even without end.
+    cost = (delay_per_s * max_delay_s if delay_per_s else 0.0) + (
+        energy_per_j * total_energy_j if energy_per_j else 0.0
+    )
     return float(total_score / cost) if cost > 0 else float("nan")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -139,6 +139,14 @@ class Instance:
             problems.append(f"noise_w_per_hz = {self.noise_w_per_hz}: must be a finite number > 0")
         if not 0 <= self.bits_per_param < np.inf:
             problems.append(f"bits_per_param = {self.bits_per_param}: must be a finite number >= 0")
+        for group, values in (("weights", self.weights), ("score", self.score_law)):
+            problems += [
+                f"{group}.{name} = {value}: must be a finite number >= 0"
+                for name, value in asdict(values).items()
+                if not 0 <= value < np.inf
+            ]
+        if self.weights.delay_per_s == 0 and self.weights.energy_per_j == 0:
+            problems.append("weights: delay_per_s and energy_per_j must not both be 0")
         if problems:
             raise InstanceError(self.name, problems)
 

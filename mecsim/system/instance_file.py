@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -84,8 +85,7 @@ def _columns(rows: list[dict[str, float]], kind: type[Users] | type[Servers]) ->
 
 def _read_json(path: Path, source: str) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys = [key for key, _ in pairs]
-        twice = sorted({key for key in keys if keys.count(key) > 1}) if len(set(keys)) < len(keys) else []
+        twice = sorted(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
         if twice:
             raise InstanceError(source, [f"{source}: {key}: the key stands twice" for key in twice])
         return dict(pairs)
@@ -93,6 +93,8 @@ def _read_json(path: Path, source: str) -> Any:
     try:
         if path.is_dir():
             raise InstanceError(source, [f"{source}: is a folder, must be a JSON file"])
+        if path.exists() and not path.is_file():
+            raise InstanceError(source, [f"{source}: is no ordinary file, must be a JSON file"])
         if path.stat().st_size > MAX_BYTES:
             raise InstanceError(source, [f"{source}: is larger than {MAX_BYTES // 1_000_000} MB"])
         return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=unique)
@@ -112,13 +114,14 @@ def _problems(data: Any) -> Iterable[str]:
         yield f"must be one JSON object, is {_kind(data)}"
         return
     yield from _keys("", data, _TOP, _TOP_OPTIONAL)
-    if "schema" in data and data["schema"] != SCHEMA:
-        yield f"schema = {data['schema']!r}: must be {SCHEMA}"
+    if "schema" in data and (data["schema"] != SCHEMA or isinstance(data["schema"], bool)):
+        yield f"schema = {_shown(data['schema'])}: must be {SCHEMA}"
     if not isinstance(data.get("name", ""), str):
-        yield f"name = {data['name']!r}: must be a text"
-    for key in ("noise_w_per_hz", "bits_per_param"):
-        if key in data:
-            yield from _number(key, data[key])
+        yield f"name = {_shown(data['name'])}: must be a text"
+    if "noise_w_per_hz" in data:
+        yield from _number("noise_w_per_hz", data["noise_w_per_hz"], positive=True)
+    if "bits_per_param" in data:
+        yield from _number("bits_per_param", data["bits_per_param"])
     for key, kind in (("weights", Weights), ("score", Score)):
         if key in data:
             yield from _group(key, data[key], (), [field.name for field in fields(kind)])
@@ -144,7 +147,7 @@ def _group(where: str, row: Any, required: Iterable[str], optional: Iterable[str
     yield from _keys(f"{where}.", row, required, optional)
     for key in (*required, *optional):
         if key in row:
-            yield from _number(f"{where}.{key}", row[key])
+            yield from _number(f"{where}.{key}", row[key], positive=key in required)
 
 
 def _gain(rows: Any) -> Iterable[str]:
@@ -171,11 +174,13 @@ def _keys(
             yield f"{prefix}{key}: missing"
 
 
-def _number(where: str, value: Any) -> Iterable[str]:
+def _number(where: str, value: Any, *, positive: bool = False) -> Iterable[str]:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        yield f"{where} = {value!r}: must be a number, is {_kind(value)}"
+        yield f"{where} = {_shown(value)}: must be a number, is {_kind(value)}"
     elif not _finite(value):
-        yield f"{where} = {str(value)[:40]}: must be finite"
+        yield f"{where} = {_shown(value)}: must be finite"
+    elif value < 0 or (positive and value == 0):
+        yield f"{where} = {_shown(value)}: must be {'> 0' if positive else '>= 0'}"
 
 
 def _finite(value: float) -> bool:
@@ -183,6 +188,11 @@ def _finite(value: float) -> bool:
         return math.isfinite(float(value))
     except OverflowError:
         return False
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."
 
 
 def _kind(value: Any) -> str:

@@ -119,11 +119,13 @@ def mean_leg_m(size_m: Floats) -> float:
 
     Source: Ghosh (1951); the unit square gives 0.521405433.
     """
-    a, b = float(size_m[0]), float(size_m[1])
-    d = np.hypot(a, b)
-    straight = a**3 / b**2 + b**3 / a**2 + d * (3.0 - a**2 / b**2 - b**2 / a**2)
-    bent = b**2 / a * np.arccosh(d / b) + a**2 / b * np.arccosh(d / a)
-    return float(straight / 15.0 + bent / 6.0)
+    long, short = float(np.max(size_m)), float(np.min(size_m))
+    # In units of the long side, and free of the cancellation that strips would suffer.
+    r = short / long
+    d = np.sqrt(1.0 + r * r)
+    straight = r**3 - 1.0 / (1.0 + d) + d * (3.0 - r * r)
+    bent = r * r * np.arcsinh(1.0 / r) + np.arcsinh(r) / r
+    return long * float(straight / 15.0 + bent / 6.0)
 
 
 def random_waypoint(model: RandomWaypoint, size_m: Floats, seed: int, user: int, until_s: float) -> Legs:

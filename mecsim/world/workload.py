@@ -40,7 +40,7 @@ class Workload:
             "max_power_w": np.array(users.column("max_power_w")),
         }
         draws = [stream(seed, Purpose.WORKLOAD_USER, n).random(2) for n in range(count)]
-        self._once = np.array(draws) + _SMALLEST
+        self._once = np.maximum(draws, _SMALLEST)
         self.drawn_per_round = "round" in (self._workload.adapter_params.per, self._workload.token_bits.per)
         # A few chunks for every user: rounds are asked for nearly in order.
         self._chunk = lru_cache(maxsize=2 * count)(self._draw_chunk)
@@ -79,13 +79,15 @@ class Workload:
             return periodic_s[periodic_s < until_s]
         if not isinstance(rounds, Poisson):
             return np.empty(0)
-        gaps = np.empty(0)
+        draws = _CHUNK
         while True:
-            gaps = np.concatenate([gaps, -np.log1p(-rng.random(_CHUNK)) / rounds.rate_per_s])
-            poisson_s: Floats = np.cumsum(gaps)
+            # Starting the stream again gives the same gaps, and more of them.
+            rng = stream(self._seed, Purpose.ARRIVALS, user)
+            poisson_s: Floats = np.cumsum(-np.log1p(-rng.random(draws)) / rounds.rate_per_s)
             if poisson_s[-1] >= until_s:
                 return poisson_s[poisson_s < until_s]
+            draws *= 2
 
     def _draw_chunk(self, user: int, chunk: int) -> Floats:
         rng = stream(self._seed, Purpose.WORKLOAD_ROUND, user, chunk)
-        return rng.random((_CHUNK, 2)) + _SMALLEST
+        return np.maximum(rng.random((_CHUNK, 2)), _SMALLEST)

@@ -148,8 +148,7 @@ class World:
 
     def _loss_db(self, away_x_m: Floats, away_y_m: Floats) -> Floats:
         distance_m = np.sqrt(away_x_m * away_x_m + away_y_m * away_y_m)
-        np.maximum(distance_m, self._min_distance_m, out=distance_m)
-        return self._path_loss(distance_m, self._carrier_hz)
+        return self._path_loss(np.maximum(distance_m, self._min_distance_m), self._carrier_hz)
 
     def _fill_window(self, gains: Floats, users: Ints, servers: Ints, window: int) -> None:
         first = window * WINDOW_BLOCKS

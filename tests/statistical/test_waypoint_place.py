@@ -1,0 +1,129 @@
+"""Random waypoint in its stationary law: the place (R2).
+
+The density is f(x) = (1/(mean leg A^2)) * integral over directions of a1 a2 (a1 + a2), a1 and a2 the
+distances from x to the border ahead and behind. It is worked out here on a grid, from the geometry
+alone, and agrees with the listed numbers. 4e4 users, at t = 0 and later.
+"""
+
+import numpy as np
+import pytest
+
+from mecsim.scenario.mobility import RandomWaypoint
+from mecsim.world.mobility import Trajectories, random_waypoint
+
+USERS, LATER_S = 40_000, 12.0
+SQUARE = np.array([1.0, 1.0])
+MEAN_LEG = 0.521405433
+CENTRE_SHARE, DEVIATION = 0.454475, 0.230971
+
+
+def to_border(points, direction, size):
+    """Distance from points (..., 2) to the border of the rectangle in each direction (K, 2)."""
+    to_wall = np.where(direction > 0, size - points[..., None, :], -points[..., None, :])
+    return (to_wall / direction).min(axis=-1)
+
+
+def density(points, size, mean_leg, directions=400):
+    """The integral of R2 by the midpoint rule over [0, pi)."""
+    angle = (np.arange(directions) + 0.5) * np.pi / directions
+    ahead = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    a1, a2 = to_border(points, ahead, size), to_border(points, -ahead, size)
+    return (a1 * a2 * (a1 + a2)).sum(axis=-1) * np.pi / directions / (mean_leg * np.prod(size) ** 2)
+
+
+def grid(size, mean_leg, counts):
+    """Cell middles along x and y, and the stationary probability of each cell, by the midpoint rule."""
+    x, y = ((np.arange(n) + 0.5) * side / n for n, side in zip(counts, size, strict=True))
+    rows = [density(np.stack([np.full(len(y), a), y], axis=1), size, mean_leg) for a in x]
+    return x, y, np.array(rows) * np.prod(size) / np.prod(counts)
+
+
+@pytest.fixture(scope="module")
+def reference():
+    middle, _, cells = grid(SQUARE, MEAN_LEG, (200, 200))
+    return middle, cells
+
+
+def places(size=SQUARE, speed_mps=(1.0, 3.0), later_s=LATER_S, users=USERS):
+    """Positions of all users at t = 0 and later, (2, users, 2)."""
+    model = RandomWaypoint(speed_mps=speed_mps, pause_s=(0.0, 0.0))
+    ways = Trajectories.join([random_waypoint(model, size, 31, n, later_s) for n in range(users)])
+    times_s = np.array([[0.0], [later_s]])
+    return ways.position_m(np.arange(users)[None, :], times_s)
+
+
+@pytest.fixture(scope="module")
+def square_places():
+    return places()
+
+
+def check_place(verdicts, place, reference, when):
+    middle, cells = reference
+    fourth = (cells.sum(axis=1) * (middle - 0.5) ** 4).sum()
+    central = (np.abs(place - 0.5) <= 0.25).all(axis=-1)
+    verdicts.share(f"in the central square at {when}", central, CENTRE_SHARE)
+    edges, cumulative = np.arange(201) / 200, np.append(0.0, np.cumsum(cells.sum(axis=1)))
+    for axis, name in enumerate("xy"):
+        coordinate = place[:, axis]
+        sigma = np.sqrt(fourth - DEVIATION**4)
+        verdicts.mean(f"mean {name} at {when}", coordinate, 0.5, DEVIATION)
+        verdicts.mean(f"var {name} at {when}", (coordinate - 0.5) ** 2, DEVIATION**2, sigma)
+        verdicts.law(f"{name} at {when}", coordinate, lambda v: np.interp(v, edges, cumulative))
+
+
+def test_r2_reference_values(reference):
+    middle, cells = reference
+    for point, listed in (((0.5, 0.5), 2.201346), ((0.25, 0.25), 1.285324), ((0.1, 0.1), 0.476227)):
+        assert density(np.array(point), SQUARE, MEAN_LEG, 20_000) == pytest.approx(listed, abs=2e-6)
+    assert cells.sum() == pytest.approx(1.0, abs=1e-4)
+    assert cells[50:150, 50:150].sum() == pytest.approx(CENTRE_SHARE, abs=2e-5)
+    assert np.sqrt((cells.sum(axis=1) * (middle - 0.5) ** 2).sum()) == pytest.approx(DEVIATION, abs=2e-5)
+
+
+def test_r2_place_in_the_unit_square(verdicts, square_places, reference):
+    check_place(verdicts, square_places[0], reference, "t = 0")
+    check_place(verdicts, square_places[1], reference, f"t = {LATER_S:g} s")
+
+
+def test_r2_deviations_in_a_rectangle(verdicts):
+    """1000 x 600 m, 2e4 users; the fourth moment of the integral gives the sigma of the estimate."""
+    size = np.array([1000.0, 600.0])
+    *middles, cells = grid(size, 423.908167, (300, 180))
+    assert cells.sum() == pytest.approx(1.0, abs=1e-4)
+    now, later = places(size, (1.0, 20.0), 600.0, users=20_000)
+    for axis, listed in ((0, 228.729), (1, 139.759)):
+        off, marginal = middles[axis] - size[axis] / 2.0, cells.sum(axis=1 - axis)
+        assert np.sqrt((marginal * off**2).sum()) == pytest.approx(listed, rel=1e-4)
+        sigma = np.sqrt((marginal * off**4).sum() - listed**4)
+        for when, place in (("0", now), ("600 s", later)):
+            squared = (place[:, axis] - size[axis] / 2.0) ** 2
+            verdicts.mean(f"var {'xy'[axis]} in 1000 x 600 m at t = {when}", squared, listed**2, sigma)
+
+
+def test_r2_rejects_a_uniform_start(verdicts, reference):
+    """P(centre) 0.25 for 0.4545, deviation 0.2887 for 0.2310."""
+    uniform = np.random.default_rng(5).random((USERS, 2))
+    with verdicts.rejects("R2 uniform start"):
+        check_place(verdicts, uniform, reference, "t = 0")
+
+
+def test_r2_rejects_the_product_approximation(verdicts, reference):
+    """36 x (1 - x) y (1 - y): P(centre) 0.4727 for 0.4545, deviation 0.2236 for 0.2310."""
+    product = np.random.default_rng(6).beta(2.0, 2.0, (USERS, 2))
+    with verdicts.rejects("R2 product approximation, centre"):
+        verdicts.share("in the central square", (np.abs(product - 0.5) <= 0.25).all(axis=1), CENTRE_SHARE)
+    fourth = (reference[1].sum(axis=1) * (reference[0] - 0.5) ** 4).sum()
+    with verdicts.rejects("R2 product approximation, variance"):
+        squared = (product[:, 0] - 0.5) ** 2
+        verdicts.mean("var x", squared, DEVIATION**2, np.sqrt(fourth - DEVIATION**4))
+    with verdicts.rejects("R2 product approximation"):
+        check_place(verdicts, product, reference, "t = 0")
+
+
+def test_r2_rejects_a_leg_drawn_without_regard_to_its_length(verdicts, reference):
+    """The leg met at random is long; drawing it like any other puts users too near to the border."""
+    rng = np.random.default_rng(7)
+    origin, target = rng.random((2, USERS, 2))
+    place = origin + (target - origin) * rng.random((USERS, 1))
+    with verdicts.rejects("R2 leg not weighed by its length"):
+        check_place(verdicts, place, reference, "t = 0")

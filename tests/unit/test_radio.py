@@ -1,0 +1,138 @@
+"""Bits over a fading channel, against a walk from block to block.
+
+Bugs it would catch: the rate of the block before or after, an edge that belongs to the wrong block,
+bits counted from the start of the block instead of from the grant, a transfer that ends with its
+block, gains of the window before.
+"""
+
+import math
+
+import numpy as np
+import pytest
+
+from mecsim.engine.radio import RadioWindow
+from mecsim.world.world import WINDOW_BLOCKS, World
+
+LINKS = [(0, 1), (2, 0)]
+BANDWIDTH_HZ = [3e6, 1e7]
+POWER_W = [0.2, 0.05]
+
+
+@pytest.fixture(scope="module", params=[0.01, 0.013, 1 / 3])
+def world(make_scenario, request):
+    return World(
+        make_scenario({
+            "duration_s": 1500 * request.param,
+            "users.mobility": {"model": "random_waypoint", "speed_mps": [10, 30]},
+            "channel.fading.block_s": request.param,
+        }),
+        5,
+    )  # fmt: skip
+
+
+def block_rates(world, link, first, count):
+    """Return the rates of some blocks, each from the world's own gain at the start of the block."""
+    i = LINKS.index(link)
+    starts_s = np.arange(first, first + count) * world.block_s
+    gain = world.gain(np.array([link[0]]), np.array([link[1]]), starts_s)
+    return BANDWIDTH_HZ[i] * np.log2(1 + gain * POWER_W[i] / (world.noise_w_per_hz * BANDWIDTH_HZ[i]))
+
+
+def walked_bits(world, link, from_s, to_s):
+    """Return the bits carried between two times, block by block."""
+    first = max(0, int(from_s / world.block_s) - 1)
+    count = int(to_s / world.block_s) + 2 - first
+    bits = []
+    for block, rate in enumerate(block_rates(world, link, first, count).tolist(), start=first):
+        start_s, end_s = max(from_s, block * world.block_s), min(to_s, (block + 1) * world.block_s)
+        bits.append(rate * max(0.0, end_s - start_s))
+    return math.fsum(bits)
+
+
+def granted(world, window, now_s):
+    radio = RadioWindow(world)
+    radio.window = window
+    radio.grant(LINKS, BANDWIDTH_HZ, POWER_W, now_s)
+    return radio
+
+
+def moments(world, window, now_s):
+    """Return times of a window after now: in blocks, at their edges, and the end of the window."""
+    end_s = (window + 1) * WINDOW_BLOCKS * world.block_s
+    first = int(now_s / world.block_s)
+    edges = [k * world.block_s for k in range(first + 1, first + 6)]
+    inside = np.random.default_rng(1).uniform(now_s, end_s, 5).tolist()
+    return [time_s for time_s in [*edges, *inside, end_s] if now_s < time_s <= end_s]
+
+
+@pytest.mark.parametrize("window", [0, 1, 2])
+@pytest.mark.parametrize("offset_blocks", [0.0, 0.4, 3.0, 77.77, WINDOW_BLOCKS - 0.5])
+def test_bits_are_the_integral_of_the_rate_since_the_grant(world, window, offset_blocks):
+    now_s = (window * WINDOW_BLOCKS + offset_blocks) * world.block_s
+    radio = granted(world, window, now_s)
+    for link in LINKS:
+        for time_s in moments(world, window, now_s):
+            bits = walked_bits(world, link, now_s, time_s)
+            assert radio.bits(link[0], time_s) == pytest.approx(bits, rel=1e-9)
+            assert walked_bits(world, link, now_s, time_s + world.block_s) != pytest.approx(bits, rel=1e-9)
+
+
+@pytest.mark.parametrize("window", [0, 1])
+@pytest.mark.parametrize("offset_blocks", [0.0, 0.4, 77.77, WINDOW_BLOCKS - 0.5])
+def test_the_time_of_some_bits_is_when_they_are_carried(world, window, offset_blocks):
+    now_s = (window * WINDOW_BLOCKS + offset_blocks) * world.block_s
+    radio = granted(world, window, now_s)
+    for link in LINKS:
+        for time_s in moments(world, window, now_s)[:-1]:
+            carried = radio.bits(link[0], time_s)
+            assert radio.time_of(link[0], carried) == pytest.approx(
+                time_s, rel=1e-12, abs=1e-9 * world.block_s
+            )
+
+
+def test_bits_beyond_the_window_have_no_time_in_it(world):
+    radio = granted(world, 1, (WINDOW_BLOCKS + 2) * world.block_s)
+    for user, _ in LINKS:
+        everything = radio.bits(user, radio.end_s)
+        assert radio.time_of(user, everything) <= radio.end_s
+        assert radio.time_of(user, everything * (1 + 1e-9)) == math.inf
+
+
+def test_no_time_is_before_the_grant_or_after_the_end(world):
+    now_s = (WINDOW_BLOCKS + 2.5) * world.block_s
+    radio = granted(world, 1, now_s)
+    for user, _ in LINKS:
+        everything = radio.bits(user, radio.end_s)
+        times = [radio.time_of(user, share * everything) for share in np.linspace(1e-12, 1.0, 50)]
+        assert times == sorted(times)
+        assert now_s <= times[0]
+        assert times[-1] <= radio.end_s
+
+
+def test_the_end_of_a_window_is_the_exact_edge_of_its_last_block(world):
+    radio = RadioWindow(world)
+    for window in (0, 1, 5):
+        radio.window = window
+        assert radio.end_s == (window + 1) * WINDOW_BLOCKS * world.block_s
+
+
+def test_a_new_grant_counts_from_its_own_moment_at_the_new_rate(world):
+    radio = granted(world, 0, 0.0)
+    later_s = 10.5 * world.block_s
+    before = radio.bits(0, later_s)
+    radio.grant([LINKS[0]], [BANDWIDTH_HZ[0]], [POWER_W[0]], later_s)
+    assert radio.bits(0, later_s) == 0.0
+    end_s = 30.25 * world.block_s
+    assert before + radio.bits(0, end_s) == pytest.approx(walked_bits(world, LINKS[0], 0.0, end_s), rel=1e-9)
+    assert radio.bits(2, end_s) == pytest.approx(walked_bits(world, LINKS[1], 0.0, end_s), rel=1e-9)
+
+
+def test_another_server_and_another_window_have_other_gains(world):
+    radio = granted(world, 0, 0.0)
+    rates = [radio.bits(0, 0.5 * world.block_s)]
+    radio.grant([(0, 0)], [BANDWIDTH_HZ[0]], [POWER_W[0]], 0.0)
+    rates.append(radio.bits(0, 0.5 * world.block_s))
+    radio.window = 1
+    radio.grant([(0, 0)], [BANDWIDTH_HZ[0]], [POWER_W[0]], radio.end_s - WINDOW_BLOCKS * world.block_s)
+    rates.append(radio.bits(0, (WINDOW_BLOCKS + 0.5) * world.block_s))
+    assert len({round(rate, 6) for rate in rates}) == 3
