@@ -1,0 +1,1 @@
+"""What tests compare with: slow, obvious implementations of the hard parts."""

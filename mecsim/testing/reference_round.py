@@ -1,0 +1,45 @@
+"""What the slow twin of the engine notes of a round and of a user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mecsim.policy import Phase
+
+
+@dataclass
+class Round:
+    """One round; lists hold a value a phase."""
+
+    user: int
+    index: int
+    start_s: float
+    wait_s: float
+    server_first: int
+    server_last: int
+    phi: float
+    params: float
+    flops_per_param: float
+    time_s: list[float] = field(default_factory=lambda: [0.0] * 4)
+    energy_j: list[float] = field(default_factory=lambda: [0.0] * 4)
+    stall_s: float = 0.0
+    interruption_s: float = 0.0
+    score_s: float = 0.0
+    handovers: int = 0
+    moved_bits: float = 0.0
+    outcome: str = "unfinished"
+
+
+@dataclass
+class User:
+    """What a user is doing: a round or none, its phase, and when the next round starts."""
+
+    next_start_s: float
+    begun: int = 0
+    round: Round | None = None
+    phase: Phase = Phase.IDLE
+    work: float = 0.0
+    left: float = 0.0
+    interrupted_until_s: float = 0.0
+    rate: float = 0.0
+    power_w: float = 0.0
