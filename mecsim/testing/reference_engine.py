@@ -120,7 +120,8 @@ class ReferenceEngine:
             power_w = (grants.user_power_w if user.phase is Phase.UPLINK else grants.server_power_w)[n]
             if bandwidth_hz == 0 or power_w == 0:
                 return 0.0, 0.0
-            gain = world.gain(np.array([n]), np.array([server]), np.array([self.block * world.block_s])).item()
+            block_s = np.array([self.block * world.block_s])
+            gain = world.gain(np.array([n]), np.array([server]), block_s).item()
             snr = gain * power_w / (world.noise_w_per_hz * bandwidth_hz)
             return bandwidth_hz * math.log2(1.0 + snr), power_w
         if user.phase is Phase.LOCAL:

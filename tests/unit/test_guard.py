@@ -145,7 +145,9 @@ def test_many_problems_are_counted(snapshot, good):
         decide(snapshot, wrong)
 
 
-@pytest.mark.parametrize("answer", [{}, 0, "allocation", [1, 2], Allocation, (), object()], ids=lambda a: type(a).__name__)
+@pytest.mark.parametrize(
+    "answer", [{}, 0, "allocation", [1, 2], Allocation, (), object()], ids=lambda a: type(a).__name__
+)
 def test_something_else_is_named_by_its_type(snapshot, answer):
     with pytest.raises(
         InvalidAllocation, match=f"returned {type(answer).__name__}, must be an Allocation or None"

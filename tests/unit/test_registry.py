@@ -210,6 +210,7 @@ def test_a_file_that_does_not_import_says_why_and_may_be_repaired(tmp_path, text
     message = refusal(f"{path}:P")
     assert f"policy file '{path}' cannot be imported" in message
     assert reason in message
+    assert refusal(f"{path}:P") == message, "the second time as well"
     path.write_text("class P:\n    def allocate(self, observation): ...\n")
     assert make_policy(f"{path}:P")
 

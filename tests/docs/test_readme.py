@@ -1,0 +1,62 @@
+"""The README: its commands and its code run, its pictures and links exist, it is short."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PAGE = (REPOSITORY / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+MECSIM = [sys.executable, "-c", "import sys; from mecsim.cli import main; sys.exit(main())"]
+
+
+def blocks(kind):
+    return [text for label, text in BLOCKS if label == kind]
+
+
+def run(command, folder):
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_it_is_short_and_every_kind_of_block_is_looked_at_below():
+    assert len(PAGE.splitlines()) <= 200
+    assert {label for label, _ in BLOCKS} == {"sh", "text", "console", "python"}
+
+
+def test_the_make_targets_exist():
+    makefile = (REPOSITORY / "Makefile").read_text("utf-8")
+    for line in blocks("sh")[0].splitlines():
+        program, target, *_ = line.split()
+        assert program == "make"
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE)
+
+
+def test_the_commands_run_one_after_the_other(tmp_path):
+    for line in blocks("console")[0].splitlines():
+        program, *arguments = shlex.split(line.removeprefix("$ "))
+        assert program == "mecsim"
+        run([*MECSIM, *arguments], tmp_path)
+
+
+@pytest.mark.parametrize("code", blocks("python"), ids=["the face", "own policy"])
+def test_the_code_runs(code, tmp_path):
+    assert run([sys.executable, "-c", code], tmp_path).strip()
+
+
+def test_links_and_pictures_exist():
+    for target in re.findall(r"\]\(([^)#]+)\)", PAGE):
+        assert (REPOSITORY / target).exists(), target
+
+
+def test_the_demo_shown_compares_the_policies_of_the_demo():
+    from mecsim.cli.run_commands import DEMO_POLICIES
+
+    (shown,) = blocks("text")
+    for policy in DEMO_POLICIES.split(","):
+        assert re.search(rf"^ +{policy} +\S+ ± ", shown, flags=re.MULTILINE), policy
