@@ -6,11 +6,11 @@ import numpy as np
 
 from mecsim.policy import Observation, ScenarioInfo
 from mecsim.system.allocation import Allocation
-from mecsim.system.arrays import Ints
+from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
 
 
-def equal_split(instance: Instance, server: Ints, local_fraction: float) -> Allocation:
+def equal_split(instance: Instance, server: Ints, local_fraction: float | Floats) -> Allocation:
     """Return full power and speed for users, and each server shared equally among its users.
 
     Parameters
@@ -19,14 +19,14 @@ def equal_split(instance: Instance, server: Ints, local_fraction: float) -> Allo
         The snapshot, N users and M servers.
     server : (N,) int
         The association.
-    local_fraction : float
+    local_fraction : float or (N,) float
         phi of every user, in [0, 1].
     """
     users, servers = instance.users, instance.servers
     sharers = np.bincount(server, minlength=instance.server_count)[server]
     return Allocation(
         server=server,
-        local_fraction=np.full(instance.user_count, local_fraction),
+        local_fraction=np.broadcast_to(local_fraction, instance.user_count),
         bandwidth_hz=servers.bandwidth_hz[server] / sharers,
         user_power_w=users.max_power_w,
         server_power_w=servers.max_power_w[server] / sharers,

@@ -18,7 +18,7 @@ from mecsim.system.allocation import Allocation
 
 NAMES = [entry.name for entry in list_policies() if not entry.error]
 ORDER_MATTERS = {
-    "users": {"rucaa", "gucaa"},  # a draw by index; users take their turn in index order
+    "users": {"rucaa", "gucaa", "gucro"},  # a draw by index; users take their turn in index order
     "servers": {"rucaa"},
 }
 

@@ -18,6 +18,7 @@ import mecsim.engine.simulation as simulation_module
 from mecsim.engine.clock import Clock
 from mecsim.engine.simulation import Simulation
 from mecsim.registry import list_policies, make_policy
+from mecsim.rng import Purpose, stream
 from mecsim.world.world import World
 
 SEEDS = range(6)
@@ -36,6 +37,39 @@ def test_the_same_bits_twice(moving, random_policy, digest, seed):
     assert runs[0] == runs[1]
     other = Simulation(moving(seed), random_policy(seed), seed + 1).run()
     assert digest(other) != runs[0], "a digest that never changes"
+
+
+class Dice:
+    """A policy that decides by the generator it is given."""
+
+    def reset(self, info, rng):
+        self.rng = rng
+
+    def allocate(self, observation):
+        phi = float(self.rng.random())
+        return make_policy("nearest", local_fraction=phi).allocate(observation)
+
+
+@pytest.mark.parametrize("policy", [*NAMES, Dice], ids=str)
+def test_the_same_bits_twice_for_policies_that_may_draw(moving, digest, policy):
+    """The generator that a policy is given follows from the seed alone."""
+    make = Dice if policy is Dice else lambda: make_policy(policy)
+    runs = [digest(Simulation(moving(3), make(), 3).run()) for _ in range(2)]
+    assert runs[0] == runs[1]
+
+
+def test_a_policys_generator_is_another_for_another_seed_and_none_of_the_worlds(moving):
+    drawn = []
+    for seed in (3, 4):
+        policy = Dice()
+        Simulation(moving(3), policy, seed)
+        drawn.append(policy.rng.random(100))
+    worlds = [stream(3, purpose, *([0] * k)).random(100) for purpose in Purpose for k in range(3)]
+    own = stream(3, Purpose.POLICY).random(100)
+    assert (drawn[0] == own).all()
+    assert sum((drawn[0] == other).any() for other in [drawn[1], *worlds]) == 1, (
+        "equal to its own stream only"
+    )
 
 
 OTHER_PROCESS = """

@@ -1,0 +1,1 @@
+"""DASHF: Dinkelbach, alternating optimisation, SDR, Hungarian rounding, fractional programming."""

@@ -1,0 +1,226 @@
+"""AO part 1: the semidefinite relaxation as N small blocks, Hungarian rounding, and phi.
+
+Products couple only phi_n and x_n1 .. x_nM of one user, and every row between users is linear in
+the first row of S. So the sparsity graph of the SDR of order NM + N + 1 is N cliques that share one
+vertex; it is chordal, and the relaxation equals the one with N blocks of order M + 2 (Grone et al.
+1984). The conic solver is called through its own interface on a pattern made once per shape.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import clarabel
+import numpy as np
+from scipy import sparse
+from scipy.optimize import linear_sum_assignment
+
+from mecsim.system.arrays import Floats, Ints
+from mecsim_policies.dashf.pairs import Pairs
+from mecsim_policies.dashf.shares import Price
+
+_FORBIDDEN = 1e3
+_ROOT2 = float(np.sqrt(2.0))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Relaxed:
+    """The relaxation's answer: fractional association (N, M), phi (N,), its value, the solver's word."""
+
+    association: Floats
+    local_fraction: Floats
+    value: float
+    status: str
+
+
+def relax(pairs: Pairs, price: Price, slots: Floats) -> Relaxed:
+    """Solve the SDR of part 1.
+
+    Parameters
+    ----------
+    pairs : Pairs
+        Constants; endless ones mark pairs that may not be.
+    price : Price
+    slots : (M,) float
+        At most this many users a server, at least N in all.
+    """
+    users, servers = pairs.score.shape
+    pattern = _pattern(users, servers)
+    pairs = _bounded(pairs)
+    scale_s = float(max(pairs.delay_0_s.min(axis=1).max(), 1e-300))
+    change_s = (pairs.delay_1_s - pairs.delay_0_s) / scale_s
+    change_j = pairs.energy_1_j - pairs.energy_0_j
+    # Per user: phi, phi^2, x_m, phi x_m, x_m x_m'; then T.
+    cost = np.zeros((users, pattern.per_user))
+    cost[:, pattern.x] = price.per_j * pairs.energy_0_j - pairs.score
+    cost[:, pattern.phi_x] = price.per_j * change_j
+    q = np.append(cost.ravel(), price.per_s * scale_s)
+    unit = 1.0 / max(float(np.abs(q).max()), 1e-300)
+    delay = np.concatenate([pairs.delay_0_s / scale_s, change_s], axis=1)
+    matrix = pattern.matrix(delay)
+    right = pattern.right(slots)
+    settings = clarabel.DefaultSettings()
+    settings.verbose = False
+    settings.max_threads = 1
+    size = len(q)
+    empty = sparse.csc_matrix((size, size))
+    answer = clarabel.DefaultSolver(empty, q * unit, matrix, right, pattern.cones(), settings).solve()
+    x = np.array(answer.x)
+    blocks = x[:-1].reshape(users, pattern.per_user)
+    return Relaxed(
+        association=blocks[:, pattern.x],
+        local_fraction=blocks[:, 0],
+        value=-float(q @ x),
+        status=str(answer.status),
+    )
+
+
+def _bounded(pairs: Pairs) -> Pairs:
+    """Return the pairs with endless delays and energies replaced by ones that no optimum would take."""
+
+    def bounded(values: Floats) -> Floats:
+        finite = np.isfinite(values)
+        return values if finite.all() else np.where(finite, values, _FORBIDDEN * values[finite].max())
+
+    return Pairs(
+        score=pairs.score,
+        delay_0_s=bounded(pairs.delay_0_s),
+        delay_1_s=bounded(pairs.delay_1_s),
+        energy_0_j=bounded(pairs.energy_0_j),
+        energy_1_j=bounded(pairs.energy_1_j),
+    )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Pattern:
+    users: int
+    servers: int
+    fixed: sparse.csc_matrix
+    delay_rows: Ints
+    delay_cols: Ints
+    sizes: tuple[int, int, int]
+
+    @property
+    def per_user(self) -> int:
+        m = self.servers
+        return 2 + 2 * m + m * (m - 1) // 2
+
+    @property
+    def x(self) -> slice:
+        return slice(2, 2 + self.servers)
+
+    @property
+    def phi_x(self) -> slice:
+        return slice(2 + self.servers, 2 + 2 * self.servers)
+
+    def matrix(self, delay: Floats) -> sparse.csc_matrix:
+        rows = sparse.coo_matrix((delay.ravel(), (self.delay_rows, self.delay_cols)), shape=self.fixed.shape)
+        return sparse.csc_matrix(self.fixed + rows.tocsc())
+
+    def right(self, slots: Floats) -> Floats:
+        equal, less, triangle = self.sizes
+        right = np.zeros(equal + less + triangle * self.users)
+        right[:equal] = 1.0
+        right[equal + less - self.servers : equal + less] = slots
+        right[equal + less :: triangle] = 1.0
+        return right
+
+    def cones(self) -> list[object]:
+        equal, less, _ = self.sizes
+        block = clarabel.PSDTriangleConeT(self.servers + 2)
+        return [clarabel.ZeroConeT(equal), clarabel.NonnegativeConeT(less), *[block] * self.users]
+
+
+@lru_cache(maxsize=32)
+def _pattern(users: int, servers: int) -> _Pattern:
+    """Return the rows: one association a user; phi^2 <= phi; delay <= T; slots; the PSD triangles."""
+    order = servers + 2
+    per_user = 2 + 2 * servers + servers * (servers - 1) // 2
+    total = users * per_user + 1
+    triangle = order * (order + 1) // 2
+    less = 2 * users + servers
+    rows: list[int] = []
+    cols: list[int] = []
+    data: list[float] = []
+
+    def put(row: int, col: int, value: float) -> None:
+        rows.append(row)
+        cols.append(col)
+        data.append(value)
+
+    # Where the entry (i, j) of a block, i <= j, is among the user's variables; order 1, phi, x.
+    entry: dict[tuple[int, int], int] = {(0, 1): 0, (1, 1): 1}
+    for m in range(servers):
+        entry[0, 2 + m] = entry[2 + m, 2 + m] = 2 + m
+        entry[1, 2 + m] = 2 + servers + m
+    pair = 2 + 2 * servers
+    for m in range(servers):
+        for other in range(m + 1, servers):
+            entry[2 + m, 2 + other] = pair
+            pair += 1
+    for n in range(users):
+        at = n * per_user
+        for m in range(servers):
+            put(n, at + 2 + m, 1.0)
+            put(users + 2 * users + m, at + 2 + m, 1.0)
+        put(users + n, at + 1, 1.0)
+        put(users + n, at, -1.0)
+        put(users + users + n, total - 1, -1.0)
+        first = users + less + n * triangle
+        for j in range(order):
+            for i in range(j + 1):
+                if (i, j) != (0, 0):
+                    row = first + j * (j + 1) // 2 + i
+                    put(row, at + entry[i, j], -1.0 if i == j else -_ROOT2)
+    shape = (users + less + users * triangle, total)
+    user = np.arange(users)[:, None]
+    columns = np.arange(2 * servers)[None, :]
+    return _Pattern(
+        users=users,
+        servers=servers,
+        fixed=sparse.csc_matrix((data, (rows, cols)), shape=shape),
+        delay_rows=np.broadcast_to(2 * users + user, (users, 2 * servers)).ravel(),
+        delay_cols=(user * per_user + 2 + columns).ravel(),
+        sizes=(users, less, triangle),
+    )
+
+
+def round_to_slots(weight: Floats, slots: Floats) -> Ints:
+    """Return the association of largest total weight with at most ``slots[m]`` users at server m.
+
+    The Hungarian method on servers replicated into their slots.
+    """
+    copies = np.repeat(np.arange(len(slots)), slots.astype(np.int64))
+    _, chosen = linear_sum_assignment(weight[:, copies], maximize=True)
+    server: Ints = copies[chosen]
+    return server
+
+
+def best_fractions(pairs: Pairs, price: Price, server: Ints) -> Floats:
+    """Return phi that minimises ``per_s T + per_j sum E`` for an association, exactly.
+
+    T alone couples the users, and the cost as a function of T is convex and piecewise linear: its
+    least value is at the least possible T or at the first kink where the slope turns up.
+    """
+    rows = np.arange(len(server))
+    base_s, end_s = pairs.delay_0_s[rows, server], pairs.delay_1_s[rows, server]
+    saving_j = pairs.energy_0_j[rows, server] - pairs.energy_1_j[rows, server]
+    wanted = (saving_j > 0).astype(np.float64)  # the phi of least energy, ties to the server
+    kink_s = np.where(wanted > 0, end_s, base_s)
+    other_s = np.where(wanted > 0, base_s, end_s)
+    reach_s = kink_s - other_s
+    moves = reach_s > 0  # giving up the wanted phi makes the round shorter
+    least_s = float(np.where(moves, other_s, kink_s).max())
+    gain_per_s = np.divide(price.per_j * np.abs(saving_j), reach_s, out=np.zeros_like(reach_s), where=moves)
+    order = np.argsort(kink_s)
+    # Slope right of the k-th kink: the price of T less what the users with later kinks save.
+    ahead = np.concatenate([np.cumsum(gain_per_s[order][::-1])[::-1][1:], [0.0]])
+    turned = np.flatnonzero(price.per_s >= ahead)
+    longest_s = max(float(kink_s[order][turned[0]]), least_s)
+    if price.per_s >= gain_per_s[kink_s > least_s].sum():
+        longest_s = least_s
+    share = np.divide(kink_s - longest_s, reach_s, out=np.zeros_like(reach_s), where=moves)
+    back = np.clip(share, 0.0, 1.0)
+    fractions: Floats = np.where(wanted > 0, 1.0 - back, back)
+    return fractions

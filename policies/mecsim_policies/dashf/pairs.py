@@ -1,0 +1,93 @@
+"""Part 1's constants: what each user would get, take and cost at each server, resources fixed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecsim.system import equations as eq
+from mecsim.system.allocation import Allocation
+from mecsim.system.arrays import Floats
+from mecsim.system.instance import Instance
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Pairs:
+    """Score / s1, delay and energy of every pair, linear in phi: ``at_0 + phi (at_1 - at_0)``; all (N, M).
+
+    Parameters
+    ----------
+    score : what the pair's shares are worth
+    delay_0_s, delay_1_s : delay with phi = 0 and phi = 1
+    energy_0_j, energy_1_j : energy with phi = 0 and phi = 1
+    """
+
+    score: Floats
+    delay_0_s: Floats
+    delay_1_s: Floats
+    energy_0_j: Floats
+    energy_1_j: Floats
+
+    def only(self, allowed: NDArray[np.bool_]) -> Pairs:
+        """Return the same with pairs that are not allowed endless, as those without a gain are."""
+        return replace(
+            self,
+            delay_0_s=np.where(allowed, self.delay_0_s, np.inf),
+            delay_1_s=np.where(allowed, self.delay_1_s, np.inf),
+            energy_0_j=np.where(allowed, self.energy_0_j, np.inf),
+            energy_1_j=np.where(allowed, self.energy_1_j, np.inf),
+        )
+
+    @classmethod
+    def at_slots(cls, instance: Instance, current: Allocation | None, slots: Floats) -> Pairs:
+        """Return the constants of an instance.
+
+        Parameters
+        ----------
+        instance : Instance
+        current : Allocation or None
+            Served pairs may use their own resources; all others a slot of their server.
+        slots : (M,) float
+            Into how many equal shares each server's b, q, g are cut.
+        """
+        u, s = instance.users, instance.servers
+        n, m = instance.user_count, instance.server_count
+        share = np.broadcast_to(1.0 / slots, (n, m))
+        band, down, gpu = share.copy(), share.copy(), share.copy()
+        power_w, own_flops = u.max_power_w, u.max_gpu_flops
+        if current is not None:
+            rows, cols = np.arange(n), current.server
+            band[rows, cols] = current.bandwidth_hz / s.bandwidth_hz[cols]
+            down[rows, cols] = current.server_power_w / s.max_power_w[cols]
+            gpu[rows, cols] = current.server_gpu_flops / s.max_gpu_flops[cols]
+            power_w, own_flops = current.user_power_w, current.user_gpu_flops
+        return cls.at(instance, (band, down, gpu), power_w, own_flops)
+
+    @classmethod
+    def at(
+        cls, instance: Instance, shares: tuple[Floats, Floats, Floats], power_w: Floats, own_flops: Floats
+    ) -> Pairs:
+        """Return the constants for given shares of b, q, g, each (N, M), and users' p, f, each (N,)."""
+        u, s = instance.users, instance.servers
+        band, down, gpu = shares
+        n = instance.user_count
+        d, t = u.adapter_params[:, None], u.flops_per_param[:, None]
+        bits = eq.uplink_bits(np.ones((n, 1)), d, instance.bits_per_param)
+        band_hz, server_w = band * s.bandwidth_hz, down * s.max_power_w
+        gpu_flops = gpu * s.max_gpu_flops
+        rate_up = eq.shannon_rate(band_hz, power_w[:, None], instance.gain, instance.noise_w_per_hz)
+        rate_down = eq.shannon_rate(band_hz, server_w, instance.gain, instance.noise_w_per_hz)
+        local_flop, server_flop = t * d * u.epochs[:, None], t * d * s.epochs
+        uplink_s, downlink_s = eq.time_for(bits, rate_up), eq.time_for(bits, rate_down)
+        local_s = eq.time_for(local_flop, (u.gpu_count * own_flops)[:, None])
+        server_s = eq.time_for(server_flop, s.gpu_count * gpu_flops)
+        local_j = eq.gpu_energy(u.kappa[:, None], own_flops[:, None], local_flop)
+        return cls(
+            score=np.log1p(instance.score_law.slope * (band + down + gpu)),
+            delay_0_s=server_s + downlink_s,
+            delay_1_s=local_s + uplink_s,
+            energy_0_j=eq.gpu_energy(s.kappa, gpu_flops, server_flop) + server_w * downlink_s,
+            energy_1_j=local_j + power_w[:, None] * uplink_s,
+        )

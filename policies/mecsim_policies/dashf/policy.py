@@ -1,0 +1,65 @@
+"""DASHF as a policy: warm starts from epoch to epoch, pinned users, users who are not there."""
+
+from __future__ import annotations
+
+from mecsim.policy import Observation
+from mecsim.system.allocation import Allocation
+from mecsim_policies.baselines import equal_split, strongest_server
+from mecsim_policies.dashf.dinkelbach import Iterate, optimise
+from mecsim_policies.participants import Participants
+
+
+class Dashf:
+    """DASHF: Dinkelbach, alternating optimisation with SDR, Hungarian rounding and fractional programming.
+
+    Parameters
+    ----------
+    max_iterations : int
+        Most steps of Dinkelbach's y.
+    looks : int
+        For how many changes of the association the second look solves part 2, from cold.
+    warm_looks : int
+        The same from the allocation of the last epoch.
+    active_only : bool
+        Leave out users without a round in progress instead of reserving their share.
+
+    Attributes
+    ----------
+    trace : tuple of Iterate
+        Every iterate of the last decision.
+    iterations : int
+        How many they were.
+    """
+
+    def __init__(
+        self, max_iterations: int = 10, looks: int = 6, warm_looks: int = 2, active_only: bool = False
+    ) -> None:
+        for name, value, least in (
+            ("max_iterations", max_iterations, 1), ("looks", looks, 0), ("warm_looks", warm_looks, 0)
+        ):  # fmt: skip
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f"{name} = {value!r}: must be a whole number >= {least}")
+        self.max_iterations, self.looks, self.warm_looks = max_iterations, looks, warm_looks
+        self.active_only = bool(active_only)
+        self.trace: tuple[Iterate, ...] = ()
+
+    @property
+    def iterations(self) -> int:
+        """Number of iterates of the last decision."""
+        return len(self.trace)
+
+    def allocate(self, observation: Observation) -> Allocation:
+        """Return the best feasible allocation met."""
+        self.trace = ()
+        participants = Participants.of(observation, active_only=self.active_only)
+        if participants is None:
+            return equal_split(observation.instance, strongest_server(observation), 1.0)
+        outcome = optimise(
+            participants.instance,
+            participants.allowed,
+            participants.start,
+            looks=self.looks if participants.start is None else self.warm_looks,
+            max_iterations=self.max_iterations,
+        )
+        self.trace = outcome.trace
+        return participants.among_all(observation, outcome.point.allocation)

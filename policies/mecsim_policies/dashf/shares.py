@@ -1,0 +1,171 @@
+"""An association's resources and phi as shares: the constants of every user, and what shares cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mecsim.system import equations as eq
+from mecsim.system.allocation import Allocation
+from mecsim.system.arrays import Floats, Ints
+from mecsim.system.instance import Instance
+
+BAND, DOWN, GPU, UP, OWN, PHI = range(6)
+SHARED = 3
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Price:
+    """What a second of the largest delay and a joule cost, in score / s1: y w_t / s1 and y w_e / s1."""
+
+    per_s: float
+    per_j: float
+
+    @classmethod
+    def at(cls, instance: Instance, scr: float) -> Price:
+        """Return the prices of Dinkelbach's y = ``scr``."""
+        w, unit = instance.weights, scr / instance.score_law.scale
+        return cls(unit * w.delay_per_s, unit * w.energy_per_j)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ShareProblem:
+    """What the columns of ``shares`` (N, 6) decide for a fixed association.
+
+    ``BAND, DOWN, GPU`` are b/B, q/P, g/F of the server, ``UP, OWN`` are p/P and f/F of the user, and
+    ``PHI`` is phi. With ``rho(a, c, w) = a ln(1 + c w / a)`` the delays and energies of a user are
+
+    ======== ============================== ================================
+    local    ``phi local_s / own``          ``phi local_j own^2``
+    uplink   ``phi up_s / rho(band, up_snr, up)``  ``phi up_j up / rho``
+    server   ``(1-phi) server_s / gpu``     ``(1-phi) server_j gpu^2``
+    downlink ``(1-phi) down_s / rho(band, down_snr, down)``  ``(1-phi) down_j down / rho``
+    ======== ============================== ================================
+
+    The constants are those of the whole work, shape (N,); ``member`` (M, N) is 1 where the user is
+    the server's.
+    """
+
+    server: Ints
+    member: Floats
+    local_s: Floats
+    up_s: Floats
+    server_s: Floats
+    down_s: Floats
+    up_snr: Floats
+    down_snr: Floats
+    local_j: Floats
+    up_j: Floats
+    server_j: Floats
+    down_j: Floats
+    slope: float
+
+    @classmethod
+    def of(cls, instance: Instance, server: Ints) -> ShareProblem:
+        """Return the problem of an instance with the association fixed."""
+        u, s = instance.users, instance.servers
+        bandwidth_hz, server_w = s.bandwidth_hz[server], s.max_power_w[server]
+        gain = instance.gain[np.arange(instance.user_count), server]
+        one = np.ones(instance.user_count)
+        local_flop = eq.local_work(one, u.adapter_params, u.flops_per_param, u.epochs)
+        server_flop = eq.local_work(one, u.adapter_params, u.flops_per_param, s.epochs[server])
+        # Rates in nat/s at the full bandwidth, so that rho needs no logarithm to base 2.
+        bits = eq.uplink_bits(one, u.adapter_params, instance.bits_per_param)
+        radio_s = bits * np.log(2.0) / bandwidth_hz
+        noise_w = instance.noise_w_per_hz * bandwidth_hz
+        return cls(
+            server=server,
+            member=(server == np.arange(instance.server_count)[:, None]).astype(np.float64),
+            local_s=local_flop / (u.gpu_count * u.max_gpu_flops),
+            up_s=radio_s,
+            server_s=server_flop / (s.gpu_count[server] * s.max_gpu_flops[server]),
+            down_s=radio_s,
+            up_snr=gain * u.max_power_w / noise_w,
+            down_snr=gain * server_w / noise_w,
+            local_j=eq.gpu_energy(u.kappa, u.max_gpu_flops, local_flop),
+            up_j=u.max_power_w * radio_s,
+            server_j=eq.gpu_energy(s.kappa[server], s.max_gpu_flops[server], server_flop),
+            down_j=server_w * radio_s,
+            slope=instance.score_law.slope,
+        )
+
+    def evaluate(self, shares: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return delay in s, energy in J and score / s1 of every user, each (N,)."""
+        band, down, gpu, up, own, phi = shares.T
+        rest = 1.0 - phi
+        per_up = phi / (band * np.log1p(self.up_snr * up / band))
+        per_down = rest / (band * np.log1p(self.down_snr * down / band))
+        delay_s = (
+            self.local_s * phi / own
+            + self.up_s * per_up
+            + self.server_s * rest / gpu
+            + self.down_s * per_down
+        )
+        energy_j = (
+            self.local_j * phi * own**2
+            + self.up_j * up * per_up
+            + self.server_j * rest * gpu**2
+            + self.down_j * down * per_down
+        )
+        return delay_s, energy_j, np.log1p(self.slope * (band + down + gpu))
+
+    def cost(self, price: Price, shares: Floats) -> float:
+        """Return ``per_s max T + per_j sum E - sum score / s1``, which is -F / s1."""
+        delay_s, energy_j, score = self.evaluate(shares)
+        return float(price.per_s * delay_s.max() + price.per_j * energy_j.sum() - score.sum())
+
+    def equal_split(self, local_fraction: Floats, fill: float = 0.9) -> Floats:
+        """Return shares strictly inside all bounds: every budget split equally, ``fill`` of it used."""
+        users = self.member.sum(axis=1)[self.server]
+        shares = np.full((len(users), 6), fill)
+        shares[:, :SHARED] = (fill / users)[:, None]
+        shares[:, PHI] = local_fraction
+        return shares
+
+    def of_allocation(self, instance: Instance, allocation: Allocation) -> Floats:
+        """Return the shares that an allocation with this association gives."""
+        s, u, m = instance.servers, instance.users, self.server
+        columns = (
+            allocation.bandwidth_hz / s.bandwidth_hz[m],
+            allocation.server_power_w / s.max_power_w[m],
+            allocation.server_gpu_flops / s.max_gpu_flops[m],
+            allocation.user_power_w / u.max_power_w,
+            allocation.user_gpu_flops / u.max_gpu_flops,
+            allocation.local_fraction,
+        )
+        return np.stack(columns, axis=1)
+
+    def inside(self, shares: Floats, margin: float) -> Floats:
+        """Return shares drawn in so that every budget and bound of resources keeps ``margin`` free.
+
+        Shares are at least ``margin`` of an equal part too: one that is too small costs a Newton
+        step for each doubling.
+        """
+        users = self.member.sum(axis=1)[self.server]
+        inner: Floats = np.maximum(shares, margin * 10.0 / np.maximum(users, 10.0)[:, None])
+        inner[:, UP:PHI] = np.minimum(inner[:, UP:PHI], 1.0 - margin)
+        used = (self.member @ inner[:, :SHARED])[self.server]
+        inner[:, :SHARED] *= np.minimum(1.0, (1.0 - margin) / used)
+        inner[:, PHI] = shares[:, PHI]
+        return inner
+
+    def allocation(self, instance: Instance, shares: Floats) -> Allocation:
+        """Return the allocation that shares stand for, scaled back into any budget it would pass."""
+        s, u, m = instance.servers, instance.users, self.server
+        used = (self.member @ shares[:, :SHARED])[m]
+        shared = shares[:, :SHARED] / np.maximum(used * (1.0 + 1e-15), 1.0)
+        own = np.minimum(shares[:, UP:PHI], 1.0)
+        phi = shares[:, PHI]
+        # What takes no part in a round can be had in full: it costs nothing and keeps rounds going
+        # that were begun with another phi.
+        own = np.where((phi > 0)[:, None], own, 1.0)
+        return Allocation(
+            server=m,
+            local_fraction=phi,
+            bandwidth_hz=shared[:, BAND] * s.bandwidth_hz[m],
+            user_power_w=own[:, 0] * u.max_power_w,
+            server_power_w=shared[:, DOWN] * s.max_power_w[m],
+            user_gpu_flops=own[:, 1] * u.max_gpu_flops,
+            server_gpu_flops=shared[:, GPU] * s.max_gpu_flops[m],
+        )

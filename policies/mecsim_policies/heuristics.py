@@ -1,0 +1,80 @@
+"""Policies that optimise one half of the decision, MODEL.md section 4."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mecsim.policy import Observation
+from mecsim.system.allocation import Allocation
+from mecsim_policies.baselines import equal_split, fewest_users_first, strongest_server
+from mecsim_policies.dashf.association import best_fractions, relax, round_to_slots
+from mecsim_policies.dashf.dinkelbach import slots_by_capacity
+from mecsim_policies.dashf.pairs import Pairs
+from mecsim_policies.dashf.resources import solve
+from mecsim_policies.dashf.shares import Price, ShareProblem
+from mecsim_policies.participants import Participants
+
+_Y_TOLERANCE = 1e-4
+_MOST_ITERATIONS = 20
+
+
+class Aauco:
+    """AAUCO: association and phi from DASHF's part 1, equal split of the resources."""
+
+    iterations = 0
+
+    def allocate(self, observation: Observation) -> Allocation:
+        """Return part 1's association and phi, its y updated to convergence, with an equal split."""
+        self.iterations = 0
+        participants = Participants.of(observation)
+        if participants is None:
+            return equal_split(observation.instance, strongest_server(observation), 1.0)
+        instance, allowed = participants.instance, participants.allowed
+        slots = slots_by_capacity(instance)
+        pairs = Pairs.at_slots(instance, None, slots).only(allowed)
+        server = participants.strongest()
+        best = equal_split(instance, server, np.full(len(server), 0.5))
+        y = instance.scr(best)
+        for _ in range(_MOST_ITERATIONS):
+            self.iterations += 1
+            price = Price.at(instance, y)
+            rounded = round_to_slots(relax(pairs, price, slots).association, slots)
+            rounded = participants.or_strongest(rounded)
+            found = equal_split(instance, rounded, best_fractions(pairs, price, rounded))
+            scr = instance.scr(found)
+            if scr <= y * (1.0 + _Y_TOLERANCE):
+                break
+            best, y = found, scr
+        return participants.among_all(observation, best)
+
+
+class Gucro:
+    """GUCRO: GUCAA's association, phi = 0.5, resources from DASHF's part 2."""
+
+    iterations = 0
+
+    def allocate(self, observation: Observation) -> Allocation:
+        """Return part 2's resources, y updated to convergence."""
+        self.iterations = 0
+        participants = Participants.of(observation)
+        if participants is None:
+            return equal_split(observation.instance, strongest_server(observation), 0.5)
+        instance, users = participants.instance, participants.users
+        server = participants.or_strongest(fewest_users_first(observation)[users])
+        problem = ShareProblem.of(instance, server)
+        shares = problem.equal_split(np.full(len(users), 0.5))
+        best = problem.allocation(instance, shares)
+        y, weight = instance.scr(best), 30.0
+        for _ in range(_MOST_ITERATIONS):
+            self.iterations += 1
+            found = solve(problem, Price.at(instance, y), shares, gap=1e-5, first_weight=weight)
+            shares, weight = problem.inside(found.shares, 1e-3), 1e3
+            allocation = problem.allocation(instance, found.shares)
+            scr = instance.scr(allocation)
+            if scr > y:
+                best = allocation
+            if scr <= y * (1.0 + _Y_TOLERANCE):
+                break
+            y = scr
+        return participants.among_all(observation, best)
+
