@@ -80,6 +80,9 @@ def make_policy(spec: str, **parameters: Any) -> Policy:
         policy = factory(**arguments)
     except (TypeError, ValueError) as error:
         raise PolicyNotFound(f"policy '{target}' refused its parameters: {error}") from error
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise PolicyNotFound(f"policy '{target}' cannot be made: {reason}") from error
     if not callable(getattr(policy, "allocate", None)):
         raise PolicyNotFound(f"policy '{target}' has no method allocate(observation)")
     return policy  # type: ignore[no-any-return]  # just checked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -16,6 +16,7 @@ Status = Literal["new", "kept", "held"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 _SHOWN = 5
+_TOO_MANY = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +105,12 @@ class Guard:
     def _decision(
         self, allocation: Allocation, status: Status, cpu_s: float
     ) -> Decision:
-        iterations: object = getattr(self._policy, "iterations", 0)
-        if not isinstance(iterations, int | float | np.number) or iterations != np.rint(iterations):
-            raise PolicyFailed(f"policy '{self._label}': iterations = {iterations!r}: must be a whole number")
+        iterations: Any = getattr(self._policy, "iterations", 0)
+        number = isinstance(iterations, int | float | np.integer | np.floating)
+        if not number or not 0 <= iterations < _TOO_MANY or iterations % 1:
+            raise PolicyFailed(
+                f"policy '{self._label}': iterations = {iterations!r}: must be a whole number >= 0 and < 2^31"
+            )
         return Decision(allocation, status, cpu_s, int(iterations))
 
 

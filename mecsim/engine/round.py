@@ -70,7 +70,8 @@ def life_of(user: int, run: Simulation) -> Generator[Event, None, None]:
             if work > 0:
                 yield run.service.begin(user, phase, work)
         run.close_round(user)
-        if chained and run.clock.now - arrival_s < _SHORTEST_S:
+        at_once = isinstance(rounds, Continuous | Synchronous) and rounds.think_s == 0
+        if at_once and run.clock.now - arrival_s < _SHORTEST_S:
             raise RunFailed(
                 f"round {index} of user {user} at t = {arrival_s!r} s takes less than {_SHORTEST_S:g} s: "
                 "too little work, or rates too large, for rounds that follow one another"
