@@ -23,7 +23,9 @@ def equal_split(instance: Instance, server: Ints, local_fraction: float | Floats
         phi of every user, in [0, 1].
     """
     users, servers = instance.users, instance.servers
-    sharers = np.bincount(server, minlength=instance.server_count)[server]
+    sharers = np.bincount(server, minlength=instance.server_count)[server].astype(np.float64)
+    # Rounded sums of k parts of B / k must not pass B.
+    sharers *= 1.0 + sharers * np.finfo(np.float64).eps
     return Allocation(
         server=server,
         local_fraction=np.broadcast_to(local_fraction, instance.user_count),

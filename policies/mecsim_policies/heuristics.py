@@ -10,11 +10,12 @@ from mecsim_policies.baselines import equal_split, fewest_users_first, strongest
 from mecsim_policies.dashf.association import best_fractions, relax, round_to_slots
 from mecsim_policies.dashf.dinkelbach import slots_by_capacity
 from mecsim_policies.dashf.pairs import Pairs
-from mecsim_policies.dashf.resources import solve
+from mecsim_policies.dashf.resources import solve, solve_again
 from mecsim_policies.dashf.shares import Price, ShareProblem
 from mecsim_policies.participants import Participants
 
 _Y_TOLERANCE = 1e-4
+_GAP = 1e-4
 _MOST_ITERATIONS = 20
 
 
@@ -31,7 +32,7 @@ class Aauco:
             return equal_split(observation.instance, strongest_server(observation), 1.0)
         instance, allowed = participants.instance, participants.allowed
         slots = slots_by_capacity(instance)
-        pairs = Pairs.at_slots(instance, None, slots).only(allowed)
+        pairs = Pairs.at_slots(instance, slots).only(allowed)
         server = participants.strongest()
         best = equal_split(instance, server, np.full(len(server), 0.5))
         y = instance.scr(best)
@@ -58,23 +59,23 @@ class Gucro:
         self.iterations = 0
         participants = Participants.of(observation)
         if participants is None:
-            return equal_split(observation.instance, strongest_server(observation), 0.5)
+            return equal_split(observation.instance, strongest_server(observation), 1.0)
         instance, users = participants.instance, participants.users
         server = participants.or_strongest(fewest_users_first(observation)[users])
         problem = ShareProblem.of(instance, server)
         shares = problem.equal_split(np.full(len(users), 0.5))
-        best = problem.allocation(instance, shares)
-        y, weight = instance.scr(best), 30.0
+        best, y = shares, problem.scr(instance, shares)
+        if participants.start is not None and np.array_equal(participants.start.server, server):
+            y = max(y, instance.scr(participants.start))
+        best_scr = 0.0
+        found = solve(problem, Price.at(instance, y), shares, gap=_GAP)
         for _ in range(_MOST_ITERATIONS):
             self.iterations += 1
-            found = solve(problem, Price.at(instance, y), shares, gap=1e-5, first_weight=weight)
-            shares, weight = problem.inside(found.shares, 1e-3), 1e3
-            allocation = problem.allocation(instance, found.shares)
-            scr = instance.scr(allocation)
-            if scr > y:
-                best = allocation
-            if scr <= y * (1.0 + _Y_TOLERANCE):
+            scr = problem.scr(instance, found.shares)
+            if scr > best_scr:
+                best, best_scr = found.shares, scr
+            if abs(scr - y) <= _Y_TOLERANCE * y:
                 break
             y = scr
-        return participants.among_all(observation, best)
-
+            found = solve_again(problem, Price.at(instance, y), found, gap=_GAP)
+        return participants.among_all(observation, problem.allocation(instance, best))

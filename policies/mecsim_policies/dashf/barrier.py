@@ -79,62 +79,67 @@ class Barrier:
 
     def derivatives(self, shares: Floats, longest_s: float, toward: float) -> Derivatives:
         """Return gradient and Hessian at shares (N, 6) and T strictly inside the domain."""
-        p, free = self.problem, self.free
-        band, down, gpu, up, own, phi = shares.T
-        rest = 1.0 - phi
-        users = len(shares)
-        uplink = _Link.of(band, up, p.up_snr)
-        downlink = _Link.of(band, down, p.down_snr)
-        work_s = phi * p.local_s, phi * p.up_s, rest * p.server_s, rest * p.down_s
-        work_j = phi * p.local_j, phi * p.up_j, rest * p.server_j, rest * p.down_j
-        delay_s = work_s[0] / own + work_s[1] / uplink.rho + work_s[2] / gpu + work_s[3] / downlink.rho
-        pull = 1.0 / (longest_s - delay_s)
-
-        slope_s = np.zeros((users, 6))
-        _add_rate(slope_s, uplink, UP, -work_s[1] / uplink.rho**2)
-        _add_rate(slope_s, downlink, DOWN, -work_s[3] / downlink.rho**2)
-        slope_s[:, GPU] = -work_s[2] / gpu**2
-        slope_s[:, OWN] = -work_s[0] / own**2
-        slope_j = np.zeros((users, 6))
-        curve = np.zeros((users, 6, 6))
+        p, free, users = self.problem, self.free, len(shares)
+        rows = np.ascontiguousarray(shares.T)
+        band = rows[BAND]
+        # Row 0 of each pair is the user's side (own GPU, uplink), row 1 the server's (its GPU, downlink).
+        part, speed, power = p.parts(shares), rows[[OWN, GPU]], rows[[UP, DOWN]]
+        train_s, radio_s = part * p.train_s, part * p.radio_s
+        train_j, radio_j = part * p.train_j, part * p.radio_j
+        link = _Links.of(band, power, p.snr)
+        pull = 1.0 / (longest_s - (train_s / speed + radio_s / link.rho).sum(axis=0))
         per_j = self.weight * self.price.per_j
-        for link, at, power, delay, energy, nu in (
-            (uplink, UP, up, work_s[1], work_j[1], None if self.nu is None else self.nu[0]),
-            (downlink, DOWN, down, work_s[3], work_j[3], None if self.nu is None else self.nu[1]),
-        ):
-            touching = 0.5 / (power * link.rho) if nu is None else nu
-            _add_rate(slope_j, link, at, -energy / (2.0 * touching * link.rho**3))
-            slope_j[:, at] += 2.0 * energy * touching * power
-            e = per_j * energy
-            square = 2.0 * pull * delay / link.rho**3 + 1.5 * e / (touching * link.rho**4)
-            bend = link.k * (pull * delay / link.rho**2 + 0.5 * e / (touching * link.rho**3))
-            over = e / (power * link.rho) if nu is None else None
-            _add_link(curve, link, at, power, square, bend, 2.0 * e * touching, over)
-        slope_j[:, GPU] += 2.0 * work_j[2] * gpu
-        slope_j[:, OWN] += 2.0 * work_j[0] * own
-        curve[:, GPU, GPU] += 2.0 * pull * work_s[2] / gpu**3 + 2.0 * per_j * work_j[2]
-        curve[:, OWN, OWN] += 2.0 * pull * work_s[0] / own**3 + 2.0 * per_j * work_j[0]
-        if free == PHI + 1:
-            _add_phi(p, shares, uplink, downlink, pull, per_j, slope_s, slope_j, curve)
 
-        worth = p.slope / (1.0 + p.slope * (band + down + gpu))
+        flow_s = radio_s / link.rho**2
+        slope_s = np.zeros((6, users))
+        slope_s[BAND] = -(flow_s * link.by_band).sum(axis=0)
+        slope_s[UP], slope_s[DOWN] = -flow_s * link.by_power
+        slope_s[OWN], slope_s[GPU] = -train_s / speed**2
+        # The transform's energy and curvature at nu, at the touching nu if none is given.
+        nu = 0.5 / (power * link.rho) if self.nu is None else np.stack(self.nu)
+        flow_j = 0.5 * radio_j / (nu * link.rho**3)
+        slope_j = np.zeros((6, users))
+        slope_j[BAND] = -(flow_j * link.by_band).sum(axis=0)
+        slope_j[UP], slope_j[DOWN] = 2.0 * radio_j * nu * power - flow_j * link.by_power
+        slope_j[OWN], slope_j[GPU] = 2.0 * train_j * speed
+        square = 2.0 * pull * flow_s / link.rho + 3.0 * per_j * flow_j / link.rho
+        bend = link.k * (pull * flow_s + per_j * flow_j)
+        bb = square * link.by_band**2 + bend * link.tilt**2
+        bp = square * link.by_band * link.by_power - bend * link.tilt
+        pp = square * link.by_power**2 + bend + 2.0 * per_j * radio_j * nu
+        if self.nu is None:
+            # There the transform's Hessian is the true one plus over v v'.
+            over = per_j * radio_j / (power * link.rho)
+            v_band = power / link.rho * link.by_band
+            v_power = 1.0 + power / link.rho * link.by_power
+            bb, bp, pp = bb - over * v_band**2, bp - over * v_band * v_power, pp - over * v_power**2
+        curve = np.zeros((6, 6, users))
+        curve[BAND, BAND] = bb.sum(axis=0)
+        curve[BAND, UP], curve[BAND, DOWN] = bp
+        curve[UP, BAND], curve[DOWN, BAND] = bp
+        curve[UP, UP], curve[DOWN, DOWN] = pp
+        curve[OWN, OWN], curve[GPU, GPU] = 2.0 * pull * train_s / speed**3 + 2.0 * per_j * train_j
+        if free == PHI + 1:
+            _add_phi(p, speed, power, link, pull, per_j, slope_s, slope_j, curve)
+
+        moved, slope_s, slope_j = rows[:free], slope_s[:free], slope_j[:free]
+        worth = p.slope / (1.0 + p.slope * rows[:SHARED].sum(axis=0))
         spare = 1.0 - p.member @ shares[:, :SHARED]
-        moved = shares[:, :free]
-        gradient = pull[:, None] * slope_s[:, :free] - 1.0 / moved
-        gradient += toward * self.price.per_j * slope_j[:, :free]
-        gradient[:, :SHARED] += (1.0 / spare)[p.server] - toward * worth[:, None]
-        gradient[:, SHARED:] += 1.0 / (1.0 - moved[:, SHARED:])
-        steep = pull[:, None] * slope_s[:, :free]
-        blocks = curve[:, :free, :free] + steep[:, :, None] * steep[:, None, :]
-        blocks[:, :SHARED, :SHARED] += (self.weight * worth**2)[:, None, None]
-        diagonal = 1.0 / moved**2
-        diagonal[:, SHARED:] += 1.0 / (1.0 - moved[:, SHARED:]) ** 2
-        blocks[:, range(free), range(free)] += diagonal
+        room = 1.0 / (1.0 - moved[SHARED:])
+        steep = pull * slope_s
+        gradient = steep - 1.0 / moved + (toward * self.price.per_j) * slope_j
+        gradient[:SHARED] += (1.0 / spare)[p.server].T - toward * worth
+        gradient[SHARED:] += room
+        blocks = curve[:free, :free] + steep[:, None] * steep
+        blocks[:SHARED, :SHARED] += self.weight * worth**2
+        diagonal = blocks.reshape(free * free, users)[:: free + 1]
+        diagonal += 1.0 / moved**2
+        diagonal[SHARED:] += room**2
         return Derivatives(
-            gradient=gradient,
+            gradient=np.ascontiguousarray(gradient.T),
             gradient_s=toward * self.price.per_s - float(pull.sum()),
-            blocks=blocks,
-            border=-pull[:, None] * steep,
+            blocks=np.ascontiguousarray(blocks.transpose(2, 0, 1)),
+            border=np.ascontiguousarray((-pull * steep).T),
             corner=float((pull**2).sum()),
             spare=spare,
         )
@@ -144,11 +149,9 @@ class Barrier:
         if self.nu is None:
             return np.zeros(len(shares))
         p = self.problem
-        band, down, _, up, _, phi = shares.T
-        rho_up = band * np.log1p(p.up_snr * up / band)
-        rho_down = band * np.log1p(p.down_snr * down / band)
-        excess: Floats = phi * p.up_j * _gap(up, rho_up, self.nu[0])
-        excess += (1.0 - phi) * p.down_j * _gap(down, rho_down, self.nu[1])
+        band, power = shares[:, BAND], shares[:, [UP, DOWN]].T
+        rho = band * np.log1p(p.snr * power / band)
+        excess: Floats = (p.parts(shares) * p.radio_j * _gap(power, rho, np.stack(self.nu))).sum(axis=0)
         return excess
 
 
@@ -170,8 +173,11 @@ class Derivatives:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Link:
-    """rho of a link, its gradient, and k and tilt of its Hessian -k w w' with w = (tilt, -1)."""
+class _Links:
+    """rho of uplink and downlink, its gradient, and k and tilt of its Hessian -k w w', w = (tilt, -1).
+
+    All of shape (2, N).
+    """
 
     rho: Floats
     by_band: Floats
@@ -180,12 +186,12 @@ class _Link:
     tilt: Floats
 
     @classmethod
-    def of(cls, band: Floats, power: Floats, snr: Floats) -> _Link:
+    def of(cls, band: Floats, power: Floats, snr: Floats) -> _Links:
         tilt = power / band
         z = snr * tilt
         log = np.log1p(z)
         by_power = snr / (1.0 + z)
-        return cls(band * log, log - z / (1.0 + z), by_power, by_power**2 / band, tilt)
+        return cls(band * log, log - tilt * by_power, by_power, by_power**2 / band, tilt)
 
 
 def _gap(power: Floats, rho: Floats, nu: Floats) -> Floats:
@@ -195,64 +201,29 @@ def _gap(power: Floats, rho: Floats, nu: Floats) -> Floats:
     return gap
 
 
-def _add_rate(slope: Floats, link: _Link, at: int, factor: Floats) -> None:
-    slope[:, BAND] += factor * link.by_band
-    slope[:, at] += factor * link.by_power
-
-
-def _add_link(
-    curve: Floats,
-    link: _Link,
-    at: int,
-    power: Floats,
-    square: Floats,
-    bend: Floats,
-    straight: Floats,
-    over: Floats | None,
-) -> None:
-    """Add ``square g g' + bend w w' + straight e e'``, less what the transform bends more than the truth."""
-    bb = square * link.by_band**2 + bend * link.tilt**2
-    bp = square * link.by_band * link.by_power - bend * link.tilt
-    pp = square * link.by_power**2 + bend + straight
-    if over is not None:
-        # At the touching nu the transform's Hessian is the true one plus over v v'.
-        v_band = power / link.rho * link.by_band
-        v_power = 1.0 + power / link.rho * link.by_power
-        bb = bb - over * v_band**2
-        bp = bp - over * v_band * v_power
-        pp = pp - over * v_power**2
-    curve[:, BAND, BAND] += bb
-    curve[:, BAND, at] += bp
-    curve[:, at, BAND] += bp
-    curve[:, at, at] += pp
-
-
 def _add_phi(
     p: ShareProblem,
-    shares: Floats,
-    uplink: _Link,
-    downlink: _Link,
+    speed: Floats,
+    power: Floats,
+    link: _Links,
     pull: Floats,
     per_j: float,
     slope_s: Floats,
     slope_j: Floats,
     curve: Floats,
 ) -> None:
-    """Add phi's derivatives: every delay and energy is linear in it."""
-    _, down, gpu, up, own, _ = shares.T
-    slope_s[:, PHI] = p.local_s / own + p.up_s / uplink.rho - p.server_s / gpu - p.down_s / downlink.rho
-    slope_j[:, PHI] = (
-        p.local_j * own**2 + p.up_j * up / uplink.rho - p.server_j * gpu**2 - p.down_j * down / downlink.rho
-    )
-    cross = np.zeros((len(shares), PHI))
-    _add_rate(cross, uplink, UP, -(pull * p.up_s + per_j * p.up_j * up) / uplink.rho**2)
-    _add_rate(cross, downlink, DOWN, (pull * p.down_s + per_j * p.down_j * down) / downlink.rho**2)
-    cross[:, UP] += per_j * p.up_j / uplink.rho
-    cross[:, DOWN] -= per_j * p.down_j / downlink.rho
-    cross[:, OWN] += -pull * p.local_s / own**2 + 2.0 * per_j * p.local_j * own
-    cross[:, GPU] += pull * p.server_s / gpu**2 - 2.0 * per_j * p.server_j * gpu
-    curve[:, :PHI, PHI] += cross
-    curve[:, PHI, :PHI] += cross
+    """Add phi's derivatives: every delay and energy is linear in it, one side up and the other down."""
+    side_s = p.train_s / speed + p.radio_s / link.rho
+    side_j = p.train_j * speed**2 + p.radio_j * power / link.rho
+    slope_s[PHI], slope_j[PHI] = side_s[0] - side_s[1], side_j[0] - side_j[1]
+    flow = (pull * p.radio_s + per_j * p.radio_j * power) / link.rho**2
+    by_power = per_j * p.radio_j / link.rho - flow * link.by_power
+    by_speed = 2.0 * per_j * p.train_j * speed - pull * p.train_s / speed**2
+    cross = np.zeros((PHI, len(pull)))
+    cross[BAND] = flow[1] * link.by_band[1] - flow[0] * link.by_band[0]
+    cross[UP], cross[DOWN] = by_power[0], -by_power[1]
+    cross[OWN], cross[GPU] = by_speed[0], -by_speed[1]
+    curve[:PHI, PHI] = curve[PHI, :PHI] = cross
 
 
 def _positive(d: Derivatives) -> Floats:

@@ -15,7 +15,7 @@ from mecsim.system.instance import Instance
 from mecsim_policies.dashf.association import best_fractions, relax, round_to_slots
 from mecsim_policies.dashf.moves import changed, promising
 from mecsim_policies.dashf.pairs import Pairs
-from mecsim_policies.dashf.resources import Solution, solve
+from mecsim_policies.dashf.resources import Solution, solve, solve_again
 from mecsim_policies.dashf.shares import PHI, Price, ShareProblem
 
 _Y_TOLERANCE = 1e-4
@@ -23,7 +23,6 @@ _F_TOLERANCE = 1e-4
 _GAP = 1e-4
 _ALTERNATIONS = 4
 _WARM_WEIGHT = 1e3
-_HOT_STEPS = 6
 _WARM_MARGIN = 1e-3
 # Associations are compared at one low weight of the barrier: cheap, and the same for all of them.
 _LOOK_WEIGHT = 50.0
@@ -52,18 +51,20 @@ class Iterate(NamedTuple):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Point:
-    """A feasible point: shares for an association, the allocation they stand for, and its SCR."""
+    """A feasible point: shares for an association, and their SCR."""
 
     problem: ShareProblem
     shares: Floats
-    allocation: Allocation
     scr: float
 
     @classmethod
     def of(cls, instance: Instance, problem: ShareProblem, shares: Floats) -> Point:
         """Return the point of some shares."""
-        allocation = problem.allocation(instance, shares)
-        return cls(problem, shares, allocation, instance.scr(allocation))
+        return cls(problem, shares, problem.scr(instance, shares))
+
+    def allocation(self, instance: Instance) -> Allocation:
+        """Return the allocation that the shares stand for."""
+        return self.problem.allocation(instance, self.shares)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -189,10 +190,13 @@ class _Search:
     def _relaxation(self, outer: int, price: Price, point: Point, seat: _Seat) -> _Seat:
         """Part 1 with the resources in force: keep the rounded relaxation if it pays."""
         began = time.process_time()
-        pairs = self._pairs(point.allocation)
+        pairs = self._pairs(point)
         relaxed = relax(pairs, price, self.slots)
         trial = self._equal(round_to_slots(relaxed.association, self.slots), pairs, price)
         if not self._is_new(trial.problem.server, trial.shares):
+            return seat
+        in_force = self._equal(point.problem.server, pairs, price)
+        if trial.problem.cost(price, trial.shares) > in_force.problem.cost(price, in_force.shares):
             return seat
         tried = self._try(trial.problem, price, trial.shares, relaxed.status)
         return self._better(outer, "association", price, point.scr, tried, seat, began)
@@ -246,7 +250,7 @@ class _Search:
         for turn in range(_ALTERNATIONS):
             began = time.process_time()
             if turn > 0:
-                fractions = best_fractions(self._pairs(best.allocation), price, point.problem.server)
+                fractions = best_fractions(self._pairs(best), price, point.problem.server)
                 if np.array_equal(fractions, best.shares[:, PHI]):
                     break
                 start = best.shares.copy()
@@ -267,26 +271,18 @@ class _Search:
 
     def _solve(self, problem: ShareProblem, price: Price, start: Floats, first_weight: float) -> Solution:
         """Solve part 2, from the last solution itself if that is where to start."""
-        last = self.last
-        if last is not None and last.shares is start and last.converged:
-            found = solve(
-                problem,
-                price,
-                start,
-                gap=_GAP,
-                first_weight=np.inf,
-                longest_s=last.longest_s,
-                steps=_HOT_STEPS,
-            )
-            if found.converged:
-                self.last = found
-                return found
-        inside = start if first_weight == _LOOK_WEIGHT else problem.inside(start, _WARM_MARGIN)
-        self.last = solve(problem, price, inside, gap=_GAP, first_weight=first_weight)
+        if self.last is not None and self.last.shares is start:
+            self.last = solve_again(problem, price, self.last, gap=_GAP)
+        else:
+            inside = start if first_weight == _LOOK_WEIGHT else problem.inside(start, _WARM_MARGIN)
+            self.last = solve(problem, price, inside, gap=_GAP, first_weight=first_weight)
         return self.last
 
-    def _pairs(self, current: Allocation | None) -> Pairs:
-        return Pairs.at_slots(self.instance, current, self.slots).only(self.allowed)
+    def _pairs(self, current: Point | None) -> Pairs:
+        if current is None:
+            return Pairs.at_slots(self.instance, self.slots).only(self.allowed)
+        server, shares = current.problem.server, current.problem.own_in_full(current.shares)
+        return Pairs.at_slots(self.instance, self.slots, server, shares).only(self.allowed)
 
     def _equal(self, server: Ints, pairs: Pairs, price: Price | None) -> Point:
         """Return an association with equal shares and the best phi for a price, or one half."""
@@ -313,6 +309,6 @@ class _Search:
         began: float,
     ) -> None:
         objective = -self.instance.score_law.scale * problem.cost(price, shares)
-        scr = self.instance.scr(problem.allocation(self.instance, shares))
+        scr = problem.scr(self.instance, shares)
         spent = time.process_time() - began
         self.trace.append(Iterate(outer, part, y, objective, scr, status, accepted, steps, spent))

@@ -101,23 +101,23 @@ def _response_costs(problem: ShareProblem, price: Price, delay_price: Floats, sh
     band, down, gpu = share_price[:, BAND, None], share_price[:, DOWN, None], share_price[:, GPU]
     slow = delay_price[:, None]
     # Server GPU: a g^2 + b / g + c g, at the g where a and b alone are least, or where b and c are.
-    a, b = price.per_j * p.server_j, delay_price * p.server_s
+    a, b = price.per_j * p.train_j[1], delay_price * p.train_s[1]
     speeds = np.stack([np.cbrt(b / (2.0 * a)), np.sqrt(b / gpu)]).clip(1e-9, 1.0)
     speed = speeds.min(axis=0)
     at_server = a * speed**2 + b / speed + gpu * speed
     # Downlink: for a ratio of power to bandwidth r the best bandwidth is known.
-    rate = np.log1p(p.down_snr[:, None] * r)
-    width = np.sqrt(slow * p.down_s[:, None] / (rate * (band + down * r))).clip(1e-9, 1.0)
-    back = slow * p.down_s[:, None] / (width * rate) + price.per_j * p.down_j[:, None] * r / rate
+    rate = np.log1p(p.snr[1][:, None] * r)
+    width = np.sqrt(slow * p.radio_s[1][:, None] / (rate * (band + down * r))).clip(1e-9, 1.0)
+    back = slow * p.radio_s[1][:, None] / (width * rate) + price.per_j * p.radio_j[1][:, None] * r / rate
     back = (back + width * (band + down * r)).min(axis=1)
     # Own GPU and uplink: only the bandwidth has a price, the user's power a bound.
-    a, b = price.per_j * p.local_j, delay_price * p.local_s
+    a, b = price.per_j * p.train_j[0], delay_price * p.train_s[0]
     speed = np.cbrt(b / (2.0 * a)).clip(1e-9, 1.0)
     own = a * speed**2 + b / speed
-    rate = np.log1p(p.up_snr[:, None] * r)
-    width = np.sqrt(slow * p.up_s[:, None] / (rate * band)).clip(1e-9, 1.0)
+    rate = np.log1p(p.snr[0][:, None] * r)
+    width = np.sqrt(slow * p.radio_s[0][:, None] / (rate * band)).clip(1e-9, 1.0)
     width = np.minimum(width, 1.0 / r)
-    up = slow * p.up_s[:, None] / (width * rate) + price.per_j * p.up_j[:, None] * r / rate
+    up = slow * p.radio_s[0][:, None] / (width * rate) + price.per_j * p.radio_j[0][:, None] * r / rate
     up = (up + width * band).min(axis=1)
     return np.stack([at_server + back, own + up], axis=1)
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecsim.system import equations as eq
-from mecsim.system.allocation import Allocation
-from mecsim.system.arrays import Floats
+from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
+from mecsim_policies.dashf.shares import BAND, DOWN, GPU, OWN, UP
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -41,28 +41,29 @@ class Pairs:
         )
 
     @classmethod
-    def at_slots(cls, instance: Instance, current: Allocation | None, slots: Floats) -> Pairs:
+    def at_slots(
+        cls, instance: Instance, slots: Floats, server: Ints | None = None, shares: Floats | None = None
+    ) -> Pairs:
         """Return the constants of an instance.
 
         Parameters
         ----------
         instance : Instance
-        current : Allocation or None
-            Served pairs may use their own resources; all others a slot of their server.
         slots : (M,) float
             Into how many equal shares each server's b, q, g are cut.
+        server, shares : (N,) int and (N, 6) float, optional
+            The association and the shares in force: served pairs use their own, the others a slot.
         """
-        u, s = instance.users, instance.servers
+        u = instance.users
         n, m = instance.user_count, instance.server_count
         share = np.broadcast_to(1.0 / slots, (n, m))
         band, down, gpu = share.copy(), share.copy(), share.copy()
         power_w, own_flops = u.max_power_w, u.max_gpu_flops
-        if current is not None:
-            rows, cols = np.arange(n), current.server
-            band[rows, cols] = current.bandwidth_hz / s.bandwidth_hz[cols]
-            down[rows, cols] = current.server_power_w / s.max_power_w[cols]
-            gpu[rows, cols] = current.server_gpu_flops / s.max_gpu_flops[cols]
-            power_w, own_flops = current.user_power_w, current.user_gpu_flops
+        if server is not None and shares is not None:
+            rows = np.arange(n)
+            for column, shared in ((BAND, band), (DOWN, down), (GPU, gpu)):
+                shared[rows, server] = shares[:, column]
+            power_w, own_flops = shares[:, UP] * power_w, shares[:, OWN] * own_flops
         return cls.at(instance, (band, down, gpu), power_w, own_flops)
 
     @classmethod

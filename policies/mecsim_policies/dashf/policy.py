@@ -32,7 +32,7 @@ class Dashf:
     """
 
     def __init__(
-        self, max_iterations: int = 10, looks: int = 6, warm_looks: int = 2, active_only: bool = False
+        self, max_iterations: int = 10, looks: int = 6, warm_looks: int = 1, active_only: bool = False
     ) -> None:
         for name, value, least in (
             ("max_iterations", max_iterations, 1), ("looks", looks, 0), ("warm_looks", warm_looks, 0)
@@ -62,4 +62,4 @@ class Dashf:
             max_iterations=self.max_iterations,
         )
         self.trace = outcome.trace
-        return participants.among_all(observation, outcome.point.allocation)
+        return participants.among_all(observation, outcome.point.allocation(participants.instance))

@@ -19,8 +19,11 @@ from mecsim_policies.dashf.barrier import Barrier, Transform
 from mecsim_policies.dashf.shares import SHARED, Price, ShareProblem
 
 _GROWTH = 15.0
-_DECREMENT = 0.3
-_LAST_DECREMENT = 1e-3
+_DECREMENT = 1.0
+_HOT_STEPS = 6
+_WARM_WEIGHT = 1e3
+_WARM_MARGIN = 1e-3
+_LAST_DECREMENT = 0.1
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -105,11 +108,38 @@ def solve(
         barrier, taken = heavier, taken + 1
 
 
+def solve_again(problem: ShareProblem, price: Price, last: Solution, *, gap: float) -> Solution:
+    """Solve for a price near that of the last solution: from that solution itself, if it will do.
+
+    Parameters
+    ----------
+    problem, price, gap
+        As for :func:`solve`.
+    last : Solution
+        The solution of the same problem for another price.
+    """
+    if last.converged:
+        found = solve(
+            problem,
+            price,
+            last.shares,
+            gap=gap,
+            first_weight=np.inf,
+            longest_s=last.longest_s,
+            steps=_HOT_STEPS,
+        )
+        if found.converged:
+            return found
+    inside = problem.inside(last.shares, _WARM_MARGIN)
+    return solve(problem, price, inside, gap=gap, first_weight=_WARM_WEIGHT)
+
+
 def _ceiling_s(barrier: Barrier, shares: Floats) -> float:
     """Return a T to start from: above the largest delay by what it would be if all delays were that."""
     longest_s = float(barrier.problem.evaluate(shares)[0].max())
     pull = barrier.weight * barrier.price.per_s
-    return longest_s + min(0.1 * longest_s, len(shares) / pull if pull > 0 else np.inf)
+    slack_s = len(shares) / pull if pull > 0 else np.inf
+    return longest_s + min(max(slack_s, 1e-6 * longest_s), 0.1 * longest_s)
 
 
 def _centre(

@@ -37,28 +37,24 @@ class ShareProblem:
     ``PHI`` is phi. With ``rho(a, c, w) = a ln(1 + c w / a)`` the delays and energies of a user are
 
     ======== ============================== ================================
-    local    ``phi local_s / own``          ``phi local_j own^2``
-    uplink   ``phi up_s / rho(band, up_snr, up)``  ``phi up_j up / rho``
-    server   ``(1-phi) server_s / gpu``     ``(1-phi) server_j gpu^2``
-    downlink ``(1-phi) down_s / rho(band, down_snr, down)``  ``(1-phi) down_j down / rho``
+    local    ``phi train_s0 / own``         ``phi train_j0 own^2``
+    uplink   ``phi radio_s0 / rho(band, snr0, up)``  ``phi radio_j0 up / rho``
+    server   ``(1-phi) train_s1 / gpu``     ``(1-phi) train_j1 gpu^2``
+    downlink ``(1-phi) radio_s1 / rho(band, snr1, down)``  ``(1-phi) radio_j1 down / rho``
     ======== ============================== ================================
 
-    The constants are those of the whole work, shape (N,); ``member`` (M, N) is 1 where the user is
-    the server's.
+    The constants are those of the whole work. ``train_s``, ``radio_s``, ``train_j``, ``radio_j`` and
+    ``snr`` have shape (2, N): row 0 is the user's side (own GPU, uplink), row 1 the server's (its
+    GPU, downlink). ``member`` (M, N) is 1 where the user is the server's.
     """
 
     server: Ints
     member: Floats
-    local_s: Floats
-    up_s: Floats
-    server_s: Floats
-    down_s: Floats
-    up_snr: Floats
-    down_snr: Floats
-    local_j: Floats
-    up_j: Floats
-    server_j: Floats
-    down_j: Floats
+    train_s: Floats
+    radio_s: Floats
+    train_j: Floats
+    radio_j: Floats
+    snr: Floats
     slope: float
 
     @classmethod
@@ -74,46 +70,58 @@ class ShareProblem:
         bits = eq.uplink_bits(one, u.adapter_params, instance.bits_per_param)
         radio_s = bits * np.log(2.0) / bandwidth_hz
         noise_w = instance.noise_w_per_hz * bandwidth_hz
+        own_w = u.max_power_w
         return cls(
             server=server,
             member=(server == np.arange(instance.server_count)[:, None]).astype(np.float64),
-            local_s=local_flop / (u.gpu_count * u.max_gpu_flops),
-            up_s=radio_s,
-            server_s=server_flop / (s.gpu_count[server] * s.max_gpu_flops[server]),
-            down_s=radio_s,
-            up_snr=gain * u.max_power_w / noise_w,
-            down_snr=gain * server_w / noise_w,
-            local_j=eq.gpu_energy(u.kappa, u.max_gpu_flops, local_flop),
-            up_j=u.max_power_w * radio_s,
-            server_j=eq.gpu_energy(s.kappa[server], s.max_gpu_flops[server], server_flop),
-            down_j=server_w * radio_s,
+            train_s=np.stack(
+                [
+                    local_flop / (u.gpu_count * u.max_gpu_flops),
+                    server_flop / (s.gpu_count[server] * s.max_gpu_flops[server]),
+                ]
+            ),
+            radio_s=np.stack([radio_s, radio_s]),
+            train_j=np.stack(
+                [
+                    eq.gpu_energy(u.kappa, u.max_gpu_flops, local_flop),
+                    eq.gpu_energy(s.kappa[server], s.max_gpu_flops[server], server_flop),
+                ]
+            ),
+            radio_j=np.stack([own_w * radio_s, server_w * radio_s]),
+            snr=np.stack([gain * own_w / noise_w, gain * server_w / noise_w]),
             slope=instance.score_law.slope,
         )
 
     def evaluate(self, shares: Floats) -> tuple[Floats, Floats, Floats]:
         """Return delay in s, energy in J and score / s1 of every user, each (N,)."""
-        band, down, gpu, up, own, phi = shares.T
-        rest = 1.0 - phi
-        per_up = phi / (band * np.log1p(self.up_snr * up / band))
-        per_down = rest / (band * np.log1p(self.down_snr * down / band))
-        delay_s = (
-            self.local_s * phi / own
-            + self.up_s * per_up
-            + self.server_s * rest / gpu
-            + self.down_s * per_down
-        )
-        energy_j = (
-            self.local_j * phi * own**2
-            + self.up_j * up * per_up
-            + self.server_j * rest * gpu**2
-            + self.down_j * down * per_down
-        )
+        band, down, gpu = shares[:, :SHARED].T
+        speed, power, part = shares[:, [OWN, GPU]].T, shares[:, [UP, DOWN]].T, self.parts(shares)
+        per_rate = part / (band * np.log1p(self.snr * power / band))
+        delay_s = (self.train_s * part / speed + self.radio_s * per_rate).sum(axis=0)
+        energy_j = (self.train_j * part * speed**2 + self.radio_j * power * per_rate).sum(axis=0)
         return delay_s, energy_j, np.log1p(self.slope * (band + down + gpu))
+
+    @staticmethod
+    def parts(shares: Floats) -> Floats:
+        """Return phi and 1 - phi, shape (2, N)."""
+        part = np.empty((2, len(shares)))
+        part[0] = shares[:, PHI]
+        np.subtract(1.0, part[0], out=part[1])
+        return part
 
     def cost(self, price: Price, shares: Floats) -> float:
         """Return ``per_s max T + per_j sum E - sum score / s1``, which is -F / s1."""
         delay_s, energy_j, score = self.evaluate(shares)
         return float(price.per_s * delay_s.max() + price.per_j * energy_j.sum() - score.sum())
+
+    def scr(self, instance: Instance, shares: Floats) -> float:
+        """Return the service-cost ratio of some shares."""
+        delay_s, energy_j, score = self.evaluate(shares)
+        total = instance.score_law.scale * float(score.sum())
+        w = instance.weights
+        return eq.service_cost_ratio(
+            total, float(delay_s.max()), float(energy_j.sum()), w.delay_per_s, w.energy_per_j
+        )
 
     def equal_split(self, local_fraction: Floats, fill: float = 0.9) -> Floats:
         """Return shares strictly inside all bounds: every budget split equally, ``fill`` of it used."""
@@ -150,19 +158,26 @@ class ShareProblem:
         inner[:, PHI] = shares[:, PHI]
         return inner
 
+    def own_in_full(self, shares: Floats) -> Floats:
+        """Return shares with p and f at their bounds for users who have no use for them (phi = 0).
+
+        It costs nothing, and keeps rounds going that were begun with another phi.
+        """
+        full = shares.copy()
+        full[shares[:, PHI] == 0.0, UP:PHI] = 1.0
+        return full
+
     def allocation(self, instance: Instance, shares: Floats) -> Allocation:
         """Return the allocation that shares stand for, scaled back into any budget it would pass."""
         s, u, m = instance.servers, instance.users, self.server
-        used = (self.member @ shares[:, :SHARED])[m]
-        shared = shares[:, :SHARED] / np.maximum(used * (1.0 + 1e-15), 1.0)
-        own = np.minimum(shares[:, UP:PHI], 1.0)
-        phi = shares[:, PHI]
-        # What takes no part in a round can be had in full: it costs nothing and keeps rounds going
-        # that were begun with another phi.
-        own = np.where((phi > 0)[:, None], own, 1.0)
+        used, sharers = (self.member @ shares[:, :SHARED])[m], self.member.sum(axis=1)[m]
+        # What rounding can add to the sum of k grants must not pass the budget either.
+        grain = 1.0 + np.finfo(np.float64).eps * (sharers + 2.0)
+        shared = shares[:, :SHARED] / np.maximum(used * grain[:, None], 1.0)
+        own = np.minimum(self.own_in_full(shares)[:, UP:PHI], 1.0)
         return Allocation(
             server=m,
-            local_fraction=phi,
+            local_fraction=shares[:, PHI],
             bandwidth_hz=shared[:, BAND] * s.bandwidth_hz[m],
             user_power_w=own[:, 0] * u.max_power_w,
             server_power_w=shared[:, DOWN] * s.max_power_w[m],
