@@ -14,6 +14,9 @@ import numpy as np
 from mecsim.system.arrays import Floats
 from mecsim_policies.dashf.shares import BAND, DOWN, GPU, OWN, PHI, SHARED, UP, Price, ShareProblem
 
+# Slacks of T below this, relative to T, are lost in the rounding of the delays.
+_GRAIN = 1e-13
+
 Transform = tuple[Floats, Floats]  # nu of uplink and downlink
 
 
@@ -48,7 +51,7 @@ class Barrier:
             return np.inf
         delay_s, energy_j, score = p.evaluate(shares)
         slack_s = longest_s - delay_s
-        if not slack_s.min() > 0:
+        if not slack_s.min() > _GRAIN * longest_s:
             return np.inf
         if self.nu is not None:
             energy_j = energy_j + self._transform_excess(shares)
