@@ -13,7 +13,8 @@ from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
 from mecsim_policies.dashf.association import best_fractions, relax, round_to_slots
-from mecsim_policies.dashf.moves import changed, promising
+from mecsim_policies.dashf.horizon import HALF, Horizon
+from mecsim_policies.dashf.moves import Change, changed, promising
 from mecsim_policies.dashf.pairs import Pairs
 from mecsim_policies.dashf.resources import Solution, solve, solve_again
 from mecsim_policies.dashf.shares import PHI, Price, ShareProblem
@@ -93,6 +94,7 @@ def optimise(
     allowed: NDArray[np.bool_],
     start: Allocation | None = None,
     *,
+    horizon: Horizon | None = None,
     looks: int = 6,
     max_iterations: int = 10,
 ) -> Outcome:
@@ -105,12 +107,14 @@ def optimise(
         Which servers each user may have, at least one each, all of them with a gain > 0.
     start : Allocation, optional
         A feasible allocation on allowed servers to start from; without it part 1 starts from slots.
+    horizon : Horizon, optional
+        How much of each user's work counts; whole rounds by default.
     looks : int
         For how many changes of the association the second look solves part 2.
     max_iterations : int
         Most steps of Dinkelbach's y.
     """
-    search = _Search(instance, allowed, looks)
+    search = _Search(instance, allowed, horizon, looks)
     point = search.from_slots() if start is None else search.from_allocation(start)
     for outer in range(max_iterations):
         y = point.scr
@@ -118,6 +122,14 @@ def optimise(
         if point.scr - y <= _Y_TOLERANCE * y:
             break
     return Outcome(point, tuple(search.trace))
+
+
+def next_fractions(instance: Instance, allowed: NDArray[np.bool_], point: Point) -> Floats:
+    """Return the best phi of everybody's next whole round with the resources of a point."""
+    server, shares = point.problem.server, point.shares
+    pairs = Pairs.at_slots(instance, slots_by_capacity(instance), server, shares).only(allowed)
+    scr = instance.scr(point.allocation(instance))
+    return best_fractions(pairs, Price.at(instance, scr), server)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -135,7 +147,9 @@ class _Search:
 
     instance: Instance
     allowed: NDArray[np.bool_]
+    horizon: Horizon | None
     looks: int
+    fixed: NDArray[np.bool_] = field(init=False)
     slots: Floats = field(init=False)
     everyone_at: tuple[ShareProblem, ...] = field(init=False)
     trace: list[Iterate] = field(default_factory=list)
@@ -145,9 +159,8 @@ class _Search:
     def __post_init__(self) -> None:
         users, servers = self.allowed.shape
         self.slots = slots_by_capacity(self.instance)
-        self.everyone_at = tuple(
-            ShareProblem.of(self.instance, np.full(users, m)) for m in range(servers)
-        )
+        self.fixed = np.zeros(users, dtype=bool) if self.horizon is None else self.horizon.fixed
+        self.everyone_at = tuple(self._problem(np.full(users, m)) for m in range(servers))
 
     def from_slots(self) -> Point:
         """Return where part 1 gets alone, with equal slots and the y of everybody's strongest server."""
@@ -167,8 +180,9 @@ class _Search:
 
     def from_allocation(self, start: Allocation) -> Point:
         """Return the point of an allocation, drawn in a little from its bounds."""
-        problem = ShareProblem.of(self.instance, start.server)
+        problem = self._problem(start.server)
         shares = problem.inside(problem.of_allocation(self.instance, start), _WARM_MARGIN)
+        shares[self.fixed, PHI] = HALF
         return Point.of(self.instance, problem, shares)
 
     def improve(self, outer: int, point: Point) -> Point:
@@ -206,13 +220,13 @@ class _Search:
         improved = True
         while improved and self.looks > 0:
             improved = False
-            for change in promising(self.everyone_at, seat.problem, seat.solution, price, self.allowed):
+            for change in self._promising(seat, price):
                 began = time.process_time()
-                server, start = changed(seat.problem, seat.solution.shares, change)
+                server, start = changed(seat.problem, seat.solution.shares, change, self.fixed)
                 if not self._is_new(server, start):
                     continue
                 self.looks -= 1
-                trial = self._try(ShareProblem.of(self.instance, server), price, start, "promising")
+                trial = self._try(self._problem(server), price, start, "promising")
                 found = self._better(outer, "second look", price, y, trial, seat, began)
                 improved = found is trial
                 seat = found
@@ -250,7 +264,7 @@ class _Search:
         for turn in range(_ALTERNATIONS):
             began = time.process_time()
             if turn > 0:
-                fractions = best_fractions(self._pairs(best), price, point.problem.server)
+                fractions = self._fractions(self._pairs(best), price, point.problem.server)
                 if np.array_equal(fractions, best.shares[:, PHI]):
                     break
                 start = best.shares.copy()
@@ -280,9 +294,20 @@ class _Search:
 
     def _pairs(self, current: Point | None) -> Pairs:
         if current is None:
-            return Pairs.at_slots(self.instance, self.slots).only(self.allowed)
+            return Pairs.at_slots(self.instance, self.slots, horizon=self.horizon).only(self.allowed)
         server, shares = current.problem.server, current.problem.own_in_full(current.shares)
-        return Pairs.at_slots(self.instance, self.slots, server, shares).only(self.allowed)
+        return Pairs.at_slots(self.instance, self.slots, server, shares, self.horizon).only(self.allowed)
+
+    def _problem(self, server: Ints) -> ShareProblem:
+        return ShareProblem.of(self.instance, server, self.horizon)
+
+    def _promising(self, seat: _Seat, price: Price) -> list[Change]:
+        return promising(
+            self.everyone_at, seat.problem, seat.solution, price, self.allowed, self.fixed
+        )
+
+    def _fractions(self, pairs: Pairs, price: Price, server: Ints) -> Floats:
+        return np.where(self.fixed, HALF, best_fractions(pairs, price, server))
 
     def _equal(self, server: Ints, pairs: Pairs, price: Price | None) -> Point:
         """Return an association with equal shares and the best phi for a price, or one half."""
@@ -291,8 +316,8 @@ class _Search:
         best_allowed = np.where(self.allowed, self.instance.gain, -1.0).argmax(axis=1)
         server = np.where(self.allowed[users, server], server, best_allowed)
         half = np.full(len(server), 0.5)
-        problem = ShareProblem.of(self.instance, server)
-        phi = half if price is None else best_fractions(pairs, price, server)
+        problem = self._problem(server)
+        phi = half if price is None else self._fractions(pairs, price, server)
         return Point.of(self.instance, problem, problem.equal_split(phi))
 
     def _note(

@@ -37,6 +37,7 @@ def promising(
     solution: Solution,
     price: Price,
     allowed: NDArray[np.bool_],
+    fixed: NDArray[np.bool_] | None = None,
 ) -> list[Change]:
     """Return moves, flips of phi and swaps in the order of their promise.
 
@@ -48,6 +49,8 @@ def promising(
         The association in force, part 2's solution for it, and the prices of delay and energy.
     allowed : (N, M) bool
         Which servers each user may have.
+    fixed : (N,) bool, optional
+        Users whose phi is not to be chosen; it is 1/2.
     """
     server, shares = current.server, solution.shares
     users, servers = len(server), len(problems)
@@ -61,11 +64,15 @@ def promising(
         ],
         axis=1,
     )
+    if fixed is not None:
+        costs[fixed] = costs[fixed].mean(axis=2, keepdims=True)
     now = costs[np.arange(users), server]
     phi = shares[:, PHI]
     now = (1.0 - phi) * now[:, 0] + phi * now[:, 1]
     gain = np.where(allowed[:, :, None], now[:, None, None] - costs, -np.inf)
     gain[np.arange(users), server, np.rint(phi).astype(int)] = -np.inf
+    if fixed is not None:
+        gain[fixed, server[fixed]] = -np.inf
     moves = [
         Change(float(gain[n, m, f]), (n,), (m,), (float(f),))
         for n in range(users) for m in range(servers) for f in (0, 1)
@@ -102,7 +109,8 @@ def _response_costs(problem: ShareProblem, price: Price, delay_price: Floats, sh
     slow = delay_price[:, None]
     # Server GPU: a g^2 + b / g + c g, at the g where a and b alone are least, or where b and c are.
     a, b = price.per_j * p.train_j[1], delay_price * p.train_s[1]
-    speeds = np.stack([np.cbrt(b / (2.0 * a)), np.sqrt(b / gpu)]).clip(1e-9, 1.0)
+    free = np.where(a > 0, b / (2.0 * a), np.inf)  # no work, no energy: any speed will do
+    speeds = np.stack([np.cbrt(free), np.sqrt(b / gpu)]).clip(1e-9, 1.0)
     speed = speeds.min(axis=0)
     at_server = a * speed**2 + b / speed + gpu * speed
     # Downlink: for a ratio of power to bandwidth r the best bandwidth is known.
@@ -112,7 +120,7 @@ def _response_costs(problem: ShareProblem, price: Price, delay_price: Floats, sh
     back = (back + width * (band + down * r)).min(axis=1)
     # Own GPU and uplink: only the bandwidth has a price, the user's power a bound.
     a, b = price.per_j * p.train_j[0], delay_price * p.train_s[0]
-    speed = np.cbrt(b / (2.0 * a)).clip(1e-9, 1.0)
+    speed = np.cbrt(np.where(a > 0, b / (2.0 * a), np.inf)).clip(1e-9, 1.0)
     own = a * speed**2 + b / speed
     rate = np.log1p(p.snr[0][:, None] * r)
     width = np.sqrt(slow * p.radio_s[0][:, None] / (rate * band)).clip(1e-9, 1.0)
@@ -122,7 +130,9 @@ def _response_costs(problem: ShareProblem, price: Price, delay_price: Floats, sh
     return np.stack([at_server + back, own + up], axis=1)
 
 
-def changed(problem: ShareProblem, shares: Floats, change: Change) -> tuple[Ints, Floats]:
+def changed(
+    problem: ShareProblem, shares: Floats, change: Change, fixed: NDArray[np.bool_] | None = None
+) -> tuple[Ints, Floats]:
     """Return the association and the shares to start from after a change."""
     server, start = problem.server.copy(), shares.copy()
     for n, m, phi in zip(change.users, change.servers, change.fractions, strict=True):
@@ -130,5 +140,6 @@ def changed(problem: ShareProblem, shares: Floats, change: Change) -> tuple[Ints
             start[n, :SHARED] = 1.0 / (problem.member[m].sum() + 1.0)
         server[n] = m
         start[n, SHARED:PHI] = 0.5
-        start[n, PHI] = phi
+        if fixed is None or not fixed[n]:
+            start[n, PHI] = phi
     return server, start

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mecsim.system import equations as eq
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
+from mecsim_policies.dashf.horizon import HALF, Horizon
 from mecsim_policies.dashf.shares import BAND, DOWN, GPU, OWN, UP
 
 
@@ -40,9 +41,25 @@ class Pairs:
             energy_1_j=np.where(allowed, self.energy_1_j, np.inf),
         )
 
+    def within(self, fixed: NDArray[np.bool_]) -> Pairs:
+        """Return the same with phi = 1/2 whatever phi is, for users whose phi is fixed."""
+
+        def halved(at_0: Floats, at_1: Floats) -> tuple[Floats, Floats]:
+            half = HALF * (at_0 + at_1)
+            return np.where(fixed[:, None], half, at_0), np.where(fixed[:, None], half, at_1)
+
+        delay_0_s, delay_1_s = halved(self.delay_0_s, self.delay_1_s)
+        energy_0_j, energy_1_j = halved(self.energy_0_j, self.energy_1_j)
+        return Pairs(self.score, delay_0_s, delay_1_s, energy_0_j, energy_1_j)
+
     @classmethod
     def at_slots(
-        cls, instance: Instance, slots: Floats, server: Ints | None = None, shares: Floats | None = None
+        cls,
+        instance: Instance,
+        slots: Floats,
+        server: Ints | None = None,
+        shares: Floats | None = None,
+        horizon: Horizon | None = None,
     ) -> Pairs:
         """Return the constants of an instance.
 
@@ -53,6 +70,8 @@ class Pairs:
             Into how many equal shares each server's b, q, g are cut.
         server, shares : (N,) int and (N, 6) float, optional
             The association and the shares in force: served pairs use their own, the others a slot.
+        horizon : Horizon, optional
+            How much of each user's work counts; whole rounds by default.
         """
         u = instance.users
         n, m = instance.user_count, instance.server_count
@@ -64,11 +83,17 @@ class Pairs:
             for column, shared in ((BAND, band), (DOWN, down), (GPU, gpu)):
                 shared[rows, server] = shares[:, column]
             power_w, own_flops = shares[:, UP] * power_w, shares[:, OWN] * own_flops
-        return cls.at(instance, (band, down, gpu), power_w, own_flops)
+        pairs = cls.at(instance, (band, down, gpu), power_w, own_flops, horizon)
+        return pairs if horizon is None else pairs.within(horizon.fixed)
 
     @classmethod
     def at(
-        cls, instance: Instance, shares: tuple[Floats, Floats, Floats], power_w: Floats, own_flops: Floats
+        cls,
+        instance: Instance,
+        shares: tuple[Floats, Floats, Floats],
+        power_w: Floats,
+        own_flops: Floats,
+        horizon: Horizon | None = None,
     ) -> Pairs:
         """Return the constants for given shares of b, q, g, each (N, M), and users' p, f, each (N,)."""
         u, s = instance.users, instance.servers
@@ -81,7 +106,12 @@ class Pairs:
         rate_up = eq.shannon_rate(band_hz, power_w[:, None], instance.gain, instance.noise_w_per_hz)
         rate_down = eq.shannon_rate(band_hz, server_w, instance.gain, instance.noise_w_per_hz)
         local_flop, server_flop = t * d * u.epochs[:, None], t * d * s.epochs
-        uplink_s, downlink_s = eq.time_for(bits, rate_up), eq.time_for(bits, rate_down)
+        up_bits = down_bits = bits
+        if horizon is not None:
+            local_flop = local_flop * horizon.local[:, None]
+            server_flop = server_flop * horizon.server[:, None]
+            up_bits, down_bits = bits * horizon.uplink[:, None], bits * horizon.downlink[:, None]
+        uplink_s, downlink_s = eq.time_for(up_bits, rate_up), eq.time_for(down_bits, rate_down)
         local_s = eq.time_for(local_flop, (u.gpu_count * own_flops)[:, None])
         server_s = eq.time_for(server_flop, s.gpu_count * gpu_flops)
         local_j = eq.gpu_energy(u.kappa[:, None], own_flops[:, None], local_flop)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
 from mecsim_policies.baselines import equal_split, strongest_server
-from mecsim_policies.dashf.dinkelbach import Iterate, optimise
+from mecsim_policies.dashf.dinkelbach import Iterate, next_fractions, optimise
+from mecsim_policies.dashf.horizon import Horizon
 from mecsim_policies.participants import Participants
 
 
@@ -22,6 +27,9 @@ class Dashf:
         The same from the allocation of the last epoch.
     active_only : bool
         Leave out users without a round in progress instead of reserving their share.
+    horizon : {"round", "remaining"}
+        What to optimise for: a whole round of every user, as in the paper, or what is left of the
+        rounds in progress, whose phi is fixed.
 
     Attributes
     ----------
@@ -32,7 +40,12 @@ class Dashf:
     """
 
     def __init__(
-        self, max_iterations: int = 10, looks: int = 6, warm_looks: int = 1, active_only: bool = False
+        self,
+        max_iterations: int = 10,
+        looks: int = 6,
+        warm_looks: int = 1,
+        active_only: bool = False,
+        horizon: str = "round",
     ) -> None:
         for name, value, least in (
             ("max_iterations", max_iterations, 1), ("looks", looks, 0), ("warm_looks", warm_looks, 0)
@@ -40,7 +53,9 @@ class Dashf:
             if not isinstance(value, int) or value < least:
                 raise ValueError(f"{name} = {value!r}: must be a whole number >= {least}")
         self.max_iterations, self.looks, self.warm_looks = max_iterations, looks, warm_looks
-        self.active_only = bool(active_only)
+        if horizon not in ("round", "remaining"):
+            raise ValueError(f"horizon = {horizon!r}: must be 'round' or 'remaining'")
+        self.active_only, self.horizon = bool(active_only), horizon
         self.trace: tuple[Iterate, ...] = ()
 
     @property
@@ -54,12 +69,18 @@ class Dashf:
         participants = Participants.of(observation, active_only=self.active_only)
         if participants is None:
             return equal_split(observation.instance, strongest_server(observation), 1.0)
+        horizon = Horizon.remaining(observation, participants.users) if self.horizon == "remaining" else None
         outcome = optimise(
             participants.instance,
             participants.allowed,
             participants.start,
+            horizon=horizon,
             looks=self.looks if participants.start is None else self.warm_looks,
             max_iterations=self.max_iterations,
         )
         self.trace = outcome.trace
-        return participants.among_all(observation, outcome.point.allocation(participants.instance))
+        own = outcome.point.allocation(participants.instance)
+        if horizon is not None and horizon.fixed.any():
+            phi = next_fractions(participants.instance, participants.allowed, outcome.point)
+            own = replace(own, local_fraction=np.where(horizon.fixed, phi, own.local_fraction))
+        return participants.among_all(observation, own)

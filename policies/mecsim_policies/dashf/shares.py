@@ -10,6 +10,7 @@ from mecsim.system import equations as eq
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
+from mecsim_policies.dashf.horizon import Horizon
 
 BAND, DOWN, GPU, UP, OWN, PHI = range(6)
 SHARED = 3
@@ -58,8 +59,8 @@ class ShareProblem:
     slope: float
 
     @classmethod
-    def of(cls, instance: Instance, server: Ints) -> ShareProblem:
-        """Return the problem of an instance with the association fixed."""
+    def of(cls, instance: Instance, server: Ints, horizon: Horizon | None = None) -> ShareProblem:
+        """Return the problem of an instance with the association fixed, of whole rounds by default."""
         u, s = instance.users, instance.servers
         bandwidth_hz, server_w = s.bandwidth_hz[server], s.max_power_w[server]
         gain = instance.gain[np.arange(instance.user_count), server]
@@ -70,6 +71,10 @@ class ShareProblem:
         bits = eq.uplink_bits(one, u.adapter_params, instance.bits_per_param)
         radio_s = bits * np.log(2.0) / bandwidth_hz
         noise_w = instance.noise_w_per_hz * bandwidth_hz
+        uplink_s = downlink_s = radio_s
+        if horizon is not None:
+            local_flop, server_flop = local_flop * horizon.local, server_flop * horizon.server
+            uplink_s, downlink_s = radio_s * horizon.uplink, radio_s * horizon.downlink
         own_w = u.max_power_w
         return cls(
             server=server,
@@ -80,14 +85,14 @@ class ShareProblem:
                     server_flop / (s.gpu_count[server] * s.max_gpu_flops[server]),
                 ]
             ),
-            radio_s=np.stack([radio_s, radio_s]),
+            radio_s=np.stack([uplink_s, downlink_s]),
             train_j=np.stack(
                 [
                     eq.gpu_energy(u.kappa, u.max_gpu_flops, local_flop),
                     eq.gpu_energy(s.kappa[server], s.max_gpu_flops[server], server_flop),
                 ]
             ),
-            radio_j=np.stack([own_w * radio_s, server_w * radio_s]),
+            radio_j=np.stack([own_w * uplink_s, server_w * downlink_s]),
             snr=np.stack([gain * own_w / noise_w, gain * server_w / noise_w]),
             slope=instance.score_law.slope,
         )
