@@ -20,6 +20,7 @@ from mecsim_policies.dashf.shares import BAND, DOWN, GPU, PHI, SHARED, Price, Sh
 _RATIOS = np.geomspace(1e-2, 1e2, 25)
 _LEAST_PRICE = 1e-4
 _LEAST_DELAY_PRICE = 0.3
+_CONSIDERED = 64
 
 
 class Change(NamedTuple):
@@ -53,7 +54,7 @@ def promising(
         Users whose phi is not to be chosen; it is 1/2.
     """
     server, shares = current.server, solution.shares
-    users, servers = len(server), len(problems)
+    users = len(server)
     worth = current.slope / (1.0 + current.slope * shares[:, :SHARED].sum(axis=1, keepdims=True))
     delay_price = np.maximum(solution.delay_price, _LEAST_DELAY_PRICE * price.per_s / users)
     # (N, M, 2): the cost with phi = 0 and phi = 1.
@@ -74,26 +75,30 @@ def promising(
     if fixed is not None:
         gain[fixed, server[fixed]] = -np.inf
     moves = [
-        Change(float(gain[n, m, f]), (n,), (m,), (float(f),))
-        for n in range(users) for m in range(servers) for f in (0, 1)
-        if gain[n, m, f] > -np.inf
-    ]  # fmt: skip
+        Change(float(gain[n, m, f]), (int(n),), (int(m),), (float(f),))
+        for n, m, f in zip(*_largest(gain), strict=True)
+    ]
     best, choice = gain.max(axis=2), gain.argmax(axis=2)
-    first, second = np.triu_indices(users, 1)
-    apart = server[first] != server[second]
-    first, second = first[apart], second[apart]
-    total = best[first, server[second]] + best[second, server[first]]
+    # What each of two users at different servers gains with the other's server.
+    at_other = best[:, server]
+    total = np.where(server[:, None] < server, at_other + at_other.T, -np.inf)
     moves += [
         Change(
-            float(total[k]),
+            float(total[i, j]),
             (int(i), int(j)),
             (int(server[j]), int(server[i])),
             (float(choice[i, server[j]]), float(choice[j, server[i]])),
         )
-        for k, (i, j) in enumerate(zip(first, second, strict=True))
-        if total[k] > -np.inf
+        for i, j in zip(*_largest(total), strict=True)
     ]
     return sorted(moves, key=lambda change: -change.gain)
+
+
+def _largest(gain: Floats) -> tuple[Ints, ...]:
+    """Return the indices of the largest gains that are possible at all, at most ``_CONSIDERED``."""
+    flat = gain.ravel()
+    order = np.argsort(-flat, kind="stable")[:_CONSIDERED]
+    return np.unravel_index(order[flat[order] > -np.inf], gain.shape)
 
 
 def _responses(problem: ShareProblem, price: Price, delay_price: Floats, share_price: Floats) -> Floats:
