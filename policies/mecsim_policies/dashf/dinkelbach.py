@@ -95,7 +95,7 @@ def optimise(
     start: Allocation | None = None,
     *,
     horizon: Horizon | None = None,
-    looks: int = 6,
+    looks: int = 8,
     max_iterations: int = 10,
 ) -> Outcome:
     """Run DASHF on a snapshot.
