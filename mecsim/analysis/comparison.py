@@ -136,7 +136,8 @@ class Comparison:
         path : str or Path
             Where to, with or without a suffix; ``.png`` and ``.pdf`` are written.
         """
-        from mecsim.analysis.plots import comparison_figure, save_figure
+        from mecsim.analysis.plots import comparison_figure
+        from mecsim.analysis.style import save_figure
 
         return save_figure(comparison_figure(self), path)
 

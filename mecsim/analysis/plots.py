@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mecsim.analysis.stats import t_interval
+from mecsim.analysis.style import DASHES, MARKERS, STYLE, WIDTH_IN, colours, cycle, interval_ends
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,38 +16,9 @@ if TYPE_CHECKING:
 
     from mecsim.analysis.comparison import Comparison
 
-WIDTH_IN, HEIGHT_IN = 7.16, 2.35
+HEIGHT_IN = 2.35
 _ROOM_POLICIES, _ROOM_LETTERS, _LEGEND_LETTERS = 6, 14, 130
-PNG_DPI = 300
 
-# Type 42 keeps text as text in the PDF; STIX comes with matplotlib, so the figure is the same everywhere.
-_STYLE: dict[Any, Any] = {
-    "font.family": "STIXGeneral",
-    "mathtext.fontset": "stix",
-    "font.size": 8,
-    "axes.labelsize": 8,
-    "axes.titlesize": 8,
-    "xtick.labelsize": 7.5,
-    "ytick.labelsize": 7.5,
-    "legend.fontsize": 7,
-    "axes.linewidth": 0.6,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "grid.linewidth": 0.4,
-    "grid.color": "0.88",
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "lines.linewidth": 1.3,
-    "hatch.linewidth": 0.5,
-    "patch.linewidth": 0.5,
-    "pdf.fonttype": 42,
-    "ps.fonttype": 42,
-    "savefig.dpi": PNG_DPI,
-}
-_DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 # Light to dark, so that a grey print keeps the order; hatches tell apart what is next to each other.
 _ENERGY = (
     ("local_j", "user GPU", "#f0e442", ""),
@@ -65,7 +36,7 @@ def comparison_figure(comparison: Comparison) -> Figure:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN), layout="constrained")
         left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1.25, 1.15))
         _draw_scr(left, comparison)
@@ -75,25 +46,10 @@ def comparison_figure(comparison: Comparison) -> Figure:
     return figure
 
 
-def save_figure(figure: Figure, path: str | Path) -> list[Path]:
-    """Write a figure as PNG and PDF, the same bytes every time; return both paths."""
-    from matplotlib import rc_context
-
-    stem = Path(path)
-    if stem.suffix.lower() in (".png", ".pdf"):
-        stem = stem.with_suffix("")
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    png, pdf = stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.pdf")
-    with rc_context(_STYLE):
-        figure.savefig(png, dpi=PNG_DPI)
-        figure.savefig(pdf, metadata={"CreationDate": None})
-    return [png, pdf]
-
-
 def _draw_scr(ax: Axes, comparison: Comparison) -> None:
     import seaborn as sns
 
-    order, colours = list(comparison.policies), _colours(comparison)
+    order, palette = list(comparison.policies), colours(len(comparison.policies))
     frame = comparison.per_run
     # One line a replication: policies met the same world there, and parallel lines show it.
     ax.plot(
@@ -106,8 +62,8 @@ def _draw_scr(ax: Axes, comparison: Comparison) -> None:
         zorder=1,
     )
     sns.pointplot(
-        data=frame, x="policy", y="scr", order=order, hue="policy", hue_order=order, palette=colours,
-        errorbar=_interval_ends, linestyle="none", markers=list(_cycle(_MARKERS, len(order))), markersize=3.5,
+        data=frame, x="policy", y="scr", order=order, hue="policy", hue_order=order, palette=palette,
+        errorbar=interval_ends, linestyle="none", markers=list(cycle(MARKERS, len(order))), markersize=3.5,
         err_kws={"linewidth": 1.0}, capsize=0.3, legend=False, ax=ax,
     )  # fmt: skip
     ax.set(ylabel="SCR", title="(a) service-cost ratio")
@@ -118,7 +74,7 @@ def _draw_scr(ax: Axes, comparison: Comparison) -> None:
 def _draw_delays(ax: Axes, comparison: Comparison) -> None:
     import seaborn as sns
 
-    colours = _colours(comparison)
+    palette = colours(len(comparison.policies))
     delays = comparison.delays
     for i, policy in enumerate(comparison.policies):
         own = delays[delays["policy"] == policy]
@@ -126,12 +82,12 @@ def _draw_delays(ax: Axes, comparison: Comparison) -> None:
             continue
         sns.ecdfplot(
             data=own, x="delay_s", weights="weight", ax=ax,
-            color=colours[i], linestyle=_DASHES[i % len(_DASHES)],
+            color=palette[i], linestyle=DASHES[i % len(DASHES)],
         )  # fmt: skip
         ax.plot(
             [_weighted_quantile(own["delay_s"].to_numpy(), own["weight"].to_numpy(), 0.95)], [0.95],
-            marker=_MARKERS[i % len(_MARKERS)], ms=4, mec="white", mew=0.4,
-            color=colours[i], linestyle="none", zorder=3, clip_on=False,
+            marker=MARKERS[i % len(MARKERS)], ms=4, mec="white", mew=0.4,
+            color=palette[i], linestyle="none", zorder=3, clip_on=False,
         )  # fmt: skip
     ax.axhline(0.95, color="0.35", lw=0.6, ls=":", zorder=0)
     _delay_axis(ax, delays["delay_s"].to_numpy(), delays["weight"].to_numpy())
@@ -203,10 +159,10 @@ def _policy_legend(figure: Figure, ax: Axes, comparison: Comparison) -> None:
     labels = names if inside else [f"{n}  {p}" for n, p in zip(names, comparison.policies, strict=True)]
     handles = [
         Line2D(
-            [], [], color=colour, linestyle=_DASHES[i % len(_DASHES)], label=label,
-            marker=_MARKERS[i % len(_MARKERS)], ms=4, mec="white", mew=0.4,
+            [], [], color=colour, linestyle=DASHES[i % len(DASHES)], label=label,
+            marker=MARKERS[i % len(MARKERS)], ms=4, mec="white", mew=0.4,
         )
-        for i, (label, colour) in enumerate(zip(labels, _colours(comparison), strict=True))
+        for i, (label, colour) in enumerate(zip(labels, colours(len(comparison.policies)), strict=True))
     ]  # fmt: skip
     if inside:
         ax.legend(handles=handles, loc="lower right", frameon=False, handlelength=2.6, borderaxespad=0.1)
@@ -251,20 +207,3 @@ def _weighted_quantile(values: NDArray[np.float64], weights: NDArray[np.float64]
     share = np.cumsum(weights[order]) / weights.sum()
     at = int(np.searchsorted(share, q))
     return float(values[order][min(at, len(values) - 1)])
-
-
-def _interval_ends(samples: Any) -> tuple[float, float]:
-    interval = t_interval(np.asarray(samples))
-    return float(interval.low), float(interval.high)
-
-
-def _colours(comparison: Comparison) -> list[Any]:
-    import seaborn as sns
-
-    # Yellow last of all: it is too light for a line on white.
-    palette = sns.color_palette("colorblind")
-    return _cycle([*palette[:8], palette[9], palette[8]], len(comparison.policies))
-
-
-def _cycle(items: Any, count: int) -> list[Any]:
-    return [items[i % len(items)] for i in range(count)]

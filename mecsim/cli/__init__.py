@@ -9,7 +9,7 @@ from io import TextIOWrapper
 
 import typer
 
-from mecsim.cli import policy_commands, run_commands, scenario_commands
+from mecsim.cli import paper_commands, policy_commands, run_commands, scenario_commands, solve_commands
 from mecsim.cli.console import INTERRUPTED, exit_code, explain_error
 from mecsim.errors import MecsimError
 from mecsim.results.blas import THREAD_VARIABLES
@@ -25,6 +25,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 run_commands.register(app)
+paper_commands.register(app)
+solve_commands.register(app)
 policy_commands.register(app)
 scenario_commands.register(app)
 

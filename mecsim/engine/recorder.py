@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -99,11 +100,12 @@ class Recorder:
 
     def tables(self, world: World) -> dict[str, Table]:
         """Return the four tables."""
-        rounds = _with_sums(self._rounds.table())
+        rounds, epochs = _with_sums(self._rounds.table()), self._epochs.table()
+        realised_scr = realised(rounds, epochs["time_s"], world.scenario)
         return {
             "rounds": rounds,
-            "epochs": self._epochs.table(),
-            "generations": generations(rounds, world.scenario),
+            "epochs": epochs | {"realised_scr": realised_scr},
+            "generations": generations(rounds, epochs, world.scenario),
             "positions": positions(world),
         }
 
@@ -150,7 +152,7 @@ def sum_columns(table: Table, names: list[str]) -> NDArray[np.float64]:
     return total
 
 
-def generations(rounds: Table, scenario: Scenario) -> Table:
+def generations(rounds: Table, epochs: Table, scenario: Scenario) -> Table:
     """Return one row for each k whose k-th round every user has finished, MODEL.md section 13."""
     finished = rounds["outcome"] == "finished"
     index = rounds["round"][finished]
@@ -159,6 +161,9 @@ def generations(rounds: Table, scenario: Scenario) -> Table:
     energy_j = np.bincount(index, weights=rounds["energy_j"][finished])
     delay_s = np.zeros(len(users))
     np.maximum.at(delay_s, index, rounds["delay_s"][finished])
+    # A round starts after the decision of the same instant.
+    epoch = np.searchsorted(epochs["time_s"], rounds["start_s"][finished], side="right") - 1
+    promised = np.bincount(index, weights=epochs["scr"][epoch])
     whole = np.flatnonzero(users == scenario.users.count)
     weights = (scenario.objective.delay_weight_per_s, scenario.objective.energy_weight_per_j)
     scr = [service_cost_ratio(score[k], delay_s[k], energy_j[k], *weights) for k in whole]
@@ -169,7 +174,33 @@ def generations(rounds: Table, scenario: Scenario) -> Table:
         "delay_s": delay_s[whole],
         "energy_j": energy_j[whole],
         "scr": np.array(scr, dtype=np.float64),
+        "predicted_scr": promised[whole] / users[whole],
     }
+
+
+def realised(rounds: Table, decided_s: NDArray[np.float64], scenario: Scenario) -> NDArray[np.float64]:
+    """Return for each epoch the SCR of every user's last round that ended by its end, or NaN.
+
+    ``decided_s`` (E,) are the times of the decisions, increasing; the last epoch ends with the run.
+    """
+    ends_s = np.append(decided_s[1:], np.inf)[: len(decided_s)]
+    score, delay_s, energy_j = (np.zeros(len(ends_s)) for _ in range(3))
+    complete = np.full(len(ends_s), True)
+    done = np.flatnonzero(rounds["outcome"] == "finished")
+    done = done[np.lexsort((rounds["round"][done], rounds["user"][done]))]
+    edges = np.searchsorted(rounds["user"][done], np.arange(scenario.users.count + 1))
+    for first, beyond in pairwise(edges):
+        own = done[first:beyond]
+        last = np.searchsorted(rounds["start_s"][own] + rounds["delay_s"][own], ends_s, side="right") - 1
+        complete &= last >= 0
+        if len(own) > 0:
+            score += rounds["score"][own][last]
+            energy_j += rounds["energy_j"][own][last]
+            np.maximum(delay_s, rounds["delay_s"][own][last], out=delay_s)
+    weights = (scenario.objective.delay_weight_per_s, scenario.objective.energy_weight_per_j)
+    each = zip(score, delay_s, energy_j, strict=True)
+    scr = np.array([service_cost_ratio(*sums, *weights) for sums in each], dtype=np.float64)
+    return np.where(complete, scr, np.nan)
 
 
 def positions(world: World) -> Table:
@@ -185,4 +216,3 @@ def positions(world: World) -> Table:
         "x_m": place[..., 0].ravel(),
         "y_m": place[..., 1].ravel(),
     }
-

@@ -1,4 +1,17 @@
-"""The output contract: every table's columns in order, with dtype, unit and meaning (DESIGN.md 6)."""
+"""The output contract: every table's columns in order, with dtype, unit and meaning (DESIGN.md 6).
+
+Two columns set what a policy promised beside what came of it. A round ends at
+``start_s + delay_s``; an epoch lasts from its ``time_s`` to that of the next, the last one to the
+end of the run; a decision and a round that start at the same time start in that order.
+
+``generations.predicted_scr``
+    The mean over users of ``epochs.scr`` of the epoch in which the user's k-th round started.
+``epochs.realised_scr``
+    The sum of the scores over ``w_t`` times the largest delay plus ``w_e`` times the sum of the
+    energies, of one round for each user: its last one that ended by the end of the epoch. NaN
+    as long as some user has none. It follows a decision only once every user has finished a
+    round under it; where rounds outlast epochs it lags behind.
+"""
 
 from __future__ import annotations
 
@@ -71,6 +84,9 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("handovers", "int64", "1", "users moved to another server in mid-round"),
         Column("realised_energy_j", "float64", "J", "energy spent from this decision to the next"),
         Column("rounds_finished", "int64", "1", "rounds finished from this decision to the next"),
+        Column(
+            "realised_scr", "float64", "1", "service-cost ratio of each user's last round finished by the end"
+        ),
     ),
     "generations": (
         Column("round", "int64", "1", "the k of the k-th rounds of all users"),
@@ -79,6 +95,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("delay_s", "float64", "s", "largest delay of the k-th rounds"),
         Column("energy_j", "float64", "J", "total energy of the k-th rounds"),
         Column("scr", "float64", "1", "realised service-cost ratio"),
+        Column("predicted_scr", "float64", "1", "predicted scr of the epochs its rounds started in, mean"),
     ),
     "positions": (
         Column("time_s", "float64", "s", "when the position was sampled"),

@@ -39,6 +39,24 @@ class Nothing:
     def allocate(self, observation):
         return None
 
+class Elsewhere(Gucaa):
+    """Sends everybody to a server that does not exist."""
+    def allocate(self, observation):
+        from dataclasses import replace
+        allocation = super().allocate(observation)
+        return replace(allocation, server=allocation.server + 9)
+
+class OneUser(Gucaa):
+    """Forgets everybody but one."""
+    def allocate(self, observation):
+        from dataclasses import replace
+        allocation = super().allocate(observation)
+        return replace(allocation, server=allocation.server[:1])
+
+class Diary(Gucaa):
+    """Keeps a trace that is none."""
+    trace = "dear diary"
+
 class Killed(Gucaa):
     """Kills its process, as the system does when memory runs out."""
     def allocate(self, observation):
@@ -78,6 +96,13 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["solve", "gone.json", "--policy", "gucaa"], "gone.json: cannot be read"),
         (["solve", "bad.py", "--policy", "gucaa"], "not JSON"),
         (["solve", str(INSTANCE)], "--policy"),
+        (["solve", str(INSTANCE), "--policy", "gucaa,gucca"], "did you mean 'gucaa'?"),
+        (["solve", str(INSTANCE), "--policy", "gucaa,gucaa"], "is given twice"),
+        (["solve", str(INSTANCE), "--policy", ","], "no policy is given"),
+        (["solve", str(INSTANCE), "-p", "rucaa,gucaa", "--trace", "t.csv"], "kept by rucaa, gucaa"),
+        (["solve", str(INSTANCE), "-p", "bad.py:Diary", "--trace", "t.csv"], "kept by Diary"),
+        (["solve", str(INSTANCE), "-p", "dashf", "--trace", "no/t.csv"], "no/t.csv: cannot be written"),
+        (["paper", "--seeds", "0"], "--seeds"),
         (["new", "no/such/folder/x.toml"], "cannot be written"),
         (["new", "-.toml"], ""),
         (["bogus"], "bogus"),
@@ -125,6 +150,29 @@ def test_solve_with_a_broken_policy(policy: str, capsys: pytest.CaptureFixture[s
     Path("bad.py").write_text(POLICIES.replace("epoch == 2", "epoch == 0"))
     assert main(["solve", str(INSTANCE), "--policy", policy]) == 1
     assert f"policy '{policy.rpartition(':')[2]}' r" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"), [("Elsewhere", "must be a server, 0 to 1"), ("OneUser", "the shape must be (6,)")]
+)
+def test_solve_names_what_cannot_be_shown(
+    policy: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Mutant rejected: costs computed first, which ends in an IndexError."""
+    assert main(["solve", str(INSTANCE), "--policy", f"gucaa,bad.py:{policy}"]) == 1
+    printed = capsys.readouterr()
+    assert f"policy '{policy}': server of" in printed.err
+    assert words in printed.err
+    assert "Traceback" not in printed.err
+
+
+def test_a_violation_keeps_a_policy_from_being_the_best(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["solve", str(INSTANCE), "--policy", "gucaa,bad.py:TooMuch"]) == 0
+    printed = capsys.readouterr()
+    assert "TooMuch: violated: bandwidth_hz of server 0" in printed.err
+    starred = [line for line in printed.out.splitlines() if " * " in line and "SCR" not in line]
+    assert len(starred) == 1
+    assert "gucaa" in starred[0]
 
 
 def test_solve_reports_violations_and_does_not_hide_the_allocation(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mecsim.engine.recorder import _CHUNK_ROWS, Recorder, generations, positions
+from mecsim.engine.recorder import _CHUNK_ROWS, EpochRow, Recorder, generations, positions, realised
 from mecsim.engine.round import RoundLog
 from mecsim.results.tables import TABLES
 from mecsim.system.equations import service_cost_ratio
@@ -25,8 +25,15 @@ def world(make_scenario):
     return World(make_scenario({"duration_s": 25, "record.positions_s": 10}), 1)
 
 
-def rounds_of(*logs, world, finished=True):
+def decided():
+    """Return a recorder that knows of one decision, at time 0."""
     recorder = Recorder()
+    recorder.epoch(EpochRow(0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0, 0, 0, 0.0, 0))
+    return recorder
+
+
+def rounds_of(*logs, world, finished=True):
+    recorder = decided()
     for each in logs:
         recorder.round(each, finished=finished)
     return recorder.tables(world)["rounds"]
@@ -72,7 +79,7 @@ def test_no_row_is_lost_where_chunks_meet(world, count):
 
 
 def table(rows):
-    names = ("user", "round", "score", "delay_s", "energy_j", "outcome")
+    names = ("user", "round", "start_s", "score", "delay_s", "energy_j", "outcome")
     return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
 
 
@@ -80,16 +87,39 @@ def test_a_generation_is_whole_or_not_there(make_scenario):
     """The sum of the scores over the largest delay and the sum of the energies, MODEL.md 13."""
     scenario = make_scenario({"users.count": 2})
     rows = [
-        (0, 0, 100.0, 5.0, 7.0, "finished"), (0, 1, 200.0, 3.0, 1.0, "finished"),
-        (1, 0, 50.0, 9.0, 2.0, "finished"), (1, 1, 60.0, 4.0, 1.0, "unfinished"),
-        (0, 2, 300.0, 1.0, 1.0, "finished"),
+        (0, 0, 0.0, 100.0, 5.0, 7.0, "finished"), (0, 1, 5.0, 200.0, 3.0, 1.0, "finished"),
+        (1, 0, 1.0, 50.0, 9.0, 2.0, "finished"), (1, 1, 10.0, 60.0, 4.0, 1.0, "unfinished"),
+        (0, 2, 8.0, 300.0, 1.0, 1.0, "finished"),
     ]  # fmt: skip
-    made = generations(table(rows), scenario)
+    epochs = {"time_s": np.array([0.0, 1.0, 2.0]), "scr": np.array([10.0, 30.0, 500.0])}
+    made = generations(table(rows), epochs, scenario)
     weights = scenario.objective.delay_weight_per_s, scenario.objective.energy_weight_per_j
     assert {name: column.tolist() for name, column in made.items()} == {
         "round": [0], "users": [2], "score": [150.0], "delay_s": [9.0], "energy_j": [9.0],
-        "scr": [service_cost_ratio(150.0, 9.0, 9.0, *weights)],
+        "scr": [service_cost_ratio(150.0, 9.0, 9.0, *weights)], "predicted_scr": [20.0],
     }  # fmt: skip
+
+
+def test_realised_needs_a_round_of_every_user_and_takes_the_last_of_each(make_scenario):
+    """A round that ends at the very end of an epoch counts; one cut off by the end of the run never does."""
+    scenario = make_scenario({"users.count": 2})
+    rows = [
+        (1, 0, 0.0, 50.0, 10.0, 2.0, "finished"), (0, 0, 0.0, 100.0, 4.0, 7.0, "finished"),
+        (0, 1, 4.0, 200.0, 3.0, 1.0, "finished"), (1, 1, 10.0, 999.0, 9.0, 99.0, "unfinished"),
+        (0, 2, 12.0, 300.0, 4.0, 5.0, "finished"),
+    ]  # fmt: skip
+    found = realised(table(rows), np.array([0.0, 5.0, 10.0, 15.0]), scenario)
+    weights = scenario.objective.delay_weight_per_s, scenario.objective.energy_weight_per_j
+    second = service_cost_ratio(250.0, 10.0, 3.0, *weights)
+    last = service_cost_ratio(350.0, 10.0, 7.0, *weights)
+    np.testing.assert_array_equal(found, [np.nan, second, second, last])
+
+
+def test_a_user_without_a_round_leaves_no_realised_scr(make_scenario):
+    scenario = make_scenario({"users.count": 3})
+    rows = [(0, 0, 0.0, 1.0, 1.0, 1.0, "finished"), (2, 0, 0.0, 1.0, 1.0, 1.0, "finished")]
+    assert np.isnan(realised(table(rows), np.array([0.0, 5.0]), scenario)).all()
+    assert realised(table(rows), np.zeros(0), scenario).shape == (0,)
 
 
 def test_no_round_no_generation(world):

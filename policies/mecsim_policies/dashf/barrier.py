@@ -42,6 +42,10 @@ class Barrier:
     free: int = 5
     nu: Transform | None = None
 
+    def __post_init__(self) -> None:
+        if self.free > PHI and self.nu is not None:
+            raise ValueError("the transform at a fixed nu is for fixed phi: free must be 5")
+
     def value(self, shares: Floats, longest_s: float) -> float:
         """Return the function's value, infinite outside its domain."""
         p, moved = self.problem, shares[:, : self.free]

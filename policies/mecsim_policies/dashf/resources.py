@@ -159,7 +159,7 @@ def _centre(
                 break
             size *= 0.5
         else:
-            return shares, longest_s, step + 1
+            return shares, longest_s, most  # no descent to be had: not converged
         shares, longest_s, value = trial, trial_s, trial_value
     return shares, longest_s, most
 

@@ -1,0 +1,97 @@
+"""How DASHF converges, read off the trace of its iterates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mecsim.analysis.paper.snapshots import SYSTEMS, Done, decide
+from mecsim.registry import make_policy
+from mecsim.scenario.load import load_scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PART_1, PART_2, WHOLE = "part 1", "part 2", "DASHF"
+# Part 1 may look at so many changes in panel (a), so that it ends by itself and not at its budget.
+LOOKS = 24
+_PART_1_ROWS = ("start", "association", "second look")
+
+
+def convergence(seeds: Sequence[int], done: Done) -> pd.DataFrame:
+    """Return the SCR after every iteration: ``system, seed, part, iteration, scr, relative, objective``.
+
+    ``part 1``
+        Candidates for association and phi in the first step of y, in the order in which they were
+        examined, by ``dashf:looks=24``: the start from slots (iteration 0), the rounded
+        relaxation, the changes of the second look. The largest SCR met so far.
+    ``part 2``
+        Solutions of the resource problem in the order of all steps of y; iteration 0 is the last
+        point accepted before the first. The largest SCR met so far.
+    ``DASHF``
+        Dinkelbach's y: before the first step (iteration 0), and after each.
+
+    ``relative`` is the SCR over the last SCR of the run of ``dashf`` that the row is from, and
+    ``objective`` the F(y) of the iterate itself (NaN where the trace has none).
+    """
+    import pandas as pd
+
+    rows = []
+    for system in SYSTEMS:
+        scenario = load_scenario(system)
+        for seed in seeds:
+            for spec, curves in ((f"dashf:looks={LOOKS}", (PART_1,)), ("dashf", (PART_2, WHOLE))):
+                policy: Any = make_policy(spec)
+                instance, allocation = decide(policy, spec, scenario, seed)
+                final = instance.scr(allocation)
+                for part in curves:
+                    points = _CURVES[part](policy.trace, final)
+                    rows += [
+                        (system, seed, part, k, scr, scr / final, objective)
+                        for k, (scr, objective) in enumerate(points)
+                    ]
+            done()
+    columns = ["system", "seed", "part", "iteration", "scr", "relative", "objective"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def iterations_needed(scr: Sequence[float], within: float = 0.01) -> int:
+    """Return the first iteration from which on the SCR is within a part of its last value."""
+    values = np.asarray(scr, dtype=np.float64)
+    far = np.flatnonzero(np.abs(values / values[-1] - 1.0) > within)
+    return int(far[-1]) + 1 if len(far) else 0
+
+
+def padded(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return a column with a row a seed, a column an iteration; ended runs keep their last value."""
+    return frame.pivot_table(index="seed", columns="iteration", values=column).ffill(axis=1)
+
+
+def _part_1(trace: Sequence[Any], final: float) -> list[tuple[float, float]]:
+    rows = [row for row in trace if row.outer == 0 and row.part in _PART_1_ROWS]
+    return _best_so_far([(row.scr, row.objective) for row in rows])
+
+
+def _part_2(trace: Sequence[Any], final: float) -> list[tuple[float, float]]:
+    first = next(i for i, row in enumerate(trace) if row.part == "resources")
+    before = [row for row in trace[:first] if row.accepted]
+    start = before[-1].scr if before else trace[first].y
+    solved = [(row.scr, row.objective) for row in trace if row.part == "resources"]
+    return _best_so_far([(start, np.nan), *solved])
+
+
+def _whole(trace: Sequence[Any], final: float) -> list[tuple[float, float]]:
+    # The first row is the start, whose y prices it and is not yet the SCR of any point kept.
+    steps = {row.outer: row for row in trace if row.part != "start"}
+    return [*((row.y, np.nan if k == 0 else steps[k - 1].objective) for k, row in steps.items()),
+            (final, steps[max(steps)].objective)]  # fmt: skip
+
+
+def _best_so_far(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    best = np.maximum.accumulate([scr for scr, _ in points])
+    return [(float(scr), objective) for scr, (_, objective) in zip(best, points, strict=True)]
+
+
+_CURVES = {PART_1: _part_1, PART_2: _part_2, WHOLE: _whole}

@@ -1,0 +1,67 @@
+"""``mecsim paper``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mecsim.cli.console import print_json, print_table, progress
+from mecsim.cli.options import JsonOption, OutOption, QuietOption
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from mecsim.analysis.paper import Reproduction
+
+_OUT = Path("results/paper")
+_QUICK_SEEDS = 3
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    app.command(epilog="Example: mecsim paper --out results/paper --seeds 20")(paper)
+
+
+def paper(
+    out: OutOption = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Worlds for each setting.")] = 20,
+    quick: Annotated[bool, typer.Option("--quick", help=f"At most {_QUICK_SEEDS} seeds.")] = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Reproduce the figures of Qian and Zhao and say whether ours agree with the paper's words.
+
+    Convergence (figure 2), policies (3a), bandwidth (3b), weights (3c), on static snapshots. The
+    folder --out, or results/paper, gets each figure as PNG and PDF, its numbers as CSV, and paper.md.
+    About a minute for 20 seeds.
+    """
+    from mecsim.analysis.paper import reproduce
+
+    count = min(seeds, _QUICK_SEEDS) if quick else seeds
+    with progress("paper", 1.0, quiet=quiet) as tell:
+        found = reproduce(out or _OUT, count, on_progress=lambda done, total: tell(done / total, ""))
+    if as_json:
+        print_json(
+            {
+                "page": str(found.page),
+                "files": [str(file) for file in found.files],
+                "seeds": found.seeds,
+                "claims": [claim._asdict() for claim in found.claims],
+            }
+        )
+        return
+    print_table(_claims_table(found))
+    typer.echo(f"page:    {found.page}")
+    typer.echo(f"figures: {', '.join(str(file) for file in found.files if file.suffix == '.png')}")
+
+
+def _claims_table(found: Reproduction) -> Table:
+    from rich.table import Table
+
+    table = Table("figure", "the paper says", "ours", "verdict", show_lines=True)
+    table.title = f"{found.seeds} seeds; mean ± 95 % half width"
+    for claim in found.claims:
+        table.add_row(*claim)
+    return table

@@ -1,0 +1,127 @@
+"""``mecsim solve``: one static snapshot, one policy or several."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mecsim.cli.console import print_json, print_table, say
+from mecsim.cli.options import JsonOption, QuietOption
+from mecsim.errors import InvalidAllocation, MecsimError, PolicyFailed
+
+if TYPE_CHECKING:
+    from mecsim.cli.solutions import Solution
+    from mecsim.policy import Policy
+    from mecsim.system.instance import Instance
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    app.command(epilog="Example: mecsim solve snapshot.json --policy rucaa,gucaa,dashf")(solve)
+
+
+def solve(
+    instance: Annotated[
+        Path, typer.Argument(metavar="INSTANCE.json", help="One static snapshot.", show_default=False)
+    ],
+    policy: Annotated[
+        str,
+        typer.Option(
+            "--policy",
+            "-p",
+            metavar="A,B,C",
+            help="One policy or several: NAME, module:Class or file.py:Class, then :key=value,...",
+        ),
+    ],
+    trace: Annotated[
+        Path | None,
+        typer.Option(
+            "--trace", metavar="FILE.csv", help="Write every iterate of the policy.", show_default=False
+        ),
+    ] = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Allocate one static snapshot and show the allocation, its costs and its SCR.
+
+    Several policies get a row each. With --json, one policy prints an object, several a list of
+    them. --trace writes the attribute `trace` that a policy leaves behind, such as dashf's: a row
+    an iterate.
+    """
+    from mecsim.cli.solutions import allocation_table, cost_table, policies_table, totals
+    from mecsim.study.plan import choose_policies, split_policies
+    from mecsim.system.instance_file import load_instance
+
+    snapshot = load_instance(instance)
+    choices = choose_policies(split_policies(policy))
+    solutions = [_decide(choice.make(), choice.label, snapshot) for choice in choices]
+    if trace is not None:
+        _write_traces(trace, solutions)
+    if as_json:
+        found: list[dict[str, Any]] = [solution.as_object() for solution in solutions]
+        print_json(found[0] if len(found) == 1 else found)
+        return
+    if len(solutions) == 1:
+        print_table(allocation_table(solutions[0]))
+        print_table(cost_table(solutions[0]))
+        typer.echo(totals(solutions[0]))
+    else:
+        print_table(policies_table(solutions))
+    for solution in solutions:
+        prefix = "" if len(solutions) == 1 else f"{solution.label}: "
+        for violation in solution.violations:
+            say(f"{prefix}violated: {violation}", quiet=quiet)
+    if trace is not None:
+        say(f"trace: {trace}", quiet=quiet)
+
+
+def _decide(policy: Policy, label: str, instance: Instance) -> Solution:
+    from mecsim.cli.solutions import Solution
+    from mecsim.policy import Observation
+    from mecsim.system.allocation import Allocation
+
+    began = time.process_time()
+    try:
+        answer: object = policy.allocate(Observation.of(instance))
+    except MecsimError:
+        raise
+    except Exception as error:
+        raise PolicyFailed(f"policy '{label}' raised {type(error).__name__}: {error}") from error
+    cpu_s = time.process_time() - began
+    if not isinstance(answer, Allocation):
+        raise InvalidAllocation(f"policy '{label}' returned {type(answer).__name__}, must be an Allocation")
+    # Without a server and a number for each user there is nothing to show.
+    unusable = [v for v in answer.violations(instance) if v.field == "server" or v.where == "all users"]
+    if unusable:
+        raise InvalidAllocation("\n".join(f"policy '{label}': {violation}" for violation in unusable))
+    return Solution(
+        label, instance, answer, cpu_s, getattr(policy, "iterations", None), getattr(policy, "trace", None)
+    )
+
+
+def _write_traces(path: Path, solutions: Sequence[Solution]) -> None:
+    """Write all iterates as CSV: the policy, then the fields of the iterates, in order of appearance."""
+    without = [s.label for s in solutions if not _is_trace(s.trace)]
+    if without:
+        raise MecsimError(
+            f"--trace: no trace is kept by {', '.join(without)}; it takes a policy whose attribute 'trace' "
+            "holds named tuples, as dashf's does"
+        )
+    rows = [{"policy": s.label} | row._asdict() for s in solutions for row in s.trace]
+    columns = list(dict.fromkeys(["policy", *(name for row in rows for name in row)]))
+    try:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns, restval="")
+            writer.writeheader()
+            writer.writerows(rows)
+    except OSError as error:
+        raise MecsimError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _is_trace(trace: Any) -> bool:
+    return isinstance(trace, Sequence) and all(hasattr(row, "_asdict") for row in trace)

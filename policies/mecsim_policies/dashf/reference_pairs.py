@@ -1,0 +1,57 @@
+"""The reference's constants of part 1, from the model itself: everybody at each server, phi 0 and 1."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecsim.system.allocation import Allocation
+from mecsim.system.arrays import Floats
+from mecsim.system.instance import Instance
+from mecsim_policies.dashf.pairs import Pairs
+
+
+def pairs_of(
+    instance: Instance, slots: Floats, current: Allocation | None, allowed: NDArray[np.bool_]
+) -> Pairs:
+    """Return what each user would get, take and cost at each server.
+
+    Parameters
+    ----------
+    instance : Instance
+    slots : (M,) float
+        Into how many equal shares each server's b, q, g are cut.
+    current : Allocation or None
+        Served pairs have their own resources; all others a slot of their server.
+    allowed : (N, M) bool
+        Pairs that may not be have endless delays and energies.
+    """
+    delay_s, energy_j = (np.full((2, *allowed.shape), np.inf) for _ in range(2))
+    score = np.zeros(allowed.shape)
+    for m in range(instance.server_count):
+        for phi in (0, 1):
+            everyone = _everyone_at(m, float(phi), instance, slots, current)
+            delay_s[phi, :, m] = instance.delay(everyone)
+            energy_j[phi, :, m] = instance.energy(everyone)
+            score[:, m] = instance.score(everyone) / instance.score_law.scale
+    delay_s, energy_j = (np.where(allowed, both, np.inf) for both in (delay_s, energy_j))
+    return Pairs(score, delay_s[0], delay_s[1], energy_j[0], energy_j[1])
+
+
+def _everyone_at(
+    m: int, phi: float, instance: Instance, slots: Floats, current: Allocation | None
+) -> Allocation:
+    users, s = instance.users, instance.servers
+    everyone = np.ones(instance.user_count)
+    server = np.full(instance.user_count, m)
+    bandwidth_hz, server_w, server_flops = (
+        everyone * budget[m] / slots[m] for budget in (s.bandwidth_hz, s.max_power_w, s.max_gpu_flops)
+    )
+    power_w, own_flops = users.max_power_w, users.max_gpu_flops
+    if current is not None:
+        served = current.server == m
+        bandwidth_hz = np.where(served, current.bandwidth_hz, bandwidth_hz)
+        server_w = np.where(served, current.server_power_w, server_w)
+        server_flops = np.where(served, current.server_gpu_flops, server_flops)
+        power_w, own_flops = current.user_power_w, current.user_gpu_flops
+    return Allocation(server, phi * everyone, bandwidth_hz, power_w, server_w, own_flops, server_flops)

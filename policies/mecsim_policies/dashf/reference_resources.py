@@ -1,0 +1,262 @@
+"""The reference's part 2: the transform's convex problem for fixed nu, written in cvxpy.
+
+Everything is a share: b/B, q/P, g/F of the server, p/P and f/F of the user; a rate is
+``rho = a ln(1 + c w / a)`` for the shares a of bandwidth and w of power, c the SNR with all of both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from mecsim.system.allocation import Allocation
+from mecsim.system.arrays import Floats, Ints
+from mecsim.system.instance import Instance
+from mecsim_policies.dashf.reference_solvers import Solved, cvxpy, installed, solve_in_turn
+from mecsim_policies.dashf.shares import Price
+
+SOLVERS = ("ECOS", "CLARABEL", "SCS")
+_TOLERANCE = 1e-6
+_LEAST = 1e-9
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Shares:
+    """The shares of every user, each (N,)."""
+
+    band: Floats
+    down: Floats
+    gpu: Floats
+    up: Floats
+    own: Floats
+
+    @property
+    def columns(self) -> tuple[Floats, ...]:
+        """All five in the order of the class."""
+        return self.band, self.down, self.gpu, self.up, self.own
+
+    @classmethod
+    def equal(cls, server: Ints) -> Shares:
+        """Return equal parts of every budget, and all of the users' own."""
+        part, all_of_it = 1.0 / np.bincount(server)[server], np.ones(len(server))
+        return cls(part, part, part, all_of_it, all_of_it)
+
+    @classmethod
+    def of(cls, instance: Instance, a: Allocation, least: float = _LEAST) -> Shares:
+        """Return the shares that an allocation gives, none of them below ``least``."""
+        s, u, m = instance.servers, instance.users, a.server
+        columns = (
+            a.bandwidth_hz / s.bandwidth_hz[m],
+            a.server_power_w / s.max_power_w[m],
+            a.server_gpu_flops / s.max_gpu_flops[m],
+            a.user_power_w / u.max_power_w,
+            a.user_gpu_flops / u.max_gpu_flops,
+        )
+        return cls(*(np.maximum(column, least) for column in columns))
+
+    def allocation(self, instance: Instance, server: Ints, phi: Floats) -> Allocation:
+        """Return the allocation, every budget and bound kept to the last bit."""
+        s, u = instance.servers, instance.users
+
+        def within(share: Floats, budget: Floats) -> Floats:
+            used = np.bincount(server, weights=share, minlength=len(budget))
+            granted: Floats = share / np.maximum(1.0, used * (1.0 + 1e-14))[server] * budget[server]
+            return granted
+
+        return Allocation(
+            server=server,
+            local_fraction=phi,
+            bandwidth_hz=within(self.band, s.bandwidth_hz),
+            user_power_w=np.minimum(self.up, 1.0) * u.max_power_w,
+            server_power_w=within(self.down, s.max_power_w),
+            user_gpu_flops=np.minimum(self.own, 1.0) * u.max_gpu_flops,
+            server_gpu_flops=within(self.gpu, s.max_gpu_flops),
+        )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Constants:
+    """Delays in s and energies in J with all of every resource, phi counted in, and the SNRs; each (N,)."""
+
+    local_s: Floats
+    up_s: Floats
+    server_s: Floats
+    down_s: Floats
+    local_j: Floats
+    up_j: Floats
+    server_j: Floats
+    down_j: Floats
+    up_snr: Floats
+    down_snr: Floats
+
+    @classmethod
+    def of(cls, instance: Instance, server: Ints, phi: Floats) -> Constants:
+        """Write down MODEL.md section 2 for one association and phi."""
+        u, s, m = instance.users, instance.servers, server
+        h, B = instance.gain[np.arange(len(server)), m], s.bandwidth_hz[m]
+        work, bits = u.flops_per_param * u.adapter_params, u.adapter_params * instance.bits_per_param
+        local, remote = work * phi * u.epochs, work * (1.0 - phi) * s.epochs[m]
+        up_s, down_s = (bits * part * np.log(2.0) / B for part in (phi, 1.0 - phi))
+        return cls(
+            local_s=local / (u.gpu_count * u.max_gpu_flops),
+            up_s=up_s,
+            server_s=remote / (s.gpu_count[m] * s.max_gpu_flops[m]),
+            down_s=down_s,
+            local_j=u.kappa * u.max_gpu_flops**2 * local,
+            up_j=u.max_power_w * up_s,
+            server_j=s.kappa[m] * s.max_gpu_flops[m] ** 2 * remote,
+            down_j=s.max_power_w[m] * down_s,
+            up_snr=h * u.max_power_w / (instance.noise_w_per_hz * B),
+            down_snr=h * s.max_power_w[m] / (instance.noise_w_per_hz * B),
+        )
+
+    def rates(self, shares: Shares) -> tuple[Floats, Floats]:
+        """Return rho of uplink and downlink."""
+        a = shares.band
+        return a * np.log1p(self.up_snr * shares.up / a), a * np.log1p(self.down_snr * shares.down / a)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ConvexProblem:
+    """The compiled problem of one N and M: cvxpy's problem, its parameters, the variables in order."""
+
+    problem: Any
+    parameters: dict[str, Any]
+    variables: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, users: int, servers: int) -> ConvexProblem:
+        """Write the problem of MODEL.md section 7 down; whatever an instance changes is a parameter."""
+        cp = cvxpy()
+        p = {name: cp.Parameter(users, nonneg=True) for name in _PER_USER}
+        p["member"] = cp.Parameter((servers, users), nonneg=True)
+        p["per_longest"] = cp.Parameter(nonneg=True)
+        p["slope"] = cp.Parameter(nonneg=True)
+        b, q, g, p_, f = (cp.Variable(users) for _ in range(5))
+        T, r_u, r_d = cp.Variable(), cp.Variable(users), cp.Variable(users)
+        energy = (
+            p["local_j"] @ cp.square(f)
+            + p["server_j"] @ cp.square(g)
+            + p["up_j_nu"] @ cp.square(p_)
+            + p["up_j_over_4nu"] @ cp.square(cp.inv_pos(r_u))
+            + p["down_j_nu"] @ cp.square(q)
+            + p["down_j_over_4nu"] @ cp.square(cp.inv_pos(r_d))
+        )
+        delay = (
+            cp.multiply(p["local_s"], cp.inv_pos(f))
+            + cp.multiply(p["server_s"], cp.inv_pos(g))
+            + cp.multiply(p["up_s"], cp.inv_pos(r_u))
+            + cp.multiply(p["down_s"], cp.inv_pos(r_d))
+        )
+
+        def rate(link: str, w: Any) -> Any:
+            # a ln(1 + c w / a) = a ln((a + c w) / C / a) + a ln C, with C of the size of the SNR.
+            received = cp.multiply(p[f"{link}_band"], b) + cp.multiply(p[f"{link}_power"], w)
+            return -cp.rel_entr(b, received) + cp.multiply(p[f"{link}_log"], b)
+
+        problem = cp.Problem(
+            cp.Minimize(p["per_longest"] * T + energy - cp.sum(cp.log(1.0 + p["slope"] * (b + q + g)))),
+            [
+                delay <= T,
+                cp.multiply(p["up_scale"], r_u) <= rate("up", p_),
+                cp.multiply(p["down_scale"], r_d) <= rate("down", q),
+                p["member"] @ b <= 1,
+                p["member"] @ q <= 1,
+                p["member"] @ g <= 1,
+                *(share >= 0 for share in (b, q, g, p_, f)),
+                p_ <= 1,
+                f <= 1,
+            ],
+        )
+        assert problem.is_dpp()
+        return cls(problem, p, (b, q, g, p_, f))
+
+    def residual(self) -> float:
+        """Return the largest violation of a constraint."""
+        if any(v.value is None or not np.isfinite(v.value).all() for v in self.variables):
+            return np.inf
+        return max(float(np.max(c.violation())) for c in self.problem.constraints)
+
+
+_PER_USER = (
+    *("local_s", "server_s", "up_s", "down_s", "local_j", "server_j"),
+    *("up_j_nu", "up_j_over_4nu", "down_j_nu", "down_j_over_4nu"),
+    *("up_scale", "up_band", "up_power", "up_log", "down_scale", "down_band", "down_power", "down_log"),
+)
+
+
+@lru_cache(maxsize=4)
+def _compiled(users: int, servers: int) -> ConvexProblem:
+    return ConvexProblem.of(users, servers)
+
+
+def solve_convex(
+    instance: Instance,
+    server: Ints,
+    phi: Floats,
+    price: Price,
+    last: Shares,
+    solvers: tuple[str, ...] = SOLVERS,
+    *,
+    tolerance: float = _TOLERANCE,
+    options: dict[str, dict[str, Any]] | None = None,
+) -> tuple[Shares, float, Solved]:
+    """Solve the convex problem with nu = 1 / (2 A r) of the last point.
+
+    Parameters
+    ----------
+    instance, server, phi
+        The snapshot with the association and phi in force.
+    price : Price
+    last : Shares
+        The last point, all shares > 0.
+    solvers, tolerance, options
+        As for :func:`mecsim_policies.dashf.reference_solvers.solve_in_turn`.
+
+    Returns
+    -------
+    The shares, the convex problem's value (-F / s1 with the transform's energies), the solver's word.
+
+    Raises
+    ------
+    NoSolution
+        If no solver succeeds.
+    """
+    k = Constants.of(instance, server, phi)
+    r_u, r_d = k.rates(last)
+    nu_u, nu_d = 0.5 / (last.up * r_u), 0.5 / (last.down * r_d)
+    delay_s = k.local_s / last.own + k.server_s / last.gpu + k.up_s / r_u + k.down_s / r_d
+    scale_s = max(float(delay_s.max()), 1e-300)
+    C_u, C_d = np.maximum(1.0, k.up_snr), np.maximum(1.0, k.down_snr)
+    convex = _compiled(instance.user_count, instance.server_count)
+    values = {
+        "local_s": k.local_s / scale_s,
+        "server_s": k.server_s / scale_s,
+        "up_s": k.up_s / r_u / scale_s,
+        "down_s": k.down_s / r_d / scale_s,
+        "local_j": price.per_j * k.local_j,
+        "server_j": price.per_j * k.server_j,
+        "up_j_nu": price.per_j * k.up_j * nu_u,
+        "up_j_over_4nu": price.per_j * k.up_j / (4.0 * nu_u * r_u**2),
+        "down_j_nu": price.per_j * k.down_j * nu_d,
+        "down_j_over_4nu": price.per_j * k.down_j / (4.0 * nu_d * r_d**2),
+        "up_scale": r_u,
+        "up_band": 1.0 / C_u,
+        "up_power": k.up_snr / C_u,
+        "up_log": np.log(C_u),
+        "down_scale": r_d,
+        "down_band": 1.0 / C_d,
+        "down_power": k.down_snr / C_d,
+        "down_log": np.log(C_d),
+        "member": (server == np.arange(instance.server_count)[:, None]).astype(np.float64),
+        "per_longest": price.per_s * scale_s,
+        "slope": instance.score_law.slope,
+    }
+    for name, value in values.items():
+        convex.parameters[name].value = value
+    solved = solve_in_turn(convex.problem, installed(solvers), convex.residual, tolerance, options)
+    columns = (np.maximum(variable.value, _LEAST) for variable in convex.variables)
+    return Shares(*columns), float(convex.problem.value), solved

@@ -1,0 +1,168 @@
+"""The barrier's derivatives against finite differences, the Newton step against a dense solve."""
+
+import numpy as np
+import pytest
+from mecsim_policies.dashf.barrier import Barrier
+from mecsim_policies.dashf.reference_resources import Constants, Shares
+from mecsim_policies.dashf.shares import BAND, DOWN, PHI, SHARED, UP
+
+WEIGHT = 20.0
+CASES = [(5, False), (5, True), (6, False)]
+
+
+def touching(instance, server, shares):
+    """nu = 1 / (2 A r) of both links at these shares."""
+    k = Constants.of(instance, server, shares[:, PHI])
+    r_u, r_d = k.rates(as_shares(shares))
+    return 0.5 / (shares[:, UP] * r_u), 0.5 / (shares[:, DOWN] * r_d)
+
+
+def as_shares(shares):
+    band, down, gpu, up, own, _ = shares.T
+    return Shares(band, down, gpu, up, own)
+
+
+@pytest.fixture
+def make_barrier(part_2, price_at):
+    """Return a function from a case to a barrier function and a point inside it."""
+
+    def make(seed, free, with_nu, *, stretch=1.3):
+        instance, server, _, problem, shares = part_2(seed, 5, 2)
+        nu = touching(instance, server, shares) if with_nu else None
+        if nu is not None:
+            nu = nu[0] * stretch, nu[1] / stretch
+        longest_s = 1.2 * float(problem.evaluate(shares)[0].max())
+        return Barrier(problem, price_at(instance), WEIGHT, free, nu), shares, longest_s
+
+    return make
+
+
+def packed(shares, longest_s, free):
+    return np.append(shares[:, :free].ravel(), longest_s)
+
+
+def unpacked(point, shares, free):
+    moved = shares.copy()
+    moved[:, :free] = point[:-1].reshape(len(shares), free)
+    return moved, float(point[-1])
+
+
+def numeric_gradient(function, point):
+    """Central differences with a step of a hundred-thousandth of each number, once extrapolated."""
+
+    def slope(i, step):
+        ahead, behind = point.copy(), point.copy()
+        ahead[i] += step
+        behind[i] -= step
+        return (function(ahead) - function(behind)) / (2.0 * step)
+
+    steps = 2e-4 * np.abs(point)
+    return np.array([(4.0 * slope(i, h / 2.0) - slope(i, h)) / 3.0 for i, h in enumerate(steps)])
+
+
+def whole_gradient(barrier, point, shares):
+    d = barrier.derivatives(*unpacked(point, shares, barrier.free), barrier.weight)
+    return np.append(d.gradient.ravel(), d.gradient_s)
+
+
+def whole_hessian(barrier, shares, longest_s, *, budgets=True):
+    """Blocks, budgets of rank one, border and corner put together as one matrix."""
+    d, free, users = barrier.derivatives(shares, longest_s, barrier.weight), barrier.free, len(shares)
+    H = np.zeros((users * free + 1, users * free + 1))
+    for n in range(users):
+        at = slice(n * free, (n + 1) * free)
+        H[at, at] = d.blocks[n]
+        H[at, -1] = H[-1, at] = d.border[n]
+    H[-1, -1] = d.corner
+    if budgets:
+        for m, row in enumerate(barrier.problem.member):
+            for k in range(SHARED):
+                used = np.zeros(len(H))
+                used[k:-1:free] = row
+                H += np.outer(used, used) / d.spare[m, k] ** 2
+    return H
+
+
+def relative(found, expected, H):
+    """The largest difference, both sides measured by the diagonal of H."""
+    unit = 1.0 / np.sqrt(np.abs(np.diag(H)))
+    scale = unit if found.ndim == 1 else np.outer(unit, unit)
+    return float(np.abs((found - expected) * scale).max())
+
+
+@pytest.mark.parametrize(("free", "with_nu"), CASES)
+@pytest.mark.parametrize("seed", range(3))
+def test_gradient_is_the_slope_of_the_value(make_barrier, seed, free, with_nu):
+    """A term of the value without its derivative, or the reverse. Mutant: another weight."""
+    barrier, shares, longest_s = make_barrier(seed, free, with_nu)
+    point = packed(shares, longest_s, free)
+    numeric = numeric_gradient(lambda x: barrier.value(*unpacked(x, shares, free)), point)
+    H = whole_hessian(barrier, shares, longest_s)
+    assert relative(whole_gradient(barrier, point, shares), numeric, H) <= 1e-6
+    heavier = barrier.derivatives(shares, longest_s, 1.01 * WEIGHT)
+    assert relative(np.append(heavier.gradient.ravel(), heavier.gradient_s), numeric, H) > 1e-4
+
+
+@pytest.mark.parametrize(("free", "with_nu"), CASES)
+@pytest.mark.parametrize("seed", range(3))
+def test_hessian_is_the_slope_of_the_gradient(make_barrier, seed, free, with_nu):
+    """A cross term left out. Mutants: the budgets' rank-one terms, or the border, forgotten."""
+    barrier, shares, longest_s = make_barrier(seed, free, with_nu)
+    point = packed(shares, longest_s, free)
+    size = len(point)
+    numeric = np.array(
+        [numeric_gradient(lambda x, i=i: whole_gradient(barrier, x, shares)[i], point) for i in range(size)]
+    )
+    H = whole_hessian(barrier, shares, longest_s)
+    assert relative(H, numeric, H) <= 1e-6
+    assert relative(whole_hessian(barrier, shares, longest_s, budgets=False), numeric, H) > 1e-3
+    no_border = H.copy()
+    no_border[-1, :-1] = no_border[:-1, -1] = 0.0
+    assert relative(no_border, numeric, H) > 1e-3
+
+
+@pytest.mark.parametrize("free", [5, 6])
+def test_newton_step_is_that_of_the_whole_matrix(make_barrier, free):
+    """A Schur complement with a wrong sign. Mutant: the step of the blocks alone."""
+    barrier, shares, longest_s = make_barrier(1, free, False)
+    H = whole_hessian(barrier, shares, longest_s)
+    assert np.linalg.eigvalsh(H)[0] > 0  # or the step would be that of the bent blocks
+    gradient = whole_gradient(barrier, packed(shares, longest_s, free), shares)
+    step = -np.linalg.solve(H, gradient)
+    move, move_s, decrement = barrier.newton(shares, longest_s, WEIGHT)
+    assert np.append(move[:, :free].ravel(), move_s) == pytest.approx(step, rel=1e-7, abs=1e-9)
+    assert decrement == pytest.approx(-gradient @ step, rel=1e-8)
+    blocks = whole_hessian(barrier, shares, longest_s, budgets=False)
+    assert -np.linalg.solve(blocks, gradient) != pytest.approx(step, rel=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_transform_bends_by_one_rank_more_a_link(part_2, price_at, seed):
+    """At the touching nu: the same gradient, and a Hessian of the truth plus e / (p r) v v' a link.
+
+    v = (p r_b / r, 1 + p r_p / r). Mutant: v with the sign of the rate's part turned.
+    """
+    instance, server, phi, problem, shares = part_2(seed, 6, 2, at_ends=True)
+    price = price_at(instance)
+    longest_s = 1.2 * float(problem.evaluate(shares)[0].max())
+    true = Barrier(problem, price, WEIGHT, 5).derivatives(shares, longest_s, WEIGHT)
+    nu = touching(instance, server, shares)
+    bent = Barrier(problem, price, WEIGHT, 5, nu).derivatives(shares, longest_s, WEIGHT)
+    assert bent.gradient == pytest.approx(true.gradient, rel=1e-10)
+
+    def rank_one(sign):
+        k, found = Constants.of(instance, server, phi), np.zeros_like(true.blocks)
+        r_u, r_d = k.rates(as_shares(shares))
+        for at, r, c, joule in ((UP, r_u, k.up_snr, k.up_j), (DOWN, r_d, k.down_snr, k.down_j)):
+            b, p = shares[:, BAND], shares[:, at]
+            z = c * p / b
+            v = np.zeros((len(b), 5))
+            v[:, BAND] = p / r * (np.log1p(z) - z / (1.0 + z))
+            v[:, at] = 1.0 + sign * p / r * c / (1.0 + z)
+            e = WEIGHT * price.per_j * joule / (p * r)
+            found += e[:, None, None] * v[:, :, None] * v[:, None, :]
+        return found
+
+    size = np.abs(true.blocks).max()
+    assert np.abs(bent.blocks - true.blocks - rank_one(1.0)).max() <= 1e-10 * size
+    assert np.abs(bent.blocks - true.blocks - rank_one(-1.0)).max() > 1e-6 * size

@@ -1,0 +1,140 @@
+"""Part 2: the convex problem against cvxpy, and what holds where the Newton method stops."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from mecsim_policies.dashf import resources
+from mecsim_policies.dashf.reference_resources import Constants, Shares, solve_convex
+from mecsim_policies.dashf.resources import solve
+from mecsim_policies.dashf.shares import PHI, SHARED, UP
+
+GAP = 1e-7
+SIZES = [(1, 1), (4, 2), (7, 3)]
+
+
+def as_shares(shares):
+    return Shares(*(shares[:, column] for column in range(PHI)))
+
+
+def nu_at(instance, server, phi, shares):
+    k = Constants.of(instance, server, phi)
+    r_u, r_d = k.rates(shares)
+    return 0.5 / (shares.up * r_u), 0.5 / (shares.down * r_d)
+
+
+def transformed(instance, server, phi, price, nu, shares):
+    """The convex problem's objective, term by term."""
+    k = Constants.of(instance, server, phi)
+    r_u, r_d = k.rates(shares)
+    delay_s = k.local_s / shares.own + k.up_s / r_u + k.server_s / shares.gpu + k.down_s / r_d
+    energy_j = (
+        k.local_j * shares.own**2
+        + k.up_j * (shares.up**2 * nu[0] + 1.0 / (4.0 * nu[0] * r_u**2))
+        + k.server_j * shares.gpu**2
+        + k.down_j * (shares.down**2 * nu[1] + 1.0 / (4.0 * nu[1] * r_d**2))
+    )
+    score = np.log1p(instance.score_law.slope * (shares.band + shares.down + shares.gpu))
+    return float(price.per_s * delay_s.max() + price.per_j * energy_j.sum() - score.sum())
+
+
+@pytest.mark.parametrize(("users", "servers"), SIZES)
+@pytest.mark.parametrize("at_ends", [False, True])
+def test_convex_problem_has_cvxpys_value(part_2, price_at, users, servers, at_ends):
+    """A term or a constraint of the barrier that is not the problem's. Mutant: nu twice as large."""
+    instance, server, phi, problem, start = part_2(3, users, servers, at_ends=at_ends)
+    price, last = price_at(instance), as_shares(start)
+    nu = nu_at(instance, server, phi, last)
+    _, expected, _ = solve_convex(instance, server, phi, price, last, ("CLARABEL",))
+
+    def value(nu_used):
+        found = solve(problem, price, start, gap=GAP, nu=nu_used)
+        assert found.converged
+        return transformed(instance, server, phi, price, nu, as_shares(found.shares))
+
+    size = max(1.0, abs(expected))
+    assert abs(value(nu) - expected) <= 1e-5 * size
+    if users > 1:  # one user alone takes everything at any nu
+        assert abs(value((2.0 * nu[0], 2.0 * nu[1])) - expected) > 1e-5 * size
+
+
+def test_the_transforms_term_never_falls_below_the_truth(part_2, price_at):
+    """A nu that touches elsewhere. The transform is never below, and equal at its own point."""
+    instance, server, phi, problem, start = part_2(5, 6, 2)
+    price = price_at(instance)
+    nu = nu_at(instance, server, phi, as_shares(start))
+    rng = np.random.default_rng(0)
+    assert transformed(instance, server, phi, price, nu, as_shares(start)) == pytest.approx(
+        problem.cost(price, start), rel=1e-12
+    )
+    for _ in range(20):
+        other = start.copy()
+        other[:, :PHI] *= rng.uniform(0.3, 1.0, (6, PHI))
+        gap = transformed(instance, server, phi, price, nu, as_shares(other)) - problem.cost(price, other)
+        assert gap >= -1e-12
+        assert gap > 1e-6
+
+
+def residuals(problem, price, solution):
+    """KKT residuals: stationarity a share (N, 5), prices of delay, slackness of delays and of budgets."""
+    shares, users = solution.shares, len(solution.shares)
+    slope = np.zeros((users, PHI))
+    for column in range(PHI):
+        step = 1e-6 * shares[:, column]
+        values = []
+        for sign in (1.0, -1.0):
+            moved = shares.copy()
+            moved[:, column] += sign * step
+            delay_s, energy_j, score = problem.evaluate(moved)
+            values.append(solution.delay_price * delay_s + price.per_j * energy_j - score)
+        slope[:, column] = (values[0] - values[1]) / (2.0 * step)
+    slope[:, :SHARED] += solution.share_price[problem.server]
+    stationarity = slope * shares[:, :PHI]
+    # An own share may be at its bound with the cost still falling.
+    own = stationarity[:, UP:]
+    room = (1.0 - shares[:, UP:PHI]) / shares[:, UP:PHI]
+    stationarity[:, UP:] = np.where(own < 0.0, np.maximum(own, own * room), own)
+    delay_s, _, _ = problem.evaluate(shares)
+    spare = 1.0 - problem.member @ shares[:, :SHARED]
+    return {
+        "stationarity": float(np.abs(stationarity).max()),
+        "delay prices": abs(float(solution.delay_price.sum()) - price.per_s) / price.per_s,
+        "delays": float((solution.delay_price * (solution.longest_s - delay_s)).max()),
+        "budgets": float((solution.share_price * spare).max()),
+        "feasibility": max(0.0, -float(spare.min()), float((delay_s - solution.longest_s).max())),
+    }
+
+
+@pytest.mark.parametrize(("users", "servers"), SIZES)
+@pytest.mark.parametrize("at_ends", [False, True])
+def test_optimality_conditions_where_it_stops(part_2, price_at, monkeypatch, users, servers, at_ends):
+    """A point that is not stationary, prices of another point. Mutants: a weight too low, a price forgotten.
+
+    Prices answer to the last centring far more than the point does: it is carried through here.
+    """
+    instance, _, _, problem, start = part_2(4, users, servers, at_ends=at_ends)
+    price = price_at(instance)
+    quick = solve(problem, price, start, gap=GAP)
+    monkeypatch.setattr(resources, "_LAST_DECREMENT", 1e-9)
+    found = solve(problem, price, start, gap=GAP, steps=40)
+    assert found.converged
+    assert max(residuals(problem, price, found).values()) <= 2e-5
+    assert quick.cost == pytest.approx(found.cost, abs=users * GAP)
+    early = solve(problem, price, start, gap=GAP, last_weight=10.0, steps=40)
+    assert max(residuals(problem, price, early).values()) > 1e-2
+    no_price = replace(found, share_price=0.0 * found.share_price)
+    assert max(residuals(problem, price, no_price).values()) > 1e-2
+
+
+def test_newton_finds_what_the_alternation_does(part_2, price_at):
+    """Fresh nu at each step leads elsewhere than nu in turn: then it would solve another problem."""
+    instance, server, phi, problem, start = part_2(6, 5, 2)
+    price, last, values = price_at(instance), as_shares(start), []
+    for _ in range(40):
+        last, _, _ = solve_convex(instance, server, phi, price, last)
+        nu = nu_at(instance, server, phi, last)
+        values.append(transformed(instance, server, phi, price, nu, last))
+    found = solve(problem, price, start, gap=GAP).cost
+    assert max(np.diff(values)) <= 1e-6  # the alternation never loses
+    assert found == pytest.approx(values[-1], rel=1e-4, abs=1e-4)
+    assert found != pytest.approx(values[0], rel=1e-4, abs=1e-4)  # one convex problem is not enough
