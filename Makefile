@@ -70,6 +70,7 @@ test: $(STAMP) ## run every test
 
 bench: $(STAMP) ## measure the speed of the simulator
 	$(BIN)/python tests/bench/bench.py
+	$(BIN)/python tests/bench/decisions.py
 
 lint: $(STAMP) ## check style, types and which room imports which
 	$(BIN)/ruff check .

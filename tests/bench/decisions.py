@@ -21,7 +21,9 @@ from mecsim.system.instance import Instance
 from mecsim.world.world import World
 
 SEEDS = 50
-COMPARED = ("rucaa", "gucaa", "aauco", "gucro", "dashf", "local_search")
+LOCAL_SEARCH = "mecsim_policies.local_search:LocalSearch"
+REFERENCE = "mecsim_policies.dashf.reference:DashfReference"
+COMPARED = ("rucaa", "gucaa", "aauco", "gucro", "dashf", LOCAL_SEARCH)
 
 
 def snapshot(seed: int, users: int, servers: int, *, unlike: bool = False) -> Instance:
@@ -69,7 +71,7 @@ def quality() -> None:
         for name in COMPARED:
             ratio = np.array(scr[name]) / best
             mean, median_ms = np.mean(scr[name]), 1e3 * np.median(cpu_s[name])
-            print(f"  {name:14s} {mean:9.1f} {ratio.mean():13.3f} {ratio.min():8.3f} {median_ms:12.1f}")
+            print(f"  {name.rpartition(':')[2]:14s} {mean:9.1f} {ratio.mean():13.3f} {ratio.min():8.3f} {median_ms:12.1f}")
 
 
 def sizes() -> None:
@@ -82,9 +84,9 @@ def sizes() -> None:
 def against_reference() -> None:
     print("\nCPU time of the literal algorithm against dashf (median of 3 snapshots)")
     for users, servers, spec in (
-        (10, 2, "dashf-reference"),
-        (10, 2, "dashf-reference:solver=CLARABEL"),
-        (20, 3, "dashf-reference"),
+        (10, 2, REFERENCE),
+        (10, 2, f"{REFERENCE}:solver=CLARABEL"),
+        (20, 3, REFERENCE),
     ):
         ratios, scrs = [], []
         for seed in range(3):
@@ -98,7 +100,7 @@ def against_reference() -> None:
             ratios.append(slow_s / fast_s)
             scrs.append(instance.scr(fast) / instance.scr(slow))
         else:
-            print(f"  ({users}, {servers}) {spec:34s} {np.median(ratios):8.1f} x the time of dashf")
+            print(f"  ({users}, {servers}) {spec.partition(":")[2]:34s} {np.median(ratios):8.1f} x the time of dashf")
             print(f"{'':10s}whose SCR is {np.mean(scrs):.3f} of the literal one's on average")
 
 
