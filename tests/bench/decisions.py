@@ -71,7 +71,8 @@ def quality() -> None:
         for name in COMPARED:
             ratio = np.array(scr[name]) / best
             mean, median_ms = np.mean(scr[name]), 1e3 * np.median(cpu_s[name])
-            print(f"  {name.rpartition(':')[2]:14s} {mean:9.1f} {ratio.mean():13.3f} {ratio.min():8.3f} {median_ms:12.1f}")
+            label = name.rpartition(":")[2]
+            print(f"  {label:14s} {mean:9.1f} {ratio.mean():13.3f} {ratio.min():8.3f} {median_ms:12.1f}")
 
 
 def sizes() -> None:
@@ -100,7 +101,8 @@ def against_reference() -> None:
             ratios.append(slow_s / fast_s)
             scrs.append(instance.scr(fast) / instance.scr(slow))
         else:
-            print(f"  ({users}, {servers}) {spec.partition(":")[2]:34s} {np.median(ratios):8.1f} x the time of dashf")
+            label = spec.partition(":")[2]
+            print(f"  ({users}, {servers}) {label:34s} {np.median(ratios):8.1f} x the time of dashf")
             print(f"{'':10s}whose SCR is {np.mean(scrs):.3f} of the literal one's on average")
 
 

@@ -1,0 +1,137 @@
+"""The joint step, MODEL.md section 8: all resources, phi and T at once for a fixed association.
+
+Alternating between phi and the resources can stop where neither alone can improve, because the
+largest delay couples them. Here one Newton method moves all of them, inside Dinkelbach's loop on y.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import numpy as np
+
+from mecsim.system.allocation import Allocation
+from mecsim.system.arrays import Floats
+from mecsim.system.instance import Instance, Users
+from mecsim_policies.dashf.dinkelbach import Point
+from mecsim_policies.dashf.resources import Solution, solve
+from mecsim_policies.dashf.shares import OWN, PHI, UP, Price, ShareProblem
+
+_FIRST_WEIGHT = 30.0
+_NEXT_WEIGHT = 300.0
+_GAP = 1e-7
+_MOST_SOLVES = 6
+_Y_TOLERANCE = 1e-6
+_MARGIN = 1e-2
+_WARM_MARGIN = 1e-3
+_GLANCE_WEIGHT = 50.0
+_GLANCE_STEPS = 20
+# Largest first; the loss is of the size of the solver's own gap.
+_SNAPS = (1e-2, 1e-3, 1e-4, 1e-5)
+_SNAP_LOSS = 1e-6
+
+
+def joint_step(instance: Instance, allocation: Allocation) -> Allocation:
+    """Return an allocation with the same association whose SCR is no smaller.
+
+    Bandwidths, powers, GPU speeds and phi of all users and the largest delay move together, to a
+    stationary point of the SCR. A user whose server cannot hear it (gain 0) keeps server, phi, power
+    and speed; its part of the server's budgets goes to the others, whose SCR is what counts then.
+
+    Parameters
+    ----------
+    instance : Instance
+    allocation : Allocation
+        Any feasible one, also with phi at 0 or 1, and with users that were granted nothing.
+    """
+    heard = instance.gain[np.arange(instance.user_count), allocation.server] > 0
+    if not heard.any():
+        return allocation
+    if heard.all():
+        return _better_of(instance, allocation)
+    chosen = {field.name: getattr(instance.users, field.name)[heard] for field in fields(Users)}
+    part = replace(instance, users=Users(**chosen), gain=instance.gain[heard])
+    own = Allocation(allocation.server[heard], *(column[heard] for column in allocation.columns))
+    found = _better_of(part, own)
+    if found is own:
+        return allocation
+    columns = {}
+    for field in fields(Allocation):
+        whole = getattr(allocation, field.name).copy()
+        if field.name in ("bandwidth_hz", "server_power_w", "server_gpu_flops"):
+            whole[:] = 0.0
+        whole[heard] = getattr(found, field.name)
+        columns[field.name] = whole
+    return Allocation(**columns)
+
+
+def _better_of(instance: Instance, allocation: Allocation) -> Allocation:
+    problem = ShareProblem.of(instance, allocation.server)
+    given = instance.scr(allocation)
+    found = polish(instance, Point(problem, problem.of_allocation(instance, allocation), given))
+    better = found.allocation(instance)
+    return better if instance.scr(better) > given else allocation
+
+
+def polish(instance: Instance, point: Point, *, gap: float = _GAP) -> Point:
+    """Return a stationary point of the SCR for the association of a point, never worse than that.
+
+    Parameters
+    ----------
+    instance : Instance
+    point : Point
+        Where to start; anything within bounds.
+    gap : float
+        How exactly to solve for each y, as for :func:`mecsim_policies.dashf.resources.solve`.
+    """
+    problem = point.problem
+    start = drawn_in(problem, point.shares, _MARGIN)
+    best = Point.of(instance, problem, start)
+    y, weight = max(best.scr, point.scr), _FIRST_WEIGHT
+    for _ in range(_MOST_SOLVES):
+        price = Price.at(instance, y)
+        found = solve(problem, price, start, gap=gap, first_weight=weight, free=PHI + 1)
+        trial = Point.of(instance, problem, found.shares)
+        best = trial if trial.scr > best.scr else best
+        if best.scr <= y * (1.0 + _Y_TOLERANCE):
+            break
+        y, weight = best.scr, _NEXT_WEIGHT
+        start = drawn_in(problem, best.shares, _WARM_MARGIN)
+    best = _snapped(instance, best)
+    return best if best.scr > point.scr else point
+
+
+def glance(problem: ShareProblem, price: Price, shares: Floats) -> Solution:
+    """Return the joint step's solution at one low weight of the barrier: cheap, to compare associations."""
+    start = drawn_in(problem, shares, _MARGIN)
+    return solve(
+        problem,
+        price,
+        start,
+        first_weight=_GLANCE_WEIGHT,
+        last_weight=_GLANCE_WEIGHT,
+        free=PHI + 1,
+        steps=_GLANCE_STEPS,
+    )
+
+
+def drawn_in(problem: ShareProblem, shares: Floats, margin: float) -> Floats:
+    """Return shares strictly inside all bounds and budgets, those of phi as well."""
+    inner = problem.inside(shares, margin)
+    # What a user at phi = 0 does not use may stand anywhere; phi itself must be able to leave.
+    inner[:, PHI] = np.clip(shares[:, PHI], 2.0 * margin, 1.0 - 2.0 * margin)
+    unused = shares[:, PHI] <= 0
+    inner[unused, UP : OWN + 1] = np.minimum(inner[unused, UP : OWN + 1], 0.5)
+    return inner
+
+
+def _snapped(instance: Instance, point: Point) -> Point:
+    """Return the point with every phi close to 0 or 1 put there, if that loses nothing that counts."""
+    for near in _SNAPS:
+        shares = point.shares.copy()
+        phi = shares[:, PHI]
+        shares[:, PHI] = np.where(phi < near, 0.0, np.where(phi > 1.0 - near, 1.0, phi))
+        trial = Point.of(instance, point.problem, shares)
+        if trial.scr >= point.scr * (1.0 - _SNAP_LOSS):
+            return trial
+    return point

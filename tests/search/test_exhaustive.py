@@ -1,0 +1,81 @@
+"""Exhaustive search: every association, and a refusal where there are too many."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from mecsim_policies.baselines import equal_split
+from mecsim_policies.exhaustive import Exhaustive, _one_by_one
+from mecsim_policies.joint import joint_step
+from mecsim_policies.local_search import LocalSearch
+
+from mecsim.errors import PolicyError
+from mecsim.policy import Observation
+
+
+def scr_of(policy, instance):
+    answer = policy.allocate(Observation.of(instance))
+    assert answer.violations(instance, 0.0) == ()
+    return instance.scr(answer)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_never_worse_than_local_search(snapshot, seed):
+    instance = snapshot(seed, 5, 2, like=seed % 2 == 0)
+    assert scr_of(Exhaustive(), instance) >= scr_of(LocalSearch(), instance)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_it_is_as_good_as_the_joint_step_on_every_association(snapshot, seed):
+    """Screening must not lose the best; the mutant screens by an equal split and keeps one."""
+    instance = snapshot(seed, 4, 2)
+    everywhere = [np.array(s) for s in np.ndindex(2, 2, 2, 2)]
+    equal = [equal_split(instance, server, 0.3) for server in everywhere]
+    full = [instance.scr(joint_step(instance, allocation)) for allocation in equal]
+    assert scr_of(Exhaustive(), instance) >= max(full) * (1.0 - 1e-5)
+
+
+def test_an_equal_split_would_keep_the_wrong_association(snapshot):
+    worse = 0
+    for seed in range(4):
+        instance = snapshot(seed, 4, 2)
+        equal = [equal_split(instance, np.array(s), 0.3) for s in np.ndindex(2, 2, 2, 2)]
+        kept = max(equal, key=instance.scr)
+        worse += instance.scr(joint_step(instance, kept)) < scr_of(Exhaustive(), instance) * (1.0 - 1e-3)
+    assert worse > 0
+
+
+def test_every_association_comes_once_and_differs_in_one_user_from_the_one_before():
+    seen = list(_one_by_one([np.array([0, 1, 2]), np.array([1]), np.array([0, 2]), np.array([0, 1, 2])]))
+    assert len(seen) == len(set(seen)) == 18
+    assert {row[1] for row in seen} == {1}
+    assert {row[2] for row in seen} == {0, 2}
+    changes = (np.diff(np.array(seen), axis=0) != 0).sum(axis=1)
+    assert changes.tolist() == [1] * 17
+
+
+def test_it_counts_the_associations_that_are_allowed(snapshot):
+    whole = snapshot(1, 5, 3)
+    gain = whole.gain.copy()
+    gain[0, 1:] = 0.0
+    instance = dataclasses.replace(whole, gain=gain)
+    policy = Exhaustive(max_associations=81)
+    scr_of(policy, instance)
+    assert policy.iterations == 81
+    with pytest.raises(PolicyError, match="243 of them possible here; the limit is max_associations = 81"):
+        policy.allocate(Observation.of(whole))
+
+
+def test_the_refusal_says_why_and_what_to_do(snapshot):
+    instance = snapshot(1, 30, 4)
+    with pytest.raises(PolicyError) as refusal:
+        Exhaustive().allocate(Observation.of(instance))
+    message = str(refusal.value)
+    for word in ("30 users", "4 servers", "4^30", "about 10^18", "max_associations = 5000", "local_search"):
+        assert word in message
+
+
+@pytest.mark.parametrize("value", [0, 1.5, True, "many"])
+def test_a_wrong_limit_is_named(value):
+    with pytest.raises(ValueError, match="must be a whole number >= 1"):
+        Exhaustive(max_associations=value)
