@@ -23,18 +23,23 @@ def equal_split(instance: Instance, server: Ints, local_fraction: float | Floats
         phi of every user, in [0, 1].
     """
     users, servers = instance.users, instance.servers
-    sharers = np.bincount(server, minlength=instance.server_count)[server].astype(np.float64)
-    # Rounded sums of k parts of B / k must not pass B.
-    sharers *= 1.0 + sharers * np.finfo(np.float64).eps
     return Allocation(
         server=server,
         local_fraction=np.broadcast_to(local_fraction, instance.user_count),
-        bandwidth_hz=servers.bandwidth_hz[server] / sharers,
+        bandwidth_hz=_equal_parts(servers.bandwidth_hz, server),
         user_power_w=users.max_power_w,
-        server_power_w=servers.max_power_w[server] / sharers,
+        server_power_w=_equal_parts(servers.max_power_w, server),
         user_gpu_flops=users.max_gpu_flops,
-        server_gpu_flops=servers.max_gpu_flops[server] / sharers,
+        server_gpu_flops=_equal_parts(servers.max_gpu_flops, server),
     )
+
+
+def _equal_parts(budget: Floats, server: Ints) -> Floats:
+    """Return each user's equal part of its server's budget; k rounded parts never add up to more."""
+    sharers = np.bincount(server, minlength=len(budget))[server]
+    part: Floats = budget[server] / sharers
+    over = np.bincount(server, weights=part, minlength=len(budget)) > budget
+    return np.where(over[server], part * (1.0 - sharers * np.finfo(np.float64).eps), part)
 
 
 def keep_pinned(observation: Observation, server: Ints) -> Ints:
