@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -23,8 +24,9 @@ class Equipped(Section):
     """What servers and users have in common: keys with one value for all or one for each."""
 
     @property
+    @abstractmethod
     def _members(self) -> int:
-        raise NotImplementedError
+        """How many servers or users there are."""
 
     def column(self, name: str) -> list[float]:
         """Return the values of a key, one for each server or user, in the unit of the file."""

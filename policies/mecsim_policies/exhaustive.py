@@ -11,13 +11,12 @@ from mecsim.errors import PolicyError
 from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
-from mecsim_policies.baselines import equal_split, strongest_server
 from mecsim_policies.dashf.dinkelbach import Point
 from mecsim_policies.dashf.moves import Change, changed
 from mecsim_policies.dashf.shares import Price, ShareProblem
 from mecsim_policies.joint import glance, polish
 from mecsim_policies.local_search import search, whole
-from mecsim_policies.participants import Participants
+from mecsim_policies.participants import Participants, everyone_alone
 
 _STARTS = 3
 _PATIENCE = 40
@@ -57,7 +56,7 @@ class Exhaustive:
         self.iterations = 0
         participants = Participants.of(observation)
         if participants is None:
-            return equal_split(observation.instance, strongest_server(observation), 1.0)
+            return everyone_alone(observation)
         count = self._count(observation, participants)
         found, _ = search(participants, _STARTS, _PATIENCE)
         self.iterations = count

@@ -6,13 +6,13 @@ import numpy as np
 
 from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
-from mecsim_policies.baselines import equal_split, fewest_users_first, strongest_server
+from mecsim_policies.baselines import equal_split, fewest_users_first
 from mecsim_policies.dashf.association import best_fractions, relax, round_to_slots
 from mecsim_policies.dashf.dinkelbach import slots_by_capacity
 from mecsim_policies.dashf.pairs import Pairs
 from mecsim_policies.dashf.resources import solve, solve_again
 from mecsim_policies.dashf.shares import Price, ShareProblem
-from mecsim_policies.participants import Participants
+from mecsim_policies.participants import Participants, everyone_alone
 
 _Y_TOLERANCE = 1e-4
 _GAP = 1e-4
@@ -29,7 +29,7 @@ class Aauco:
         self.iterations = 0
         participants = Participants.of(observation)
         if participants is None:
-            return equal_split(observation.instance, strongest_server(observation), 1.0)
+            return everyone_alone(observation)
         instance, allowed = participants.instance, participants.allowed
         slots = slots_by_capacity(instance)
         pairs = Pairs.at_slots(instance, slots).only(allowed)
@@ -59,7 +59,7 @@ class Gucro:
         self.iterations = 0
         participants = Participants.of(observation)
         if participants is None:
-            return equal_split(observation.instance, strongest_server(observation), 1.0)
+            return everyone_alone(observation)
         instance, users = participants.instance, participants.users
         server = participants.or_strongest(fewest_users_first(observation)[users])
         problem = ShareProblem.of(instance, server)

@@ -10,14 +10,13 @@ import numpy as np
 from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Ints
-from mecsim_policies.baselines import equal_split, strongest_server
 from mecsim_policies.dashf.association import round_to_slots
 from mecsim_policies.dashf.dinkelbach import Point, optimise, slots_by_capacity
 from mecsim_policies.dashf.moves import changed, promising
 from mecsim_policies.dashf.resources import Solution
 from mecsim_policies.dashf.shares import Price, ShareProblem
 from mecsim_policies.joint import glance, polish
-from mecsim_policies.participants import Participants
+from mecsim_policies.participants import Participants, everyone_alone
 
 _ROUGH_GAP = 1e-3
 _GLANCE_GAIN = 1e-3
@@ -54,7 +53,7 @@ class LocalSearch:
         self.iterations = 0
         participants = Participants.of(observation)
         if participants is None:
-            return equal_split(observation.instance, strongest_server(observation), 1.0)
+            return everyone_alone(observation)
         found, self.iterations = search(participants, self.starts, self.patience)
         return participants.among_all(observation, found.allocation(participants.instance))
 

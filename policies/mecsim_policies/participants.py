@@ -11,6 +11,7 @@ from mecsim.policy import Observation, Phase
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Ints
 from mecsim.system.instance import Instance, Users
+from mecsim_policies.baselines import equal_split, strongest_server
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -99,6 +100,11 @@ class Participants:
     def or_strongest(self, server: Ints) -> Ints:
         """Return an association with servers that are not allowed replaced by the strongest that is."""
         return np.where(self.allowed[np.arange(len(server)), server], server, self.strongest())
+
+
+def everyone_alone(observation: Observation) -> Allocation:
+    """Return the answer where nobody reaches a server: everyone trains the whole adapter (phi = 1)."""
+    return equal_split(observation.instance, strongest_server(observation), 1.0)
 
 
 def only(allocation: Allocation, users: Ints) -> Allocation:

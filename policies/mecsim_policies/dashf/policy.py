@@ -8,10 +8,9 @@ import numpy as np
 
 from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
-from mecsim_policies.baselines import equal_split, strongest_server
 from mecsim_policies.dashf.dinkelbach import Iterate, next_fractions, optimise
 from mecsim_policies.dashf.horizon import Horizon
-from mecsim_policies.participants import Participants
+from mecsim_policies.participants import Participants, everyone_alone
 
 
 class Dashf:
@@ -68,7 +67,7 @@ class Dashf:
         self.trace = ()
         participants = Participants.of(observation, active_only=self.active_only)
         if participants is None:
-            return equal_split(observation.instance, strongest_server(observation), 1.0)
+            return everyone_alone(observation)
         horizon = Horizon.remaining(observation, participants.users) if self.horizon == "remaining" else None
         outcome = optimise(
             participants.instance,
