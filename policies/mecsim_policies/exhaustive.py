@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+import itertools
 
 import numpy as np
 
 from mecsim.errors import PolicyError
 from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
-from mecsim.system.arrays import Floats, Ints
-from mecsim_policies.dashf.dinkelbach import Point
-from mecsim_policies.dashf.moves import Change, changed
-from mecsim_policies.dashf.shares import Price, ShareProblem
-from mecsim_policies.joint import glance, polish
+from mecsim_policies.dashf.resources import Solution
+from mecsim_policies.dashf.run import Point
+from mecsim_policies.dashf.shares import PHI, Price, ShareProblem
+from mecsim_policies.joint import glances, polish
 from mecsim_policies.local_search import search, whole
 from mecsim_policies.participants import Participants, everyone_alone
 
 _STARTS = 3
-_PATIENCE = 40
+_WIDTH = 48
 _FINALISTS = 20
 _ROUGH_GAP = 1e-4
-# phi of a user that has just been moved.
-_FRACTION = 0.3
+_AT_ONCE = 128
 
 
 class Exhaustive:
@@ -58,7 +56,7 @@ class Exhaustive:
         if participants is None:
             return everyone_alone(observation)
         count = self._count(observation, participants)
-        found, _ = search(participants, _STARTS, _PATIENCE)
+        found, _ = search(participants, _STARTS, _WIDTH)
         self.iterations = count
         best = _best_of_all(participants, found)
         return participants.among_all(observation, best.allocation(participants.instance))
@@ -80,35 +78,27 @@ def _size(count: int) -> str:
     return str(count) if count < 10**9 else f"about 10^{len(str(count)) - 1}"
 
 
-def _one_by_one(choices: Sequence[Ints]) -> Iterator[tuple[int, ...]]:
-    """Yield every association, each differing from the one before in one user (a reflected Gray code)."""
-    if not choices:
-        yield ()
-        return
-    for k, others in enumerate(_one_by_one(choices[1:])):
-        first = choices[0] if k % 2 == 0 else choices[0][::-1]
-        for server in first.tolist():
-            yield (server, *others)
-
-
 def _best_of_all(participants: Participants, known: Point) -> Point:
     """Return the best point of all associations; ``known`` sets the price at which they are compared."""
-    instance = participants.instance
+    instance, allowed = participants.instance, participants.allowed
+    users, servers = allowed.shape
     price = Price.at(instance, known.scr)
-    choices = [np.flatnonzero(row) for row in participants.allowed]
-    problem, shares = known.problem, known.shares
-    glances: list[tuple[float, int, ShareProblem, Floats]] = []
-    for association in _one_by_one(choices):
-        server = np.array(association)
-        moved = np.flatnonzero(server != problem.server).tolist()
-        change = Change(0.0, tuple(moved), tuple(server[moved].tolist()), (_FRACTION,) * len(moved))
-        _, start = changed(problem, shares, change)
-        problem = ShareProblem.of(instance, server)
-        solution = glance(problem, price, start)
-        shares = solution.shares
-        glances.append((solution.cost, len(glances), problem, shares))
+    everyone_at = tuple(ShareProblem.of(instance, np.full(users, m)) for m in range(servers))
+    associations = itertools.product(*(np.flatnonzero(row) for row in allowed))
+    nearest: list[tuple[float, int, ShareProblem, Solution]] = []
+    seen = 0
+    while batch := list(itertools.islice(associations, _AT_ONCE)):
+        problem = ShareProblem.stack(everyone_at, np.array(batch))
+        start = problem.equal_split(np.tile(known.shares[:, PHI], len(batch)))
+        found = glances(problem, price, start)
+        nearest += [
+            (float(found.costs[copy]), seen + copy, *found.solution(copy))
+            for copy in np.argsort(found.costs, kind="stable")[:_FINALISTS].tolist()
+        ]
+        nearest = heapq.nsmallest(_FINALISTS, nearest)
+        seen += len(batch)
     best = known
-    for _, _, problem, shares in heapq.nsmallest(_FINALISTS, glances):
-        found = polish(instance, Point.of(instance, problem, shares), gap=_ROUGH_GAP)
-        best = found if found.scr > best.scr else best
+    for _, _, problem, solution in nearest:
+        point = polish(instance, Point.of(instance, problem, solution.shares), gap=_ROUGH_GAP)
+        best = point if point.scr > best.scr else best
     return polish(instance, best)

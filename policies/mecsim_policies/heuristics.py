@@ -6,16 +6,20 @@ import numpy as np
 
 from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
+from mecsim.system.arrays import Floats
 from mecsim_policies.baselines import equal_split, fewest_users_first
 from mecsim_policies.dashf.association import best_fractions, relax, round_to_slots
-from mecsim_policies.dashf.dinkelbach import slots_by_capacity
-from mecsim_policies.dashf.pairs import Pairs
+from mecsim_policies.dashf.pairs import Pairs, slots_by_capacity
 from mecsim_policies.dashf.resources import solve, solve_again
-from mecsim_policies.dashf.shares import Price, ShareProblem
+from mecsim_policies.dashf.shares import PHI, Price, ShareProblem
 from mecsim_policies.participants import Participants, everyone_alone
 
 _Y_TOLERANCE = 1e-4
+_TOLERANCE = 1e-5
+# A move of y by so much is followed by one below the tolerance: Dinkelbach converges quadratically.
+_LAST_MOVE = 0.01
 _GAP = 1e-4
+_MARGIN = 4e-2
 _MOST_ITERATIONS = 20
 
 
@@ -36,10 +40,16 @@ class Aauco:
         server = participants.strongest()
         best = equal_split(instance, server, np.full(len(server), 0.5))
         y = instance.scr(best)
+        if participants.start is not None:
+            server = participants.start.server
+            fractions = best_fractions(pairs, Price.at(instance, y), server)
+            again = equal_split(instance, server, fractions)
+            best = again if instance.scr(again) > y else best
+            y = instance.scr(best)
         for _ in range(_MOST_ITERATIONS):
             self.iterations += 1
             price = Price.at(instance, y)
-            rounded = round_to_slots(relax(pairs, price, slots).association, slots)
+            rounded = round_to_slots(relax(pairs, price, slots, tolerance=_TOLERANCE).association, slots)
             rounded = participants.or_strongest(rounded)
             found = equal_split(instance, rounded, best_fractions(pairs, price, rounded))
             scr = instance.scr(found)
@@ -64,17 +74,26 @@ class Gucro:
         server = participants.or_strongest(fewest_users_first(observation)[users])
         problem = ShareProblem.of(instance, server)
         shares = problem.equal_split(np.full(len(users), 0.5))
-        best, y = shares, problem.scr(instance, shares)
-        if participants.start is not None and np.array_equal(participants.start.server, server):
-            y = max(y, instance.scr(participants.start))
-        best_scr = 0.0
-        found = solve(problem, Price.at(instance, y), shares, gap=_GAP)
+        start = participants.start
+        if start is not None and np.array_equal(start.server, server):
+            given = problem.inside(problem.of_allocation(instance, start), _MARGIN)
+            given[:, PHI] = 0.5
+            shares = given if problem.scr(instance, given) > problem.scr(instance, shares) else shares
+        y = problem.scr(instance, shares)
+
+        def raised(shares: Floats) -> Price:
+            nonlocal y
+            y = max(y, problem.scr(instance, shares))
+            return Price.at(instance, y)
+
+        found = solve(problem, Price.at(instance, y), shares, gap=_GAP, refresh=raised)
+        best, best_scr = shares, y
         for _ in range(_MOST_ITERATIONS):
             self.iterations += 1
             scr = problem.scr(instance, found.shares)
             if scr > best_scr:
                 best, best_scr = found.shares, scr
-            if abs(scr - y) <= _Y_TOLERANCE * y:
+            if abs(scr - y) <= _LAST_MOVE * y:
                 break
             y = scr
             found = solve_again(problem, Price.at(instance, y), found, gap=_GAP)

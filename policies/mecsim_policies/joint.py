@@ -13,8 +13,8 @@ import numpy as np
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats
 from mecsim.system.instance import Instance, Users
-from mecsim_policies.dashf.dinkelbach import Point
-from mecsim_policies.dashf.resources import Solution, solve
+from mecsim_policies.dashf.resources import Compared, compare, solve
+from mecsim_policies.dashf.run import Point
 from mecsim_policies.dashf.shares import OWN, PHI, UP, Price, ShareProblem
 
 _FIRST_WEIGHT = 30.0
@@ -101,15 +101,22 @@ def polish(instance: Instance, point: Point, *, gap: float = _GAP) -> Point:
     return best if best.scr > point.scr else point
 
 
-def glance(problem: ShareProblem, price: Price, shares: Floats) -> Solution:
-    """Return the joint step's solution at one low weight of the barrier: cheap, to compare associations."""
-    start = drawn_in(problem, shares, _MARGIN)
-    return solve(
+def glances(problem: ShareProblem, price: Price, shares: Floats) -> Compared:
+    """Return the joint step's solutions of many associations at one low weight of the barrier.
+
+    Parameters
+    ----------
+    problem : ShareProblem
+        One copy for each association.
+    price : Price
+    shares : (K N, 6) float
+        Where to start.
+    """
+    return compare(
         problem,
         price,
-        start,
-        first_weight=_GLANCE_WEIGHT,
-        last_weight=_GLANCE_WEIGHT,
+        drawn_in(problem, shares, _MARGIN),
+        weight=_GLANCE_WEIGHT,
         free=PHI + 1,
         steps=_GLANCE_STEPS,
     )

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
-from mecsim.system.arrays import Ints
+from mecsim.system.arrays import Floats, Ints
 from mecsim_policies.dashf.association import round_to_slots
-from mecsim_policies.dashf.dinkelbach import Point, optimise, slots_by_capacity
+from mecsim_policies.dashf.dinkelbach import optimise
 from mecsim_policies.dashf.moves import changed, promising
+from mecsim_policies.dashf.pairs import slots_by_capacity
 from mecsim_policies.dashf.resources import Solution
+from mecsim_policies.dashf.run import Point
 from mecsim_policies.dashf.shares import Price, ShareProblem
-from mecsim_policies.joint import glance, polish
+from mecsim_policies.joint import glances, polish
 from mecsim_policies.participants import Participants, everyone_alone
 
 _ROUGH_GAP = 1e-3
@@ -34,8 +37,8 @@ class LocalSearch:
     starts : int
         From how many associations to search: DASHF's, the strongest servers within slots, the
         strongest servers, and then the best found with some users moved at random.
-    patience : int
-        How many changes in a row may fail to help before an association counts as the best around.
+    width : int
+        How many of the most promising changes are compared at once.
 
     Attributes
     ----------
@@ -43,9 +46,9 @@ class LocalSearch:
         How many associations the last decision looked at.
     """
 
-    def __init__(self, starts: int = 3, patience: int = 40) -> None:
+    def __init__(self, starts: int = 3, width: int = 48) -> None:
         self.starts = whole("starts", starts, 1)
-        self.patience = whole("patience", patience, 1)
+        self.width = whole("width", width, 1)
         self.iterations = 0
 
     def allocate(self, observation: Observation) -> Allocation:
@@ -54,7 +57,7 @@ class LocalSearch:
         participants = Participants.of(observation)
         if participants is None:
             return everyone_alone(observation)
-        found, self.iterations = search(participants, self.starts, self.patience)
+        found, self.iterations = search(participants, self.starts, self.width)
         return participants.among_all(observation, found.allocation(participants.instance))
 
 
@@ -65,11 +68,11 @@ def whole(name: str, value: object, least: int) -> int:
     return value
 
 
-def search(participants: Participants, starts: int, patience: int) -> tuple[Point, int]:
+def search(participants: Participants, starts: int, width: int) -> tuple[Point, int]:
     """Return the best point found and how many associations were looked at."""
     instance, allowed = participants.instance, participants.allowed
     best = optimise(instance, allowed, participants.start).point
-    walk = _Walk(participants, patience)
+    walk = _Walk(participants, width)
     visited: set[bytes] = set()
     for start in (best, *_others(participants, starts)):
         server = start.problem.server
@@ -111,12 +114,19 @@ def _kicked(participants: Participants, best: Point, seed: int) -> Point:
     return _evenly(participants, np.where(moved, drawn, best.problem.server))
 
 
+class _Glanced(NamedTuple):
+    """An association's problem, and its solution at a glance."""
+
+    problem: ShareProblem
+    solution: Solution
+
+
 @dataclass(eq=False)
 class _Walk:
-    """Descents by first improvement."""
+    """Descents by best improvement."""
 
     participants: Participants
-    patience: int
+    width: int
     looked_at: int = 0
     everyone_at: tuple[ShareProblem, ...] = field(init=False)
 
@@ -128,7 +138,7 @@ class _Walk:
     def down(self, start: Point) -> Point:
         """Return where no move and no swap helps any more.
 
-        Changes are compared at a glance; the nearest that does not seem to help gets a second
+        All changes are compared at a glance; the nearest that do not seem to help get a second
         opinion, the joint step in full.
         """
         instance = self.participants.instance
@@ -136,41 +146,46 @@ class _Walk:
         improved = True
         while improved:
             price = Price.at(instance, best.scr)
-            problem, seat, near = self._by_glances(best, price)
-            found = polish(instance, Point.of(instance, problem, seat.shares), gap=_ROUGH_GAP)
+            seat, near = self._by_glances(best, price)
+            found = polish(instance, self._point(seat), gap=_ROUGH_GAP)
             best = found if found.scr > best.scr else best
             improved = False
-            for other, solution in near:
-                found = polish(instance, Point.of(instance, other, solution.shares), gap=_ROUGH_GAP)
+            for other in near:
+                found = polish(instance, self._point(other), gap=_ROUGH_GAP)
                 if found.scr > best.scr * (1.0 + _GAIN):
                     best, improved = found, True
                     break
         return best
 
-    def _by_glances(
-        self, point: Point, price: Price
-    ) -> tuple[ShareProblem, Solution, list[tuple[ShareProblem, Solution]]]:
+    def _by_glances(self, point: Point, price: Price) -> tuple[_Glanced, list[_Glanced]]:
         """Return the best association as far as glances tell, and those around it that come nearest."""
-        problem, seat = point.problem, glance(point.problem, price, point.shares)
-        seen = {problem.server.tobytes()}
-        improved = True
-        while improved:
-            improved = False
-            near: list[tuple[ShareProblem, Solution]] = []
-            for change in promising(self.everyone_at, problem, seat, price, self.participants.allowed):
-                server, shares = changed(problem, seat.shares, change)
-                if server.tobytes() in seen:
-                    continue
-                seen.add(server.tobytes())
-                self.looked_at += 1
-                other = ShareProblem.of(self.participants.instance, server)
-                solution = glance(other, price, shares)
-                if solution.cost < seat.cost - _GLANCE_GAIN:
-                    problem, seat, improved = other, solution, True
-                    break
-                near.append((other, solution))
-                if len(near) == self.patience:
-                    break
-        near = [pair for pair in near if pair[1].cost < seat.cost + _NEAR]
-        near.sort(key=lambda pair: pair[1].cost)
-        return problem, seat, near[:_SECOND_OPINIONS]
+        seat = self._glanced(point.problem.server[None], point.shares, price)[0]
+        seen = {seat.problem.server.tobytes()}
+        while True:
+            servers: list[Ints] = []
+            starts: list[Floats] = []
+            allowed, everyone_at = self.participants.allowed, self.everyone_at
+            for change in promising(everyone_at, seat.problem, seat.solution, price, allowed):
+                server, shares = changed(seat.problem, seat.solution.shares, change)
+                if server.tobytes() not in seen and len(servers) < self.width:
+                    seen.add(server.tobytes())
+                    servers.append(server)
+                    starts.append(shares)
+            if not servers:
+                return seat, []
+            self.looked_at += len(servers)
+            near = self._glanced(np.stack(servers), np.concatenate(starts), price)
+            near.sort(key=lambda glanced: glanced.solution.cost)
+            if near[0].solution.cost >= seat.solution.cost - _GLANCE_GAIN:
+                near = [other for other in near if other.solution.cost < seat.solution.cost + _NEAR]
+                return seat, near[:_SECOND_OPINIONS]
+            seat = near[0]
+
+    def _glanced(self, servers: Ints, shares: Floats, price: Price) -> list[_Glanced]:
+        """Return the nearest associations at a glance, the best first among equals."""
+        found = glances(ShareProblem.stack(self.everyone_at, servers), price, shares)
+        nearest = np.argsort(found.costs, kind="stable")[: _SECOND_OPINIONS + 1]
+        return [_Glanced(*found.solution(int(copy))) for copy in nearest]
+
+    def _point(self, glanced: _Glanced) -> Point:
+        return Point.of(self.participants.instance, glanced.problem, glanced.solution.shares)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mecsim_policies.dashf import association
 from mecsim_policies.dashf.association import best_fractions, relax
-from mecsim_policies.dashf.dinkelbach import slots_by_capacity
+from mecsim_policies.dashf.pairs import slots_by_capacity
 from mecsim_policies.dashf.reference_pairs import pairs_of
 from mecsim_policies.dashf.reference_sdr import relax_dense
 from mecsim_policies.dashf.shares import Price

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from mecsim_policies.dashf import resources
 from mecsim_policies.dashf.reference_resources import Constants, Shares, solve_convex
 from mecsim_policies.dashf.resources import solve
 from mecsim_policies.dashf.shares import PHI, SHARED, UP
@@ -95,7 +94,7 @@ def residuals(problem, price, solution):
     room = (1.0 - shares[:, UP:PHI]) / shares[:, UP:PHI]
     stationarity[:, UP:] = np.where(own < 0.0, np.maximum(own, own * room), own)
     delay_s, _, _ = problem.evaluate(shares)
-    spare = 1.0 - problem.member @ shares[:, :SHARED]
+    spare = 1.0 - problem.used(shares)
     return {
         "stationarity": float(np.abs(stationarity).max()),
         "delay prices": abs(float(solution.delay_price.sum()) - price.per_s) / price.per_s,
@@ -107,7 +106,7 @@ def residuals(problem, price, solution):
 
 @pytest.mark.parametrize(("users", "servers"), SIZES)
 @pytest.mark.parametrize("at_ends", [False, True])
-def test_optimality_conditions_where_it_stops(part_2, price_at, monkeypatch, users, servers, at_ends):
+def test_optimality_conditions_where_it_stops(part_2, price_at, users, servers, at_ends):
     """A point that is not stationary, prices of another point. Mutants: a weight too low, a price forgotten.
 
     Prices answer to the last centring far more than the point does: it is carried through here.
@@ -115,12 +114,11 @@ def test_optimality_conditions_where_it_stops(part_2, price_at, monkeypatch, use
     instance, _, _, problem, start = part_2(4, users, servers, at_ends=at_ends)
     price = price_at(instance)
     quick = solve(problem, price, start, gap=GAP)
-    monkeypatch.setattr(resources, "_LAST_DECREMENT", 1e-9)
-    found = solve(problem, price, start, gap=GAP, steps=40)
+    found = solve(problem, price, start, gap=GAP, enough=1e-9)
     assert found.converged
     assert max(residuals(problem, price, found).values()) <= 2e-5
     assert quick.cost == pytest.approx(found.cost, abs=users * GAP)
-    early = solve(problem, price, start, gap=GAP, last_weight=10.0, steps=40)
+    early = solve(problem, price, start, gap=GAP, last_weight=10.0)
     assert max(residuals(problem, price, early).values()) > 1e-2
     no_price = replace(found, share_price=0.0 * found.share_price)
     assert max(residuals(problem, price, no_price).values()) > 1e-2

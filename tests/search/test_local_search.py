@@ -51,9 +51,9 @@ def test_more_starts_are_never_worse_and_look_at_more(snapshot):
     assert five.iterations > one.iterations > 0
 
 
-def test_little_patience_looks_at_less(snapshot):
+def test_a_narrow_search_looks_at_less(snapshot):
     instance = snapshot(3, 10, 3)
-    hasty, patient = LocalSearch(starts=1, patience=1), LocalSearch(starts=1)
+    hasty, patient = LocalSearch(starts=1, width=1), LocalSearch(starts=1)
     scr_of(hasty, instance)
     scr_of(patient, instance)
     assert 0 < hasty.iterations < patient.iterations
@@ -88,7 +88,7 @@ def test_without_pins_users_would_move(snapshot):
 
 
 @pytest.mark.parametrize(
-    "parameters", [{"starts": 0}, {"starts": 2.0}, {"starts": True}, {"patience": 0}, {"patience": "9"}]
+    "parameters", [{"starts": 0}, {"starts": 2.0}, {"starts": True}, {"width": 0}, {"width": "9"}]
 )
 def test_a_wrong_parameter_is_named(parameters):
     ((name, value),) = parameters.items()

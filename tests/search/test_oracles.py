@@ -21,7 +21,7 @@ def one_server(*, train_s=(0, 0), radio_s=(0, 0), slope=1e-9, snr=1.0, users=3):
     nothing = np.zeros((2, users))
     return ShareProblem(
         server=np.zeros(users, dtype=np.int64),
-        member=np.ones((1, users)),
+        member=np.ones((1, 1, users)),
         train_s=both(train_s),
         radio_s=both(radio_s),
         train_j=nothing,
@@ -33,7 +33,7 @@ def one_server(*, train_s=(0, 0), radio_s=(0, 0), slope=1e-9, snr=1.0, users=3):
 
 def solved(problem, phi, price=ONLY_DELAY):
     start = problem.equal_split(np.full(len(problem.server), phi))
-    return solve(problem, price, start, gap=1e-7, steps=300)
+    return solve(problem, price, start, gap=1e-7, steps=300, enough=1e-12)
 
 
 def test_o1_the_square_root_law_where_all_delays_have_one_price():

@@ -68,7 +68,7 @@ def test_the_searches_as_well(wild, seed):
             ),
             gain=instance.gain[:15],
         )
-    answer = checked(LocalSearch(starts=1, patience=5).allocate(Observation.of(instance)), instance)
+    answer = checked(LocalSearch(starts=1, width=5).allocate(Observation.of(instance)), instance)
     nearest = Nearest().allocate(Observation.of(instance))
     assert joint_step(instance, nearest).violations(instance, 0.0) == ()
     if (instance.gain > 0).any(axis=1).all():

@@ -34,7 +34,7 @@ class Relaxed:
     status: str
 
 
-def relax(pairs: Pairs, price: Price, slots: Floats) -> Relaxed:
+def relax(pairs: Pairs, price: Price, slots: Floats, *, tolerance: float = 1e-8) -> Relaxed:
     """Solve the SDR of part 1.
 
     Parameters
@@ -44,6 +44,8 @@ def relax(pairs: Pairs, price: Price, slots: Floats) -> Relaxed:
     price : Price
     slots : (M,) float
         At most this many users a server, at least N in all.
+    tolerance : float
+        How exactly to solve, relative; association and phi move by less than a rounding long before.
     """
     users, servers = pairs.score.shape
     pattern = _pattern(users, servers)
@@ -63,6 +65,7 @@ def relax(pairs: Pairs, price: Price, slots: Floats) -> Relaxed:
     settings = clarabel.DefaultSettings()
     settings.verbose = False
     settings.max_threads = 1
+    settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = tolerance
     size = len(q)
     empty = sparse.csc_matrix((size, size))
     answer = clarabel.DefaultSolver(empty, q * unit, matrix, right, pattern.cones(), settings).solve()
@@ -96,9 +99,8 @@ def _bounded(pairs: Pairs) -> Pairs:
 class _Pattern:
     users: int
     servers: int
-    fixed: sparse.csc_matrix
-    delay_rows: Ints
-    delay_cols: Ints
+    template: sparse.csc_matrix
+    delay_at: Ints
     sizes: tuple[int, int, int]
 
     @property
@@ -115,8 +117,9 @@ class _Pattern:
         return slice(2 + self.servers, 2 + 2 * self.servers)
 
     def matrix(self, delay: Floats) -> sparse.csc_matrix:
-        rows = sparse.coo_matrix((delay.ravel(), (self.delay_rows, self.delay_cols)), shape=self.fixed.shape)
-        return sparse.csc_matrix(self.fixed + rows.tocsc())
+        data = self.template.data.copy()
+        data[self.delay_at] = delay.ravel()
+        return sparse.csc_matrix((data, self.template.indices, self.template.indptr), self.template.shape)
 
     def right(self, slots: Floats) -> Floats:
         equal, less, triangle = self.sizes
@@ -173,15 +176,22 @@ def _pattern(users: int, servers: int) -> _Pattern:
                 if (i, j) != (0, 0):
                     row = first + j * (j + 1) // 2 + i
                     put(row, at + entry[i, j], -1.0 if i == j else -_ROOT2)
+    # The delays' entries have no value yet: their place among all is what is needed.
+    first = len(data)
+    for n in range(users):
+        for k in range(2 * servers):
+            put(2 * users + n, n * per_user + 2 + k, 0.0)
     shape = (users + less + users * triangle, total)
-    user = np.arange(users)[:, None]
-    columns = np.arange(2 * servers)[None, :]
+    order_of = sparse.csc_matrix((np.arange(1.0, len(data) + 1.0), (rows, cols)), shape=shape)
+    came_from = order_of.data.astype(np.int64) - 1
+    place = np.empty(len(data), dtype=np.int64)
+    place[came_from] = np.arange(len(data))
+    values = np.array(data)[came_from]
     return _Pattern(
         users=users,
         servers=servers,
-        fixed=sparse.csc_matrix((data, (rows, cols)), shape=shape),
-        delay_rows=np.broadcast_to(2 * users + user, (users, 2 * servers)).ravel(),
-        delay_cols=(user * per_user + 2 + columns).ravel(),
+        template=sparse.csc_matrix((values, order_of.indices, order_of.indptr), shape=shape),
+        delay_at=place[first:],
         sizes=(users, less, triangle),
     )
 

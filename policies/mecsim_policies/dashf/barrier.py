@@ -2,7 +2,8 @@
 
 ``weight (per_s T + per_j sum E - sum score) - sum log(T - T_n) - sum log(room)`` over shares and T,
 where room is what is left of every budget and bound. The Hessian is one block a user, three
-budgets a server of rank one each, and one row for T.
+budgets a server of rank one each, and one row for T. A problem of K copies has K functions, and
+all their steps are found together.
 """
 
 from __future__ import annotations
@@ -10,12 +11,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mecsim.system.arrays import Floats
-from mecsim_policies.dashf.shares import BAND, DOWN, GPU, OWN, PHI, SHARED, UP, Price, ShareProblem
+from mecsim_policies.dashf.shares import (
+    BAND,
+    DOWN,
+    GPU,
+    OWN,
+    PHI,
+    POWERS,
+    SHARED,
+    SPEEDS,
+    UP,
+    Price,
+    ShareProblem,
+)
 
 # Slacks of T below this, relative to T, are lost in the rounding of the delays.
 _GRAIN = 1e-13
+# Up to so many blocks it costs less to bend all than to find out which need it.
+_FEW = 30
+
+_POWERS_TWICE = ([UP, DOWN], [UP, DOWN])
+_SPEEDS_TWICE = ([OWN, GPU], [OWN, GPU])
 
 Transform = tuple[Floats, Floats]  # nu of uplink and downlink
 
@@ -46,108 +65,119 @@ class Barrier:
         if self.free > PHI and self.nu is not None:
             raise ValueError("the transform at a fixed nu is for fixed phi: free must be 5")
 
-    def value(self, shares: Floats, longest_s: float) -> float:
-        """Return the function's value, infinite outside its domain."""
+    def value(self, shares: Floats, longest_s: Floats) -> Floats:
+        """Return the function's value of every copy, (K,), infinite outside its domain."""
         p, moved = self.problem, shares[:, : self.free]
-        spare = 1.0 - p.member @ shares[:, :SHARED]
-        room = 1.0 - moved[:, SHARED:]
-        if moved.min() <= 0 or spare.min() <= 0 or room.min() <= 0:
-            return np.inf
-        delay_s, energy_j, score = p.evaluate(shares)
-        slack_s = longest_s - delay_s
-        if not slack_s.min() > _GRAIN * longest_s:
-            return np.inf
-        if self.nu is not None:
-            energy_j = energy_j + self._transform_excess(shares)
-        objective = self.price.per_s * longest_s + self.price.per_j * energy_j.sum() - score.sum()
-        logs = np.log(slack_s).sum() + np.log(spare).sum() + np.log(room).sum() + np.log(moved).sum()
-        return float(self.weight * objective - logs)
+        copies = len(p.member)
+        with np.errstate(all="ignore"):  # outside the domain
+            delay_s, energy_j, score = p.evaluate(shares)
+            if self.nu is not None:
+                energy_j = energy_j + self._transform_excess(shares)
+            slack_s = np.reshape(longest_s, (-1, 1)) - delay_s.reshape(copies, -1)
+            rooms = [
+                part.reshape(copies, -1) for part in (1.0 - p.used(shares), 1.0 - moved[:, SHARED:], moved)
+            ]
+            room = np.concatenate([slack_s, *rooms], axis=1)
+            own = (self.price.per_j * energy_j - score).reshape(copies, -1).sum(axis=1)
+            values = self.weight * (self.price.per_s * longest_s + own) - np.log(room).sum(axis=1)
+        inside = (room.min(axis=1) > 0) & (slack_s.min(axis=1) > _GRAIN * longest_s)
+        return np.where(inside, values, np.inf)
 
-    def longest_step(self, shares: Floats, move: Floats, keep: float = 0.2) -> float:
-        """Return the step that leaves ``keep`` of every budget and bound, at most 1."""
-        spare = 1.0 - self.problem.member @ shares[:, :SHARED]
-        used = self.problem.member @ move[:, :SHARED]
+    def longest_step(self, shares: Floats, move: Floats, keep: float = 0.2) -> Floats:
+        """Return the steps that leave ``keep`` of every budget and bound, at most 1, (K,)."""
+        p = self.problem
         moved, change = shares[:, : self.free], move[:, : self.free]
-        worst = max(
-            float((-change / moved).max()),
-            float((used / spare).max()),
-            float((change[:, SHARED:] / (1.0 - moved[:, SHARED:])).max()),
+        rates = (
+            -change / moved,
+            change[:, SHARED:] / (1.0 - moved[:, SHARED:]),
+            p.used(move) / (1.0 - p.used(shares)),
         )
-        return min(1.0, (1.0 - keep) / worst) if worst > 0 else 1.0
+        worst = np.concatenate([rate.reshape(len(p.member), -1) for rate in rates], axis=1).max(axis=1)
+        steps: Floats = np.minimum(1.0, (1.0 - keep) / np.maximum(worst, 1e-300))
+        return steps
 
-    def newton(self, shares: Floats, longest_s: float, toward: float) -> tuple[Floats, float, float]:
-        """Return the Newton step of shares (N, 6) and T, and the squared decrement.
+    def newton(self, d: Derivatives, toward: float) -> tuple[Floats, Floats, Floats]:
+        """Return the Newton step of shares (K N, 6) and T (K,), and the squared decrement (K,).
 
         ``toward`` is the weight in the gradient: that of this barrier, or that of the next one for
         a step along the central path.
         """
-        d = self.derivatives(shares, longest_s, toward)
-        return _arrow_solve(self.problem, d, _positive(d))
+        gradient = d.walls + toward * (self.price.per_j * d.energy)
+        gradient[:, :SHARED] -= (toward * d.worth)[:, None]
+        return _arrow_solve(self.problem, d, gradient, d.walls_s + toward * self.price.per_s)
 
-    def derivatives(self, shares: Floats, longest_s: float, toward: float) -> Derivatives:
-        """Return gradient and Hessian at shares (N, 6) and T strictly inside the domain."""
+    def derivatives(self, shares: Floats, longest_s: Floats) -> Derivatives:
+        """Return gradient and Hessian at shares (K N, 6) and T (K,) strictly inside the domain."""
         p, free, users = self.problem, self.free, len(shares)
         rows = np.ascontiguousarray(shares.T)
         band = rows[BAND]
         # Row 0 of each pair is the user's side (own GPU, uplink), row 1 the server's (its GPU, downlink).
-        part, speed, power = p.parts(shares), rows[[OWN, GPU]], rows[[UP, DOWN]]
+        part, speed, power = p.parts(shares), rows[SPEEDS], rows[POWERS]
         train_s, radio_s = part * p.train_s, part * p.radio_s
         train_j, radio_j = part * p.train_j, part * p.radio_j
         link = _Links.of(band, power, p.snr)
-        pull = 1.0 / (longest_s - (train_s / speed + radio_s / link.rho).sum(axis=0))
+        copies = len(p.member)
+        delay_s = train_s / speed + radio_s / link.rho
+        pull = 1.0 / (np.repeat(longest_s, users // copies) - delay_s[0] - delay_s[1])
         per_j = self.weight * self.price.per_j
 
         flow_s = radio_s / link.rho**2
+        by_band_s = flow_s * link.by_band
         slope_s = np.zeros((6, users))
-        slope_s[BAND] = -(flow_s * link.by_band).sum(axis=0)
-        slope_s[UP], slope_s[DOWN] = -flow_s * link.by_power
-        slope_s[OWN], slope_s[GPU] = -train_s / speed**2
+        slope_s[BAND] = -(by_band_s[0] + by_band_s[1])
+        slope_s[POWERS] = -flow_s * link.by_power
+        slope_s[SPEEDS] = -train_s / speed**2
         # The transform's energy and curvature at nu, at the touching nu if none is given.
         nu = 0.5 / (power * link.rho) if self.nu is None else np.stack(self.nu)
         flow_j = 0.5 * radio_j / (nu * link.rho**3)
+        by_band_j, bent_j = flow_j * link.by_band, 2.0 * radio_j * nu
         slope_j = np.zeros((6, users))
-        slope_j[BAND] = -(flow_j * link.by_band).sum(axis=0)
-        slope_j[UP], slope_j[DOWN] = 2.0 * radio_j * nu * power - flow_j * link.by_power
-        slope_j[OWN], slope_j[GPU] = 2.0 * train_j * speed
-        square = 2.0 * pull * flow_s / link.rho + 3.0 * per_j * flow_j / link.rho
-        bend = link.k * (pull * flow_s + per_j * flow_j)
-        bb = square * link.by_band**2 + bend * link.tilt**2
-        bp = square * link.by_band * link.by_power - bend * link.tilt
-        pp = square * link.by_power**2 + bend + 2.0 * per_j * radio_j * nu
+        slope_j[BAND] = -(by_band_j[0] + by_band_j[1])
+        slope_j[POWERS] = bent_j * power - flow_j * link.by_power
+        slope_j[SPEEDS] = 2.0 * train_j * speed
+        flow = pull * flow_s + per_j * flow_j
+        square = (2.0 * flow + per_j * flow_j) / link.rho
+        bend, mixed = link.k * flow, square * link.by_band
+        bent = bend * link.tilt
+        bb = mixed * link.by_band + bent * link.tilt
+        bp = mixed * link.by_power - bent
+        pp = square * link.by_power**2 + bend + per_j * bent_j
         if self.nu is None:
             # There the transform's Hessian is the true one plus over v v'.
             over = per_j * radio_j / (power * link.rho)
-            v_band = power / link.rho * link.by_band
-            v_power = 1.0 + power / link.rho * link.by_power
-            bb, bp, pp = bb - over * v_band**2, bp - over * v_band * v_power, pp - over * v_power**2
+            slant = power / link.rho
+            v_band, v_power = slant * link.by_band, 1.0 + slant * link.by_power
+            under = over * v_band
+            bb, bp, pp = bb - under * v_band, bp - under * v_power, pp - over * v_power**2
         curve = np.zeros((6, 6, users))
-        curve[BAND, BAND] = bb.sum(axis=0)
-        curve[BAND, UP], curve[BAND, DOWN] = bp
-        curve[UP, BAND], curve[DOWN, BAND] = bp
-        curve[UP, UP], curve[DOWN, DOWN] = pp
-        curve[OWN, OWN], curve[GPU, GPU] = 2.0 * pull * train_s / speed**3 + 2.0 * per_j * train_j
+        curve[BAND, BAND] = bb[0] + bb[1]
+        curve[BAND, POWERS] = curve[POWERS, BAND] = bp
+        curve[_POWERS_TWICE] = pp
+        curve[_SPEEDS_TWICE] = 2.0 * pull * train_s / speed**3 + 2.0 * per_j * train_j
         if free == PHI + 1:
             _add_phi(p, speed, power, link, pull, per_j, slope_s, slope_j, curve)
 
         moved, slope_s, slope_j = rows[:free], slope_s[:free], slope_j[:free]
         worth = p.slope / (1.0 + p.slope * rows[:SHARED].sum(axis=0))
-        spare = 1.0 - p.member @ shares[:, :SHARED]
+        spare = 1.0 - p.used(shares)
         room = 1.0 / (1.0 - moved[SHARED:])
         steep = pull * slope_s
-        gradient = steep - 1.0 / moved + (toward * self.price.per_j) * slope_j
-        gradient[:SHARED] += (1.0 / spare)[p.server].T - toward * worth
-        gradient[SHARED:] += room
+        walls = steep - 1.0 / moved
+        walls[:SHARED] += (1.0 / spare)[p.server].T
+        walls[SHARED:] += room
         blocks = curve[:free, :free] + steep[:, None] * steep
         blocks[:SHARED, :SHARED] += self.weight * worth**2
         diagonal = blocks.reshape(free * free, users)[:: free + 1]
         diagonal += 1.0 / moved**2
         diagonal[SHARED:] += room**2
         return Derivatives(
-            gradient=np.ascontiguousarray(gradient.T),
-            gradient_s=toward * self.price.per_s - float(pull.sum()),
-            blocks=np.ascontiguousarray(blocks.transpose(2, 0, 1)),
+            walls=np.ascontiguousarray(walls.T),
+            walls_s=-pull.reshape(copies, -1).sum(axis=1),
+            energy=slope_j.T,
+            worth=worth,
+            blocks=_positive(np.ascontiguousarray(blocks.transpose(2, 0, 1))),
             border=np.ascontiguousarray((-pull * steep).T),
-            corner=float((pull**2).sum()),
+            corner=(pull**2).reshape(copies, -1).sum(axis=1),
             spare=spare,
         )
 
@@ -166,16 +196,21 @@ class Barrier:
 class Derivatives:
     """First and second derivatives of a barrier function.
 
-    ``gradient`` (N, K) and ``gradient_s``; ``blocks`` (N, K, K) of the users without the budgets;
-    ``border`` (N, K), the column of T; ``corner``, T's own; ``spare`` (M, 3), whose inverse squares
-    are the weights of the budgets' rank-one terms.
+    With F free shares a user, the gradient is ``walls + weight (per_j energy - worth)``, and that of T
+    ``walls_s + weight per_s``: ``walls`` and ``energy`` (K N, F), ``worth`` (K N,) of each shared one,
+    ``walls_s`` (K,).
+    ``blocks`` (K N, F, F) of the users without the budgets, made positive; ``border`` (K N, F), the
+    column of T; ``corner`` (K,), T's own; ``spare`` (K M, 3), whose inverse squares are the weights of
+    the budgets' rank-one terms.
     """
 
-    gradient: Floats
-    gradient_s: float
+    walls: Floats
+    walls_s: Floats
+    energy: Floats
+    worth: Floats
     blocks: Floats
     border: Floats
-    corner: float
+    corner: Floats
     spare: Floats
 
 
@@ -233,38 +268,56 @@ def _add_phi(
     curve[:PHI, PHI] = curve[PHI, :PHI] = cross
 
 
-def _positive(d: Derivatives) -> Floats:
+def _positive(blocks: Floats) -> Floats:
     """Return the blocks, with negative curvature turned positive where there is any."""
     try:
-        np.linalg.cholesky(d.blocks)
+        np.linalg.cholesky(blocks)
     except np.linalg.LinAlgError:
-        scale = 1.0 / np.sqrt(np.abs(np.diagonal(d.blocks, axis1=1, axis2=2)))
-        scaled = d.blocks * scale[:, :, None] * scale[:, None, :]
-        values, vectors = np.linalg.eigh(scaled)
-        bent = np.matmul(vectors * np.maximum(np.abs(values), 1e-3)[:, None, :], vectors.swapaxes(1, 2))
-        positive: Floats = bent / (scale[:, :, None] * scale[:, None, :])
-        return positive
-    return d.blocks
+        bent = blocks.copy()
+        bad = _indefinite(blocks) if len(blocks) > _FEW else np.ones(len(blocks), dtype=bool)
+        scale = 1.0 / np.sqrt(np.abs(np.diagonal(blocks[bad], axis1=1, axis2=2)))
+        scale = scale[:, :, None] * scale[:, None, :]
+        values, vectors = np.linalg.eigh(blocks[bad] * scale)
+        positive = vectors * np.maximum(np.abs(values), 1e-3)[:, None, :]
+        bent[bad] = np.matmul(positive, vectors.swapaxes(1, 2)) / scale
+        return bent
+    return blocks
 
 
-def _arrow_solve(problem: ShareProblem, d: Derivatives, blocks: Floats) -> tuple[Floats, float, float]:
-    """Solve the Newton system: users' blocks, then 3 x 3 a server, then T."""
-    users, free = d.gradient.shape
-    servers = len(d.spare)
+def _indefinite(blocks: Floats) -> NDArray[np.bool_]:
+    """Return which blocks have a pivot that is not positive."""
+    left = blocks.copy()
+    bad = np.zeros(len(blocks), dtype=bool)
+    for _ in range(blocks.shape[1]):
+        pivot = left[:, 0, 0]
+        bad |= ~(pivot > 1e-14 * np.abs(blocks[:, -left.shape[1], -left.shape[1]]))
+        row = left[:, 0, 1:] / np.where(bad, 1.0, pivot)[:, None]
+        left = left[:, 1:, 1:] - left[:, 1:, :1] * row[:, None, :]
+    return bad
+
+
+def _arrow_solve(
+    problem: ShareProblem, d: Derivatives, gradient: Floats, gradient_s: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Solve the Newton system: users' blocks, then 3 x 3 a server, then T, for every copy."""
+    users, free = gradient.shape
+    copies, servers, each = problem.member.shape
     right = np.zeros((users, free, SHARED + 2))
     right[:, range(SHARED), range(SHARED)] = 1.0
-    right[:, :, SHARED] = d.gradient
+    right[:, :, SHARED] = gradient
     right[:, :, SHARED + 1] = d.border
-    solved = np.linalg.solve(blocks, right)
-    sums = (problem.member @ solved[:, :SHARED].reshape(users, -1)).reshape(servers, SHARED, SHARED + 2)
+    solved = np.linalg.solve(d.blocks, right)
+    sums = problem.member @ solved[:, :SHARED].reshape(copies, each, -1)
+    sums = sums.reshape(copies * servers, SHARED, SHARED + 2)
     budgets = sums[:, :, :SHARED].copy()
     budgets[:, range(SHARED), range(SHARED)] += d.spare**2
     by_server = np.linalg.solve(budgets, sums[:, :, SHARED:])
     left = solved[:, :, SHARED:] - np.matmul(solved[:, :, :SHARED], by_server[problem.server])
+    bordered = np.matmul(d.border[:, None, :], left).reshape(copies, each, 2).sum(axis=1)
     # The corner less border' H^-1 border is positive in exact arithmetic; cancellation must not flip it.
-    schur = max(d.corner - float((d.border * left[:, :, 1]).sum()), 1e-14 * d.corner)
-    move_s = -(d.gradient_s - float((d.border * left[:, :, 0]).sum())) / schur
+    schur = np.maximum(d.corner - bordered[:, 1], 1e-14 * d.corner)
+    move_s = -(gradient_s - bordered[:, 0]) / schur
     move = np.zeros((users, 6))
-    move[:, :free] = -left[:, :, 0] - left[:, :, 1] * move_s
-    decrement = -float((d.gradient * move[:, :free]).sum() + d.gradient_s * move_s)
-    return move, move_s, decrement
+    move[:, :free] = -left[:, :, 0] - left[:, :, 1] * np.repeat(move_s, each)[:, None]
+    along = (gradient * move[:, :free]).reshape(copies, -1).sum(axis=1)
+    return move, move_s, -(along + gradient_s * move_s)

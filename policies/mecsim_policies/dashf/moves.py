@@ -142,7 +142,7 @@ def changed(
     server, start = problem.server.copy(), shares.copy()
     for n, m, phi in zip(change.users, change.servers, change.fractions, strict=True):
         if m != server[n]:
-            start[n, :SHARED] = 1.0 / (problem.member[m].sum() + 1.0)
+            start[n, :SHARED] = 1.0 / (problem.member[0, m].sum() + 1.0)
         server[n] = m
         start[n, SHARED:PHI] = 0.5
         if fixed is None or not fixed[n]:

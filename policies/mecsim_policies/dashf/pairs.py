@@ -122,3 +122,16 @@ class Pairs:
             energy_0_j=eq.gpu_energy(s.kappa, gpu_flops, server_flop) + server_w * downlink_s,
             energy_1_j=local_j + power_w[:, None] * uplink_s,
         )
+
+
+def slots_by_capacity(instance: Instance) -> Floats:
+    """Return how many users each server has slots for: at least one each, at least N in all.
+
+    Slots follow the server's part of all bandwidth, power and GPU speed; like servers have
+    ``ceil(N / M)`` each.
+    """
+    s = instance.servers
+    budgets = (s.bandwidth_hz, s.max_power_w, s.gpu_count * s.max_gpu_flops)
+    share = np.mean([budget / budget.sum() for budget in budgets], axis=0)
+    slots: Floats = np.maximum(1.0, np.ceil(instance.user_count * share - 1e-9))
+    return slots

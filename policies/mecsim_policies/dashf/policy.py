@@ -8,8 +8,9 @@ import numpy as np
 
 from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
-from mecsim_policies.dashf.dinkelbach import Iterate, next_fractions, optimise
+from mecsim_policies.dashf.dinkelbach import next_fractions, optimise
 from mecsim_policies.dashf.horizon import Horizon
+from mecsim_policies.dashf.run import Iterate
 from mecsim_policies.participants import Participants, everyone_alone
 
 
@@ -41,7 +42,7 @@ class Dashf:
     def __init__(
         self,
         max_iterations: int = 10,
-        looks: int = 8,
+        looks: int = 4,
         warm_looks: int = 1,
         active_only: bool = False,
         horizon: str = "round",

@@ -14,8 +14,7 @@ from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
 from mecsim_policies.baselines import equal_split, strongest_server
 from mecsim_policies.dashf.association import round_to_slots
-from mecsim_policies.dashf.dinkelbach import Iterate, slots_by_capacity
-from mecsim_policies.dashf.pairs import Pairs
+from mecsim_policies.dashf.pairs import Pairs, slots_by_capacity
 from mecsim_policies.dashf.reference_pairs import pairs_of
 from mecsim_policies.dashf.reference_resources import Shares, solve_convex
 from mecsim_policies.dashf.reference_sdr import (
@@ -26,6 +25,7 @@ from mecsim_policies.dashf.reference_sdr import (
     relax_dense,
 )
 from mecsim_policies.dashf.reference_solvers import NoSolution
+from mecsim_policies.dashf.run import Iterate
 from mecsim_policies.dashf.shares import Price
 from mecsim_policies.participants import Participants
 

@@ -10,25 +10,27 @@ and the curvature that the transform adds is taken away again wherever the rest 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mecsim.system.arrays import Floats
+from mecsim.system.arrays import Floats, Ints
 from mecsim_policies.dashf.barrier import Barrier, Transform
+from mecsim_policies.dashf.path import Centre, ceiling_s, centre, follow
 from mecsim_policies.dashf.shares import SHARED, Price, ShareProblem
 
-_GROWTH = 15.0
+# Larger steps lose the path where the energies bend the wrong way, and take longer to come back.
+_GROWTH = 4.0
 _DECREMENT = 1.0
 _HOT_STEPS = 6
 _WARM_WEIGHT = 1e3
 _WARM_MARGIN = 1e-3
-_LAST_DECREMENT = 0.1
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Solution:
-    """The shares found (N, 6) with T, their cost (-F / s1), what binds them, and the Newton steps taken.
+    """The shares found (N, 6) with T, the price and their cost (-F / s1) there, what binds them.
 
     ``delay_price`` (N,) is what a second of each user's own delay costs (they add up to the price of
     T), ``share_price`` (M, 3) what all of a server's bandwidth, power and GPU speed would cost.
@@ -36,6 +38,7 @@ class Solution:
 
     shares: Floats
     longest_s: float
+    price: Price
     cost: float
     delay_price: Floats
     share_price: Floats
@@ -54,7 +57,9 @@ def solve(
     longest_s: float | None = None,
     free: int = 5,
     nu: Transform | None = None,
-    steps: int = 20,
+    steps: int = 40,
+    enough: float = _DECREMENT,
+    refresh: Callable[[Floats], Price] | None = None,
 ) -> Solution:
     """Return shares at a stationary point of F for a fixed association.
 
@@ -77,35 +82,92 @@ def solve(
         Solve the convex problem of this nu instead.
     steps : int
         Most Newton steps for one weight.
+    enough : float
+        Squared Newton decrement to stop at; prices need a small one, the cost does not.
+    refresh : callable, optional
+        Returns the price at which to go on from the shares reached at each weight: Dinkelbach's y is
+        brought up to date on the way.
     """
     if last_weight is None:
         constraints = (1 + 2 * free - SHARED) * len(start) + SHARED * len(problem.member)
         last_weight = constraints / (gap * len(start))
     shares = start
     barrier = Barrier(problem, price, min(first_weight, last_weight), free, nu)
-    if longest_s is None:
-        longest_s = _ceiling_s(barrier, shares)
+    above_s = ceiling_s(barrier, shares) if longest_s is None else np.array([longest_s])
+    value = barrier.value(shares, above_s)
     taken = 0
     while True:
         last = barrier.weight >= last_weight
-        enough = _LAST_DECREMENT if last else _DECREMENT
-        shares, longest_s, used = _centre(barrier, shares, longest_s, enough, steps)
+        there = centre(barrier, shares, above_s, value, enough if last else _DECREMENT, steps)
+        shares, above_s, used = there.shares, there.longest_s, int(there.steps[0])
         taken += used
         if last:
-            delay_s, _, _ = problem.evaluate(shares)
-            spare = 1.0 - problem.member @ shares[:, :SHARED]
-            return Solution(
-                shares=shares,
-                longest_s=longest_s,
-                cost=problem.cost(price, shares),
-                delay_price=1.0 / (barrier.weight * (longest_s - delay_s)),
-                share_price=1.0 / (barrier.weight * spare),
-                steps=taken,
-                converged=used < steps,
-            )
+            return _solution(barrier, shares, above_s, taken, converged=used < steps)
+        if refresh is not None:
+            barrier = replace(barrier, price=refresh(shares))
         heavier = replace(barrier, weight=min(barrier.weight * _GROWTH, last_weight))
-        shares, longest_s = _follow(barrier, heavier, shares, longest_s)
+        shares, above_s, value = follow(barrier, heavier, there)
         barrier, taken = heavier, taken + 1
+
+
+def compare(
+    problem: ShareProblem,
+    price: Price,
+    start: Floats,
+    *,
+    weight: float,
+    steps: int,
+    free: int = 5,
+    hopeless: float = np.inf,
+) -> Compared:
+    """Return solutions of many associations at one weight of the barrier: cheap, and one measure for all.
+
+    Parameters
+    ----------
+    problem, price : ShareProblem, Price
+        The problem has one copy for each association.
+    start : (K N, 6) float
+        Shares strictly inside all bounds and budgets.
+    weight, steps, free
+        As for :func:`solve`.
+    hopeless : float
+        Give an association up when its barrier function does not promise to fall below this.
+    """
+    barrier = Barrier(problem, price, weight, free)
+    above_s = ceiling_s(barrier, start)
+    value = barrier.value(start, above_s)
+    found = centre(barrier, start, above_s, value, _DECREMENT, steps, hopeless)
+    costs = np.where(found.value <= hopeless, problem.costs(price, found.shares), np.inf)
+    return Compared(barrier, found, costs)
+
+
+def compare_again(before: Compared, copies: Ints, weight: float, *, steps: int) -> Compared:
+    """Return solutions of some of the associations at a heavier weight, which tells them apart better."""
+    chosen = np.zeros(len(before.costs), dtype=bool)
+    chosen[copies] = True
+    barrier = replace(before.barrier, problem=before.barrier.problem.take(chosen))
+    heavier, old = replace(barrier, weight=weight), before.centre
+    shares = old.shares.reshape(len(chosen), -1, 6)[chosen].reshape(-1, 6)
+    there = Centre(shares, old.longest_s[chosen], old.value[chosen], old.steps[chosen], None)
+    found = centre(heavier, *follow(barrier, heavier, there), _DECREMENT, steps)
+    return Compared(heavier, found, heavier.problem.costs(heavier.price, found.shares))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Compared:
+    """Solutions of K associations, and their costs (-F / s1), infinite for those given up, (K,)."""
+
+    barrier: Barrier
+    centre: Centre
+    costs: Floats
+
+    def solution(self, copy: int) -> tuple[ShareProblem, Solution]:
+        """Return one association's problem and solution."""
+        chosen = np.arange(len(self.costs)) == copy
+        barrier, centre = replace(self.barrier, problem=self.barrier.problem.take(chosen)), self.centre
+        shares = centre.shares.reshape(len(chosen), -1, 6)[copy]
+        steps, longest_s = int(centre.steps[copy]), centre.longest_s[chosen]
+        return barrier.problem, _solution(barrier, shares, longest_s, steps, converged=True)
 
 
 def solve_again(problem: ShareProblem, price: Price, last: Solution, *, gap: float) -> Solution:
@@ -134,48 +196,20 @@ def solve_again(problem: ShareProblem, price: Price, last: Solution, *, gap: flo
     return solve(problem, price, inside, gap=gap, first_weight=_WARM_WEIGHT)
 
 
-def _ceiling_s(barrier: Barrier, shares: Floats) -> float:
-    """Return a T to start from: above the largest delay by what it would be if all delays were that."""
-    longest_s = float(barrier.problem.evaluate(shares)[0].max())
-    pull = barrier.weight * barrier.price.per_s
-    slack_s = len(shares) / pull if pull > 0 else np.inf
-    return longest_s + min(max(slack_s, 1e-6 * longest_s), 0.1 * longest_s)
+def _solution(
+    barrier: Barrier, shares: Floats, longest_s: Floats, steps: int, *, converged: bool
+) -> Solution:
+    problem = barrier.problem
+    delay_s, _, _ = problem.evaluate(shares)
+    return Solution(
+        shares=shares,
+        longest_s=float(longest_s[0]),
+        price=barrier.price,
+        cost=problem.cost(barrier.price, shares),
+        delay_price=1.0 / (barrier.weight * (longest_s - delay_s)),
+        share_price=1.0 / (barrier.weight * (1.0 - problem.used(shares))),
+        steps=steps,
+        converged=converged,
+    )
 
 
-def _centre(
-    barrier: Barrier, shares: Floats, longest_s: float, enough: float, most: int
-) -> tuple[Floats, float, int]:
-    """Minimise the barrier function by Newton steps until the squared decrement is ``enough``."""
-    value = barrier.value(shares, longest_s)
-    for step in range(most):
-        move, move_s, decrement = barrier.newton(shares, longest_s, barrier.weight)
-        if decrement < enough:
-            return shares, longest_s, step
-        size = barrier.longest_step(shares, move)
-        for _ in range(30):
-            trial, trial_s = shares + size * move, longest_s + size * move_s
-            trial_value = barrier.value(trial, trial_s)
-            if trial_value <= value - 0.05 * size * decrement:
-                break
-            size *= 0.5
-        else:
-            return shares, longest_s, most  # no descent to be had: not converged
-        shares, longest_s, value = trial, trial_s, trial_value
-    return shares, longest_s, most
-
-
-def _follow(barrier: Barrier, heavier: Barrier, shares: Floats, longest_s: float) -> tuple[Floats, float]:
-    """Step along the tangent of the central path, as a function of 1 / weight, to a heavier weight.
-
-    Slacks of active constraints go like 1 / weight, so this tangent shrinks them by the right
-    factor where a Newton step for the heavier weight would run into the boundary.
-    """
-    move, move_s, _ = barrier.newton(shares, longest_s, heavier.weight)
-    part = barrier.weight / heavier.weight
-    size = part * barrier.longest_step(shares, part * move)
-    for _ in range(30):
-        trial, trial_s = shares + size * move, longest_s + size * move_s
-        if heavier.value(trial, trial_s) < np.inf:
-            return trial, trial_s
-        size *= 0.7
-    return shares, longest_s

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mecsim.system import equations as eq
 from mecsim.system.allocation import Allocation
@@ -14,6 +15,9 @@ from mecsim_policies.dashf.horizon import Horizon
 
 BAND, DOWN, GPU, UP, OWN, PHI = range(6)
 SHARED = 3
+# The two sides of a user as rows of shares.T: its own first, then the server's; slices make views.
+SPEEDS = slice(OWN, DOWN, -2)
+POWERS = slice(UP, BAND, -2)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -32,7 +36,7 @@ class Price:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ShareProblem:
-    """What the columns of ``shares`` (N, 6) decide for a fixed association.
+    """What the columns of ``shares`` (K N, 6) decide for K associations of N users; K is mostly 1.
 
     ``BAND, DOWN, GPU`` are b/B, q/P, g/F of the server, ``UP, OWN`` are p/P and f/F of the user, and
     ``PHI`` is phi. With ``rho(a, c, w) = a ln(1 + c w / a)`` the delays and energies of a user are
@@ -45,8 +49,9 @@ class ShareProblem:
     ======== ============================== ================================
 
     The constants are those of the whole work. ``train_s``, ``radio_s``, ``train_j``, ``radio_j`` and
-    ``snr`` have shape (2, N): row 0 is the user's side (own GPU, uplink), row 1 the server's (its
-    GPU, downlink). ``member`` (M, N) is 1 where the user is the server's.
+    ``snr`` have shape (2, K N): row 0 is the user's side (own GPU, uplink), row 1 the server's (its
+    GPU, downlink). ``server`` (K N,) counts the servers of all copies, ``k M + m``; ``member``
+    (K, M, N) is 1 where the user is the server's. Copies share nothing: each has its own largest delay.
     """
 
     server: Ints
@@ -78,7 +83,7 @@ class ShareProblem:
         own_w = u.max_power_w
         return cls(
             server=server,
-            member=(server == np.arange(instance.server_count)[:, None]).astype(np.float64),
+            member=(server == np.arange(instance.server_count)[:, None])[None].astype(np.float64),
             train_s=np.stack(
                 [
                     local_flop / (u.gpu_count * u.max_gpu_flops),
@@ -97,14 +102,73 @@ class ShareProblem:
             slope=instance.score_law.slope,
         )
 
+    @classmethod
+    def stack(cls, everyone_at: tuple[ShareProblem, ...], servers: Ints) -> ShareProblem:
+        """Return the problem of many associations at once.
+
+        Parameters
+        ----------
+        everyone_at : tuple of ShareProblem
+            For each server m the problem in which every user is with m.
+        servers : (K, N) int
+            The associations.
+        """
+        copies, users = servers.shape
+        count = len(everyone_at)
+        rows = np.arange(users)
+
+        def each(name: str) -> Floats:
+            table = np.stack([getattr(problem, name) for problem in everyone_at])
+            return np.ascontiguousarray(table[servers, :, rows].reshape(copies * users, 2).T)
+
+        return cls(
+            server=(servers + count * np.arange(copies)[:, None]).ravel(),
+            member=(servers[:, None, :] == np.arange(count)[:, None]).astype(np.float64),
+            train_s=each("train_s"),
+            radio_s=each("radio_s"),
+            train_j=each("train_j"),
+            radio_j=each("radio_j"),
+            snr=each("snr"),
+            slope=everyone_at[0].slope,
+        )
+
+    def take(self, copies: NDArray[np.bool_]) -> ShareProblem:
+        """Return the problem of some of the copies."""
+        _, servers, users = self.member.shape
+        chosen = np.flatnonzero(copies)
+        of_users = (chosen[:, None] * users + np.arange(users)).ravel()
+        own = self.server[of_users].reshape(-1, users) - servers * chosen[:, None]
+        return replace(
+            self,
+            server=(own + servers * np.arange(len(chosen))[:, None]).ravel(),
+            member=self.member[chosen],
+            train_s=self.train_s[:, of_users],
+            radio_s=self.radio_s[:, of_users],
+            train_j=self.train_j[:, of_users],
+            radio_j=self.radio_j[:, of_users],
+            snr=self.snr[:, of_users],
+        )
+
+    def used(self, shares: Floats) -> Floats:
+        """Return the part of each server's three budgets that is given out, (K M, 3)."""
+        copies, servers, users = self.member.shape
+        used: Floats = self.member @ shares[:, :SHARED].reshape(copies, users, SHARED)
+        return used.reshape(copies * servers, SHARED)
+
+    def sharers(self) -> Floats:
+        """Return with how many users each user shares its server, itself included, (K N,)."""
+        counts: Floats = self.member.sum(axis=2).ravel()[self.server]
+        return counts
+
     def evaluate(self, shares: Floats) -> tuple[Floats, Floats, Floats]:
         """Return delay in s, energy in J and score / s1 of every user, each (N,)."""
-        band, down, gpu = shares[:, :SHARED].T
-        speed, power, part = shares[:, [OWN, GPU]].T, shares[:, [UP, DOWN]].T, self.parts(shares)
+        rows, part = shares.T, self.parts(shares)
+        band, speed, power = rows[BAND], rows[SPEEDS], rows[POWERS]
         per_rate = part / (band * np.log1p(self.snr * power / band))
-        delay_s = (self.train_s * part / speed + self.radio_s * per_rate).sum(axis=0)
-        energy_j = (self.train_j * part * speed**2 + self.radio_j * power * per_rate).sum(axis=0)
-        return delay_s, energy_j, np.log1p(self.slope * (band + down + gpu))
+        sides_s = self.train_s * part / speed + self.radio_s * per_rate
+        sides_j = self.train_j * part * speed**2 + self.radio_j * power * per_rate
+        score = np.log1p(self.slope * (band + rows[DOWN] + rows[GPU]))
+        return sides_s[0] + sides_s[1], sides_j[0] + sides_j[1], score
 
     @staticmethod
     def parts(shares: Floats) -> Floats:
@@ -114,10 +178,16 @@ class ShareProblem:
         np.subtract(1.0, part[0], out=part[1])
         return part
 
-    def cost(self, price: Price, shares: Floats) -> float:
-        """Return ``per_s max T + per_j sum E - sum score / s1``, which is -F / s1."""
+    def costs(self, price: Price, shares: Floats) -> Floats:
+        """Return ``per_s max T + per_j sum E - sum score / s1`` of every copy, which is -F / s1, (K,)."""
         delay_s, energy_j, score = self.evaluate(shares)
-        return float(price.per_s * delay_s.max() + price.per_j * energy_j.sum() - score.sum())
+        own = (price.per_j * energy_j - score).reshape(len(self.member), -1)
+        costs: Floats = price.per_s * delay_s.reshape(own.shape).max(axis=1) + own.sum(axis=1)
+        return costs
+
+    def cost(self, price: Price, shares: Floats) -> float:
+        """Return the cost of the one copy there is."""
+        return float(self.costs(price, shares)[0])
 
     def scr(self, instance: Instance, shares: Floats) -> float:
         """Return the service-cost ratio of some shares."""
@@ -130,7 +200,7 @@ class ShareProblem:
 
     def equal_split(self, local_fraction: Floats, fill: float = 0.9) -> Floats:
         """Return shares strictly inside all bounds: every budget split equally, ``fill`` of it used."""
-        users = self.member.sum(axis=1)[self.server]
+        users = self.sharers()
         shares = np.full((len(users), 6), fill)
         shares[:, :SHARED] = (fill / users)[:, None]
         shares[:, PHI] = local_fraction
@@ -155,10 +225,10 @@ class ShareProblem:
         Shares are at least ``margin`` of an equal part too: one that is too small costs a Newton
         step for each doubling.
         """
-        users = self.member.sum(axis=1)[self.server]
+        users = self.sharers()
         inner: Floats = np.maximum(shares, margin * 10.0 / np.maximum(users, 10.0)[:, None])
         inner[:, UP:PHI] = np.minimum(inner[:, UP:PHI], 1.0 - margin)
-        used = (self.member @ inner[:, :SHARED])[self.server]
+        used = self.used(inner)[self.server]
         inner[:, :SHARED] *= np.minimum(1.0, (1.0 - margin) / used)
         inner[:, PHI] = shares[:, PHI]
         return inner
@@ -175,7 +245,7 @@ class ShareProblem:
     def allocation(self, instance: Instance, shares: Floats) -> Allocation:
         """Return the allocation that shares stand for, scaled back into any budget it would pass."""
         s, u, m = instance.servers, instance.users, self.server
-        used, sharers = (self.member @ shares[:, :SHARED])[m], self.member.sum(axis=1)[m]
+        used, sharers = self.used(shares)[m], self.sharers()
         # What rounding can add to the sum of k grants must not pass the budget either.
         grain = 1.0 + np.finfo(np.float64).eps * (sharers + 2.0)
         shared = shares[:, :SHARED] / np.maximum(used * grain[:, None], 1.0)

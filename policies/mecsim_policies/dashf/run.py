@@ -1,0 +1,152 @@
+"""One run of DASHF: the snapshot, Dinkelbach's y, the trace, and what both parts ask of them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecsim.system.allocation import Allocation
+from mecsim.system.arrays import Floats, Ints
+from mecsim.system.instance import Instance
+from mecsim_policies.dashf.association import best_fractions
+from mecsim_policies.dashf.horizon import HALF, Horizon
+from mecsim_policies.dashf.pairs import Pairs, slots_by_capacity
+from mecsim_policies.dashf.shares import PHI, Price, ShareProblem
+
+
+class Iterate(NamedTuple):
+    """One step of the algorithm, a row of the trace.
+
+    ``part`` is ``start``, ``association`` or ``resources``; ``objective`` is F for
+    this ``y``; ``accepted`` says whether the step was kept; ``newton_steps`` and ``cpu_s`` what it took.
+    """
+
+    outer: int
+    part: str
+    y: float
+    objective: float
+    scr: float
+    status: str
+    accepted: bool
+    newton_steps: int
+    cpu_s: float
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Point:
+    """A feasible point: shares for an association, and their SCR."""
+
+    problem: ShareProblem
+    shares: Floats
+    scr: float
+
+    @classmethod
+    def of(cls, instance: Instance, problem: ShareProblem, shares: Floats) -> Point:
+        """Return the point of some shares."""
+        return cls(problem, shares, problem.scr(instance, shares))
+
+    def allocation(self, instance: Instance) -> Allocation:
+        """Return the allocation that the shares stand for."""
+        return self.problem.allocation(instance, self.shares)
+
+
+@dataclass(eq=False)
+class Run:
+    """The state of one run of the algorithm.
+
+    Parameters
+    ----------
+    instance : Instance
+    allowed : (N, M) bool
+        Which servers each user may have.
+    horizon : Horizon or None
+        How much of each user's work counts; None for whole rounds.
+
+    Attributes
+    ----------
+    y : float
+        Dinkelbach's y; it never falls.
+    trace : list of Iterate
+    everyone_at : tuple of ShareProblem
+        For each server m the problem in which every user is with m.
+    """
+
+    instance: Instance
+    allowed: NDArray[np.bool_]
+    horizon: Horizon | None
+    y: float = 0.0
+    trace: list[Iterate] = field(default_factory=list)
+    slots: Floats = field(init=False)
+    fixed: NDArray[np.bool_] = field(init=False)
+    everyone_at: tuple[ShareProblem, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        users, servers = self.allowed.shape
+        self.slots = slots_by_capacity(self.instance)
+        self.fixed = np.zeros(users, dtype=bool) if self.horizon is None else self.horizon.fixed
+        self.everyone_at = tuple(self.problem(np.full(users, m)) for m in range(servers))
+
+    def price(self) -> Price:
+        """Return the prices at y."""
+        return Price.at(self.instance, self.y)
+
+    def raise_y(self, scr: float) -> Price:
+        """Bring y up to a SCR that has been reached; return the prices there."""
+        self.y = max(self.y, scr)
+        return self.price()
+
+    def problem(self, server: Ints) -> ShareProblem:
+        """Return the share problem of an association."""
+        return ShareProblem.of(self.instance, server, self.horizon)
+
+    def point(self, problem: ShareProblem, shares: Floats) -> Point:
+        """Return the point of some shares."""
+        return Point.of(self.instance, problem, shares)
+
+    def pairs(self, current: Point | None) -> Pairs:
+        """Return part 1's constants with the resources of a point, or with slots alone."""
+        if current is None:
+            return Pairs.at_slots(self.instance, self.slots, horizon=self.horizon).only(self.allowed)
+        server, shares = current.problem.server, current.problem.own_in_full(current.shares)
+        return Pairs.at_slots(self.instance, self.slots, server, shares, self.horizon).only(self.allowed)
+
+    def fractions(self, pairs: Pairs, server: Ints) -> Floats:
+        """Return the best phi at y; 1/2 for users whose phi is fixed."""
+        return np.where(self.fixed, HALF, best_fractions(pairs, self.price(), server))
+
+    def equal_split(self, server: Ints, pairs: Pairs | None) -> Point:
+        """Return an association with equal shares and the best phi, or one half without ``pairs``."""
+        users = np.arange(len(server))
+        # The slots may have run out where a user is allowed: then they do not bind it.
+        strongest = np.where(self.allowed, self.instance.gain, -1.0).argmax(axis=1)
+        server = np.where(self.allowed[users, server], server, strongest)
+        problem = self.problem(server)
+        phi = np.full(len(server), HALF) if pairs is None else self.fractions(pairs, server)
+        return self.point(problem, problem.equal_split(phi))
+
+    def inside(self, allocation: Allocation, margin: float) -> Point:
+        """Return the point of an allocation, drawn in a little from its bounds."""
+        problem = self.problem(allocation.server)
+        shares = problem.inside(problem.of_allocation(self.instance, allocation), margin)
+        shares[self.fixed, PHI] = HALF
+        return self.point(problem, shares)
+
+    def note(
+        self,
+        outer: int,
+        part: str,
+        point: Point,
+        *,
+        status: str,
+        accepted: bool,
+        steps: int,
+        began: float,
+    ) -> None:
+        """Add a row to the trace; ``began`` is the process's CPU time when the step began."""
+        objective = -self.instance.score_law.scale * point.problem.cost(self.price(), point.shares)
+        spent = time.process_time() - began
+        self.trace.append(Iterate(outer, part, self.y, objective, point.scr, status, accepted, steps, spent))
