@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from mecsim.scenario.schema import Scenario
 
 RESULTS = Path("results")
-DEMO_POLICIES = "rucaa,gucaa,nearest,local_only,edge_only"
-DEMO_REPLICATIONS = 6
+DEMO_POLICIES = "rucaa,gucaa,aauco,gucro,dashf"
+DEMO_REPLICATIONS = 4
 
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", help="Worker processes; -1 for every core.")]
 ReplicationsOption = Annotated[int, typer.Option("--replications", "-r", min=1, help="Runs of each policy.")]

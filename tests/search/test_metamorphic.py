@@ -67,19 +67,18 @@ def test_with_fewer_users_the_rest_do_no_worse_than_before(snapshot, taken, seed
 
 
 def test_dashf_is_seldom_worse_off_with_more(snapshot):
-    """M5 for a heuristic: within 2 % in 95 % of the cases, and within 0.1 % in 90 % (measured: 93 %)."""
+    """M5 for a heuristic: within 0.1 % in 95 % of the cases (of 240: 96.7 %, the worst 13 % below)."""
     gains = np.array([
         scr_of(Dashf(), change(instance)) / scr_of(Dashf(), instance) - 1.0
         for instance in (snapshot(seed, 8, 2, like=seed % 2 == 0) for seed in range(10))
         for change in RICHER.values()
     ])  # fmt: skip
-    assert (gains >= -0.02).mean() >= 0.95
-    assert (gains >= -TOLERANCE).mean() >= 0.9
+    assert (gains >= -TOLERANCE).mean() >= 0.95
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_local_search_does_not_depend_on_the_order_of_users_and_servers(snapshot, taken, seed):
-    """M6, in SCR; the mutant is the same search from a single start with no patience."""
+    """M6, in SCR; the mutant is the same search, narrow and from a single start."""
     rng = np.random.default_rng(seed)
     instance = snapshot(seed, 8, 3)
     other = taken(instance, rng.permutation(8), rng.permutation(3))

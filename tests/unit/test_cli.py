@@ -213,7 +213,7 @@ def test_progress_is_on_standard_error_only(capsys: pytest.CaptureFixture[str]) 
     json.loads(capsys.readouterr().out)
 
 
-def test_demo_compares_the_five_baselines(
+def test_demo_compares_the_policies_of_the_paper(
     capsys: pytest.CaptureFixture[str], monkeypatch
 ) -> None:
     from mecsim.cli import run_commands
@@ -226,7 +226,7 @@ def test_demo_compares_the_five_baselines(
     assert main(["demo", "-r", "2", "-j", "1"]) == 0
     printed = capsys.readouterr().out
     assert asked == ["campus"]
-    for policy in ("rucaa", "gucaa", "nearest", "local_only", "edge_only"):
+    for policy in ("rucaa", "gucaa", "aauco", "gucro", "dashf"):
         assert policy in printed
     assert "figure:" in printed
 
