@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 PART_1, PART_2, WHOLE = "part 1", "part 2", "DASHF"
 # Part 1 may look at so many changes in panel (a), so that it ends by itself and not at its budget.
 LOOKS = 24
-_PART_1_ROWS = ("start", "association", "second look")
+_PART_1_ROWS = ("start", "association")
 
 
 def convergence(seeds: Sequence[int], done: Done) -> pd.DataFrame:
     """Return the SCR after every iteration: ``system, seed, part, iteration, scr, relative, objective``.
 
     ``part 1``
-        Candidates for association and phi in the first step of y, in the order in which they were
-        examined, by ``dashf:looks=24``: the start from slots (iteration 0), the rounded
-        relaxation, the changes of the second look. The largest SCR met so far.
+        The best candidate for association and phi of every comparison in the first round, by
+        ``dashf:looks=24``: the start from slots (iteration 0), the starts with resources, then the
+        rounded relaxation with the changes of the second look. The largest SCR met so far.
     ``part 2``
         Solutions of the resource problem in the order of all steps of y; iteration 0 is the last
         point accepted before the first. The largest SCR met so far.
     ``DASHF``
-        Dinkelbach's y: before the first step (iteration 0), and after each.
+        The SCR of part 1's start (iteration 0), and after every round of the two parts.
 
     ``relative`` is the SCR over the last SCR of the run of ``dashf`` that the row is from, and
     ``objective`` the F(y) of the iterate itself (NaN where the trace has none).
@@ -83,10 +83,12 @@ def _part_2(trace: Sequence[Any], final: float) -> list[tuple[float, float]]:
 
 
 def _whole(trace: Sequence[Any], final: float) -> list[tuple[float, float]]:
-    # The first row is the start, whose y prices it and is not yet the SCR of any point kept.
-    steps = {row.outer: row for row in trace if row.part != "start"}
-    return [*((row.y, np.nan if k == 0 else steps[k - 1].objective) for k, row in steps.items()),
-            (final, steps[max(steps)].objective)]  # fmt: skip
+    points = [(max(trace[0].y, trace[0].scr), np.nan)]
+    for outer in sorted({row.outer for row in trace}):
+        solved = [row for row in trace if row.outer == outer and row.part == "resources" and row.accepted]
+        if solved:
+            points.append((max(row.scr for row in solved), solved[-1].objective))
+    return _best_so_far([*points[:-1], (final, points[-1][1])])
 
 
 def _best_so_far(points: list[tuple[float, float]]) -> list[tuple[float, float]]:

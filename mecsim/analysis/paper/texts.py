@@ -14,15 +14,15 @@ says, *does not agree* if one of them lies wholly on the other, and *not decided
 iterations" is taken to mean at most {FEW} on average. No parameter was chosen to make anything agree."""
 
 FIGURE_2 = f"""\
-SCR against iteration, read off the trace of `dashf`. (a) Part 1 in the first step of Dinkelbach's y: the
-largest SCR among the candidates for association and φ examined so far, in their order: the start from
-slots (0), the rounded SDR, then the changes of the second look, which is an addition of ours. Each
-candidate but the start carries resources solved to low accuracy, as the algorithm compares them. So that
-the search ends by itself and not at its budget, this panel is of `dashf:looks={LOOKS}`. (b) Part 2: the
-largest SCR so far after each solution of the resource problem, over all steps of y; 0 is the last point
-accepted before. The Newton steps inside a solution are not drawn. (c) Dinkelbach's y, before the
-first step (0) and after each. In (a) and (b) a run's SCR is divided by its SCR at the end; a run that
-has ended goes on at its last value."""
+SCR against iteration, read off the trace of `dashf`. (a) Part 1 in the first round: the largest SCR so far
+after each comparison of candidates for association and φ: the start from slots (0), the starts with
+resources, then the rounded SDR together with the changes of the second look, which is an addition of ours.
+All but the start carry resources solved to low accuracy, as the algorithm compares them. So that the
+search ends by itself and not at its budget, this panel is of `dashf:looks={LOOKS}`. (b) Part 2: the
+largest SCR so far after each solution of the resource problem, over all rounds; 0 is the last point
+accepted before. The Newton steps inside a solution are not drawn. (c) The SCR of part 1's start (0) and
+after each round of the two parts; Dinkelbach's y rises inside a round as well. In (a) and (b) a run's SCR
+is divided by its SCR at the end; a run that has ended goes on at its last value."""
 
 FIGURE_3A = """\
 The table has both systems. Share granted: what all servers grant of a resource over what all of them have;
