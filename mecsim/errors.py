@@ -42,6 +42,10 @@ class InstanceError(_ProblemsError):
     """An instance file or instance arrays that cannot be used."""
 
 
+class TraceError(_ProblemsError):
+    """A trace file that cannot be used."""
+
+
 class PolicyError(MecsimError):
     """Something is wrong with a policy or with what it returned."""
 

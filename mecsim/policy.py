@@ -6,7 +6,7 @@ A policy is any object with ``allocate(observation) -> Allocation | None``. It m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol, runtime_checkable
 
@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecsim.system.allocation import Allocation
-from mecsim.system.arrays import Floats, frozen
+from mecsim.system.arrays import Floats, Ints, frozen
 from mecsim.system.instance import Instance
+
+_UNNAMED: Ints = frozen(np.zeros(0), np.int64)
 
 
 class Phase(IntEnum):
@@ -71,6 +73,9 @@ class Observation:
         The allocation in force; None before the first decision.
     epoch : int
         Number of the decision, from 0.
+    user : (N,) int
+        Who the N users are that are there now, in increasing order: a user has the same number
+        whenever it is seen. 0 to N-1 by default.
     """
 
     time_s: float
@@ -81,6 +86,11 @@ class Observation:
     pinned: NDArray[np.bool_]
     allocation: Allocation | None
     epoch: int = 0
+    user: Ints = field(default_factory=lambda: _UNNAMED)
+
+    def __post_init__(self) -> None:
+        if self.user is _UNNAMED:
+            object.__setattr__(self, "user", frozen(np.arange(self.instance.user_count), np.int64))
 
     @classmethod
     def of(

@@ -9,6 +9,7 @@ import importlib.util
 import inspect
 import re
 import sys
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points, version
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +20,9 @@ from mecsim.policy import Policy
 
 GROUP = "mecsim.policies"
 
-_PARAMETER = re.compile(r"[A-Za-z_]\w*\s*=")
+_PARAMETERS = re.compile(r":(?=\s*[A-Za-z_]\w*\s*=)")
+_COMMA = re.compile(r""",(?=(?:[^'"]|'[^']*'|"[^"]*")*$)""")
+_INNER = "policy"
 
 
 class PolicySpec(NamedTuple):
@@ -42,13 +45,14 @@ class PolicyEntry(NamedTuple):
 def parse_policy(spec: str) -> PolicySpec:
     """Split ``"target:key=value,key=value"`` into a target and parameters.
 
-    Values are Python literals (numbers, true/false, quoted texts); anything else is a text.
+    Values are Python literals (numbers, true/false, quoted texts); anything else is a text. A comma
+    between quotes separates nothing: ``"hysteresis:policy='a:x=1,y=2',margin=0.1"``.
     """
-    head, colon, tail = spec.strip().rpartition(":")
-    if not colon or not _PARAMETER.match(tail.lstrip()):
+    head, *tail = _PARAMETERS.split(spec.strip(), maxsplit=1)
+    if not head or not tail:
         return PolicySpec(spec.strip(), {})
     parameters: dict[str, Any] = {}
-    for item in tail.split(","):
+    for item in _COMMA.split(tail[0]):
         key, equals, text = item.partition("=")
         if not equals or not key.strip().isidentifier():
             raise PolicyNotFound(f"policy '{spec}': parameter '{item.strip()}' must read key=value")
@@ -63,7 +67,8 @@ def make_policy(spec: str, **parameters: Any) -> Policy:
     ----------
     spec : str
         A registered name, ``package.module:Class`` or ``path/to/file.py:Class``, each with
-        optional parameters behind a colon: ``"gucaa:local_fraction=0.3"``.
+        optional parameters behind a colon: ``"gucaa:local_fraction=0.3"``. A parameter called
+        ``policy`` is itself a policy: where it is a text, that is made from it first.
     **parameters
         Further parameters; they win over those in ``spec``.
 
@@ -76,6 +81,9 @@ def make_policy(spec: str, **parameters: Any) -> Policy:
     factory = _factory(target)
     arguments = own | parameters
     _check_parameters(target, factory, arguments)
+    inner = _inner(factory, arguments)
+    if inner is not None:
+        arguments = arguments | {_INNER: make_policy(inner)}
     try:
         policy = factory(**arguments)
     except (TypeError, ValueError) as error:
@@ -93,9 +101,18 @@ def list_policies() -> list[PolicyEntry]:
     return [_describe(point) for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)]
 
 
-def policy_version(spec: str) -> str:
-    """Return what pins a policy's code: its distribution's version, or a hash of its file."""
-    target = parse_policy(spec).target
+def policy_version(spec: str, **parameters: Any) -> str:
+    """Return what pins a policy's code: its distribution's version, or a hash of its file.
+
+    That of a policy within it follows after a plus sign.
+    """
+    target, own = parse_policy(spec)
+    version_of_target = _version(target)
+    inner = _inner(_factory(target), own | parameters)
+    return version_of_target if inner is None else f"{version_of_target} + {policy_version(inner)}"
+
+
+def _version(target: str) -> str:
     point = _registered().get(target)
     if point is not None:
         return f"{point.dist.name} {point.dist.version}" if point.dist else "unknown"
@@ -106,6 +123,18 @@ def policy_version(spec: str) -> str:
     if source is None:
         return f"mecsim {version('mecsim')}"
     return f"sha256 {hashlib.sha256(Path(source).read_bytes()).hexdigest()[:16]}"
+
+
+def _inner(factory: Any, arguments: Mapping[str, Any]) -> str | None:
+    """Return the spec of the policy that another one wraps, given or its default; None without one."""
+    try:
+        accepted = inspect.signature(factory).parameters
+    except (TypeError, ValueError):
+        return None
+    if _INNER not in accepted:
+        return None
+    given = arguments.get(_INNER, accepted[_INNER].default)
+    return given if isinstance(given, str) else None
 
 
 def _literal(text: str) -> Any:

@@ -23,6 +23,17 @@ class Purpose(IntEnum):
     WORKLOAD_ROUND = 7
     ARRIVALS = 8
     POLICY = 9
+    LINE_OF_SIGHT = 10
+    MOBILITY_GROUP_START = 11
+    MOBILITY_GROUP_LEGS = 12
+    USER_ARRIVALS = 20
+    USER_STAY = 21
+    USER_CLASS = 22
+    FLASH_CROWD = 23
+    CROWD_PLACE = 24
+    BATTERY = 25
+    FAILURES = 26
+    CSI_ERROR = 27
 
 
 def stream(seed: int, purpose: Purpose, *entity: int) -> np.random.Generator:

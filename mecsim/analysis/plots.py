@@ -67,7 +67,9 @@ def _draw_scr(ax: Axes, comparison: Comparison) -> None:
         err_kws={"linewidth": 1.0}, capsize=0.3, legend=False, ax=ax,
     )  # fmt: skip
     ax.set(ylabel="SCR", title="(a) service-cost ratio")
-    ax.set_ylim(0, 1.08 * frame["scr"].max() if frame["scr"].max() > 0 else 1.0)
+    ends = [interval_ends(own)[1] for _, own in frame.groupby("policy")["scr"]]
+    highest = float(np.nanmax([frame["scr"].max(), *ends]))
+    ax.set_ylim(0, 1.06 * highest if highest > 0 else 1.0)
     _policy_ticks(ax, comparison)
 
 

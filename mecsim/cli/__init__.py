@@ -9,7 +9,15 @@ from io import TextIOWrapper
 
 import typer
 
-from mecsim.cli import paper_commands, policy_commands, run_commands, scenario_commands, solve_commands
+from mecsim.cli import (
+    analysis_commands,
+    paper_commands,
+    policy_commands,
+    run_commands,
+    scenario_commands,
+    solve_commands,
+    trace_commands,
+)
 from mecsim.cli.console import INTERRUPTED, exit_code, explain_error
 from mecsim.errors import MecsimError
 from mecsim.results.blas import THREAD_VARIABLES
@@ -26,9 +34,11 @@ app = typer.Typer(
 )
 run_commands.register(app)
 paper_commands.register(app)
+analysis_commands.register(app)
 solve_commands.register(app)
 policy_commands.register(app)
 scenario_commands.register(app)
+trace_commands.register(app)
 
 
 @app.callback(invoke_without_command=True)

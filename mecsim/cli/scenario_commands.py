@@ -1,4 +1,4 @@
-"""``mecsim validate``, ``explain``, ``scenarios``, ``new`` and ``schema``."""
+"""``mecsim validate``, ``explain``, ``scenarios``, ``map``, ``new`` and ``schema``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from typing import Annotated
 import typer
 
 from mecsim.cli.console import print_json, print_table, say
-from mecsim.cli.options import JsonOption, QuietOption, ScenarioArgument, SetOption, read_scenario
+from mecsim.cli.options import (
+    JsonOption,
+    QuietOption,
+    ScenarioArgument,
+    SeedOption,
+    SetOption,
+    read_scenario,
+)
 from mecsim.errors import MecsimError
 
 
@@ -17,6 +24,7 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Example: mecsim validate my_scenario.toml")(validate)
     app.command(epilog="Example: mecsim explain channel.carrier_ghz")(explain)
     app.command(epilog="Example: mecsim scenarios")(scenarios)
+    app.command(name="map", epilog="Example: mecsim map campus --seed 3 --out campus.png")(draw)
     app.command(epilog="Example: mecsim new my_scenario.toml && mecsim validate my_scenario.toml")(new)
     app.command(epilog="Example: mecsim schema > scenario.schema.json")(schema)
 
@@ -29,6 +37,10 @@ def validate(
 ) -> None:
     """Check a scenario file: every problem at once, with its line and what is allowed."""
     loaded = read_scenario(scenario, changes)
+    if loaded.files():
+        from mecsim.world.mobility import replay_of
+
+        replay_of(loaded)
     if as_json:
         described = {"name": loaded.name, "sha256": loaded.sha256, "switched_off": loaded.switched_off()}
         print_json(described | {"scenario": loaded.model_dump(by_alias=True, mode="json")})
@@ -71,6 +83,29 @@ def scenarios(quiet: QuietOption = False, as_json: JsonOption = False) -> None:
         table.add_row(entry.name, entry.description, str(entry.path))
     print_table(table)
     say("use one by its name: mecsim run campus; copy its file to change it", quiet=quiet)
+
+
+def draw(
+    scenario: ScenarioArgument,
+    changes: SetOption = None,
+    seed: SeedOption = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="PNG to write, a PDF beside it.", show_default=False),
+    ] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Draw the map of a scenario in one world: servers, their gain, the ways of the users."""
+    from mecsim.analysis.maps import draw_map
+    from mecsim.analysis.style import save_figure
+
+    loaded = read_scenario(scenario, changes)
+    file = out or Path(f"{loaded.name}-map.png")
+    try:
+        paths = save_figure(draw_map(loaded, seed), file)
+    except OSError as error:
+        raise MecsimError(f"{file}: cannot be written: {error.strerror or error}") from error
+    say(f"figure: {', '.join(map(str, paths))}", quiet=quiet)
 
 
 def new(

@@ -64,15 +64,33 @@ def run_table(results: Results, folder: Path) -> Table:
 def _what_happened(results: Results) -> dict[str, str]:
     manifest, stalls_s = results.manifest, results.rounds["stall_s"]
     outcome = results.rounds["outcome"].value_counts()
-    held = results.epochs["status"].eq("held").sum()
+    held, late = (results.epochs["status"].eq(status).sum() for status in ("held", "late"))
     size = f"{manifest['users']} users, {manifest['servers']} servers"
+    rounds = [f"{outcome.get('finished', 0)} finished", f"{outcome.get('unfinished', 0)} cut off by the end"]
+    rounds += [
+        f"{outcome[name]} {name.replace('_', ' ')}"
+        for name in ("dropped", "out_of_energy")
+        if name in outcome
+    ]
+    restarts = results.rounds["restarts"].sum()
+    rounds += [f"{restarts} restarts"] if restarts else []
     return {
         "simulated": f"{manifest['duration_s']:g} s, {size}",
-        "rounds": f"{outcome.get('finished', 0)} finished, {outcome.get('unfinished', 0)} cut off by the end",
+        **_comings_and_goings(manifest["counts"]),
+        "rounds": ", ".join(rounds),
         "handovers": f"{manifest['counts']['handovers']}",
         "stalls": f"{stalls_s.sum():.4g} s in {stalls_s.gt(0).sum()} rounds",
-        "decisions": f"{len(results.epochs)}" + (f", {held} held as infeasible" if held else ""),
+        "decisions": f"{len(results.epochs)}"
+        + (f", {held} held as infeasible" if held else "")
+        + (f", {late} too late" if late else ""),
     }
+
+
+def _comings_and_goings(counts: dict[str, int]) -> dict[str, str]:
+    if "arrived" not in counts:
+        return {}
+    ends = ("arrived", "left", "done", "refused", "out_of_energy")
+    return {"users": ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in ends)}
 
 
 def _averages(results: Results) -> dict[str, str]:
@@ -155,4 +173,5 @@ def _number(value: float, unit: str) -> str:
 
 
 def _speed(manifest: dict[str, Any]) -> float:
-    return float(manifest["duration_s"] * manifest["users"] / max(manifest["cpu_s"], 1e-9))
+    user_s = manifest["counts"].get("user_seconds", manifest["duration_s"] * manifest["users"])
+    return float(user_s / max(manifest["cpu_s"], 1e-9))

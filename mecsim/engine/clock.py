@@ -20,8 +20,12 @@ class Kind(IntEnum):
 
     COMPLETION = 2
     WINDOW = 3
-    EPOCH = 4
-    START = 5
+    CONDITION = 4
+    DEPARTURE = 5
+    ARRIVAL = 6
+    EPOCH = 7
+    START = 8
+    ASK = 9
 
 
 class Clock(Environment):

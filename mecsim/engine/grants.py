@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
 from mecsim.system.allocation import Allocation
+from mecsim.system.arrays import Ints
 from mecsim.system.instance import Instance
 
 
@@ -40,11 +42,23 @@ class Grants:
             score=instance.score(allocation).tolist(),
         )
 
+    def put(self, users: list[int], within: Grants) -> Grants:
+        """Return the grants of everybody after those of some users have changed to these."""
+        columns = [column.copy() for column in within.columns]
+        for column, own in zip(columns, self.columns, strict=True):
+            for n, value in zip(users, own, strict=True):
+                column[n] = value
+        return Grants(*columns)
+
+    @property
+    def columns(self) -> list[list[Any]]:
+        """All fields in the order of the class."""
+        return [getattr(self, field.name) for field in fields(self)]
+
     @classmethod
     def none(cls, users: int) -> Grants:
         """Return what holds before the first decision: no server, no grant."""
-        zero = [0.0] * users
-        return cls([-1] * users, zero, zero, zero, zero, zero, zero, zero)
+        return cls([-1] * users, *([0.0] * users for _ in range(7)))
 
 
 def changed_users(old: Allocation | None, new: Allocation) -> list[int]:
@@ -55,3 +69,14 @@ def changed_users(old: Allocation | None, new: Allocation) -> list[int]:
     for before, after in zip(old.columns[1:], new.columns[1:], strict=True):
         differs = differs | (before != after)
     return list(np.flatnonzero(differs).tolist())
+
+
+def among(allocation: Allocation, granted: Ints, users: Ints) -> Allocation:
+    """Return what some ``users`` have of an allocation made for ``granted``, both increasing.
+
+    Who has nothing has server -1.
+    """
+    place = np.minimum(np.searchsorted(granted, users), len(granted) - 1)
+    has = granted[place] == users
+    columns = [np.where(has, column[place], 0.0) for column in allocation.columns]
+    return Allocation(np.where(has, allocation.server[place], -1), *columns)

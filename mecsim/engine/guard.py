@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from mecsim.errors import InvalidAllocation, PolicyError, PolicyFailed
 from mecsim.policy import Observation, Policy, ScenarioInfo
+from mecsim.scenario.control import Event
 from mecsim.system.allocation import Allocation
 
-Status = Literal["new", "kept", "held"]
+Status = Literal["new", "kept", "held", "late", "empty"]
 STATUSES: tuple[Status, ...] = get_args(Status)
+Cause = Literal["period", Event]
+CAUSES: tuple[Cause, ...] = get_args(Cause)
 
 _SHOWN = 5
 _TOO_MANY = 2**31
@@ -23,9 +26,10 @@ _TOO_MANY = 2**31
 class Decision:
     """What came of one call: the allocation now in force, and how it came about.
 
-    ``status`` is ``new``, ``kept`` (the policy returned None) or ``held`` (what it returned was
-    not feasible and the run says to hold the last allocation). ``iterations`` is what the policy
-    says of itself in an attribute of that name, 0 if it has none.
+    ``status`` is ``new``, ``kept`` (the policy returned None), ``held`` (what it returned was not
+    feasible and the run says to hold the last allocation) or ``late`` (it took longer than the
+    deadline). ``iterations`` is what the policy says of itself in an attribute of that name, 0 if
+    it has none.
     """
 
     allocation: Allocation
@@ -48,7 +52,7 @@ class Guard:
 
     def __init__(self, policy: Policy, label: str, on_invalid: Literal["raise", "hold"]) -> None:
         self._policy, self._label, self._on_invalid = policy, label, on_invalid
-        self.holds = 0
+        self.holds = self.late = 0
 
     def reset(self, info: ScenarioInfo, rng: np.random.Generator) -> None:
         """Call the policy's optional ``reset``.
@@ -94,6 +98,13 @@ class Guard:
             return self._refused(f"{where}: {problem}", observation, cpu_s)
         return self._decision(answer, "new", cpu_s)  # type: ignore[arg-type]  # _problem has looked
 
+    def too_late(self, observation: Observation, decision: Decision) -> Decision:
+        """Return a decision that holds the allocation in force, in place of one that took too long."""
+        if observation.allocation is None:
+            return decision
+        self.late += 1
+        return replace(decision, allocation=observation.allocation, status="late")
+
     def _refused(
         self, message: str, observation: Observation, cpu_s: float, cause: PolicyError | None = None
     ) -> Decision:
@@ -102,9 +113,7 @@ class Guard:
         self.holds += 1
         return self._decision(observation.allocation, "held", cpu_s)
 
-    def _decision(
-        self, allocation: Allocation, status: Status, cpu_s: float
-    ) -> Decision:
+    def _decision(self, allocation: Allocation, status: Status, cpu_s: float) -> Decision:
         iterations: Any = getattr(self._policy, "iterations", 0)
         number = isinstance(iterations, int | float | np.integer | np.floating)
         if not number or not 0 <= iterations < _TOO_MANY or iterations % 1:

@@ -43,7 +43,8 @@ class Job:
 
     ``windowed`` says that the rate varies with the fading block and is kept by the radio window,
     which has carried ``carried_bits`` up to ``since_s``; otherwise ``rate`` holds. ``due_s`` is the
-    planned end, and ``version`` grows whenever it no longer holds.
+    planned end, and ``version`` grows whenever it no longer holds. ``set_back`` says that the round
+    has lost what its server did and goes on from its uplink once it is no longer interrupted.
     """
 
     user: int
@@ -62,6 +63,7 @@ class Job:
     due_s: float = math.inf
     done: Event | None = None
     log: RoundLog | None = None
+    set_back: bool = False
 
     @property
     def in_service(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mecsim.system.equations import shannon_rate
+from mecsim.policy import Phase
 from mecsim.world.world import WINDOW_BLOCKS, World
 
 
@@ -26,6 +26,7 @@ class RadioWindow:
         self._world = world
         shape = (world.user_count, WINDOW_BLOCKS)
         self._gain = np.empty(shape)
+        self._downlink_share = np.empty(shape) if world.interfered else None
         self._rate = np.zeros(shape)
         self._bits = np.zeros(shape)  # carried from the anchor to the end of each block
         self._anchor_s = [0.0] * world.user_count
@@ -44,6 +45,8 @@ class RadioWindow:
             return
         users, servers = np.array(missing).T
         self._gain[users] = self._world.gain_window(users, servers, self.window)
+        if self._downlink_share is not None:
+            self._downlink_share[users] = self._world.downlink_window(users, servers, self.window)
         for n, m in missing:
             self._held[n] = (self.window, m)
 
@@ -53,16 +56,22 @@ class RadioWindow:
         bandwidth_hz: Sequence[float],
         power_w: Sequence[float],
         now_s: float,
+        downlink: Sequence[bool] = (),
     ) -> None:
-        """Put new grants in force at ``now_s`` on some (user, server) links; bits count from here."""
+        """Put new grants in force at ``now_s`` on some (user, server) links; bits count from here.
+
+        ``downlink`` says which of them send downwards; it matters only if cells disturb one another.
+        """
         self.load(links)
         rows = np.array([n for n, _ in links])
         first = self._column(now_s)
         edge_s = (self.window * WINDOW_BLOCKS + first + 1) * self._world.block_s
-        rate = shannon_rate(
-            np.array(bandwidth_hz)[:, None], np.array(power_w)[:, None],
-            self._gain[rows, first:], self._world.noise_w_per_hz,
-        )  # fmt: skip
+        gain = self._gain[rows, first:]
+        if self._downlink_share is not None:
+            gain *= np.where(np.array(downlink)[:, None], self._downlink_share[rows, first:], 1.0)
+        rate = self._world.rate(
+            np.array(bandwidth_hz)[:, None], np.array(power_w)[:, None], gain, self._world.noise_w_per_hz
+        )
         bits = rate * self._world.block_s
         bits[:, 0] = rate[:, 0] * (edge_s - now_s)
         self._rate[rows, first:] = rate
@@ -109,3 +118,10 @@ class RadioWindow:
         elif block * block_s > time_s:
             block -= 1
         return min(block - first, WINDOW_BLOCKS - 1)
+
+
+def still_gains(world: World) -> dict[Phase, list[list[float]]]:
+    """Return the gains of every user at every server, upwards and downwards, in a world that stands still."""
+    up, share = world.all_gains(0.0, fading=True), world.all_downlink_shares(0.0)
+    down = up if share is None else up * share
+    return {Phase.UPLINK: up.tolist(), Phase.DOWNLINK: down.tolist()}

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mecsim.engine.guard import STATUSES
+from mecsim.engine.guard import CAUSES, STATUSES
 from mecsim.engine.round import RoundLog
 from mecsim.scenario.schema import Scenario
 from mecsim.system.equations import service_cost_ratio
 from mecsim.world.world import World
 
 Table = dict[str, NDArray[Any]]
+Stays = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""When each user came and left, (N,) in s: infinite if it never did."""
+
+Outcome = Literal["finished", "unfinished", "dropped", "out_of_energy"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 _PHASES = ("local", "uplink", "server", "downlink")
 _CHUNK_ROWS = 1024
 
-# 137 bytes a round; the delay and the energy are sums of other columns and made at the end.
+# 145 bytes a round; the delay and the energy are sums of other columns and made at the end.
 _ROUND: list[tuple[str, str]] = [
     *[("user", "i4"), ("round", "i4"), ("server_first", "i2"), ("server_last", "i2")],
     *[("local_fraction", "f8"), ("start_s", "f8")],
@@ -28,13 +33,19 @@ _ROUND: list[tuple[str, str]] = [
     *[("stall_s", "f8"), ("interruption_s", "f8"), ("wait_s", "f8")],
     *[(f"{phase}_j", "f8") for phase in _PHASES],
     *[("score", "f8"), ("handovers", "i4"), ("moved_bits", "f8"), ("outcome", "i1")],
+    *[("restarts", "i4"), ("epoch", "i4")],
 ]
 _EPOCH: list[tuple[str, str]] = [
     *[("epoch", "i4"), ("time_s", "f8"), ("score", "f8"), ("delay_s", "f8"), ("energy_j", "f8")],
     *[("scr", "f8"), ("decision_cpu_s", "f8"), ("iterations", "i4"), ("status", "i1")],
     *[("handovers", "i4"), ("realised_energy_j", "f8"), ("rounds_finished", "i4")],
+    *[("cause", "i1"), ("in_force_s", "f8")],
 ]
-_CODES = {"outcome": np.array(["finished", "unfinished"]), "status": np.array(STATUSES)}
+_CODES = {
+    "outcome": np.array(OUTCOMES),
+    "status": np.array(STATUSES),
+    "cause": np.array(CAUSES),
+}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -46,10 +57,12 @@ class RunRecord:
     rounds, epochs, generations, positions : dict of arrays
         The four tables.
     ledger : dict of arrays
-        Work and energy of the whole run, for conservation: ``work_started``, ``work_served`` and
-        ``work_left`` (N, 4) by phase in FLOP and bit; ``user_meter_j`` (N,), ``server_meter_j`` (M,).
+        Work and energy of the whole run, for conservation: ``work_started``, ``work_served``,
+        ``work_left`` and ``work_dropped``, which was still left when a round lost it, (N, 4) by phase
+        in FLOP and bit; ``user_meter_j`` (N,), ``server_meter_j`` (M,).
     counts : dict
-        ``events`` scheduled, ``epochs``, ``holds``, ``handovers``, ``rounds`` finished.
+        ``events`` scheduled, ``epochs``, ``holds``, ``late`` decisions, ``handovers``, ``rounds``
+        finished.
     """
 
     rounds: Table
@@ -61,7 +74,11 @@ class RunRecord:
 
 
 class EpochRow(NamedTuple):
-    """One row of the epochs table; ``status`` counts in :data:`~mecsim.engine.guard.STATUSES`."""
+    """One row of the epochs table.
+
+    ``status`` counts in :data:`~mecsim.engine.guard.STATUSES`, ``cause`` in
+    :data:`~mecsim.engine.guard.CAUSES`.
+    """
 
     epoch: int
     time_s: float
@@ -75,6 +92,8 @@ class EpochRow(NamedTuple):
     handovers: int
     realised_energy_j: float
     rounds_finished: int
+    cause: int
+    in_force_s: float
 
 
 class Recorder:
@@ -84,13 +103,14 @@ class Recorder:
         self._rounds = _Rows(_ROUND)
         self._epochs = _Rows(_EPOCH)
 
-    def round(self, log: RoundLog, *, finished: bool) -> None:
-        """Take one round, finished or cut off by the end of the run."""
+    def round(self, log: RoundLog, outcome: Outcome) -> None:
+        """Take one round, finished or not."""
         self._rounds.append(
             (
                 log.user, log.index, log.server_first, log.server_last, log.local_fraction, log.start_s,
                 *log.time_s, log.stall_s, log.interruption_s, log.start_s - log.arrival_s,
-                *log.energy_j, log.mean_score(), log.handovers, log.moved_bits, 0 if finished else 1,
+                *log.energy_j, log.mean_score(), log.handovers, log.moved_bits, OUTCOMES.index(outcome),
+                log.restarts, log.epoch,
             )
         )  # fmt: skip
 
@@ -98,15 +118,16 @@ class Recorder:
         """Take one epoch, once it is over."""
         self._epochs.append(row)
 
-    def tables(self, world: World) -> dict[str, Table]:
-        """Return the four tables."""
+    def tables(self, world: World, stays_s: Stays | None = None) -> dict[str, Table]:
+        """Return the four tables; ``stays_s`` says who was there when, by default everybody always."""
         rounds, epochs = _with_sums(self._rounds.table()), self._epochs.table()
-        realised_scr = realised(rounds, epochs["time_s"], world.scenario)
+        realised_scr = realised(rounds, epochs["time_s"], world.scenario, stays_s)
+        residents = None if stays_s is None else world.population.residents
         return {
             "rounds": rounds,
             "epochs": epochs | {"realised_scr": realised_scr},
-            "generations": generations(rounds, epochs, world.scenario),
-            "positions": positions(world),
+            "generations": generations(rounds, epochs, world.scenario, residents),
+            "positions": positions(world, stays_s),
         }
 
 
@@ -152,9 +173,18 @@ def sum_columns(table: Table, names: list[str]) -> NDArray[np.float64]:
     return total
 
 
-def generations(rounds: Table, epochs: Table, scenario: Scenario) -> Table:
-    """Return one row for each k whose k-th round every user has finished, MODEL.md section 13."""
+def generations(
+    rounds: Table, epochs: Table, scenario: Scenario, residents: NDArray[np.bool_] | None = None
+) -> Table:
+    """Return one row for each k whose k-th round every user has finished, MODEL.md section 13.
+
+    Where users come and go, the generations are those of the ``residents``, (N,) bool.
+    """
     finished = rounds["outcome"] == "finished"
+    count = scenario.users.count
+    if residents is not None:
+        finished = finished & residents[rounds["user"]]
+        count = int(residents.sum())
     index = rounds["round"][finished]
     users = np.bincount(index)
     score = np.bincount(index, weights=rounds["score"][finished])
@@ -164,7 +194,7 @@ def generations(rounds: Table, epochs: Table, scenario: Scenario) -> Table:
     # A round starts after the decision of the same instant.
     epoch = np.searchsorted(epochs["time_s"], rounds["start_s"][finished], side="right") - 1
     promised = np.bincount(index, weights=epochs["scr"][epoch])
-    whole = np.flatnonzero(users == scenario.users.count)
+    whole = np.flatnonzero(users == count)
     weights = (scenario.objective.delay_weight_per_s, scenario.objective.energy_weight_per_j)
     scr = [service_cost_ratio(score[k], delay_s[k], energy_j[k], *weights) for k in whole]
     return {
@@ -178,41 +208,50 @@ def generations(rounds: Table, epochs: Table, scenario: Scenario) -> Table:
     }
 
 
-def realised(rounds: Table, decided_s: NDArray[np.float64], scenario: Scenario) -> NDArray[np.float64]:
+def realised(
+    rounds: Table, decided_s: NDArray[np.float64], scenario: Scenario, stays_s: Stays | None = None
+) -> NDArray[np.float64]:
     """Return for each epoch the SCR of every user's last round that ended by its end, or NaN.
 
     ``decided_s`` (E,) are the times of the decisions, increasing; the last epoch ends with the run.
+    Where users come and go, those count who are there at the end of the epoch and have finished a
+    round by then.
     """
     ends_s = np.append(decided_s[1:], np.inf)[: len(decided_s)]
     score, delay_s, energy_j = (np.zeros(len(ends_s)) for _ in range(3))
-    complete = np.full(len(ends_s), True)
+    complete = np.full(len(ends_s), stays_s is None)
     done = np.flatnonzero(rounds["outcome"] == "finished")
     done = done[np.lexsort((rounds["round"][done], rounds["user"][done]))]
-    edges = np.searchsorted(rounds["user"][done], np.arange(scenario.users.count + 1))
-    for first, beyond in pairwise(edges):
+    count = scenario.users.count if stays_s is None else len(stays_s[0])
+    edges = np.searchsorted(rounds["user"][done], np.arange(count + 1))
+    for n, (first, beyond) in enumerate(pairwise(edges)):
         own = done[first:beyond]
         last = np.searchsorted(rounds["start_s"][own] + rounds["delay_s"][own], ends_s, side="right") - 1
-        complete &= last >= 0
+        counts = np.full(len(ends_s), True)
+        if stays_s is None:
+            complete &= last >= 0
+        else:
+            counts = (stays_s[0][n] < ends_s) & (stays_s[1][n] >= ends_s) & (last >= 0)
+            complete |= counts
         if len(own) > 0:
-            score += rounds["score"][own][last]
-            energy_j += rounds["energy_j"][own][last]
-            np.maximum(delay_s, rounds["delay_s"][own][last], out=delay_s)
+            score += np.where(counts, rounds["score"][own][last], 0.0)
+            energy_j += np.where(counts, rounds["energy_j"][own][last], 0.0)
+            np.maximum(delay_s, np.where(counts, rounds["delay_s"][own][last], 0.0), out=delay_s)
     weights = (scenario.objective.delay_weight_per_s, scenario.objective.energy_weight_per_j)
     each = zip(score, delay_s, energy_j, strict=True)
     scr = np.array([service_cost_ratio(*sums, *weights) for sums in each], dtype=np.float64)
     return np.where(complete, scr, np.nan)
 
 
-def positions(world: World) -> Table:
-    """Return where every user was, every ``record.positions_s`` seconds, in order of time."""
+def positions(world: World, stays_s: Stays | None = None) -> Table:
+    """Return where everybody who was there was, every ``record.positions_s`` seconds, in order of time."""
     scenario = world.scenario
     count = int(np.ceil(scenario.duration_s / scenario.record.positions_s))
     times_s = np.arange(count, dtype=np.float64) * scenario.record.positions_s
-    users = np.arange(world.user_count)
-    place = world.position_m(users[None, :], times_s[:, None])
-    return {
-        "time_s": np.repeat(times_s, len(users)),
-        "user": np.tile(users, count),
-        "x_m": place[..., 0].ravel(),
-        "y_m": place[..., 1].ravel(),
-    }
+    shape = (count, world.user_count)
+    there = np.full(shape, True)
+    if stays_s is not None:
+        there = (stays_s[0] <= times_s[:, None]) & (stays_s[1] > times_s[:, None])
+    sample, users = np.nonzero(there)
+    place = world.position_m(users, times_s[sample])
+    return {"time_s": times_s[sample], "user": users, "x_m": place[:, 0], "y_m": place[:, 1]}

@@ -43,6 +43,8 @@ class RoundLog:
     last_score: float = 0.0
     handovers: int = 0
     moved_bits: float = 0.0
+    restarts: int = 0
+    epoch: int = 0
 
     def mean_score(self) -> float:
         """Return the time average of the score over the round so far."""
@@ -55,29 +57,48 @@ def life_of(user: int, run: Simulation) -> Generator[Event, None, None]:
 
     MODEL.md section 10.
     """
-    rounds = run.scenario.workload.rounds
+    rounds, there = run.scenario.workload.rounds, run.presence.there
+    entered_s, limit = run.presence.entered_s[user], int(run.world.population.round_limit[user])
     arrivals_s = run.world.workload.arrivals_s(user, run.scenario.duration_s)
+    arrivals_s = arrivals_s[arrivals_s >= entered_s]
     chained = isinstance(rounds, Continuous | Synchronous)
-    yield run.clock.event_at(0.0, Kind.START, user)
+    yield run.clock.event_at(run.clock.now, Kind.START, user)
+    if isinstance(rounds, Synchronous) and run.cohort.is_under_way:
+        yield run.cohort.next_start()
     index = 0
     while chained or index < len(arrivals_s):
-        arrival_s = run.clock.now if chained else float(arrivals_s[index])
+        arrival_s = run.clock.now if index else entered_s
+        if not chained:
+            arrival_s = float(arrivals_s[index])
         if arrival_s > run.clock.now:
             yield run.clock.event_at(arrival_s, Kind.START, user)
+        if not there[user]:
+            return
+        if isinstance(rounds, Synchronous):
+            run.cohort.join(user)
+        started_s = run.clock.now
         run.open_round(user, index, arrival_s)
-        for phase in PHASES:
+        next_phase = 0
+        while next_phase < len(PHASES):
+            phase = PHASES[next_phase]
+            next_phase += 1
             work = run.work_of(user, phase)
             if work > 0:
                 yield run.service.begin(user, phase, work)
+                if run.service.take_set_back(user):
+                    next_phase = PHASES.index(Phase.UPLINK)
         run.close_round(user)
         at_once = isinstance(rounds, Continuous | Synchronous) and rounds.think_s == 0
-        if at_once and run.clock.now - arrival_s < _SHORTEST_S:
+        if at_once and run.clock.now - started_s < _SHORTEST_S:
             raise RunFailed(
-                f"round {index} of user {user} at t = {arrival_s!r} s takes less than {_SHORTEST_S:g} s: "
+                f"round {index} of user {user} at t = {started_s!r} s takes less than {_SHORTEST_S:g} s: "
                 "too little work, or rates too large, for rounds that follow one another"
             )
         index += 1
+        if index >= limit:
+            run.presence.leave_done(user)
+            return
         if isinstance(rounds, Synchronous):
-            yield run.cohort_finished()
+            yield run.cohort.finished(user)
         if isinstance(rounds, Continuous | Synchronous) and rounds.think_s > 0:
             yield run.clock.event_at(run.clock.now + rounds.think_s, Kind.START, user)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
-from simpy import Event
 
 from mecsim.engine.clock import Clock, Kind
-from mecsim.engine.guard import STATUSES, Decision, Guard
-from mecsim.engine.recorder import EpochRow, Recorder, RunRecord, Table
-from mecsim.engine.round import RoundLog, life_of
+from mecsim.engine.cohort import Cohort
+from mecsim.engine.decider import Decider
+from mecsim.engine.outages import Outages
+from mecsim.engine.population import Presence
+from mecsim.engine.recorder import Recorder, RunRecord, Table
+from mecsim.engine.round import RoundLog
 from mecsim.engine.service import FluidService
-from mecsim.policy import Observation, Phase, Policy, ScenarioInfo
-from mecsim.rng import Purpose, stream
+from mecsim.policy import Phase, Policy
 from mecsim.scenario.schema import Scenario
 from mecsim.system import equations as eq
-from mecsim.system.arrays import frozen
-from mecsim.system.instance import Instance
 from mecsim.world.world import World
 
 
@@ -50,19 +48,14 @@ class Simulation:
         self.world = World(scenario, seed)
         self.clock = Clock()
         self.service = FluidService(self.world, self.clock)
-        self._guard = Guard(policy, label or type(policy).__name__, scenario.reallocation.on_invalid)
-        self._recorder = Recorder()
-        self._on_progress = on_progress
-        self._rounds = np.zeros(self.world.user_count, dtype=np.int64)
-        self._users = self.world.workload.users(self._rounds)
-        self._finished = self._handovers = self._epoch = 0
-        self._open_epoch: EpochRow | None = None
-        self._cohort = Event(self.clock)
-        self._waiting = 0
-        self._guard.reset(self._info(), stream(seed, Purpose.POLICY))
-        for n in range(self.world.user_count):
-            self.clock.process(life_of(n, self))
-        self.clock.call_at(0.0, Kind.EPOCH, 0, self._decide)
+        self.recorder = Recorder()
+        self.rounds = np.zeros(self.world.user_count, dtype=np.int64)
+        self.finished = 0
+        self.cohort = Cohort(self.clock)
+        self.presence = Presence(self)
+        self.outages = Outages(self)
+        self.decider = Decider(self, policy, seed, label, on_progress)
+        self.clock.call_at(0.0, Kind.EPOCH, 0, self.decider.decide)
 
     def run(self) -> RunRecord:
         """Run to the end and return the record.
@@ -74,16 +67,17 @@ class Simulation:
         """
         self.clock.run(until=self.scenario.duration_s)
         self.service.account_all()
-        self._close_epoch()
+        self.decider.end()
         for job in self.service.jobs:
             if job.log is not None:
-                self._recorder.round(job.log, finished=False)
-        tables = self._recorder.tables(self.world)
+                self.recorder.round(job.log, "unfinished")
+        tables = self.recorder.tables(self.world, self.presence.stays_s())
+        tables["epochs"] |= self.decider.truths(tables["epochs"])
         return RunRecord(**tables, ledger=self._ledger(), counts=self._counts())
 
     def open_round(self, user: int, index: int, arrival_s: float) -> None:
         """Start a round now; phi is fixed from here on."""
-        self._rounds[user] = index
+        self.rounds[user] = index
         params, flops = self.world.workload.work(np.array([user]), np.array([index]))
         grants = self.service.grants
         phi = grants.local_fraction[user]
@@ -99,7 +93,9 @@ class Simulation:
             adapter_params=float(params[0]),
             flops_per_param=float(flops[0]),
             uplink_bits=eq.uplink_bits(phi, float(params[0]), bits_per_param),
+            epoch=self.decider.epochs - 1,
         )
+        self.decider.notice("round_start")
 
     def work_of(self, user: int, phase: Phase) -> float:
         """Return the work of a phase of the round in progress: FLOP, or bit on the radio."""
@@ -121,119 +117,32 @@ class Simulation:
         job = self.service.jobs[user]
         if job.log is not None:
             job.log.last_score = self.service.grants.score[user]
-            self._recorder.round(job.log, finished=True)
+            self.recorder.round(job.log, "finished")
         job.log = None
-        self._rounds[user] += 1
-        self._finished += 1
-
-    def cohort_finished(self) -> Event:
-        """Return the event at which every user has finished its round."""
-        event = self._cohort
-        self._waiting += 1
-        if self._waiting == self.world.user_count:
-            self._cohort, self._waiting = Event(self.clock), 0
-            event.succeed()
-        return event
-
-    def _decide(self) -> None:
-        """Call the policy and put its decision in force; the next epoch is a period later."""
-        self.service.account_all()
-        self._close_epoch()
-        observation = self._observe()
-        decision = self._guard.decide(observation)
-        handovers = 0
-        if decision.status == "new":
-            handovers = self.service.apply(decision.allocation, observation.instance)
-        self._handovers += handovers
-        self._open_epoch = self._epoch_row(observation.instance, decision, handovers)
-        self._epoch += 1
-        time_s = self._epoch * self.scenario.reallocation.period_s
-        self.clock.call_at(time_s, Kind.EPOCH, 0, self._decide)
-        if self._on_progress is not None:
-            self._on_progress(observation.time_s)
-
-    def _observe(self) -> Observation:
-        if self.world.workload.drawn_per_round:
-            self._users = self.world.workload.users(self._rounds)
-        seen = self.scenario.reallocation.csi == "instantaneous"
-        gain = self.world.all_gains(self.clock.now, fading=seen)
-        jobs = self.service.jobs
-        phase = [job.phase if job.log else Phase.IDLE for job in jobs]
-        left = [job.left if job.log else 0.0 for job in jobs]
-        phi = [job.log.local_fraction if job.log else math.nan for job in jobs]
-        return Observation(
-            time_s=self.clock.now,
-            instance=self.world.snapshot(self._users, gain),
-            phase=frozen(phase, np.int8),
-            remaining=frozen(left),
-            local_fraction=frozen(phi),
-            pinned=frozen(np.zeros(len(jobs), dtype=bool), np.bool_),
-            allocation=self.service.allocation,
-            epoch=self._epoch,
-        )
-
-    def _epoch_row(self, instance: Instance, decision: Decision, handovers: int) -> EpochRow:
-        """Return the row of an epoch that begins: its promise, and the meters to subtract later."""
-        costs = instance.costs(decision.allocation)
-        score = float(instance.score(decision.allocation).sum())
-        delay_s = float(costs.delay_s.sum(axis=1).max())
-        energy_j = float(costs.energy_j.sum())
-        weights = instance.weights
-        return EpochRow(
-            epoch=self._epoch,
-            time_s=self.clock.now,
-            score=score,
-            delay_s=delay_s,
-            energy_j=energy_j,
-            scr=eq.service_cost_ratio(score, delay_s, energy_j, weights.delay_per_s, weights.energy_per_j),
-            decision_cpu_s=decision.cpu_s,
-            iterations=decision.iterations,
-            status=STATUSES.index(decision.status),
-            handovers=handovers,
-            realised_energy_j=self.service.metered_j(),
-            rounds_finished=self._finished,
-        )
-
-    def _close_epoch(self) -> None:
-        """Record the epoch that ends now: what was drawn and finished since it began."""
-        began = self._open_epoch
-        if began is None:
-            return
-        self._recorder.epoch(
-            began._replace(
-                realised_energy_j=self.service.metered_j() - began.realised_energy_j,
-                rounds_finished=self._finished - began.rounds_finished,
-            )
-        )
-
-    def _info(self) -> ScenarioInfo:
-        return ScenarioInfo(
-            name=self.scenario.name,
-            user_count=self.world.user_count,
-            server_count=self.world.server_count,
-            duration_s=self.scenario.duration_s,
-            period_s=self.scenario.reallocation.period_s,
-        )
+        self.rounds[user] += 1
+        self.finished += 1
 
     def _ledger(self) -> Table:
         jobs = self.service.jobs
         left = np.zeros((len(jobs), 4))
         for job in jobs:
-            if job.log is not None:
+            if job.log is not None and not job.set_back:
                 left[job.user, job.phase] = job.left
         return {
-            "work_started": np.array(self.service.work_started),
-            "work_served": np.array(self.service.work_served),
+            "work_started": np.array(self.service.books.work_started),
+            "work_served": np.array(self.service.books.work_served),
             "work_left": left,
-            "user_meter_j": np.array(self.service.user_meter_j),
-            "server_meter_j": np.array(self.service.server_meter_j),
-        }
+            "work_dropped": np.array(self.service.books.work_dropped),
+            "user_meter_j": np.array(self.service.books.user_meter_j),
+            "server_meter_j": np.array(self.service.books.server_meter_j),
+        } | self.presence.ledger()
 
     def _counts(self) -> dict[str, int]:
         return {
             "events": self.clock.scheduled,
-            "epochs": self._epoch,
-            "holds": self._guard.holds,
-            "handovers": self._handovers,
-            "rounds": self._finished,
-        }
+            "epochs": self.decider.epochs,
+            "holds": self.decider.guard.holds,
+            "late": self.decider.guard.late,
+            "handovers": self.decider.handovers,
+            "rounds": self.finished,
+        } | self.presence.counts()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -24,7 +25,9 @@ class Metric(NamedTuple):
 
 
 METRICS = (
-    Metric("scr", "1", "SCR", "realised service-cost ratio, mean over generations"),
+    Metric(
+        "scr", "1", "SCR", "realised service-cost ratio, mean over generations, or epochs if users change"
+    ),
     Metric("delay_s", "s", "delay", "delay of a round, mean"),
     Metric("delay_p95_s", "s", "delay P95", "delay of a round, 95th percentile"),
     Metric("energy_j", "J", "energy/round", "energy of a round, mean"),
@@ -50,12 +53,14 @@ def rounds_after_warmup(results: Results) -> pd.DataFrame:
 def generations_after_warmup(results: Results) -> pd.DataFrame:
     """Return the generations of the rounds after the warm-up: users, score, delay, energy and SCR of each.
 
-    The rounds of every user are counted anew from the end of the warm-up, so that generation j
-    holds the j-th of those rounds of every user. Without a warm-up that is ``results.generations``.
-    Keeping the old numbers instead would leave only generations that the slowest user reaches and
-    that the fastest has not begun before: none at all, where users are unlike enough.
+    Users who come later than the start belong to none. The rounds of every user are counted anew
+    from the end of the warm-up, so that generation j holds the j-th of those rounds of every user.
+    Without a warm-up that is ``results.generations``. Keeping the old numbers instead
+    would leave only generations that the slowest user reaches and that the fastest has not begun
+    before: none at all, where users are unlike enough.
     """
     rounds = rounds_after_warmup(results).sort_values(["user", "round"])
+    rounds = rounds[rounds["user"] < results.manifest["users"]]
     generation = rounds.groupby("user").cumcount().rename("generation")
     sums = rounds.groupby(generation).agg(
         users=("user", "size"),
@@ -71,6 +76,18 @@ def generations_after_warmup(results: Results) -> pd.DataFrame:
     return whole.assign(scr=(whole["score"] / cost).where(cost > 0))
 
 
+def scr_after_warmup(results: Results) -> float:
+    """Return the mean SCR of the generations after the warm-up.
+
+    Where users come and go there are no generations of all of them: then it is the mean of
+    ``epochs.realised_scr`` over the epochs after the warm-up.
+    """
+    if "arrived" not in results.manifest.get("counts", {}):
+        return float(generations_after_warmup(results)["scr"].mean())
+    epochs = results.epochs
+    return float(epochs["realised_scr"][epochs["time_s"] >= results.manifest["warmup_s"]].mean())
+
+
 def run_metrics(results: Results) -> dict[str, float]:
     """Return every metric of ``METRICS`` for one run; NaN where nothing is left after the warm-up.
 
@@ -83,7 +100,7 @@ def run_metrics(results: Results) -> dict[str, float]:
     finished = (results.rounds["outcome"] == "finished") & (ended_s >= warmup_s)
     decisions = results.epochs[results.epochs["time_s"] >= warmup_s]
     values = {name: rounds[name].mean() for name in _ROUND_MEANS} | {
-        "scr": generations_after_warmup(results)["scr"].mean(),
+        "scr": scr_after_warmup(results),
         "delay_p95_s": rounds["delay_s"].quantile(0.95),
         "rounds_per_hour": finished.sum() / (duration_s - warmup_s) * 3600.0,
         "handovers_per_round": rounds["handovers"].mean(),
@@ -96,11 +113,13 @@ def run_notes(results: Results) -> list[str]:
     """Return what a reader of the metrics must know: which of them nothing is left for, and why."""
     notes = []
     warmup_s = results.manifest["warmup_s"]
+    if not results.manifest.get("reproducible", True):
+        notes.append("decisions took the CPU time they were measured to take: no other run has these bits")
     if rounds_after_warmup(results).empty:
         notes.append(
             f"no round that started after the warm-up ({warmup_s:g} s) was finished: no delay, no energy"
         )
-    if generations_after_warmup(results).empty:
+    if math.isnan(scr_after_warmup(results)):
         notes.append(
             f"not every user finished a round that started after the warm-up ({warmup_s:g} s): no SCR"
         )

@@ -67,7 +67,9 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("score", "float64", "1", "time average of the service score over the round"),
         Column("handovers", "int64", "1", "changes of server within the round"),
         Column("moved_bits", "float64", "bit", "bits moved between servers by handovers"),
-        Column("outcome", "str", "", "finished, or unfinished when the run ended"),
+        Column("outcome", "str", "", "finished, unfinished when the run ended, dropped or out_of_energy"),
+        Column("restarts", "int64", "1", "times the round lost what its server did, and began anew"),
+        Column("epoch", "int64", "1", "the last decision of the policy before the round started"),
     ),
     "epochs": (
         Column("epoch", "int64", "1", "number of the decision, from 0"),
@@ -84,6 +86,11 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("handovers", "int64", "1", "users moved to another server in mid-round"),
         Column("realised_energy_j", "float64", "J", "energy spent from this decision to the next"),
         Column("rounds_finished", "int64", "1", "rounds finished from this decision to the next"),
+        Column("cause", "str", "", "why the policy was called: period, or an event"),
+        Column("in_force_s", "float64", "s", "when the decision took effect; NaN if it did not"),
+        Column("true_delay_s", "float64", "s", "largest delay predicted with the true gains of the moment"),
+        Column("true_energy_j", "float64", "J", "total energy predicted with the true gains of the moment"),
+        Column("true_scr", "float64", "1", "service-cost ratio predicted with the true gains of the moment"),
         Column(
             "realised_scr", "float64", "1", "service-cost ratio of each user's last round finished by the end"
         ),

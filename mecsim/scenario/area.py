@@ -27,6 +27,16 @@ class Area(Section):
         example=[1000, 1000],
     )
 
+    def holds(self, point: tuple[float, float]) -> bool:
+        """Return whether a point lies in the area, its border included."""
+        return 0 <= point[0] <= self.size_m[0] and 0 <= point[1] <= self.size_m[1]
+
+    @property
+    def must_hold(self) -> str:
+        """What a message says of a point outside."""
+        width, height = self.size_m
+        return f"must lie in the area, x from 0 to {width:g} and y from 0 to {height:g}"
+
 
 _area: ContextVar[Area | None] = ContextVar("area", default=None)
 
@@ -45,17 +55,16 @@ def standing_in(area: Area | None) -> Iterator[None]:
         _area.reset(token)
 
 
+def current_area() -> Area | None:
+    """Return the area that values are checked against just now; None if there is none or it is wrong."""
+    return _area.get()
+
+
 def _inside(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
-    area = _area.get()
+    area = current_area()
     if area is None:
         return points
-    width, height = area.size_m
-    allowed = f"must lie in the area, x from 0 to {width:g} and y from 0 to {height:g}"
-    outside = [
-        ((index,), allowed)
-        for index, (x, y) in enumerate(points)
-        if not (0 <= x <= width and 0 <= y <= height)
-    ]
+    outside = [((index,), area.must_hold) for index, point in enumerate(points) if not area.holds(point)]
     if outside:
         raise refusal(*outside)
     return points

@@ -21,7 +21,15 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", revalidate_instances="always")
 
 
-def key(description: str, *, unit: str = "", allowed: str = "", example: Any = None, **settings: Any) -> Any:
+def key(
+    description: str,
+    *,
+    unit: str = "",
+    allowed: str = "",
+    example: Any = None,
+    instead_of: str = "",
+    **settings: Any,
+) -> Any:
     """Describe one key of a table.
 
     Parameters
@@ -34,12 +42,16 @@ def key(description: str, *, unit: str = "", allowed: str = "", example: Any = N
         What may stand there, in words; left out where the type and the bounds say it.
     example : object
         A value in its file form, for keys without default.
+    instead_of : str
+        Another key of the table that may be given in its place; one of them must be.
     **settings
         Handed to `pydantic.Field`: default, bounds, alias, discriminator.
     """
     extra: JsonDict = {"unit": unit}
     if allowed:
         extra["allowed"] = allowed
+    if instead_of:
+        extra["instead_of"] = instead_of
     examples = None if example is None else [example]
     return Field(description=description, examples=examples, json_schema_extra=extra, **settings)
 

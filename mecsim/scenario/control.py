@@ -3,11 +3,42 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, field_validator
 
+from mecsim.errors import nearest
 from mecsim.scenario.base import Real, Section, key, refusal
+
+Event: TypeAlias = Literal["round_start", "arrival", "departure", "outage"]
+"""What may make the engine ask the policy between two periods."""
+
+_LONGEST_LATENCY_S = 1e4
+_LATENCY = f"'none', 'measured' or a number of seconds > 0 and <= {_LONGEST_LATENCY_S:g}"
+
+
+def _checked_latency(value: object) -> object:
+    """Return a latency, or refuse it with one message for all its forms."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if number and 0 < value <= _LONGEST_LATENCY_S:  # type: ignore[operator]  # just looked at
+        return float(value)  # type: ignore[arg-type]
+    if value in ("none", "measured"):
+        return value
+    hint = nearest(value, ("none", "measured")) if isinstance(value, str) else ""
+    raise refusal(((), f"must be {_LATENCY}{hint}"))
+
+
+_Latency: TypeAlias = Annotated[
+    Any,
+    PlainValidator(_checked_latency),
+    WithJsonSchema({
+        "anyOf": [
+            {"type": "number", "exclusiveMinimum": 0, "maximum": _LONGEST_LATENCY_S},
+            {"const": "none"},
+            {"const": "measured"},
+        ]
+    }),
+]  # fmt: skip
 
 
 class Service(Section):
@@ -23,8 +54,9 @@ class Service(Section):
 class Handover(Section):
     """A change of server in mid-round."""
 
-    mode: Literal["migrate"] = key(
-        "What happens to a round that changes its server: with 'migrate' it goes on at the new one",
+    mode: Literal["migrate", "restart", "pin"] = key(
+        "What happens to a round that changes its server: it goes on at the new one ('migrate'), what the "
+        "old one did is lost ('restart'), or it must not change once its local training is over ('pin')",
         default="migrate",
     )
     latency_s: Annotated[Real, Field(ge=0, le=1e4)] = key(
@@ -41,12 +73,40 @@ class Reallocation(Section):
     period_s: Annotated[Real, Field(ge=1e-3, le=1e9)] = key(
         "Time between two calls of the policy", unit="s", default=5.0
     )
-    csi: Literal["local_mean", "instantaneous"] = key(
-        "Gains that the policy sees: without ('local_mean') or with fast fading ('instantaneous')",
+    events: tuple[Event, ...] = key(
+        "What the policy is asked at besides",
+        allowed="a list of some of 'round_start', 'arrival', 'departure' and 'outage'",
+        default=(),
+        example=["arrival", "departure"],
+    )
+    min_interval_s: Annotated[Real, Field(ge=0, le=1e9)] = key(
+        "Shortest time from a call of the policy to one for an event", unit="s", default=0.0
+    )
+    csi: Literal["local_mean", "instantaneous", "effective"] = key(
+        "Gains that the policy sees: without ('local_mean') or with fast fading ('instantaneous'), or the "
+        "constant gain that carries the mean rate of the fading one at high SNR ('effective')",
         default="local_mean",
     )
-    decision_latency: Literal["none"] = key(
-        "Simulated time that a decision takes; with 'none' it is in force at once", default="none"
+    csi_delay_s: Annotated[Real, Field(ge=0, le=1e4)] = key(
+        "Age of the gains that the policy sees", unit="s", default=0.0
+    )
+    csi_error_db: Annotated[Real, Field(ge=0, le=40)] = key(
+        "Standard deviation of the error of these gains", unit="dB", default=0.0
+    )
+    csi_error_decorrelation_s: Annotated[Real, Field(gt=0, le=1e9)] = key(
+        "Time over which the autocorrelation of that error falls to 1/e", unit="s", default=10.0
+    )
+    decision_latency: _Latency = key(
+        "Simulated time from a call of the policy to its decision in force; 'none' is at once, "
+        "'measured' the CPU time of the decision, which no other run repeats",
+        allowed=_LATENCY,
+        default="none",
+    )
+    decision_deadline_s: Annotated[Real, Field(gt=0, le=1e9)] | None = key(
+        "Latency from which on a decision is too late and the allocation in force is held; left out: none is",
+        unit="s",
+        default=None,
+        example=1.0,
     )
     on_invalid: Literal["raise", "hold"] = key(
         "After an invalid allocation: stop the run ('raise'), or keep the last valid one and count ('hold')",

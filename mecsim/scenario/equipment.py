@@ -5,17 +5,22 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
-from mecsim.scenario.area import Points
+from mecsim.scenario.area import Points, current_area
 from mecsim.scenario.base import OneOrEach, Real, Section, Whole, key, refusal
 from mecsim.scenario.cards import GpuCard
+from mecsim.scenario.layout import Layout
 from mecsim.scenario.mobility import Mobility, Static
+from mecsim.scenario.population import Arrivals, Battery, UserClass
 
 _Bandwidth: TypeAlias = Annotated[Real, Field(gt=0, le=1e6)]
 _Power: TypeAlias = Annotated[Real, Field(gt=0, le=1e5)]
 _Fraction: TypeAlias = Annotated[Real, Field(gt=0, le=1)]
 _Count: TypeAlias = Annotated[Whole, Field(ge=1, le=1_000_000)]
+
+Sites: TypeAlias = tuple[tuple[float, float], ...]
 
 _UTILISATION = "Share of the peak speed that training reaches"
 
@@ -42,18 +47,35 @@ class Equipped(Section):
 
 
 def _refuse_other_length(value: object, count: int, members: str) -> None:
+    if isinstance(value, tuple) and count == 0:
+        raise refusal(((), f"must be one value for all, as there are no {members} at the start"))
     if isinstance(value, tuple) and len(value) != count:
         raise refusal(((), f"has {len(value)} values, must have one for each of the {count} {members}"))
+
+
+def _sites(positions_m: Sites | None, layout: Layout | None) -> Sites:
+    if layout is None:
+        return positions_m or ()
+    area = current_area()
+    return layout.points_m(area.size_m) if area is not None else ()
 
 
 class Servers(Equipped):
     """The edge servers."""
 
-    positions_m: Annotated[Points, Field(min_length=1, max_length=1000)] = key(
+    layout: Layout | None = key(
+        "How the servers are laid out, in place of positions_m",
+        default=None,
+        discriminator="model",
+    )
+    positions_m: Annotated[Points, Field(min_length=1, max_length=1000)] | None = key(
         "Where each server stands; there are as many servers as points",
         unit="m",
-        allowed="a list of 1 to 1000 points [x, y] inside the area",
+        allowed="a list of 1 to 1000 points [x, y] inside the area; or give layout in its place",
         example=[[250, 500], [750, 500]],
+        instead_of="layout",
+        default=None,
+        validate_default=True,
     )
     bandwidth_mhz: OneOrEach[_Bandwidth] = key(
         "Bandwidth that each server shares out among its users, uplink and downlink each",
@@ -68,27 +90,55 @@ class Servers(Equipped):
     gpu_utilisation: OneOrEach[_Fraction] = key(_UTILISATION, default=0.55)
     epochs: OneOrEach[_Count] = key("Training epochs of the server's share of a round", default=1)
 
+    _sites_m: Sites = PrivateAttr(default=())
+
+    @property
+    def sites_m(self) -> Sites:
+        """Where each server stands, however that was given."""
+        return self._sites_m
+
     @property
     def count(self) -> int:
         """Number of servers."""
-        return len(self.positions_m)
+        return len(self._sites_m)
 
     @property
     def _members(self) -> int:
         return self.count
 
+    def model_post_init(self, context: Any) -> None:
+        """Work out where the servers stand while the area is at hand."""
+        self._sites_m = _sites(self.positions_m, self.layout)
+
+    @field_validator("positions_m")
+    @classmethod
+    def _one_of_two(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None and info.data.get("layout", ...) is None:
+            raise PydanticCustomError("missing", "neither points nor a layout")
+        if value is not None and info.data.get("layout") is not None:
+            raise refusal(((), "give either positions_m or layout, not both"))
+        return value
+
     @field_validator("bandwidth_mhz", "max_power_w", "gpu", "gpu_count", "gpu_utilisation", "epochs")
     @classmethod
     def _one_for_each(cls, value: Any, info: ValidationInfo) -> Any:
-        if "positions_m" in info.data:
-            _refuse_other_length(value, len(info.data["positions_m"]), "servers")
+        sites = _sites(info.data.get("positions_m"), info.data.get("layout"))
+        if sites:  # else where they stand is wrong, and told already
+            _refuse_other_length(value, len(sites), "servers")
         return value
 
 
 class Users(Equipped):
     """The mobile users."""
 
-    count: Annotated[Whole, Field(ge=1, le=100_000)] = key("Number of users", example=10)
+    arrivals: Arrivals | None = key(
+        "Users who come at random besides those who are there from the start",
+        default=None,
+        example={"rate_per_s": 0.01, "stay_s": {"exponential": 600}},
+    )
+    count: Annotated[Whole, Field(ge=0, le=100_000)] = key(
+        "Number of users who are there from the start", example=10
+    )
     mobility: Mobility = key(
         "How the users move",
         discriminator="model",
@@ -106,9 +156,61 @@ class Users(Equipped):
     gpu_utilisation: OneOrEach[_Fraction] = key(_UTILISATION, default=0.55)
     epochs: OneOrEach[_Count] = key("Training epochs of the user's own share of a round", default=1)
 
+    max_present: Annotated[Whole, Field(ge=1, le=100_000)] | None = key(
+        "How many users there may be at once; one who comes beyond that is refused and counted",
+        default=None,
+        example=20,
+    )
+    battery: Battery | None = key(
+        "Energy that a user carries; left out: no limit", default=None, example={"capacity_j": 50_000}
+    )
+    classes: Annotated[tuple[UserClass, ...], Field(max_length=100)] | None = key(
+        "Kinds of users with devices, movement and work of their own",
+        allowed="a list of tables with the keys name, share, mobility, max_power_w, gpu, gpu_count, "
+        "gpu_utilisation, epochs, adapter_params, token_bits, battery",
+        default=None,
+        example=[{"name": "phone", "share": 0.5}, {"name": "car", "share": 0.5, "gpu_count": 8}],
+    )
+
+    @property
+    def has_batteries(self) -> bool:
+        """Whether anybody's energy may run out."""
+        return self.battery is not None or any(each.battery is not None for each in self.classes or ())
+
     @property
     def _members(self) -> int:
         return self.count
+
+    @field_validator("count")
+    @classmethod
+    def _somebody(cls, value: int, info: ValidationInfo) -> int:
+        if value == 0 and info.data.get("arrivals") is None:
+            raise refusal(((), "must be a whole number >= 1 and <= 100000, or 0 with users.arrivals"))
+        return value
+
+    @field_validator("mobility")
+    @classmethod
+    def _no_trace_with_arrivals(cls, value: Any, info: ValidationInfo) -> Any:
+        if value.model == "trace" and info.data.get("arrivals") is not None:
+            raise refusal((("model",), "must be another model with users.arrivals: a trace says who comes"))
+        return value
+
+    @field_validator("max_present")
+    @classmethod
+    def _room_for_all_at_the_start(cls, value: int | None, info: ValidationInfo) -> int | None:
+        count = info.data.get("count", 0)
+        if value is not None and value < count:
+            raise refusal(((), f"must be >= count = {count}, the users who are there from the start"))
+        return value
+
+    @field_validator("classes")
+    @classmethod
+    def _named_once(cls, value: Any) -> Any:
+        names = [each.name for each in value or ()]
+        twice = [n for n, name in enumerate(names) if name in names[:n]]
+        if twice:
+            raise refusal(*(((n, "name"), "there is a class of this name before it") for n in twice))
+        return value
 
     @field_validator("positions_m", "max_power_w", "gpu", "gpu_count", "gpu_utilisation", "epochs")
     @classmethod

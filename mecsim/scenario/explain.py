@@ -57,6 +57,9 @@ def _key(key: Key, keys: Keys) -> str:
         *_examples(key, keys),
     ]
     lines = [f"  {name + ':':<11}{text}" for name, text in rows if text]
+    inside = keys.of_each(key)
+    width = max((len(each.name) for each in inside), default=0)
+    lines += [f"    {each.name:<{width}}  {_summary(each)}" for each in inside]
     return "\n".join([f"{key.name}: {key.fragment['description']}", *lines])
 
 

@@ -100,7 +100,8 @@ class Keys:
             if only_with and "const" in inner:
                 continue  # the key that tells the variants apart
             dotted, inner = f"{table}.{name}".lstrip("."), self._resolved(inner)
-            yield Key(dotted, inner, only_with, name in fragment.get("required", ()))
+            required = name in fragment.get("required", ()) or "instead_of" in inner
+            yield Key(dotted, inner, only_with, required)
             yield from self._inside(dotted, inner)
 
     def _variants(self, table: str, fragment: Fragment) -> Iterator[Key]:
@@ -170,20 +171,43 @@ class Keys:
                 return f"a table with the keys {', '.join(fragment['properties'])}"
         raise AssertionError(f"nothing says in words what {dict(fragment)} allows")
 
-    def examples(self, key: Key) -> list[Any]:
-        """Return values a key may have in a file, one of each kind; none where it is best left out."""
+    def examples(self, key: Key, *, brief: bool = False) -> list[Any]:
+        """Return values a key may have in a file, one of each kind; none where it is best left out.
+
+        Parameters
+        ----------
+        key : Key
+        brief : bool
+            Whether to leave out of tables what has a default.
+        """
         fragment = key.fragment
         if "discriminator" in fragment:
             kind = fragment["discriminator"]["propertyName"]
             mapping = fragment["discriminator"]["mapping"]
-            return [{kind: word} | self._example_of(self._at(mapping[word])) for word in mapping]
+            first = (_example(fragment) or {}).get(kind)
+            mapping = dict(sorted(mapping.items(), key=lambda entry: entry[0] != first))
+            return [{kind: word} | self._example_of(self._at(mapping[word]), brief) for word in mapping]
         if key.is_table:
-            return [self._example_of(fragment)]
+            return [self._example_of(fragment, brief)]
         example = _example(fragment)
         return [] if example is None else [example]
 
-    def _example_of(self, table: Fragment) -> dict[str, Any]:
-        return {name: _example(inner) for name, inner in table["properties"].items() if "const" not in inner}
+    def _example_of(self, table: Fragment, brief: bool = False) -> dict[str, Any]:
+        inside = {
+            name: _example(inner)
+            for name, inner in table["properties"].items()
+            if "const" not in inner and not (brief and "default" in inner)
+        }
+        return {name: example for name, example in inside.items() if example is not None}
+
+    def of_each(self, key: Key) -> list[Key]:
+        """Return the keys of each table in a list of tables; none where there are no tables."""
+        items = self._resolved(key.fragment.get("items", {}))
+        required = items.get("required", ())
+        return [
+            Key(name, self._resolved(inner), "", name in required)
+            for name, inner in items.get("properties", {}).items()
+        ]
 
     def catalogue(self, fragment: Fragment) -> tuple[str, ...]:
         """Return the names that may stand for a value written out."""
@@ -198,7 +222,7 @@ class Keys:
         """Return a fragment together with what it refers to and the main one of its forms."""
         if "$ref" in fragment:
             fragment = {**self._at(fragment["$ref"]), **fragment}
-        return {**fragment["anyOf"][0], **fragment} if "anyOf" in fragment else fragment
+        return {**self._resolved(fragment["anyOf"][0]), **fragment} if "anyOf" in fragment else fragment
 
     def _first(self, fragment: Fragment) -> Fragment:
         """Return what the value for all looks like, where one for each may be given too."""

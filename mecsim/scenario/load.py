@@ -23,7 +23,8 @@ def load_scenario(scenario: str | Path) -> Scenario:
     ScenarioError
         Lists every problem at once, each as `file:line: key = value: what is allowed`.
     """
-    return Scenario.from_toml(read_scenario_text(scenario), str(scenario))
+    text = read_scenario_text(scenario)
+    return Scenario.from_toml(text, str(scenario), _find(str(scenario)).parent)
 
 
 def read_scenario_text(scenario: str | Path) -> str:

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
-from mecsim.scenario.base import Real, Section, key
+from mecsim.scenario.base import Real, Section, Whole, key, refusal
+
+_Height: TypeAlias = Annotated[Real, Field(ge=1.5, le=300)]
+_Sigma: TypeAlias = Annotated[Real, Field(ge=0, le=40)]
+
+_URBAN_SERVER_M = {"uma": 25.0, "umi": 10.0}
+_HIGHEST_URBAN_USER_M = 13.0
+_RICIAN_K_DB = 9.0
 
 
 class Shadowing(Section):
     """Log-normal shadowing, a field over the map for each server."""
 
-    sigma_db: Annotated[Real, Field(ge=0, le=40)] = key(
-        "Standard deviation of the shadowing; 0 switches it off", unit="dB", default=8.0
+    sigma_db: _Sigma = key("Standard deviation of the shadowing; 0 switches it off", unit="dB", default=8.0)
+    nlos_sigma_db: _Sigma | None = key(
+        "Standard deviation where there is no line of sight, only with path_loss = 'uma' or 'umi'; "
+        "left out: sigma_db there too",
+        unit="dB",
+        default=None,
     )
     decorrelation_m: Annotated[Real, Field(gt=0, le=1e5)] = key(
         "Distance over which the autocorrelation of the shadowing falls to 1/e", unit="m", default=50.0
@@ -23,30 +34,167 @@ class Shadowing(Section):
 class Fading(Section):
     """Fast fading of unit mean power."""
 
-    model: Literal["rayleigh", "none"] = key(
-        "Law of the fast fading; 'none' switches it off", default="rayleigh"
+    model: Literal["rayleigh", "rician", "ergodic", "none"] = key(
+        "Law of the fast fading: 'rayleigh'; 'rician', with a direct wave; 'ergodic', no fading but the "
+        "mean rate that Rayleigh fading has; 'none' switches it off",
+        default="rayleigh",
+    )
+    k_db: Annotated[Real, Field(ge=-60, le=60)] | None = key(
+        "Power of the direct wave over that of the scattered ones, only with model = 'rician'; "
+        f"left out: {_RICIAN_K_DB:g} dB",
+        unit="dB",
+        default=None,
+    )
+    ambient_hz: Annotated[Real, Field(ge=0, le=1e4)] = key(
+        "Doppler frequency that the surroundings add, so that standing users fade too; 0 switches it off",
+        unit="Hz",
+        default=0.0,
     )
     block_s: Annotated[Real, Field(ge=1e-5, le=100)] = key(
         "Time for which the fading is held constant", unit="s", default=0.01
     )
+
+    @field_validator("k_db")
+    @classmethod
+    def _only_with_a_direct_wave(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is not None and info.data.get("model", "rician") != "rician":
+            raise refusal(((), "only with model = 'rician'"))
+        return value
+
+    @field_validator("ambient_hz")
+    @classmethod
+    def _only_with_waves(cls, value: float, info: ValidationInfo) -> float:
+        model = info.data.get("model")
+        if value > 0 and model in ("ergodic", "none"):
+            raise refusal(((), f"must be 0 with model = '{model}'"))
+        return value
+
+    @property
+    def direct_db(self) -> float | None:
+        """Power of the direct wave over that of the scattered ones in dB; None without one."""
+        if self.model != "rician":
+            return None
+        return _RICIAN_K_DB if self.k_db is None else self.k_db
+
+
+class LogDistance(Section):
+    """A law of one slope, ``intercept + 10 exponent log10(distance / reference)`` dB."""
+
+    exponent: Annotated[Real, Field(gt=0, le=10)] = key("Exponent of the distance", default=3.76)
+    intercept_db: Annotated[Real, Field(ge=0, le=400)] = key(
+        "Loss at the reference distance", unit="dB", default=128.1
+    )
+    reference_m: Annotated[Real, Field(gt=0, le=1e5)] = key(
+        "The reference distance", unit="m", default=1000.0
+    )
+
+
+class LineOfSight(Section):
+    """Which places are in sight of which server."""
+
+    state: Literal["probability", "always", "never"] = key(
+        "Whether a place is in sight of a server: by the probability of the law, as a field over the map, "
+        "or always, or never",
+        default="probability",
+    )
+    decorrelation_m: Annotated[Real, Field(gt=0, le=1e5)] = key(
+        "Distance over which the autocorrelation of that field falls to 1/e", unit="m", default=50.0
+    )
+
+
+class Interference(Section):
+    """Disturbance between cells."""
+
+    model: Literal["none", "full_buffer"] = key(
+        "Whether cells disturb one another: not at all ('none'), or as if every server sent all the time "
+        "at full power, and one user in every cell ('full_buffer')",
+        default="none",
+    )
+    reuse: Annotated[Whole, Field(ge=1, le=1000)] = key(
+        "Number of bands that the servers are spread over; those of one band disturb one another", default=1
+    )
+    activity: Annotated[Real, Field(gt=0, le=1)] = key("Share of the time that others send", default=1.0)
 
 
 class Channel(Section):
     """Path loss, shadowing, fading and noise."""
 
     carrier_ghz: Annotated[Real, Field(ge=0.1, le=100)] = key("Carrier frequency", unit="GHz", default=2.0)
-    path_loss: Literal["log_distance_128", "free_space"] = key(
-        "Law of the path loss; 'log_distance_128' is 128.1 + 37.6 log10(distance in km) dB",
+    path_loss: Literal["log_distance_128", "free_space", "log_distance", "uma", "umi"] = key(
+        "Law of the path loss: 'log_distance_128' is 128.1 + 37.6 log10(distance in km) dB, 'log_distance' "
+        "has the numbers of the table of that name, 'uma' and 'umi' are the urban cells of 3GPP TR 38.901",
         default="log_distance_128",
     )
+    log_distance: LogDistance = key("Numbers of path_loss = 'log_distance'", default=LogDistance())
+    line_of_sight: LineOfSight = key("Line of sight, for path_loss = 'uma' or 'umi'", default=LineOfSight())
+    server_height_m: _Height | None = key(
+        "Height of the servers' antennas; left out: 25 m with path_loss = 'uma', 10 m with 'umi', and with "
+        "the other laws only the distance on the ground counts",
+        unit="m",
+        example=25.0,
+        default=None,
+    )
+    user_height_m: _Height = key(
+        "Height of the users' antennas, where that of the servers counts",
+        unit="m",
+        allowed="a number >= 1.5 and <= 300, and <= 13 with path_loss = 'uma' or 'umi'",
+        default=1.5,
+    )
     min_distance_m: Annotated[Real, Field(gt=0, le=1e4)] = key(
-        "Distance that every nearer user is taken to have", unit="m", default=10.0
+        "Distance on the ground that every nearer user is taken to have", unit="m", default=10.0
     )
     shadowing: Shadowing = key("Log-normal shadowing", default=Shadowing())
     fading: Fading = key("Fast fading", default=Fading())
+    interference: Interference = key("Disturbance between cells", default=Interference())
     noise_dbm_per_hz: Annotated[Real, Field(ge=-250, le=0)] = key(
         "Noise power density", unit="dBm/Hz", default=-174.0
     )
     noise_figure_db: Annotated[Real, Field(ge=0, le=50)] = key(
         "What the receiver adds to the noise", unit="dB", default=0.0
     )
+
+    @property
+    def is_urban(self) -> bool:
+        """Whether the path loss knows of line of sight."""
+        return self.path_loss in _URBAN_SERVER_M
+
+    @property
+    def heights_m(self) -> tuple[float, float] | None:
+        """Heights of the servers' and of the users' antennas; None if only the ground counts."""
+        server_m = self.server_height_m or _URBAN_SERVER_M.get(self.path_loss)
+        return None if server_m is None else (server_m, self.user_height_m)
+
+    @field_validator("path_loss")
+    @classmethod
+    def _carrier_of_the_law(cls, value: str, info: ValidationInfo) -> str:
+        carrier_ghz = info.data.get("carrier_ghz", 1.0)
+        if value in _URBAN_SERVER_M and carrier_ghz < 0.5:
+            raise refusal(((), f"'{value}' holds from 0.5 GHz on, and carrier_ghz = {carrier_ghz:g}"))
+        return value
+
+    @field_validator("log_distance", "line_of_sight")
+    @classmethod
+    def _only_with_its_law(cls, value: Section, info: ValidationInfo) -> Section:
+        law = info.data.get("path_loss")
+        owners = {"log_distance": ("log_distance",), "line_of_sight": tuple(_URBAN_SERVER_M)}
+        needed = owners[str(info.field_name)]
+        if law is not None and law not in needed and value != type(value)():
+            words = " or ".join(f"'{name}'" for name in needed)
+            raise refusal(((), f"only with path_loss = {words}"))
+        return value
+
+    @field_validator("user_height_m")
+    @classmethod
+    def _low_enough_for_the_law(cls, value: float, info: ValidationInfo) -> float:
+        law = info.data.get("path_loss")
+        if law in _URBAN_SERVER_M and value > _HIGHEST_URBAN_USER_M:
+            raise refusal(((), f"must be <= {_HIGHEST_URBAN_USER_M:g} with path_loss = '{law}'"))
+        return value
+
+    @field_validator("shadowing")
+    @classmethod
+    def _second_sigma_only_with_sight(cls, value: Shadowing, info: ValidationInfo) -> Shadowing:
+        law = info.data.get("path_loss")
+        if value.nlos_sigma_db is not None and law is not None and law not in _URBAN_SERVER_M:
+            raise refusal((("nlos_sigma_db",), "only with path_loss = 'uma' or 'umi'"))
+        return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -19,9 +20,13 @@ from pydantic import (
 from mecsim.errors import ScenarioError
 from mecsim.scenario.area import Area, standing_in
 from mecsim.scenario.base import Real, Section, key, refusal
+from mecsim.scenario.calendar import Calendar
 from mecsim.scenario.control import Handover, Objective, Reallocation, Record, Service
 from mecsim.scenario.equipment import Servers, Users
-from mecsim.scenario.mobility import Static
+from mecsim.scenario.input_file import InputFile
+from mecsim.scenario.layout import LayoutFile
+from mecsim.scenario.mobility import Static, TraceReplay
+from mecsim.scenario.population import MOST_USERS
 from mecsim.scenario.problems import problem_lines
 from mecsim.scenario.radio import Channel
 from mecsim.scenario.toml_text import dump_toml, parse_toml
@@ -54,6 +59,7 @@ class Scenario(Section):
     servers: Servers = key("The edge servers")
     users: Users = key("The mobile users")
     workload: Workload = key("The training work")
+    calendar: Calendar = key("What happens at certain times", default=Calendar())
     channel: Channel = key("The radio channel", default=Channel())
     service: Service = key("What happens to unused grants", default=Service())
     handover: Handover = key("Changes of server in mid-round", default=Handover())
@@ -62,6 +68,7 @@ class Scenario(Section):
     record: Record = key("What is written down besides rounds", default=Record())
 
     _text: str = PrivateAttr(default="")
+    _folder: Path = PrivateAttr(default=Path())
 
     @field_validator("warmup_s")
     @classmethod
@@ -71,14 +78,32 @@ class Scenario(Section):
             raise refusal(((), f"must be less than duration_s = {duration:g}"))
         return value
 
-    @field_validator("servers", "users", mode="wrap")
+    @field_validator("users")
+    @classmethod
+    def _not_too_many(cls, value: Users, info: ValidationInfo) -> Users:
+        coming = 0.0 if value.arrivals is None else value.arrivals.expected(info.data.get("duration_s", 0.0))
+        if coming > MOST_USERS:
+            allowed = f"must bring at most {MOST_USERS} users in the run, brings about {coming:.3g}"
+            raise refusal((("arrivals", "rate_per_s"), allowed))
+        return value
+
+    @field_validator("calendar")
+    @classmethod
+    def _fits_the_run(cls, value: Calendar, info: ValidationInfo) -> Calendar:
+        if "servers" in info.data:
+            problems = value.problems(info.data["servers"].count, info.data.get("duration_s", 0.0))
+            if problems:
+                raise refusal(*problems)
+        return value
+
+    @field_validator("servers", "users", "calendar", mode="wrap")
     @classmethod
     def _in_the_area(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
         with standing_in(info.data.get("area")):
             return handler(value)
 
     @classmethod
-    def from_toml(cls, text: str, source: str = "<string>") -> Self:
+    def from_toml(cls, text: str, source: str = "<string>", folder: str | Path = "") -> Self:
         """Return the scenario that a TOML text describes.
 
         Parameters
@@ -87,20 +112,24 @@ class Scenario(Section):
             Content of a scenario file.
         source : str
             What messages call it, usually the name of the file.
+        folder : str or Path
+            Where the files that the text names are; the present folder if left out.
 
         Raises
         ------
         ScenarioError
             Lists every problem of the text.
         """
-        scenario = cls._checked(parse_toml(text, source), source, text)
+        scenario = cls._checked(parse_toml(text, source), source, Path(folder), text)
         scenario._text = text
         return scenario
 
     @classmethod
-    def _checked(cls, tables: Mapping[str, Any], source: str, text: str | None = None) -> Self:
+    def _checked(cls, tables: Mapping[str, Any], source: str, folder: Path, text: str | None = None) -> Self:
         try:
-            return cls.model_validate(tables)
+            scenario = cls.model_validate(tables, context={"folder": folder})
+            scenario._folder = folder
+            return scenario
         except ValidationError as error:
             problems = problem_lines(error, cls, tables, source, text)
         raise ScenarioError(source, problems)
@@ -116,8 +145,9 @@ class Scenario(Section):
 
     @property
     def sha256(self) -> str:
-        """Hash of all values, whatever the spelling, the comments and the description."""
+        """Hash of all values and files, whatever the spelling, the comments and the description."""
         content = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"description"})
+        content |= {"files": [file.sha256 for file in self.files()]} if self.files() else {}
         return hashlib.sha256(dump_toml(content).encode()).hexdigest()
 
     def with_changes(self, changes: Mapping[str, Any]) -> Self:
@@ -143,19 +173,37 @@ class Scenario(Section):
                 if not isinstance(table, dict):
                     raise ScenarioError(source, [f"{source}: {name}: {step} is not a table"])
             table[last] = _plain(value)
-        return self._checked(tables, source)
+        return self._checked(tables, source, self._folder)
+
+    def files(self) -> list[InputFile]:
+        """Return the files that this scenario names."""
+        tables = (self.servers.layout, self.users.mobility)
+        return [table.file for table in tables if isinstance(table, LayoutFile | TraceReplay)]
+
+    @property
+    def users_change(self) -> bool:
+        """Whether anybody comes or leaves during the run, by its own will."""
+        crowds = bool(self.calendar.flash_crowds)
+        return self.users.arrivals is not None or crowds or self.users.mobility.model == "trace"
 
     def switched_off(self) -> list[str]:
         """Return every physical effect that this scenario leaves out, one line each."""
         effects = {
             "shadowing: sigma_db = 0": self.channel.shadowing.sigma_db == 0,
             "fast fading: model = 'none'": self.channel.fading.model == "none",
+            "surroundings that move: ambient_hz = 0": self.channel.fading.ambient_hz == 0,
+            "interference between cells: model = 'none'": self.channel.interference.model == "none",
             "receiver noise: noise_figure_db = 0": self.channel.noise_figure_db == 0,
             "mobility: model = 'static'": isinstance(self.users.mobility, Static),
             "transfer times: bits_per_param = 0": self.workload.bits_per_param == 0,
             "handover interruption: latency_s = 0": self.handover.latency_s == 0,
             "outdated channel knowledge: csi = 'instantaneous'": self.reallocation.csi == "instantaneous",
+            "age of channel knowledge: csi_delay_s = 0": self.reallocation.csi_delay_s == 0,
+            "errors of channel knowledge: csi_error_db = 0": self.reallocation.csi_error_db == 0,
             "decision time: decision_latency = 'none'": self.reallocation.decision_latency == "none",
+            "users who come and go: no users.arrivals": not self.users_change,
+            "server outages: no calendar.outages, no calendar.failures": not self.calendar.has_outages,
+            "battery: no users.battery": not self.users.has_batteries,
         }
         return [effect for effect, is_off in effects.items() if is_off]
 

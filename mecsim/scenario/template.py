@@ -44,7 +44,11 @@ def _entry(key: Key, keys: Keys, scenario_name: str) -> str:
     """Return one key: what it means, what is allowed, and its line with each kind of value."""
     about = [_comment(f"{key.about}."), _comment(f"Allowed: {keys.allowed(key.fragment)}.")]
     values = [scenario_name] if key.name == "name" else keys.examples(key)
-    lines = [f"{key.name.split('.')[-1]} = {toml_value(value)}" for value in values]
+    name = key.name.split(".")[-1]
+    lines = [f"{name} = {toml_value(value)}" for value in values]
+    if key.name != "name":
+        brief = [f"{name} = {toml_value(value)}" for value in keys.examples(key, brief=True)]
+        lines = [line if len(line) <= _WIDTH else short for line, short in zip(lines, brief, strict=True)]
     given = 1 if key.required else 0
     return "\n".join([*about, *lines[:given], *(f"# {line}" for line in lines[given:])])
 

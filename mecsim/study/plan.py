@@ -85,7 +85,9 @@ class PolicyChoice:
     @property
     def version(self) -> str:
         """What pins the policy's code, as far as that can be known."""
-        return "an object made in Python" if self.instance is not None else policy_version(self.target)
+        if self.instance is not None:
+            return "an object made in Python"
+        return policy_version(self.target, **self.parameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +155,13 @@ def split_policies(text: str) -> list[str]:
 
 
 def is_own(policy: Policy) -> bool:
-    """Tell whether the policy's code ships with mecsim, so that its version is known for certain."""
-    return type(policy).__module__.partition(".")[0] in _OWN_MODULES
+    """Tell whether the policy's code ships with mecsim, so that its version is known for certain.
+
+    That includes a policy within it, which stands in its attribute ``policy``.
+    """
+    own = type(policy).__module__.partition(".")[0] in _OWN_MODULES
+    inner: Any = getattr(policy, "policy", None)
+    return own and (not callable(getattr(inner, "allocate", None)) or is_own(inner))
 
 
 def _label(name: str, parameters: Mapping[str, Any]) -> str:

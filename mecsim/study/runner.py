@@ -97,7 +97,8 @@ def finished(run: Run, folder: Path) -> Results | None:
 
     That is: the same scenario, policy, parameters and seed, the same mecsim, packages, thread
     setting and processor features, and a policy that ships with mecsim. What somebody else's policy
-    computes may depend on files that nobody can list, so it is always run again.
+    computes may depend on files that nobody can list, so it is always run again, and so is a run
+    whose decisions take the time that they were measured to take.
     """
     if not (folder / MANIFEST).is_file():
         return None
@@ -105,6 +106,7 @@ def finished(run: Run, folder: Path) -> Results | None:
     if (
         manifest["run_id"] != run.run_id
         or not manifest["policy_is_own"]
+        or not manifest.get("reproducible", True)
         or differences(manifest["environment"])
     ):
         return None
@@ -128,6 +130,7 @@ def _manifest(run: Run, policy: Policy, counts: dict[str, Any]) -> dict[str, Any
             "energy_weight_per_j": scenario.objective.energy_weight_per_j,
         },
         "switched_off": scenario.switched_off(),
+        "reproducible": scenario.reallocation.decision_latency != "measured",
         "policy_target": run.policy.target,
         "policy_parameters": {key: _plain(value) for key, value in run.policy.parameters.items()},
         "policy_version": run.policy.version,

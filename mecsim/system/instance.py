@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mecsim.errors import InstanceError
 from mecsim.system import equations as eq
 from mecsim.system.allocation import Allocation
-from mecsim.system.arrays import Floats, frozen
+from mecsim.system.arrays import Floats, Ints, frozen
+from mecsim.system.ergodic import ergodic_rate
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -103,13 +105,17 @@ class Instance:
     ----------
     users, servers : Users, Servers
     gain : (N, M) float
-        Linear power gain, the same both ways.
+        Linear power gain, the same both ways unless ``downlink_share`` says otherwise.
     noise_w_per_hz : float
         Noise power spectral density N0.
     bits_per_param : float
         Bits per adapter parameter, w_b.
     weights, score_law : Weights, Score
     name : str
+    ergodic : bool
+        Whether the gains are means over Rayleigh fading, and rates their means over it too.
+    downlink_share : (N, M) float, optional
+        Factor of the gain downwards, where cells disturb one another and gains count what that leaves.
 
     Raises
     ------
@@ -125,16 +131,14 @@ class Instance:
     weights: Weights = Weights()
     score_law: Score = Score()
     name: str = "instance"
+    ergodic: bool = False
+    downlink_share: Floats | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "gain", frozen(self.gain))
         expected = (self.user_count, self.server_count)
-        problems = []
-        if self.gain.shape != expected:
-            problems.append(f"gain: the shape is {self.gain.shape}, must be {expected}")
-        elif not (np.isfinite(self.gain).all() and (self.gain >= 0).all()):
-            n, m = np.argwhere(~(np.isfinite(self.gain) & (self.gain >= 0)))[0]
-            problems.append(f"gain[{n}][{m}] = {self.gain[n, m]}: must be a finite number >= 0")
+        problems = self._freeze_links("gain", expected)
+        if self.downlink_share is not None:
+            problems += self._freeze_links("downlink_share", expected)
         if not 0 < self.noise_w_per_hz < np.inf:
             problems.append(f"noise_w_per_hz = {self.noise_w_per_hz}: must be a finite number > 0")
         if not 0 <= self.bits_per_param < np.inf:
@@ -150,6 +154,15 @@ class Instance:
         if problems:
             raise InstanceError(self.name, problems)
 
+    def _freeze_links(self, name: str, expected: tuple[int, int]) -> list[str]:
+        """Make a field a read-only (N, M) array of numbers that are not negative; return its problems."""
+        array = frozen(getattr(self, name))
+        object.__setattr__(self, name, array)
+        if array.shape != expected:
+            return [f"{name}: the shape is {array.shape}, must be {expected}"]
+        wrong = np.argwhere(~(np.isfinite(array) & (array >= 0)))
+        return [f"{name}[{n}][{m}] = {array[n, m]}: must be a finite number >= 0" for n, m in wrong[:1]]
+
     @property
     def user_count(self) -> int:
         """Number of users, N."""
@@ -160,15 +173,27 @@ class Instance:
         """Number of servers, M."""
         return len(self.servers.bandwidth_hz)
 
+    @property
+    def downlink_gain(self) -> Floats:
+        """Linear power gain downwards, (N, M)."""
+        return self.gain if self.downlink_share is None else np.asarray(self.gain * self.downlink_share)
+
+    def of_users(self, chosen: Ints | NDArray[np.bool_]) -> Instance:
+        """Return the snapshot with some of the users only, by index or mask."""
+        columns = {field.name: getattr(self.users, field.name)[chosen] for field in fields(Users)}
+        share = None if self.downlink_share is None else self.downlink_share[chosen]
+        return replace(self, users=Users(**columns), gain=self.gain[chosen], downlink_share=share)
+
     def costs(self, allocation: Allocation) -> Costs:
         """Return the delay and energy of every user and phase, MODEL.md section 2."""
         u, s, m, a = self.users, self.servers, allocation.server, allocation
-        gain = self.gain[np.arange(self.user_count), m]
+        link = np.arange(self.user_count), m
         phi, d, t = a.local_fraction, u.adapter_params, u.flops_per_param
         local_flop = eq.local_work(phi, d, t, u.epochs)
         server_flop = eq.server_work(phi, d, t, s.epochs[m])
-        rate_up = eq.shannon_rate(a.bandwidth_hz, a.user_power_w, gain, self.noise_w_per_hz)
-        rate_down = eq.shannon_rate(a.bandwidth_hz, a.server_power_w, gain, self.noise_w_per_hz)
+        rate = ergodic_rate if self.ergodic else eq.shannon_rate
+        rate_up = rate(a.bandwidth_hz, a.user_power_w, self.gain[link], self.noise_w_per_hz)
+        rate_down = rate(a.bandwidth_hz, a.server_power_w, self.downlink_gain[link], self.noise_w_per_hz)
         local_s = eq.time_for(local_flop, u.gpu_count * a.user_gpu_flops)
         uplink_s = eq.time_for(eq.uplink_bits(phi, d, self.bits_per_param), rate_up)
         server_s = eq.time_for(server_flop, s.gpu_count[m] * a.server_gpu_flops)

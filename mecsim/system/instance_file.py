@@ -19,7 +19,7 @@ SCHEMA = 1
 MAX_BYTES = 64_000_000
 
 _TOP = ("schema", "noise_w_per_hz", "users", "servers", "gain")
-_TOP_OPTIONAL = ("name", "bits_per_param", "weights", "score")
+_TOP_OPTIONAL = ("name", "bits_per_param", "weights", "score", "ergodic", "downlink_share")
 
 
 def load_instance(path: str | Path) -> Instance:
@@ -30,7 +30,8 @@ def load_instance(path: str | Path) -> Instance:
     path : str or Path
         A JSON object with ``schema`` (1), ``noise_w_per_hz``, ``users`` and ``servers`` (lists of
         objects), ``gain`` (a list of M numbers for each of the N users) and optionally ``name``,
-        ``bits_per_param``, ``weights`` and ``score``.
+        ``bits_per_param``, ``weights``, ``score``, ``ergodic`` (true or false) and ``downlink_share``
+        (factors of the gains downwards, a list as of ``gain``).
 
     Raises
     ------
@@ -52,6 +53,8 @@ def load_instance(path: str | Path) -> Instance:
             weights=Weights(**data.get("weights", {})),
             score_law=Score(**data.get("score", {})),
             name=str(data.get("name", Path(path).stem)),
+            ergodic=data.get("ergodic", False),
+            downlink_share=np.array(data["downlink_share"]) if "downlink_share" in data else None,
         )
     except InstanceError as error:
         raise InstanceError(source, [f"{source}: {problem}" for problem in error.problems]) from error
@@ -70,6 +73,10 @@ def instance_to_json(instance: Instance) -> str:
         "servers": _rows(instance.servers),
         "gain": instance.gain.tolist(),
     }
+    if instance.ergodic:
+        data["ergodic"] = True
+    if instance.downlink_share is not None:
+        data["downlink_share"] = instance.downlink_share.tolist()
     return json.dumps(data, indent=1)
 
 
@@ -118,6 +125,8 @@ def _problems(data: Any) -> Iterable[str]:
         yield f"schema = {_shown(data['schema'])}: must be {SCHEMA}"
     if not isinstance(data.get("name", ""), str):
         yield f"name = {_shown(data['name'])}: must be a text"
+    if not isinstance(data.get("ergodic", False), bool):
+        yield f"ergodic = {_shown(data['ergodic'])}: must be true or false"
     if "noise_w_per_hz" in data:
         yield from _number("noise_w_per_hz", data["noise_w_per_hz"], positive=True)
     if "bits_per_param" in data:
@@ -128,8 +137,9 @@ def _problems(data: Any) -> Iterable[str]:
     for key, group in (("users", Users), ("servers", Servers)):
         if key in data:
             yield from _group_list(key, data[key], [field.name for field in fields(group)])
-    if "gain" in data:
-        yield from _gain(data["gain"])
+    for key in ("gain", "downlink_share"):
+        if key in data:
+            yield from _links(key, data[key])
 
 
 def _group_list(key: str, rows: Any, names: list[str]) -> Iterable[str]:
@@ -150,16 +160,16 @@ def _group(where: str, row: Any, required: Iterable[str], optional: Iterable[str
             yield from _number(f"{where}.{key}", row[key], positive=key in required)
 
 
-def _gain(rows: Any) -> Iterable[str]:
+def _links(key: str, rows: Any) -> Iterable[str]:
     if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
-        yield "gain must be a list of lists of numbers, one list for each user"
+        yield f"{key} must be a list of lists of numbers, one list for each user"
         return
     if len({len(row) for row in rows}) > 1:
-        yield f"gain: every user needs one number a server, the lists have {sorted({len(r) for r in rows})}"
+        yield f"{key}: every user needs one number a server, the lists have {sorted({len(r) for r in rows})}"
         return
     for n, row in enumerate(rows):
         for m, value in enumerate(row):
-            yield from _number(f"gain[{n}][{m}]", value)
+            yield from _number(f"{key}[{n}][{m}]", value)
 
 
 def _keys(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy.special import hyperu
 
 from mecsim.policy import Observation, Phase, Policy, ScenarioInfo
 from mecsim.rng import Purpose, stream
@@ -41,6 +42,8 @@ class ReferenceEngine:
     def __init__(self, scenario: Scenario, policy: Policy, seed: int) -> None:
         self.scenario, self.policy, self.world = scenario, policy, World(scenario, seed)
         self.now_s, self.block, self.epoch, self.handovers = 0.0, 0, 0, 0
+        self.periods, self.ready_s, self.asked_meanwhile = 0, math.inf, False
+        self.decided: Allocation | None = None
         self.ended: list[Round] = []
         self.user_meter_j = [0.0] * self.world.user_count
         self.server_meter_j = [0.0] * self.world.server_count
@@ -63,7 +66,7 @@ class ReferenceEngine:
                 user.rate, user.power_w = self._rate_and_power(n) if user.round else (0.0, 0.0)
             changes_s = [self._next_change(user) for user in self.users]
             edge_s = (self.block + 1) * self.world.block_s
-            instant_s = min(*changes_s, edge_s, self.epoch * period_s)
+            instant_s = min(*changes_s, edge_s, self.periods * period_s, self.ready_s)
             if instant_s >= self.scenario.duration_s:
                 break
             ending = [n for n, user in enumerate(self.users) if user.rate > 0 and changes_s[n] == instant_s]
@@ -71,8 +74,13 @@ class ReferenceEngine:
             self.block += instant_s == edge_s
             for n in ending:
                 self._begin_next_phase(n)
-            if instant_s == self.epoch * period_s:
-                self._decide()
+            if instant_s == self.periods * period_s:
+                self.periods += 1
+                self._ask()
+            if instant_s == self.ready_s:
+                self._put_in_force(self.decided)
+                if self.asked_meanwhile:
+                    self._ask()
             for n, user in enumerate(self.users):
                 if user.round is None and user.next_start_s <= self.now_s:
                     self._start_round(n)
@@ -122,8 +130,10 @@ class ReferenceEngine:
                 return 0.0, 0.0
             block_s = np.array([self.block * world.block_s])
             gain = world.gain(np.array([n]), np.array([server]), block_s).item()
+            if user.phase is Phase.DOWNLINK:
+                gain *= world.downlink_share(np.array([n]), np.array([server]), block_s).item()
             snr = gain * power_w / (world.noise_w_per_hz * bandwidth_hz)
-            return bandwidth_hz * math.log2(1.0 + snr), power_w
+            return bandwidth_hz * self._bits_per_s_and_hz(snr), power_w
         if user.phase is Phase.LOCAL:
             speed = grants.user_gpu_flops[n]
             gpus, kappa = world.workload.devices["gpu_count"][n], world.workload.devices["kappa"][n]
@@ -131,6 +141,11 @@ class ReferenceEngine:
             speed = grants.server_gpu_flops[n] * self._stretch(n, (Phase.SERVER,), grants.server_gpu_flops)
             gpus, kappa = world.servers.gpu_count[server], world.servers.kappa[server]
         return gpus * speed, gpus * kappa * speed**3
+
+    def _bits_per_s_and_hz(self, snr: float) -> float:
+        if self.scenario.channel.fading.model == "ergodic" and snr > 0:
+            return float(hyperu(1.0, 1.0, 1.0 / snr)) / math.log(2.0)
+        return math.log2(1.0 + snr)
 
     def _stretch(self, n: int, phases: tuple[Phase, ...], grant: Floats) -> float:
         """Return what work-conserving sharing multiplies a grant with: all grants over those in use."""
@@ -166,6 +181,7 @@ class ReferenceEngine:
         wait_s = 0.0 if self.chained else self.now_s - self.arrivals_s[n][k]
         server, phi = self._server(n), float(grants.local_fraction[n])
         user.round = Round(n, k, self.now_s, wait_s, server, server, phi, params[0], flops_per_param[0])
+        user.round.epoch = self.epoch - 1
         user.begun += 1
         self._begin_next_phase(n)
 
@@ -209,20 +225,38 @@ class ReferenceEngine:
             if self.users[k].next_start_s <= now:
                 self._start_round(k)
 
-    def _decide(self) -> None:
-        answer = self.policy.allocate(self._observe())
-        before, self.allocation = self.allocation, answer or self._grants()
+    def _ask(self) -> None:
+        """Ask the policy; what it says holds at once, or after a fixed latency, except for the first."""
+        self.asked_meanwhile = self.ready_s < math.inf
+        if self.asked_meanwhile:
+            return
+        self.decided = self.policy.allocate(self._observe())
+        self.epoch += 1
+        latency = self.scenario.reallocation.decision_latency
+        if self.allocation is None or latency == "none":
+            self._put_in_force(self.decided)
+        else:
+            self.ready_s = self.now_s + latency
+
+    def _put_in_force(self, decided: Allocation | None) -> None:
+        self.ready_s = math.inf
+        before, self.allocation = self.allocation, decided or self._grants()
         for n, user in enumerate(self.users):
             if user.round and before and before.server[n] != self.allocation.server[n]:
                 self._hand_over(user, user.round, int(self.allocation.server[n]))
-        self.epoch += 1
 
     def _hand_over(self, user: User, r: Round, server: int) -> None:
-        """Move what the old server holds; nothing, if the user still trains by itself."""
+        """Move or lose what the old server holds; nothing, if the user still trains by itself."""
         self.handovers += 1
         r.handovers += 1
         r.server_last = server
         if user.phase is Phase.LOCAL:
+            return
+        if self.scenario.handover.mode == "restart":
+            r.restarts += not self._interrupted(user)  # what waits to start again has lost nothing
+            user.phase = Phase.LOCAL
+            self._begin_next_phase(r.user)
+            user.interrupted_until_s = self.now_s + self.scenario.handover.latency_s
             return
         received = r.phi * r.params * self.scenario.workload.bits_per_param
         held = {Phase.UPLINK: user.work - user.left, Phase.SERVER: received, Phase.DOWNLINK: user.left}
@@ -238,7 +272,11 @@ class ReferenceEngine:
         rounds = np.array([user.begun - (user.round is not None) for user in users])
         return Observation(
             time_s=self.now_s,
-            instance=world.snapshot(world.workload.users(rounds), gain(*links, np.array([self.now_s]))),
+            instance=world.snapshot(
+                world.workload.users(rounds),
+                gain(*links, np.array([self.now_s])),
+                world.downlink_share(*links, np.array([self.now_s])),
+            ),
             phase=frozen([user.phase for user in users], np.int8),
             remaining=frozen([user.left for user in users]),
             local_fraction=frozen([user.round.phi if user.round else math.nan for user in users]),

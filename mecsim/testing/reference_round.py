@@ -27,6 +27,8 @@ class Round:
     score_s: float = 0.0
     handovers: int = 0
     moved_bits: float = 0.0
+    restarts: int = 0
+    epoch: int = 0
     outcome: str = "unfinished"
 
 

@@ -55,9 +55,16 @@ class RayleighLinks:
         total: Complexes = unit_phasor(angle).sum(axis=-1) / np.sqrt(WAVES)
         return total
 
+    def coefficient_on_grid(self, users: Ints, servers: Ints, start_m: Floats, step_m: Floats) -> Complexes:
+        """Return h, (P, GRID), of P links along ways of equal steps; arguments as of ``power_on_grid``."""
+        wave = self.wave_rad_per_m[users, servers]
+        start = wave * start_m[:, None] + self.phase_rad[users, servers]
+        total: Complexes = complex_sum_on_grid(start, wave * step_m[:, None]) / np.sqrt(WAVES)
+        return total
+
     def power(self, users: Ints, servers: Ints, travelled_m: Floats) -> Floats:
         """Return the power gains |h|^2, of unit mean, of links S after travelled distances S."""
-        return _squared_magnitude(self.coefficient(users, servers, travelled_m))
+        return squared_magnitude(self.coefficient(users, servers, travelled_m))
 
     def power_on_grid(self, users: Ints, servers: Ints, start_m: Floats, step_m: Floats) -> Floats:
         """Return |h|^2, (P, GRID), of P links along ways of equal steps.
@@ -70,9 +77,10 @@ class RayleighLinks:
         """
         wave = self.wave_rad_per_m[users, servers]
         start = wave * start_m[:, None] + self.phase_rad[users, servers]
-        return _squared_magnitude(complex_sum_on_grid(start, wave * step_m[:, None])) / WAVES
+        return squared_magnitude(complex_sum_on_grid(start, wave * step_m[:, None])) / WAVES
 
 
-def _squared_magnitude(value: Complexes) -> Floats:
+def squared_magnitude(value: Complexes) -> Floats:
+    """Return ``|value|^2``."""
     squared: Floats = value.real**2 + value.imag**2
     return squared

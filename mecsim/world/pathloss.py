@@ -1,4 +1,4 @@
-"""Path loss laws, by name: distance and carrier in, dB out."""
+"""Path loss laws that distance alone decides, by name: distance and carrier in, dB out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from mecsim.scenario.radio import Channel, LogDistance
 from mecsim.system.arrays import Floats
 from mecsim.units import SPEED_OF_LIGHT_MPS
 
@@ -28,4 +29,26 @@ def free_space(distance_m: Floats, carrier_hz: float) -> Floats:
     return loss
 
 
+def log_distance(numbers: LogDistance) -> PathLoss:
+    """Return the law ``intercept + 10 exponent log10(d / reference)`` in dB, the same for every carrier.
+
+    Valid where its numbers were measured. Source: Rappaport (2002), "Wireless Communications", 4.9.
+    """
+
+    def law(distance_m: Floats, carrier_hz: float) -> Floats:
+        del carrier_hz
+        decades = np.log10(distance_m / numbers.reference_m)
+        loss: Floats = numbers.intercept_db + 10.0 * numbers.exponent * decades
+        return loss
+
+    return law
+
+
 PATH_LOSS: dict[str, PathLoss] = {"log_distance_128": log_distance_128, "free_space": free_space}
+
+
+def path_loss(channel: Channel) -> PathLoss:
+    """Return the law of a channel whose path loss does not know of line of sight."""
+    if channel.path_loss == "log_distance":
+        return log_distance(channel.log_distance)
+    return PATH_LOSS[channel.path_loss]

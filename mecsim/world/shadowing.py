@@ -42,9 +42,16 @@ class ShadowingFields:
     phase_rad: Floats
 
     @classmethod
-    def draw(cls, seed: int, servers: int, sigma_db: float, decorrelation_m: float) -> ShadowingFields:
-        """Draw the fields of ``servers`` servers, each from its own stream."""
-        drawn = [_draw_waves(stream(seed, Purpose.SHADOWING, m), decorrelation_m) for m in range(servers)]
+    def draw(
+        cls,
+        seed: int,
+        servers: int,
+        sigma_db: float,
+        decorrelation_m: float,
+        purpose: Purpose = Purpose.SHADOWING,
+    ) -> ShadowingFields:
+        """Draw the fields of ``servers`` servers, each from its own stream of a purpose."""
+        drawn = [_draw_waves(stream(seed, purpose, m), decorrelation_m) for m in range(servers)]
         return cls(sigma_db, frozen([wave for wave, _ in drawn]), frozen([phase for _, phase in drawn]))
 
     def at(self, servers: Ints, position_m: Floats) -> Floats:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from mecsim.rng import Purpose, stream
+from mecsim.scenario.distribution import Distribution
 from mecsim.scenario.schema import Scenario
 from mecsim.scenario.workload import Periodic, Poisson
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Users
 from mecsim.units import tflops_to_flops
+from mecsim.world.population import Population
 
 _CHUNK = 256
 _SMALLEST = 2.0**-54
@@ -24,24 +27,29 @@ class Workload:
     ----------
     scenario : Scenario
     seed : int
+    population : Population, optional
+        Who there is; drawn from the scenario and the seed by default.
     """
 
-    def __init__(self, scenario: Scenario, seed: int) -> None:
+    def __init__(self, scenario: Scenario, seed: int, population: Population | None = None) -> None:
         self._workload = scenario.workload
         self._seed = seed
-        users, count = scenario.users, scenario.users.count
-        cards = users.gpu_cards()
+        population = population or Population.draw(scenario, seed)
+        count = population.count
+        cards = _each(scenario, population, "gpu")
         peak = np.array([tflops_to_flops(card.peak_tflops) for card in cards])
         self.devices = {
-            "epochs": np.array(users.column("epochs")),
-            "gpu_count": np.array(users.column("gpu_count")),
-            "max_gpu_flops": peak * np.array(users.column("gpu_utilisation")),
+            "epochs": np.array(_each(scenario, population, "epochs"), dtype=np.float64),
+            "gpu_count": np.array(_each(scenario, population, "gpu_count"), dtype=np.float64),
+            "max_gpu_flops": peak * np.array(_each(scenario, population, "gpu_utilisation")),
             "kappa": np.array([card.board_power_w for card in cards]) / peak**3,
-            "max_power_w": np.array(users.column("max_power_w")),
+            "max_power_w": np.array(_each(scenario, population, "max_power_w"), dtype=np.float64),
         }
         draws = [stream(seed, Purpose.WORKLOAD_USER, n).random(2) for n in range(count)]
-        self._once = np.maximum(draws, _SMALLEST)
-        self.drawn_per_round = "round" in (self._workload.adapter_params.per, self._workload.token_bits.per)
+        self._once = np.maximum(np.array(draws).reshape(count, 2), _SMALLEST)
+        self._amounts = _amounts(scenario)
+        self._amount_of = population.kind % len(self._amounts)
+        self.drawn_per_round = any("round" in (size.per, data.per) for size, data in self._amounts)
         # A few chunks for every user: rounds are asked for nearly in order.
         self._chunk = lru_cache(maxsize=2 * count)(self._draw_chunk)
 
@@ -55,14 +63,24 @@ class Workload:
 
         t is ``flops_per_param_and_token * tokens``, MODEL.md section 3.
         """
-        w = self._workload
         once = self._once[users]
         fresh = once
         if self.drawn_per_round:
             pairs = zip(users.tolist(), rounds.tolist(), strict=True)
-            fresh = np.array([self._chunk(n, k // _CHUNK)[k % _CHUNK] for n, k in pairs])
-        adapter_params = w.adapter_params.ppf((fresh if w.adapter_params.per == "round" else once)[:, 0])
-        token_bits = w.token_bits.ppf((fresh if w.token_bits.per == "round" else once)[:, 1])
+            fresh = np.array([self._chunk(n, k // _CHUNK)[k % _CHUNK] for n, k in pairs]).reshape(-1, 2)
+        if len(self._amounts) == 1:
+            return self._amounts_at(0, once, fresh)
+        adapter_params, flops_per_param = np.empty(len(users)), np.empty(len(users))
+        kind = self._amount_of[users]
+        for k in range(len(self._amounts)):
+            here = kind == k
+            adapter_params[here], flops_per_param[here] = self._amounts_at(k, once[here], fresh[here])
+        return adapter_params, flops_per_param
+
+    def _amounts_at(self, kind: int, once: Floats, fresh: Floats) -> tuple[Floats, Floats]:
+        w, (size, data) = self._workload, self._amounts[kind]
+        adapter_params = size.ppf((fresh if size.per == "round" else once)[:, 0])
+        token_bits = data.ppf((fresh if data.per == "round" else once)[:, 1])
         return adapter_params, w.flops_per_param_and_token * token_bits / w.bits_per_token_id
 
     def arrivals_s(self, user: int, until_s: float) -> Floats:
@@ -91,3 +109,28 @@ class Workload:
     def _draw_chunk(self, user: int, chunk: int) -> Floats:
         rng = stream(self._seed, Purpose.WORKLOAD_ROUND, user, chunk)
         return np.maximum(rng.random((_CHUNK, 2)), _SMALLEST)
+
+
+def _amounts(scenario: Scenario) -> list[tuple[Distribution, Distribution]]:
+    """Return the laws of adapter size and token data of each class, or the one of all users."""
+    w = scenario.workload
+    if not scenario.users.classes:
+        return [(w.adapter_params, w.token_bits)]
+    kinds = scenario.users.classes
+    return [(kind.adapter_params or w.adapter_params, kind.token_bits or w.token_bits) for kind in kinds]
+
+
+def _each(scenario: Scenario, population: Population, name: str) -> list[Any]:
+    """Return the value of a key for each user.
+
+    Where the residents have a list of values, those who come later take them in turn. What a
+    user's class says goes before either.
+    """
+    value = getattr(scenario.users, name)
+    values = [value] * population.count
+    if isinstance(value, tuple):
+        values = [value[n % len(value)] for n in range(population.count)]
+    for n, kind in enumerate(population.kind.tolist()):
+        own = getattr(scenario.users.classes[kind], name) if scenario.users.classes else None
+        values[n] = values[n] if own is None else own
+    return values

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
 from mecsim.scenario.schema import Scenario
 from mecsim.system.arrays import Floats, Ints, frozen
+from mecsim.system.equations import shannon_rate
+from mecsim.system.ergodic import ergodic_rate
 from mecsim.system.instance import Instance, Score, Servers, Users, Weights
 from mecsim.units import SPEED_OF_LIGHT_MPS, db_to_linear, dbm_to_w, ghz_to_hz, mhz_to_hz, tflops_to_flops
 from mecsim.world.fading import RayleighLinks
-from mecsim.world.mobility import Trajectories
-from mecsim.world.pathloss import PATH_LOSS
-from mecsim.world.shadowing import ShadowingFields
+from mecsim.world.interference import Interference
+from mecsim.world.localmean import Link, LocalMean
+from mecsim.world.los import Bools
+from mecsim.world.mobility import Trajectories, replay_of
+from mecsim.world.outages import Conditions
+from mecsim.world.population import Population
+from mecsim.world.rician import DirectWave
 from mecsim.world.waves import GRID
 from mecsim.world.workload import Workload
 
 WINDOW_BLOCKS = GRID
 _PAIRS_AT_ONCE = 32
+_MOST_KEPT = 1_000_000
+
+OfLeg = Callable[[Ints, Ints, Ints, float], Floats]
 
 
 class World:
@@ -36,28 +48,64 @@ class World:
 
     def __init__(self, scenario: Scenario, seed: int) -> None:
         channel = scenario.channel
+        fading = channel.fading
         self.scenario = scenario
-        self.user_count = scenario.users.count
+        replayed = replay_of(scenario)
+        seen_s = None if replayed is None else (replayed.enters_s, replayed.leaves_s)
+        self.population = Population.draw(scenario, seed, seen_s)
+        self.conditions = Conditions.draw(scenario, seed)
+        self.user_count = self.population.count
         self.server_count = scenario.servers.count
-        self.block_s = channel.fading.block_s
+        self.block_s = fading.block_s
         self.window_s = WINDOW_BLOCKS * self.block_s
         self.servers = _servers(scenario)
-        self.server_position_m = frozen(scenario.servers.positions_m)
+        self.server_position_m = frozen(scenario.servers.sites_m)
         self.noise_w_per_hz = dbm_to_w(channel.noise_dbm_per_hz + channel.noise_figure_db)
-        self.workload = Workload(scenario, seed)
-        self.trajectories = Trajectories.draw(scenario, seed, scenario.duration_s + self.window_s)
-        self._path_loss = PATH_LOSS[channel.path_loss]
-        self._min_distance_m = channel.min_distance_m
-        self._carrier_hz = ghz_to_hz(channel.carrier_ghz)
-        self._shadowing: ShadowingFields | None = None
-        if channel.shadowing.sigma_db > 0:
-            self._shadowing = ShadowingFields.draw(
-                seed, self.server_count, channel.shadowing.sigma_db, channel.shadowing.decorrelation_m
-            )
+        self.workload = Workload(scenario, seed, self.population)
+        until_s = scenario.duration_s + self.window_s
+        self.trajectories = Trajectories.draw(scenario, seed, until_s, self.population, replayed)
+        self.rate = ergodic_rate if fading.model == "ergodic" else shannon_rate
+        self._local = LocalMean(channel, self.server_position_m, seed)
+        self._interference: Interference | None = None
+        if channel.interference.model == "full_buffer":
+            user_power_w = float(self.workload.devices["max_power_w"].mean())
+            place = self.server_position_m, self._local, self.noise_w_per_hz
+            self._interference = Interference(scenario, self.servers, user_power_w, *place)
+        wavelength_m = SPEED_OF_LIGHT_MPS / ghz_to_hz(channel.carrier_ghz)
+        self._ambient_mps = fading.ambient_hz * wavelength_m
         self._fading: RayleighLinks | None = None
-        if channel.fading.model == "rayleigh":
-            wavelength_m = SPEED_OF_LIGHT_MPS / self._carrier_hz
+        self._direct: DirectWave | None = None
+        if fading.model in ("rayleigh", "rician"):
             self._fading = RayleighLinks.draw(seed, self.user_count, self.server_count, wavelength_m)
+        if fading.direct_db is not None:
+            server_m, user_m = channel.heights_m or (0.0, 0.0)
+            self._direct = DirectWave(db_to_linear(fading.direct_db), wavelength_m, server_m - user_m)
+
+    @property
+    def moving(self) -> bool:
+        """Whether any gain changes with time."""
+        return self.trajectories.moving or self._ambient_mps > 0
+
+    @property
+    def interfered(self) -> bool:
+        """Whether cells disturb one another, so that gains are not the same both ways."""
+        return self._interference is not None
+
+    @cached_property
+    def _still_mean(self) -> Floats | None:
+        """Local means of all links (N, M) where they never change, and are not too many to keep."""
+        return None if self._changes else self._local_mean(*self._all_links(), np.array(0.0)).gain
+
+    @cached_property
+    def _still_gain(self) -> Floats | None:
+        return None if self._changes else self._gain(*self._all_links(), np.array(0.0))
+
+    @property
+    def _changes(self) -> bool:
+        return self.moving or self.user_count * self.server_count > _MOST_KEPT
+
+    def _all_links(self) -> tuple[Ints, Ints]:
+        return np.arange(self.user_count)[:, None], np.arange(self.server_count)[None, :]
 
     def block(self, times_s: Floats) -> Ints:
         """Return the index of the fading block that holds each time."""
@@ -77,19 +125,57 @@ class World:
 
     def mean_gain(self, users: Ints, servers: Ints, times_s: Floats) -> Floats:
         """Return path loss x shadowing as a linear power gain: the local mean, without fast fading."""
-        return self._mean_gain_at(servers, self.trajectories.position_m(users, self.block_start_s(times_s)))
+        if self._still_mean is not None:
+            return _looked_up(self._still_mean, users, servers, times_s)
+        return self._local_mean(users, servers, times_s).gain
+
+    def mean_gain_at(self, servers: Ints, position_m: Floats) -> Floats:
+        """Return the local mean between servers and any places, shapes S and S + (2,)."""
+        return self._local.at(servers, position_m).gain
+
+    def line_of_sight(self, users: Ints, servers: Ints, times_s: Floats) -> Bools | None:
+        """Return whether links have line of sight; None if the path loss does not tell."""
+        return self._local_mean(users, servers, times_s).clear
 
     def gain(self, users: Ints, servers: Ints, times_s: Floats) -> Floats:
         """Return the linear power gain of links at the fading block of each time."""
-        gain = self.mean_gain(users, servers, times_s)
+        if self._still_gain is not None:
+            return _looked_up(self._still_gain, users, servers, times_s)
+        return self._gain(users, servers, times_s)
+
+    def _gain(self, users: Ints, servers: Ints, times_s: Floats) -> Floats:
+        link = self._local_mean(users, servers, times_s)
         if self._fading is None:
-            return gain
-        travelled_m = self.trajectories.travelled_m(users, self.block_start_s(times_s))
-        return gain * self._fading.power(users, servers, travelled_m)
+            return link.gain
+        start_s = self.block_start_s(times_s)
+        travelled_m = self.trajectories.travelled_m(users, start_s) + self._ambient_mps * start_s
+        if self._direct is None:
+            return link.gain * self._fading.power(users, servers, travelled_m)
+        scattered = self._fading.coefficient(users, servers, travelled_m)
+        return link.gain * self._direct.power(scattered, link)
+
+    def downlink_share(self, users: Ints, servers: Ints, times_s: Floats) -> Floats:
+        """Return the factors that turn the gains, which are those upwards, into those downwards.
+
+        Where cells disturb one another, a gain is the channel's times what the interference leaves of it,
+        ``N0 / (N0 + I)``; see :class:`~mecsim.world.interference.Interference`.
+        """
+        if self._interference is None:
+            return np.ones(np.broadcast_shapes(np.shape(users), np.shape(servers), np.shape(times_s)))
+        position_m = self.trajectories.position_m(users, self.block_start_s(times_s))
+        left = self._interference.downlink(servers, position_m)
+        return np.asarray(left / self._interference.uplink[servers])
+
+    def all_downlink_shares(self, time_s: float) -> Floats | None:
+        """Return those factors of all links at one time, (N, M); None without interference."""
+        if self._interference is None:
+            return None
+        users, servers = np.arange(self.user_count)[:, None], np.arange(self.server_count)[None, :]
+        return self.downlink_share(users, servers, np.array(time_s))
 
     def all_gains(self, time_s: float, *, fading: bool) -> Floats:
         """Return the gains of all links at one time, shape (N, M), with or without fast fading."""
-        users, servers = np.arange(self.user_count)[:, None], np.arange(self.server_count)[None, :]
+        users, servers = self._all_links()
         return (self.gain if fading else self.mean_gain)(users, servers, np.array(time_s))
 
     def gain_window(self, users: Ints, servers: Ints, window: int) -> Floats:
@@ -98,19 +184,20 @@ class World:
         The same numbers as ``gain`` to rounding, many times faster. Window w holds the blocks
         from ``w * WINDOW_BLOCKS`` on; each link's row depends on the link and the window alone.
         """
-        gains = np.empty((len(users), WINDOW_BLOCKS))
-        for i in range(0, len(users), _PAIRS_AT_ONCE):
-            part = slice(i, i + _PAIRS_AT_ONCE)
-            self._fill_window(gains[part], users[part], servers[part], window)
-        return gains
+        return self._window(self._leg_gains, users, servers, window)
+
+    def downlink_window(self, users: Ints, servers: Ints, window: int) -> Floats:
+        """Return the factors of ``downlink_share`` of U links over one window, (U, WINDOW_BLOCKS)."""
+        return self._window(self._leg_downlink_shares, users, servers, window)
 
     def instance(self, time_s: float, rounds: Ints | None = None, *, fading: bool = True) -> Instance:
         """Return the snapshot at a time, of the given round of each user (the first by default)."""
         if rounds is None:
             rounds = np.zeros(self.user_count, dtype=np.int64)
-        return self.snapshot(self.workload.users(rounds), self.all_gains(time_s, fading=fading))
+        gain, share = self.all_gains(time_s, fading=fading), self.all_downlink_shares(time_s)
+        return self.snapshot(self.workload.users(rounds), gain, share)
 
-    def snapshot(self, users: Users, gain: Floats) -> Instance:
+    def snapshot(self, users: Users, gain: Floats, downlink_share: Floats | None = None) -> Instance:
         """Return an instance of this world's servers and objective for given users and gains."""
         objective = self.scenario.objective
         return Instance(
@@ -122,10 +209,12 @@ class World:
             weights=Weights(objective.delay_weight_per_s, objective.energy_weight_per_j),
             score_law=Score(objective.score_scale, objective.score_slope),
             name=self.scenario.name,
+            ergodic=self.scenario.channel.fading.model == "ergodic",
+            downlink_share=downlink_share,
         )
 
     def digest(self) -> str:
-        """Return a SHA-256 over positions, gains, work and arrivals sampled over the whole run."""
+        """Return a SHA-256 over positions, gains, work, arrivals and events sampled over the whole run."""
         times_s = np.linspace(0.0, self.scenario.duration_s, 17)
         users, servers = np.arange(self.user_count), np.arange(self.server_count)
         work = [self.workload.work(users, np.full(self.user_count, k)) for k in range(3)]
@@ -134,23 +223,35 @@ class World:
             self.position_m(users[:, None], times_s),
             self.gain(users[:, None, None], servers[None, :, None], times_s),
             self.gain_window(users, users % self.server_count, 1),
+            *(
+                [self.downlink_share(users[:, None, None], servers[None, :, None], times_s)]
+                if self.interfered
+                else []
+            ),
             *(column for pair in work for column in pair),
             *arrivals,
+            *([] if self.population.always else self.population.columns),
+            *(np.array([time_s, m, *value]) for time_s, m, value in self.conditions.changes()),
         ]
         return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()
 
-    def _mean_gain_at(self, servers: Ints, position_m: Floats) -> Floats:
-        away = position_m - self.server_position_m[servers]
-        loss_db = self._loss_db(away[..., 0], away[..., 1])
-        if self._shadowing is not None:
-            loss_db = loss_db + self._shadowing.at(servers, position_m)
-        return db_to_linear(-loss_db)
+    def _local_mean(self, users: Ints, servers: Ints, times_s: Floats) -> Link:
+        position_m = self.trajectories.position_m(users, self.block_start_s(times_s))
+        return self._heard_upwards(self._local.at(servers, position_m), servers)
 
-    def _loss_db(self, away_x_m: Floats, away_y_m: Floats) -> Floats:
-        distance_m = np.sqrt(away_x_m * away_x_m + away_y_m * away_y_m)
-        return self._path_loss(np.maximum(distance_m, self._min_distance_m), self._carrier_hz)
+    def _heard_upwards(self, link: Link, servers: Ints) -> Link:
+        if self._interference is None:
+            return link
+        return replace(link, gain=link.gain * self._interference.uplink[servers])
 
-    def _fill_window(self, gains: Floats, users: Ints, servers: Ints, window: int) -> None:
+    def _window(self, of_leg: OfLeg, users: Ints, servers: Ints, window: int) -> Floats:
+        values = np.empty((len(users), WINDOW_BLOCKS))
+        for i in range(0, len(users), _PAIRS_AT_ONCE):
+            part = slice(i, i + _PAIRS_AT_ONCE)
+            self._fill_window(values[part], of_leg, users[part], servers[part], window)
+        return values
+
+    def _fill_window(self, filled: Floats, of_leg: OfLeg, users: Ints, servers: Ints, window: int) -> None:
         first = window * WINDOW_BLOCKS
         start_s = first * self.block_s
         last_s = (first + WINDOW_BLOCKS - 1) * self.block_s
@@ -160,32 +261,43 @@ class World:
             # A way with a turn in the window is worked out for each leg as if it went on for ever.
             rows = np.flatnonzero(first_leg + turn <= last_leg)
             leg = first_leg[rows] + turn
-            values = self._leg_gains(users[rows], servers[rows], leg, start_s)
+            values = of_leg(users[rows], servers[rows], leg, start_s)
             if turn == 0:
-                gains[rows] = values
+                filled[rows] = values
                 continue
             begin = self.block(self.trajectories.legs.start_s[leg]) - first
             begin += (begin + first) * self.block_s < self.trajectories.legs.start_s[leg]
             later = np.arange(WINDOW_BLOCKS) >= begin[:, None]
-            gains[rows] = np.where(later, values, gains[rows])
+            filled[rows] = np.where(later, values, filled[rows])
+
+    def _leg_downlink_shares(self, users: Ints, servers: Ints, leg: Ints, start_s: float) -> Floats:
+        if self._interference is None:
+            return np.ones((len(users), WINDOW_BLOCKS))
+        legs = self.trajectories.legs
+        start_m = legs.start_m[leg] + legs.velocity_mps[leg] * (start_s - legs.start_s[leg])[:, None]
+        step_m = legs.velocity_mps[leg] * self.block_s
+        left = self._interference.downlink_on_grid(servers, start_m, step_m)
+        return np.asarray(left / self._interference.uplink[servers][:, None])
 
     def _leg_gains(self, users: Ints, servers: Ints, leg: Ints, start_s: float) -> Floats:
         legs = self.trajectories.legs
         since_s = start_s - legs.start_s[leg]
         start_m = legs.start_m[leg] + legs.velocity_mps[leg] * since_s[:, None]
-        step_m = legs.velocity_mps[leg] * self.block_s
-        away = start_m - self.server_position_m[servers]
-        blocks = np.arange(WINDOW_BLOCKS)
-        loss_db = self._loss_db(away[:, :1] + step_m[:, :1] * blocks, away[:, 1:] + step_m[:, 1:] * blocks)
-        if self._shadowing is not None:
-            loss_db += self._shadowing.on_grid(servers, start_m, step_m)
-        gains = db_to_linear(-loss_db)
-        if self._fading is not None:
-            travelled_m = legs.travelled_m[leg] + legs.speed_mps[leg] * since_s
-            gains *= self._fading.power_on_grid(
-                users, servers, travelled_m, legs.speed_mps[leg] * self.block_s
-            )
-        return gains
+        link = self._local.on_grid(servers, start_m, legs.velocity_mps[leg] * self.block_s)
+        link = self._heard_upwards(link, servers[:, None])
+        if self._fading is None:
+            return link.gain
+        travelled_m = legs.travelled_m[leg] + legs.speed_mps[leg] * since_s + self._ambient_mps * start_s
+        step_m = (legs.speed_mps[leg] + self._ambient_mps) * self.block_s
+        if self._direct is None:
+            return link.gain * self._fading.power_on_grid(users, servers, travelled_m, step_m)
+        scattered = self._fading.coefficient_on_grid(users, servers, travelled_m, step_m)
+        return link.gain * self._direct.power(scattered, link)
+
+
+def _looked_up(table: Floats, users: Ints, servers: Ints, times_s: Floats) -> Floats:
+    found: Floats = table[tuple(np.broadcast_arrays(users, servers, times_s)[:2])]
+    return found
 
 
 def _servers(scenario: Scenario) -> Servers:

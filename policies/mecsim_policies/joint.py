@@ -6,13 +6,13 @@ largest delay couples them. Here one Newton method moves all of them, inside Din
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import numpy as np
 
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats
-from mecsim.system.instance import Instance, Users
+from mecsim.system.instance import Instance
 from mecsim_policies.dashf.resources import Compared, compare, solve
 from mecsim_policies.dashf.run import Point
 from mecsim_policies.dashf.shares import OWN, PHI, UP, Price, ShareProblem
@@ -49,8 +49,7 @@ def joint_step(instance: Instance, allocation: Allocation) -> Allocation:
         return allocation
     if heard.all():
         return _better_of(instance, allocation)
-    chosen = {field.name: getattr(instance.users, field.name)[heard] for field in fields(Users)}
-    part = replace(instance, users=Users(**chosen), gain=instance.gain[heard])
+    part = instance.of_users(heard)
     own = Allocation(allocation.server[heard], *(column[heard] for column in allocation.columns))
     found = _better_of(part, own)
     if found is own:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mecsim.policy import Observation, Phase
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Ints
-from mecsim.system.instance import Instance, Users
+from mecsim.system.instance import Instance
 from mecsim_policies.baselines import equal_split, strongest_server
 
 
@@ -61,8 +61,7 @@ class Participants:
             start = only(current, users)
         instance = whole
         if users.size < whole.user_count:
-            chosen = {field.name: getattr(whole.users, field.name)[users] for field in fields(Users)}
-            instance = replace(whole, users=Users(**chosen), gain=whole.gain[users])
+            instance = whole.of_users(users)
         return cls(users, instance, allowed[users], start)
 
     def among_all(self, observation: Observation, own: Allocation) -> Allocation:
@@ -90,7 +89,6 @@ class Participants:
         ):
             everyone[self.users] = part
         return Allocation(server, phi, columns[0], power_w, columns[1], own_flops, columns[2])
-
 
     def strongest(self) -> Ints:
         """Return the allowed server with the largest gain for each, shape (K,)."""

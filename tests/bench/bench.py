@@ -22,6 +22,7 @@ from mecsim.engine.clock import Clock, Kind
 from mecsim.engine.simulation import Simulation
 from mecsim.scenario.schema import Scenario
 from mecsim.testing.reference_engine import ReferenceEngine
+from mecsim.world.knowledge import Knowledge
 from mecsim.world.world import World
 
 SCENARIO = """
@@ -119,7 +120,7 @@ def shares() -> None:
     began = time.perf_counter()
     with (
         stopwatch(World, "gain_window", spent),
-        stopwatch(World, "all_gains", spent),
+        stopwatch(Knowledge, "gains", spent),
         stopwatch(Nearest, "allocate", spent),
     ):
         Simulation(case, Nearest(), 1).run()
@@ -132,7 +133,7 @@ def shares() -> None:
     print("\nWhere 100 users x 600 s go (one run, seconds and share)")
     parts = [
         (f"fading windows ({rows:,} rows of 512 blocks)", spent["gain_window"]),
-        ("gains for observations", spent["all_gains"]),
+        ("gains for observations", spent["gains"]),
         ("policy", spent["allocate"]),
         (f"SimPy ({events:,} empty events, measured apart)", simpy_s),
     ]

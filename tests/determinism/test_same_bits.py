@@ -15,14 +15,18 @@ import numpy as np
 import pytest
 
 import mecsim.engine.simulation as simulation_module
-from mecsim.engine.clock import Clock
+from mecsim.engine.clock import Clock, Kind
 from mecsim.engine.simulation import Simulation
 from mecsim.registry import list_policies, make_policy
 from mecsim.rng import Purpose, stream
 from mecsim.world.world import World
 
 SEEDS = range(6)
-NAMES = [entry.name for entry in list_policies() if not entry.error]
+NAMES = [
+    entry.name
+    for entry in list_policies()
+    if not entry.error and entry.name not in ("exhaustive", "dashf-reference")  # slow, and refuse
+]
 
 
 @pytest.fixture
@@ -147,17 +151,19 @@ def test_a_policy_that_draws_random_numbers_changes_no_others_numbers(moving, ra
 
 
 class BackwardsClock(Clock):
-    """A clock that starts its processes in the reverse of the order in which they were made."""
+    """A clock that starts the processes made at one instant in the reverse of that order."""
 
     made = ()
 
     def process(self, generator):
+        if not self.made:
+            self.call_at(self.now, Kind.EPOCH, 1 << 31, self._start)
         self.made = (generator, *self.made)
 
-    def run(self, until=None):
-        for generator in self.made:
+    def _start(self):
+        made, self.made = self.made, ()
+        for generator in made:
             super().process(generator)
-        return super().run(until)
 
 
 @pytest.mark.parametrize("mode", ["synchronous", "periodic", "continuous"])

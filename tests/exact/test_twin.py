@@ -13,16 +13,31 @@ import numpy as np
 import pytest
 
 import mecsim.engine.service as service_module
+from mecsim.engine.books import Books
 from mecsim.engine.radio import RadioWindow
 from mecsim.engine.round import RoundLog
 from mecsim.engine.service import FluidService
 from mecsim.engine.simulation import Simulation
 from mecsim.errors import MecsimError
+from mecsim.system.equations import shannon_rate
 from mecsim.testing.reference_engine import ReferenceEngine
+from mecsim.world.world import World
 
 PHASES = ("local", "uplink", "server", "downlink")
 RELATIVE = 1e-9
 SEEDS = range(40)
+STILL = {"users.mobility": {"model": "static"}}
+CHANNELS = {
+    "urban micro, direct wave": {"channel.path_loss": "umi", "channel.fading.model": "rician"},
+    "ergodic": {"channel.fading.model": "ergodic"},
+    "ergodic, nobody moves": {"channel.fading.model": "ergodic"} | STILL,
+    "nobody moves but the surroundings": {"channel.fading.ambient_hz": 3.0} | STILL,
+    "interference": {"channel.interference": {"model": "full_buffer", "activity": 0.7}},
+    "interference, nobody moves": {"channel.interference.model": "full_buffer"} | STILL,
+    "rounds set back by handovers": {"handover.mode": "restart"},
+    "decisions that take a while": {"reallocation.decision_latency": 0.77},
+    "decisions that take long": {"reallocation.decision_latency": 4.3},
+}
 
 
 def expected_rows(rounds):
@@ -40,7 +55,7 @@ def expected_rows(rounds):
         table[f"{phase}_j"] = [r.energy_j[i] for r in rounds]
     for name in ("start_s", "wait_s", "stall_s", "interruption_s", "moved_bits"):
         table[name] = [getattr(r, name) for r in rounds]
-    for name in ("server_first", "server_last", "handovers"):
+    for name in ("server_first", "server_last", "handovers", "restarts", "epoch"):
         table[name] = [getattr(r, name) for r in rounds]
     table["score"] = [
         r.score_s / delay if delay else np.nan for r, delay in zip(rounds, table["delay_s"], strict=True)
@@ -84,28 +99,32 @@ def assert_same_sight(seen, expected):
         np.testing.assert_allclose(
             got.remaining, want.remaining, rtol=1e-7, atol=1e-9 * (1 + want.remaining.max())
         )
-        np.testing.assert_allclose(got.instance.gain, want.instance.gain, rtol=RELATIVE)
+        for name in ("gain", "downlink_gain"):
+            np.testing.assert_allclose(
+                getattr(got.instance, name), getattr(want.instance, name), rtol=RELATIVE
+            )
         np.testing.assert_array_equal(got.instance.users.flops_per_param, want.instance.users.flops_per_param)
         np.testing.assert_array_equal(got.instance.users.adapter_params, want.instance.users.adapter_params)
 
 
 @pytest.fixture(scope="module")
 def twin(draw_scenario, random_policy):
-    """Return a function from a seed to scenario, twin after its run, its rows, what its policy saw."""
+    """Return a function from seed and channel to scenario, twin after its run, rows, what its policy saw."""
     done = {}
 
-    def run(seed):
-        if seed not in done:
-            scenario, policy = draw_scenario(seed, moving=True), Watched(random_policy(seed))
+    def run(seed, channel=""):
+        if (seed, channel) not in done:
+            scenario = draw_scenario(seed, moving=True, changes=CHANNELS.get(channel))
+            policy = Watched(random_policy(seed))
             engine = ReferenceEngine(scenario, policy, seed)
-            done[seed] = scenario, engine, expected_rows(engine.run()), policy.seen
-        return done[seed]
+            done[seed, channel] = scenario, engine, expected_rows(engine.run()), policy.seen
+        return done[seed, channel]
 
     return run
 
 
-def compare_engine(twin, random_policy, seed):
-    scenario, reference, expected, sight = twin(seed)
+def compare_engine(twin, random_policy, seed, channel=""):
+    scenario, reference, expected, sight = twin(seed, channel)
     policy = Watched(random_policy(seed))
     record = Simulation(scenario, policy, seed).run()
     assert_same_rounds(record.rounds, expected)
@@ -116,9 +135,42 @@ def compare_engine(twin, random_policy, seed):
     assert record.counts["epochs"] == reference.epoch
 
 
+def stand_still(world):
+    world._ambient_mps = 0.0
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_round_in_a_moving_world(twin, random_policy, seed):
     compare_engine(twin, random_policy, seed)
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_every_round_on_other_channels(twin, random_policy, channel):
+    for seed in (4, 11, 17):
+        compare_engine(twin, random_policy, seed, channel)
+    restarts = sum(twin(seed, channel)[2]["restarts"].sum() for seed in (4, 11, 17))
+    assert (restarts > 0) == ("set back" in channel)
+
+
+@pytest.mark.parametrize(
+    ("bug", "channel", "patched"),
+    [
+        ("the rate of the mean gain", "ergodic", lambda world: setattr(world, "rate", shannon_rate)),
+        ("a world taken to stand", "nobody moves but the surroundings", stand_still),
+        ("upwards as downwards", "interference", lambda world: setattr(world, "_interference", None)),
+    ],
+)
+def test_a_bug_of_a_channel_is_noticed(twin, random_policy, monkeypatch, bug, channel, patched):
+    built = World.__init__
+
+    def build(world, *args):
+        built(world, *args)
+        patched(world)
+
+    expected = twin(4, channel)
+    monkeypatch.setattr(World, "__init__", build)
+    with pytest.raises(AssertionError):
+        compare_engine(lambda *_: expected, random_policy, 4)
 
 
 def test_the_worlds_hold_what_they_are_for(twin):
@@ -197,6 +249,6 @@ def test_a_bug_is_noticed(twin, random_policy, monkeypatch, bug):
 
 def test_a_transfer_that_ends_with_its_block_is_noticed(twin, random_policy, monkeypatch):
     monkeypatch.setattr(RadioWindow, "time_of", end_of_block)
-    monkeypatch.setattr(FluidService, "_check_all_served", lambda *_: None)
+    monkeypatch.setattr(Books, "_check_all_served", lambda *_: None)
     with pytest.raises(AssertionError):
         compare_engine(twin, random_policy, 3)

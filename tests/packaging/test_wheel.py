@@ -156,6 +156,16 @@ def test_a_policy_of_the_wheel_runs(installed, cwd):
     assert (manifest.parent / "rounds.parquet").stat().st_size > 0
 
 
+def test_a_scenario_finds_its_files_in_the_wheel(installed, tmp_path):
+    """Mutant: a trace or a file of positions looked for in the present folder, or left out of the wheel."""
+    for name in ("sumo-trace", "gpx-walk"):
+        shorter = ("--set", "duration_s=20", "--set", "warmup_s=0")
+        run_it = ("mecsim", "run", name, "--policy", "nearest", *shorter, "--out", f"written-{name}")
+        done = installed.run(*run_it, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert list((tmp_path / f"written-{name}").rglob("positions.parquet"))
+
+
 def test_the_foreign_package_is_a_real_trap(installed, folder_with_policies):
     done = installed.run("python", "-c", "import policies", cwd=folder_with_policies)
     assert done.returncode == 1

@@ -12,7 +12,7 @@ from mecsim.errors import ScenarioError
 from mecsim.scenario.keys import keys_of
 from mecsim.scenario.load import load_scenario
 from mecsim.scenario.schema import Scenario
-from mecsim.scenario.shipped import shipped
+from mecsim.scenario.shipped import shipped, shipped_files
 
 many = settings(max_examples=150, deadline=None)
 
@@ -116,6 +116,8 @@ amounts = (
     | st.fixed_dictionaries({"choice": st.lists(positive, min_size=1, max_size=5)})
     | st.tuples(positive, positive).map(lambda pair: {"uniform": sorted(pair)})
 )
+PARK = str(shipped_files()["gpx-walk"].parent / "traces" / "park.gpx")
+speeds = st.tuples(positive, positive).map(lambda pair: [min(value, 400) for value in sorted(pair)])
 good = st.fixed_dictionaries(
     {},
     optional={
@@ -125,9 +127,28 @@ good = st.fixed_dictionaries(
         "servers.gpu": st.sampled_from(["H100-bf16", {"peak_tflops": 1, "board_power_w": 2, "name": "mine"}]),
         "users.count": st.integers(1, 1000),
         "users.gpu_utilisation": st.floats(0.01, 1),
-        "users.mobility": st.tuples(positive, positive)
-        .map(lambda pair: [min(value, 400) for value in sorted(pair)])
-        .map(lambda pair: {"model": "random_waypoint", "speed_mps": pair}),
+        "users.mobility": st.one_of(
+            speeds.map(lambda pair: {"model": "random_waypoint", "speed_mps": pair}),
+            speeds.map(lambda pair: {"model": "manhattan", "street_spacing_m": 90, "speed_mps": pair}),
+            speeds.map(
+                lambda pair: {
+                    "model": "gauss_markov",
+                    "memory": 0.5,
+                    "mean_speed_mps": pair[0],
+                    "sigma_mps": 1,
+                }
+            ),
+            speeds.map(
+                lambda pair: {
+                    "model": "group",
+                    "groups": 3,
+                    "radius_m": 9,
+                    "speed_mps": pair,
+                    "member_speed_mps": [1, 2],
+                }
+            ),
+            st.floats(0, 1000).map(lambda s: {"model": "trace", "file": PARK, "start_s": s}),
+        ),
         "workload.adapter_params": amounts,
         "workload.token_bits": amounts,
         "workload.rounds": st.sampled_from([{"mode": "poisson", "rate_per_s": 0.5}, {"mode": "synchronous"}]),

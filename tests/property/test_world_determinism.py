@@ -4,6 +4,7 @@ More users or servers leave the bits of the others alone; a longer run leaves th
 a fresh process agrees. The mutants draw from one generator in the order of need.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -27,6 +28,7 @@ ROUNDS = {
     "periodic": {"mode": "periodic", "period_s": 17.0},
 }
 TIMES_S = np.linspace(0.0, 599.0, 60)
+PAIRS = np.arange(5), np.arange(5) % 2
 
 
 def world(seed=7, **changes):
@@ -77,6 +79,18 @@ def test_d5_a_standing_user_more_far_away_changes_nothing():
     check_same(seen(five, 5, 2), seen(six, 5, 2))
 
 
+def test_d5_more_users_change_nothing_on_a_channel_with_everything():
+    channel = {
+        "path_loss": "umi",
+        "shadowing": {"sigma_db": 4.0, "nlos_sigma_db": 7.82, "decorrelation_m": 10.0},
+        "fading": {"model": "rician", "ambient_hz": 2.0},
+        "interference": {"model": "full_buffer"},
+    }
+    few, many = world(channel=channel), world(channel=channel, users__count=11)
+    check_same(seen(few, 5, 2), seen(many, 5, 2))
+    check_same([few.downlink_window(*PAIRS, 3)], [many.downlink_window(*PAIRS, 3)])
+
+
 def test_d5_rejects_one_generator_for_all():
     def drawn(users):
         rng = np.random.default_rng(7)
@@ -125,6 +139,11 @@ CHANGES = {
     "token data": {"workload.token_bits": {"exponential": 3.0001e6, "per": "round"}},
     "arrivals": {"workload.rounds": {"mode": "poisson", "rate_per_s": 0.3}},
     "block": {"channel.fading.block_s": 0.0101},
+    "line of sight": {"channel.path_loss": "uma"},
+    "direct wave": {"channel.fading.model": "rician"},
+    "surroundings": {"channel.fading.ambient_hz": 0.1},
+    "interference": {"channel.interference.model": "full_buffer"},
+    "mast": {"channel.server_height_m": 20.0},
     "server": {"servers.positions_m": [[100.0, 100.0], [300.0, 100.001]]},
 }
 
@@ -191,3 +210,37 @@ def test_gain_and_position_have_the_same_bits_in_any_order_and_shape(data):
 @cache
 def _asked():
     return world()
+
+
+# --- the other ways of moving
+
+WAYS = {
+    "gauss_markov": {"model": "gauss_markov", "memory": 0.9, "mean_speed_mps": 5.0, "sigma_mps": 2.0},
+    "manhattan": {"model": "manhattan", "street_spacing_m": 45.0, "speed_mps": [2, 12], "pause_s": [0, 9]},
+    "group": {
+        "model": "group", "groups": 2, "radius_m": 20.0, "speed_mps": [1, 9], "member_speed_mps": [1, 2],
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_more_users_or_a_longer_run_leave_the_ways_of_the_others_alone(way):
+    """D5 and D7. Mutants: group centres numbered by who came first; draws that depend on the horizon."""
+    base = seen(world(users__mobility=WAYS[way]), 5, 2, 300.0)
+    check_same(base, seen(world(users__mobility=WAYS[way], users__count=12), 5, 2, 300.0))
+    check_same(base, seen(world(users__mobility=WAYS[way], duration_s=900.0), 5, 2, 300.0))
+
+
+def test_the_other_ways_are_the_same_in_a_fresh_process():
+    """D1, and each way is another world."""
+    code = (
+        "import json, sys; from mecsim import load_scenario; from mecsim.world.world import World;"
+        "print(*(World(load_scenario(sys.argv[1]).with_changes({'users.mobility': way}), 7).digest()"
+        " for way in json.loads(sys.argv[2])))"
+    )
+    command = [sys.executable, "-c", code, str(PATH), json.dumps(list(WAYS.values()))]
+    environment = os.environ | {"PYTHONHASHSEED": "99"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    here = [world(users__mobility=way).digest() for way in WAYS.values()]
+    assert done.stdout.split() == here
+    assert len(set(here)) == len(WAYS)

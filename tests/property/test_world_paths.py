@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mecsim.scenario.mobility import RandomWaypoint
-from mecsim.world.mobility import Trajectories, random_waypoint
+from mecsim.scenario.mobility import GaussMarkov, Group, Manhattan, RandomWaypoint
+from mecsim.world.mobility import Trajectories, way_of
 
 LAW = settings(max_examples=60, deadline=None, derandomize=True)
 UNTIL_S, USERS, SIZE_M = 2000.0, 12, np.array([300.0, 170.0])
@@ -16,13 +16,18 @@ MODELS = {
     "long stops": RandomWaypoint(speed_mps=(1.0, 30.0), pause_s=(10.0, 100.0)),
     "one speed": RandomWaypoint(speed_mps=(10.0, 10.0)),
     "crawling": RandomWaypoint(speed_mps=(1e-3, 40.0), pause_s=(1e-3, 1e-3)),
+    "Gauss-Markov": GaussMarkov(memory=0.7, mean_speed_mps=8.0, sigma_mps=5.0, step_s=3.7),
+    "Gauss-Markov, straight": GaussMarkov(memory=1.0, mean_speed_mps=30.0, sigma_mps=5.0, step_s=40.0),
+    "Manhattan": Manhattan(street_spacing_m=70.0, speed_mps=(3.0, 15.0), pause_s=(0.0, 9.0)),
+    "one street": Manhattan(street_spacing_m=200.0, speed_mps=(10.0, 20.0)),
+    "groups": Group(groups=3, radius_m=25.0, speed_mps=(1.0, 9.0), member_speed_mps=(0.5, 2.0)),
 }
 
 
 @pytest.fixture(scope="module", params=MODELS)
 def ways(request):
     model = MODELS[request.param]
-    return Trajectories.join([random_waypoint(model, SIZE_M, 5, n, UNTIL_S) for n in range(USERS)])
+    return Trajectories.join([way_of(model, SIZE_M, 5, n, UNTIL_S) for n in range(USERS)])
 
 
 def legs_of(ways, user):
@@ -94,7 +99,7 @@ def test_r4_rejects_a_length_that_cuts_the_turns(ways):
 @LAW
 @given(data=st.data(), model=st.sampled_from(sorted(MODELS)))
 def test_r4_position_has_the_same_bits_however_it_is_asked(data, model):
-    ways = Trajectories.join([random_waypoint(MODELS[model], SIZE_M, 9, n, 200.0) for n in range(4)])
+    ways = Trajectories.join([way_of(MODELS[model], SIZE_M, 9, n, 200.0) for n in range(4)])
     turns = st.sampled_from(ways.legs.start_s[ways.legs.start_s <= 200.0].tolist())
     times_s = np.array(data.draw(st.lists(st.floats(0.0, 200.0) | turns, min_size=1, max_size=40)))
     users = np.array(data.draw(st.lists(st.integers(0, 3), min_size=len(times_s), max_size=len(times_s))))
@@ -133,3 +138,24 @@ def test_r4_rejects_integration_slot_by_slot(ways):
     assert np.array_equal(right[0], ways.position_m(np.array(0), tenths)[::10])
     assert np.abs(coarse - right).max() > 1e-3
     assert not np.array_equal(fine, coarse[0])
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_longer_way_begins_like_a_shorter_one(model):
+    """D7. Mutant: draws that depend on how long the way is."""
+    times_s, users = np.linspace(0.0, 150.0, 400), np.arange(USERS)[:, None]
+    short, long = (
+        Trajectories.join([way_of(MODELS[model], SIZE_M, 5, n, until_s) for n in range(USERS)])
+        for until_s in (150.0, UNTIL_S)
+    )
+    assert np.array_equal(short.position_m(users, times_s), long.position_m(users, times_s))
+    assert np.array_equal(short.travelled_m(users, times_s), long.travelled_m(users, times_s))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_user_keeps_its_way_whoever_else_there_is(model):
+    """D5, and another seed or user gives another way."""
+    assert np.array_equal(*(way_of(MODELS[model], SIZE_M, 5, 7, 90.0).start_m for _ in range(2)))
+    one = way_of(MODELS[model], SIZE_M, 5, 7, 90.0).start_m[0]
+    assert not np.array_equal(one, way_of(MODELS[model], SIZE_M, 6, 7, 90.0).start_m[0])
+    assert not np.array_equal(one, way_of(MODELS[model], SIZE_M, 5, 8, 90.0).start_m[0])

@@ -26,13 +26,17 @@ COMMANDS = (
     "compare",
     "demo",
     "paper",
+    "promise",
+    "recovery",
     "solve",
     "policies",
     "validate",
     "explain",
     "scenarios",
+    "map",
     "new",
     "schema",
+    "trace",
 )
 SOLUTION = [
     "policy", "scr", "score", "delay_s", "energy_j", "server", "local_fraction", "bandwidth_hz",
@@ -102,11 +106,11 @@ else:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS[:-1], "trace info"])
 def test_every_command_has_help_with_an_example_and_quiet(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([command, "--help"]) == 0
+    assert main([*command.split(), "--help"]) == 0
     text = capsys.readouterr().out
     assert f"Example: mecsim {command}" in text
     assert "--quiet" in text

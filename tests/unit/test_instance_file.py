@@ -1,13 +1,15 @@
 """Instance files: what is read is what stands there, and what is written is read back to the bit."""
 
 import json
-from dataclasses import fields
+import re
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mecsim import Instance, load_instance
+from mecsim.errors import InstanceError
 from mecsim.system.instance import Servers, Users
 from mecsim.system.instance_file import instance_to_json
 
@@ -68,3 +70,31 @@ def test_awkward_numbers_keep_their_bits(tmp_path):
     assert bits(load_instance(path)) == bits(instance)
     rounded = json.loads(path.read_text("utf-8"), parse_float=lambda text: float(f"{float(text):.15g}"))
     assert rounded["gain"] != gain.tolist()
+
+
+def test_gains_of_one_way_and_mean_rates_are_written_and_read(tmp_path):
+    path = tmp_path / "both.json"
+    plain = load_instance(INSTANCES / "n6m2.json")
+    share = np.linspace(0.1, 0.9, 12).reshape(6, 2)
+    written = replace(plain, ergodic=True, downlink_share=share)
+    path.write_text(instance_to_json(written), "utf-8")
+    read = load_instance(path)
+    assert read.ergodic is True
+    assert np.array_equal(read.downlink_gain, plain.gain * share)
+    assert not {"ergodic", "downlink_share"} & set(json.loads(instance_to_json(plain)))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"ergodic": 1}, "ergodic = 1: must be true or false"),
+        ({"downlink_share": [[1.0, 1.0]]}, "downlink_share: the shape is (1, 2), must be (6, 2)"),
+        ({"downlink_share": [[-1, 1]] * 6}, "downlink_share[0][0] = -1: must be >= 0"),
+        ({"downlink_share": 3}, "downlink_share must be a list of lists of numbers"),
+    ],
+)
+def test_wrong_gains_of_one_way(tmp_path, change, said):
+    path = tmp_path / "wrong.json"
+    path.write_text(json.dumps(SMALL | change), "utf-8")
+    with pytest.raises(InstanceError, match=re.escape(said)):
+        load_instance(path)

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 
 from mecsim import load_scenario
+from mecsim.errors import ScenarioError
 from mecsim.scenario.mobility import RandomWaypoint
 from mecsim.world.mobility import Legs, Trajectories, mean_leg_m, random_waypoint
+from mecsim.world.mobility.gauss_markov import mirrored
+from mecsim.world.mobility.legs import sum_of
+from mecsim.world.mobility.manhattan import StreetGrid, turn_law
 
 SCENARIO = load_scenario(Path(__file__).resolve().parents[1] / "data" / "world.toml")
 SIZE_M = np.array([400.0, 200.0])
@@ -128,3 +132,81 @@ def test_the_mean_leg_of_a_strip_is_a_third_of_its_length(width_m):
     """Mutant: a formula whose large terms cancel, and leave nothing right in a narrow area."""
     assert mean_leg_m(np.array([30_000.0, width_m])) == pytest.approx(10_000.0, rel=1e-6)
     assert mean_leg_m(np.array([width_m, 30_000.0])) == pytest.approx(10_000.0, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"model": "gauss_markov", "memory": 0.5, "mean_speed_mps": 5, "sigma_mps": 3},
+            "sigma_mps = 3: mean_speed_mps + 5 sigma_mps must be at most 10, ten widths a second",
+        ),
+        (
+            {"model": "manhattan", "street_spacing_m": 3, "speed_mps": [1, 2]},
+            "street_spacing_m = 3: must be at most 2, the longer side of the area",
+        ),
+        (
+            {
+                "model": "manhattan",
+                "street_spacing_m": 1,
+                "speed_mps": [1, 2],
+                "turn_probabilities": [0.5, 0.5, 0.5],
+            },
+            "turn_probabilities = [0.5, 0.5, 0.5]: must have the sum 1, has 1.5",
+        ),
+        (
+            {"model": "group", "groups": 1, "radius_m": 0.5, "speed_mps": [1, 2], "member_speed_mps": [1, 2]},
+            "radius_m = 0.5: must be at most 0.45, 0.45 of the shorter side of the area",
+        ),
+    ],
+)
+def test_ways_that_do_not_fit_the_area_are_refused(changes, told):
+    small = {"area.size_m": [2, 1], "servers.positions_m": [[0, 0]], "users.mobility": changes}
+    with pytest.raises(ScenarioError) as caught:
+        SCENARIO.with_changes(small)
+    assert [line.split("users.mobility.")[1] for line in caught.value.problems] == [told]
+
+
+def test_a_street_grid_lies_in_the_middle_of_the_area():
+    grid = StreetGrid.of(70.0, np.array([300.0, 140.0]))
+    assert grid.blocks == (4, 2)
+    assert grid.point_m(np.array([[0, 0], [4, 2]])).tolist() == [[10, 0], [290, 140]]
+    blocks = [grid.directed_block(i) for i in range(grid.directed_blocks)]
+    assert len(set(blocks)) == len(blocks) == 2 * (4 * 3 + 2 * 5)
+    assert all(grid.exists(*block) for block in blocks)
+    assert StreetGrid.of(0.1, np.array([0.3, 0.1])).blocks == (3, 1)  # 0.3 / 0.1 is less than 3
+
+
+@pytest.mark.parametrize(
+    ("ways", "law"),
+    [
+        ((True, True, True), [0.6, 0.9, 0.9, 1.0]),
+        ((True, False, True), [0.5, 0.5, 0.5, 1.0]),
+        ((False, True, True), [0.0, 0.5, 0.5, 1.0]),
+        ((False, True, False), [0.0, 1.0, 1.0, 1.0]),
+        ((False, False, False), [0.0, 0.0, 1.0, 1.0]),
+    ],
+)
+def test_the_law_of_turns(ways, law):
+    assert turn_law(ways, (0.6, 0.3, 0.1)) == pytest.approx(law)
+
+
+def test_a_mirror_sends_back_by_hand():
+    """From x = 8 at 4 m/s in an area of 10 m: the border after 0.5 s, back at the other side 2.5 s later."""
+    start_s, start_m = np.array([0.0, 6.0]), np.array([[8.0, 5.0], [32.0, 5.0]])
+    velocity = np.array([[4.0, 0.0], [0.0, 1.0]])
+    ways = Trajectories.join([mirrored(start_s, start_m, velocity, np.array([10.0, 10.0]))])
+    times_s = np.array([0.0, 0.5, 1.0, 3.0, 4.0, 6.0, 7.0])
+    place = ways.position_m(np.array(0), times_s)
+    np.testing.assert_allclose(place[:, 0], [8, 10, 8, 0, 4, 8, 8], atol=1e-12)
+    np.testing.assert_allclose(place[:, 1], [5, 5, 5, 5, 5, 5, 6], atol=1e-12)
+    np.testing.assert_allclose(ways.travelled_m(np.array(0), times_s), [0, 2, 4, 12, 16, 24, 25], atol=1e-12)
+
+
+def test_the_sum_of_two_ways():
+    one = way((0.0, 0.0, 0.0, 1.0, 0.0), (4.0, 4.0, 0.0, 0.0, 2.0))
+    other = way((0.0, 10.0, 10.0, 0.0, 0.0), (1.0, 10.0, 10.0, -1.0, 0.0))
+    total = Trajectories.join([sum_of(one, other)])
+    place = total.position_m(np.array(0), np.array([0.0, 1.0, 3.0, 5.0]))
+    assert place.tolist() == [[10, 10], [11, 10], [11, 10], [10, 12]]
+    assert total.travelled_m(np.array(0), np.array(3.0)) == 1.0

@@ -41,6 +41,12 @@ class Needs:
 def make(alpha=2.0):
     return Mine(alpha)
 
+class Around:
+    def __init__(self, policy="gucaa:local_fraction=0.25"):
+        self.policy = policy
+    def allocate(self, observation):
+        return self.policy.allocate(observation)
+
 not_callable = 3
 """
 
@@ -91,6 +97,10 @@ def test_every_shipped_policy_is_listed_with_a_summary_and_where_it_is_from():
         ("p:x = 'a b' , y = text", "p", {"x": "a b", "y": "text"}),
         ("c:/folder/mine.py:Mine", "c:/folder/mine.py:Mine", {}),
         ("c:/folder/mine.py:Mine:alpha=1", "c:/folder/mine.py:Mine", {"alpha": 1}),
+        ("outer:policy=inner,x=1", "outer", {"policy": "inner", "x": 1}),
+        ("outer:policy=inner:y=2", "outer", {"policy": "inner:y=2"}),
+        ("outer:policy='a.py:C:y=2,z=3', x=1", "outer", {"policy": "a.py:C:y=2,z=3", "x": 1}),
+        ('outer:x=1,text="a,b"', "outer", {"x": 1, "text": "a,b"}),
     ],
 )
 def test_specs_are_taken_apart(spec, target, parameters):
@@ -102,6 +112,24 @@ def test_parameters_come_from_the_spec_and_from_the_call_and_the_call_wins(mine)
     assert make_policy("gucaa", local_fraction=0.7).local_fraction == 0.7
     assert make_policy("gucaa:local_fraction=0.3", local_fraction=0.7).local_fraction == 0.7
     assert make_policy(f"{mine}:Anything:a=1,b=text", c=None).parameters == {"a": 1, "b": "text", "c": None}
+
+
+def test_a_policy_within_a_policy_is_made_from_its_spec(mine):
+    """Mutant: the text itself handed on, or the default left as it is."""
+    assert make_policy(f"{mine}:Around").policy.local_fraction == 0.25
+    assert make_policy(f"{mine}:Around:policy=gucaa:local_fraction=0.75").policy.local_fraction == 0.75
+    nested = make_policy(f"{mine}:Around", policy=f"{mine}:Around")
+    assert nested.policy.policy.local_fraction == 0.25
+    ready = make_policy("nearest")
+    assert make_policy(f"{mine}:Around", policy=ready).policy is ready
+    assert "did you mean 'gucaa'?" in refusal(f"{mine}:Around:policy=gucca")
+    assert make_policy(f"{mine}:Anything:policy=gucaa").parameters == {"policy": "gucaa"}
+
+
+def test_the_version_tells_of_the_policy_within(mine):
+    alone = policy_version(f"{mine}:Mine")
+    assert policy_version(f"{mine}:Around:policy=gucaa") == f"{alone} + {policy_version('gucaa')}"
+    assert policy_version(f"{mine}:Around", policy=f"{mine}:Mine") == f"{alone} + {alone}"
 
 
 def test_a_class_of_a_module_goes_by_module_and_name():

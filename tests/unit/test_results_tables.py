@@ -37,10 +37,11 @@ DESIGN_6 = {
     "rounds": """
         user round server_first server_last local_fraction start_s local_s uplink_s server_s downlink_s
         stall_s interruption_s wait_s delay_s local_j uplink_j server_j downlink_j energy_j score
-        handovers moved_bits outcome""",
+        handovers moved_bits outcome restarts epoch""",
     "epochs": """
         epoch time_s score delay_s energy_j scr decision_cpu_s iterations status handovers
-        realised_energy_j rounds_finished realised_scr""",
+        realised_energy_j rounds_finished cause in_force_s true_delay_s true_energy_j true_scr
+        realised_scr""",
     "generations": "round users score delay_s energy_j scr predicted_scr",
     "positions": "time_s user x_m y_m",
 }

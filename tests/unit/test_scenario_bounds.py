@@ -16,6 +16,8 @@ TINY = 5e-324
 BOUNDS = {
     "duration_s": (1e-3, 0, 1e9, 1.1e9),
     "warmup_s": (0, -1, 3599, 3600),
+    "servers.layout.inter_site_m": (TINY, 0, 1e6, 1000001),
+    "servers.layout.rings": (0, -1, 17, 18),
     "servers.bandwidth_mhz": (TINY, 0, 1e6, 1000001),
     "servers.max_power_w": (TINY, 0, 1e5, 100001),
     "servers.gpu.peak_tflops": (TINY, 0, 1e6, 1000001),
@@ -24,12 +26,31 @@ BOUNDS = {
     "servers.gpu_utilisation": (TINY, 0, 1, 1.01),
     "servers.epochs": (1, 0, 1000000, 1000001),
     "users.count": (1, 0, 100000, 100001),
+    "users.arrivals.rate_per_s": (TINY, 0, 1e1, 10001),
+    "users.arrivals.rounds": (1, 0, 1000000000, 1000000001),
+    "users.arrivals.stay_s.constant": (TINY, 0, 1e15, 1.1e15),
+    "users.arrivals.stay_s.exponential": (TINY, 0, 1e15, 1.1e15),
+    "users.max_present": (20, 0, 100000, 100001),
+    "users.battery.capacity_j.constant": (TINY, 0, 1e15, 1.1e15),
+    "users.battery.capacity_j.exponential": (TINY, 0, 1e15, 1.1e15),
+    "users.battery.idle_w": (0, -1, 1e6, 1000001),
+    "users.mobility.memory": (0, -1, 1, 1.1),
+    "users.mobility.mean_speed_mps": (0, -1, 400, 401),
+    "users.mobility.sigma_mps": (0, -1, 100, 101),
+    "users.mobility.step_s": (0.1, 0.09, 1e4, 10001),
+    "users.mobility.street_spacing_m": (1, 0.9, 1e5, 100001),
+    "users.mobility.groups": (1, 0, 100000, 100001),
+    "users.mobility.radius_m": (0.1, 0.09, 1e5, 100001),
+    "users.mobility.start_s": (0, -1, 1e9, 1.1e9),
+    "users.mobility.largest_gap_s": (TINY, 0, 1e7, 1.1e7),
     "users.max_power_w": (TINY, 0, 1e5, 100001),
     "users.gpu.peak_tflops": (TINY, 0, 1e6, 1000001),
     "users.gpu.board_power_w": (TINY, 0, 1e6, 1000001),
     "users.gpu_count": (1, 0, 1000000, 1000001),
     "users.gpu_utilisation": (TINY, 0, 1, 1.01),
     "users.epochs": (1, 0, 1000000, 1000001),
+    "calendar.failures.mtbf_s": (1, 0, 1e12, 1.1e12),
+    "calendar.failures.mttr_s": (1, 0, 1e12, 1.1e12),
     "workload.rounds.think_s": (0, -1, 1e7, 1.1e7),
     "workload.rounds.rate_per_s": (TINY, 0, 1e4, 10001),
     "workload.rounds.period_s": (TINY, 0, 1e9, 1.1e9),
@@ -41,15 +62,32 @@ BOUNDS = {
     "workload.flops_per_param_and_token": (TINY, 0, 1e6, 1000001),
     "workload.bits_per_param": (0, -1, 1e4, 10001),
     "channel.carrier_ghz": (0.1, 0.099, 100, 101),
+    "channel.log_distance.exponent": (TINY, 0, 10, 11),
+    "channel.log_distance.intercept_db": (0, -1, 400, 401),
+    "channel.log_distance.reference_m": (TINY, 0, 1e5, 100001),
+    "channel.line_of_sight.decorrelation_m": (TINY, 0, 1e5, 100001),
+    "channel.server_height_m": (1.5, 1.4, 300, 301),
+    "channel.user_height_m": (1.5, 1.4, 300, 301),
     "channel.min_distance_m": (TINY, 0, 1e4, 10001),
     "channel.shadowing.sigma_db": (0, -1, 40, 41),
+    "channel.shadowing.nlos_sigma_db": (0, -1, 40, 41),
     "channel.shadowing.decorrelation_m": (TINY, 0, 1e5, 100001),
+    "channel.fading.k_db": (-60, -61, 60, 61),
+    "channel.fading.ambient_hz": (0, -1, 1e4, 10001),
     "channel.fading.block_s": (1e-5, 0.9e-5, 100, 101),
+    "channel.interference.reuse": (1, 0, 1000, 1001),
+    "channel.interference.activity": (TINY, 0, 1, 1.01),
     "channel.noise_dbm_per_hz": (-250, -251, 0, 1),
     "channel.noise_figure_db": (0, -1, 50, 51),
     "handover.latency_s": (0, -1, 1e4, 10001),
     "handover.backhaul_gbps": (TINY, 0, 1e6, 1000001),
     "reallocation.period_s": (1e-3, 0.9e-3, 1e9, 1.1e9),
+    "reallocation.min_interval_s": (0, -1, 1e9, 1.1e9),
+    "reallocation.csi_delay_s": (0, -1, 1e4, 10001),
+    "reallocation.csi_error_db": (0, -1, 40, 41),
+    "reallocation.csi_error_decorrelation_s": (TINY, 0, 1e9, 1.1e9),
+    "reallocation.decision_latency": (TINY, 0, 1e4, 10001),
+    "reallocation.decision_deadline_s": (TINY, 0, 1e9, 1.1e9),
     "objective.delay_weight_per_s": (0, -1, 1e9, 1.1e9),
     "objective.energy_weight_per_j": (0, -1, 1e9, 1.1e9),
     "objective.score_scale": (TINY, 0, 1e12, 1.1e12),
@@ -62,12 +100,38 @@ PAIRS = {
     "area.size_m": ([TINY, 1], [0, 1], [1e6, 1e6], [1e6, 1000001]),
     "users.mobility.speed_mps": ([TINY, 1], [0, 1], [400, 400], [1, 401]),
     "users.mobility.pause_s": ([0, 0], [-1, 0], [1e7, 1e7], [0, 1.1e7]),
+    "users.mobility.member_speed_mps": ([TINY, 1], [0, 1], [400, 400], [1, 401]),
+    "users.mobility.member_pause_s": ([0, 0], [-1, 0], [1e7, 1e7], [0, 1.1e7]),
+    "users.mobility.offset_m": ([-1e8, -1e8], [-1.1e8, 0], [1e8, 1e8], [0, 1.1e8]),
+    "users.mobility.origin_deg": ([-89, -180], [-90, 0], [89, 180], [0, 181]),
     "workload.token_bits.uniform": ([TINY, 1], [0, 1], [1e15, 1e15], [1, 1.1e15]),
     "workload.adapter_params.uniform": ([TINY, 1], [0, 1], [1e15, 1e15], [1, 1.1e15]),
 }
 
+_GAUSS_MARKOV = {"model": "gauss_markov", "memory": 0.5, "mean_speed_mps": 1, "sigma_mps": 1}
+_MANHATTAN = {"model": "manhattan", "street_spacing_m": 9, "speed_mps": [1, 2]}
+_GROUP = {"model": "group", "groups": 2, "radius_m": 9, "speed_mps": [1, 2], "member_speed_mps": [1, 2]}
+_IN_GROUPS = {"area.size_m": [1e6, 1e6], "users.mobility": _GROUP}
+_BY_TRACE = {"users.mobility": {"model": "trace", "file": "traces/park.gpx"}}
+_HEXAGON = {"model": "hexagonal", "inter_site_m": 1, "rings": 0}
+
 # Tables that a key needs around it, where the scenario below has others.
 SETTINGS = {
+    "servers.layout.": {"servers.positions_m": None, "servers.layout": _HEXAGON},
+    **{
+        f"users.mobility.{name}": {"users.mobility": _GAUSS_MARKOV}
+        for name in ("memory", "mean_speed_mps", "sigma_mps", "step_s")
+    },
+    "users.mobility.street_spacing_m": {"area.size_m": [1e6, 1e6], "users.mobility": _MANHATTAN},
+    **{f"users.mobility.{name}": _IN_GROUPS for name in ("groups", "radius_m", "member_")},
+    **{
+        f"users.mobility.{name}": _BY_TRACE for name in ("start_s", "largest_gap_s", "offset_m", "origin_deg")
+    },
+    "users.arrivals.stay_s.": {"users.arrivals": {"rate_per_s": 1, "stay_s": {}}},
+    "users.arrivals.": {"users.arrivals": {"rate_per_s": 1}},
+    "users.battery.capacity_j.": {"users.battery": {"capacity_j": {}}},
+    "users.battery.": {"users.battery": {"capacity_j": 1000}},
+    "calendar.failures.": {"calendar.failures": {"mtbf_s": 3600, "mttr_s": 60}},
     "servers.gpu.": {"servers.gpu": {"peak_tflops": 1, "board_power_w": 1}},
     "users.gpu.": {"users.gpu": {"peak_tflops": 1, "board_power_w": 1}},
     "users.mobility.": {"users.mobility": {"model": "random_waypoint", "speed_mps": [1, 2]}},
@@ -75,6 +139,12 @@ SETTINGS = {
     "workload.rounds.period_s": {"workload.rounds": {"mode": "periodic", "period_s": 1}},
     "workload.token_bits.": {"workload.token_bits": {}},
     "workload.adapter_params.": {"workload.adapter_params": {}},
+    "channel.log_distance.": {"channel.path_loss": "log_distance"},
+    "channel.line_of_sight.": {"channel.path_loss": "uma"},
+    "channel.shadowing.nlos_sigma_db": {"channel.path_loss": "umi"},
+    "channel.fading.k_db": {"channel.fading.model": "rician"},
+    "channel.fading.ambient_hz": {"channel.fading.model": "rayleigh"},
+    "channel.interference.": {"channel.interference.model": "full_buffer"},
 }
 
 
@@ -134,6 +204,7 @@ def test_every_number_is_in_the_table_above():
             assert "maximum" in fragment, f"{name} has no upper bound"
             numbers.add(name)
     numbers -= {"workload.adapter_params", "workload.token_bits"}  # numbers or tables: `.constant` is here
+    numbers -= {"users.arrivals.stay_s", "users.battery.capacity_j"}
     assert numbers == set(BOUNDS)
 
 

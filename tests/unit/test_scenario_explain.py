@@ -41,7 +41,7 @@ def test_explain_a_number():
 
 def test_explain_says_what_a_key_goes_with():
     text = explain("users.mobility.speed_mps")
-    assert "  only with: model = 'random_waypoint'" in text
+    assert "  only with: model = 'group' or model = 'manhattan' or model = 'random_waypoint'" in text
     assert "  default:   none, it must be given" in text
     assert "no stationary state" in text
     assert "mode = 'continuous' or mode = 'synchronous'" in explain("workload.rounds.think_s")
@@ -82,24 +82,33 @@ def test_explain_of_an_unknown_key_names_the_nearest(name, right):
 @pytest.mark.parametrize("name", [name for name, key in KEYS.by_name.items() if KEYS.examples(key)])
 def test_every_example_is_accepted(name):
     """Mutant: an example that went out of date."""
-    outer, _, last = name.rpartition(".")
-    holders = {
-        "users.mobility": {"model": "random_waypoint", "speed_mps": [1, 2]},
-        "workload.rounds": None,
-        "servers.gpu": {"peak_tflops": 1, "board_power_w": 1},
-        "users.gpu": {"peak_tflops": 1, "board_power_w": 1},
-        "workload.token_bits": {},
-        "workload.adapter_params": {},
-    }
     campus = load_scenario("campus")
     for example in KEYS.examples(KEYS.by_name[name]):
-        changes = {name: example}
-        if outer == "workload.rounds":
-            tables = KEYS.examples(KEYS.by_name[outer])
-            changes = {outer: next(table for table in tables if last in table)} | changes
-        elif outer in holders and not (last == "per" and "workload" in outer):
-            changes = {outer: holders[outer]} | changes
-        assert campus.with_changes(changes)
+        assert campus.with_changes(around(name) | {name: example})
+
+
+def around(name):
+    """Return the tables that a key needs around it, where campus has others or none."""
+    outer, _, last = name.rpartition(".")
+    if outer.endswith(".gpu"):
+        return {outer: {"peak_tflops": 1, "board_power_w": 1}}
+    if last in ("constant", "exponential", "choice", "uniform"):
+        return around(outer) | {outer: {}}
+    if last == "per" and "workload" not in outer:
+        return around(outer) | {outer: {"exponential": 600}}
+    changes = {"servers.positions_m": None} if name.startswith("servers.layout") else {}
+    if "." in outer and not outer.startswith("channel") and last != "per":
+        tables = KEYS.examples(KEYS.by_name[outer]) or [{}]
+        changes[outer] = next(
+            (table for table in tables if last in table or given_only(table, last, outer)), tables[0]
+        )
+    return changes
+
+
+def given_only(table, last, outer):
+    """Return whether a table is of the kind that takes a key with no example, by trying it."""
+    only_with = KEYS.by_name[f"{outer}.{last}"].only_with
+    return any(f"{kind} = '{word}'" in only_with for kind, word in table.items() if isinstance(word, str))
 
 
 def test_json_schema_is_plain_json_and_knows_every_key():
@@ -130,8 +139,11 @@ def test_the_defaults_shown_are_the_defaults(name):
     """Mutant: a default that is shown and is not what the key means when left out."""
     key = KEYS.by_name[name]
     new = Scenario.from_toml(new_scenario_text("x"))
-    if key.fragment["default"] is not None and not key.only_with and ".gpu." not in name:
-        assert new.with_changes({name: key.fragment["default"]}) == new
+    tables = [name.rsplit(".", back)[0] for back in range(1, name.count(".") + 1)]
+    left_out = any(KEYS.by_name[table].fragment.get("default", "") is None for table in tables)
+    if key.fragment["default"] is not None and not key.only_with and ".gpu." not in name and not left_out:
+        around_it = new.with_changes(around(name))
+        assert around_it.with_changes({name: key.fragment["default"]}) == around_it
 
 
 @pytest.mark.parametrize("name", ["", "a b", "../x", '"', "é\n"])
@@ -141,15 +153,27 @@ def test_a_new_scenario_needs_a_good_name(name):
 
 
 def test_the_shipped_scenarios():
-    assert [scenario.name for scenario in shipped()] == ["avenue", "campus", "paper", "paper-20", "smoke"]
-    sizes = {"avenue": (100, 5), "campus": (10, 2), "paper": (10, 2), "paper-20": (20, 3), "smoke": (4, 2)}
+    sizes = {
+        "avenue": (100, 5),
+        "blocks": (40, 7),
+        "campus": (10, 2),
+        "day": (2, 2),
+        "gpx-walk": (3, 2),
+        "highway": (60, 4),
+        "paper": (10, 2),
+        "paper-20": (20, 3),
+        "smoke": (4, 2),
+        "stadium": (12, 3),
+        "sumo-trace": (49, 2),
+    }
+    assert [scenario.name for scenario in shipped()] == sorted(sizes)
     for name, description, path in shipped():
         scenario = load_scenario(name)
         assert scenario == load_scenario(path)
         assert scenario.name == name
         assert scenario.description == description != ""
         assert (scenario.users.count, scenario.servers.count) == sizes[name]
-        assert Scenario.from_toml(scenario.to_toml()) == scenario
+        assert Scenario.from_toml(scenario.to_toml(), folder=path.parent) == scenario
 
 
 @pytest.mark.parametrize("path", [scenario.path for scenario in shipped()], ids=lambda path: path.stem)

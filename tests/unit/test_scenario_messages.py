@@ -57,7 +57,7 @@ def test_each_misspelt_key_is_answered_with_the_right_one(path):
     hint = re.compile(
         rf"my\.toml:\d+: {re.escape('.'.join(path))}x = .*unknown key; did you mean '{path[-1]}'\?"
     )
-    if path[-1] in ("model", "mode") and path[0] != "handover" and path[1] != "fading":
+    if path[-1] in ("model", "mode") and path[0] != "handover" and path[1] not in ("fading", "interference"):
         assert f"must be a table with {path[-1]} = " in told[0]  # without it the other keys mean nothing
     else:
         assert len(told) == 1, told
@@ -231,12 +231,28 @@ def test_all_problems_at_once_in_the_order_of_the_file():
             "users.gpu.board_power_w: missing, must be a number > 0",
         ),
         (
-            ('path_loss = "log_distance_128"', 'path_loss = "log_distance"'),
-            "channel.path_loss = \"log_distance\": must be 'log_distance_128' or 'free_space'; did ",
+            ('path_loss = "log_distance_128"', 'path_loss = "log_distanse"'),
+            "channel.path_loss = \"log_distanse\": must be 'log_distance_128', 'free_space', "
+            "'log_distance', 'uma' or 'umi'; did you mean 'log_distance'?",
         ),
         (
-            ('mode = "migrate"', 'mode = "restart"'),
-            "handover.mode = \"restart\": must be 'migrate'",
+            ('mode = "migrate"', 'mode = "restat"'),
+            "handover.mode = \"restat\": must be 'migrate', 'restart' or 'pin'; did you mean 'restart'?",
+        ),
+        (
+            ('decision_latency = "none"', 'decision_latency = "measure"'),
+            "reallocation.decision_latency = \"measure\": must be 'none', 'measured' or a number of seconds "
+            "> 0 and <= 10000; did you mean 'measured'?",
+        ),
+        (
+            ('decision_latency = "none"', "decision_latency = -0.5"),
+            "reallocation.decision_latency = -0.5: must be 'none', 'measured' or a number of seconds > 0 "
+            "and <= 10000",
+        ),
+        (
+            ('decision_latency = "none"', 'events = ["arrival", "arival"]'),
+            "reallocation.events[1] = \"arival\": must be 'round_start', 'arrival', 'departure' or 'outage'; "
+            "did you mean 'arrival'?",
         ),
         (
             ("delay_weight_per_s = 0.5 ", "delay_weight_per_s = 0 "),
@@ -293,7 +309,8 @@ def test_problems_of_changes_name_no_line():
     with pytest.raises(ScenarioError) as caught:
         PAPER.with_changes({"users.count": 0})
     assert str(caught.value) == (
-        "paper with changes: users.count = 0: must be a whole number >= 1 and <= 100000"
+        "paper with changes: users.count = 0: "
+        "must be a whole number >= 1 and <= 100000, or 0 with users.arrivals"
     )
 
 

@@ -238,8 +238,15 @@ def test_hash_is_the_same_in_another_process(minimal):
 def test_switched_off_names_every_effect():
     campus = load_scenario("campus")
     assert campus.switched_off() == [
+        "surroundings that move: ambient_hz = 0",
+        "interference between cells: model = 'none'",
         "receiver noise: noise_figure_db = 0",
+        "age of channel knowledge: csi_delay_s = 0",
+        "errors of channel knowledge: csi_error_db = 0",
         "decision time: decision_latency = 'none'",
+        "users who come and go: no users.arrivals",
+        "server outages: no calendar.outages, no calendar.failures",
+        "battery: no users.battery",
     ]
     effects = {
         "channel.shadowing.sigma_db": (0, "shadowing"),
@@ -253,7 +260,18 @@ def test_switched_off_names_every_effect():
         more = set(campus.with_changes({key: value}).switched_off()) - set(campus.switched_off())
         assert len(more) == 1, key
         assert word in more.pop()
-    assert not campus.with_changes({"channel.noise_figure_db": 7}).switched_off()[1:]
+    fewer = {
+        "channel.noise_figure_db": (7, "receiver"),
+        "channel.fading.ambient_hz": (3, "surroundings"),
+        "reallocation.csi_delay_s": (0.1, "age"),
+        "reallocation.csi_error_db": (3, "errors"),
+        "reallocation.decision_latency": ("measured", "decision"),
+        "channel.interference.model": ("full_buffer", "interference"),
+    }
+    for key, (value, word) in fewer.items():
+        less = set(campus.switched_off()) - set(campus.with_changes({key: value}).switched_off())
+        assert len(less) == 1, key
+        assert word in less.pop()
 
 
 def test_import_is_light():

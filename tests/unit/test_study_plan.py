@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from mecsim_policies.baselines import Gucaa
+from mecsim_policies.hysteresis import Hysteresis
 
 from mecsim import load_scenario
 from mecsim.errors import PolicyNotFound
-from mecsim.study.plan import PolicyChoice, Run, choose_policies, plan, split_policies
+from mecsim.results.metrics import run_notes
+from mecsim.study.plan import PolicyChoice, Run, choose_policies, is_own, plan, split_policies
 from mecsim.study.pool import worker_count
 from mecsim.study.runner import execute, finished
 
@@ -31,6 +33,8 @@ def choice(given: object) -> PolicyChoice:
         ("a:x=1,y=2,b", ["a:x=1,y=2", "b"]),
         ("a:x=1, y=2,b:z=3,c", ["a:x=1, y=2", "b:z=3", "c"]),
         ("my dir/f.py:C:x=1,m.n:D,f.py:E", ["my dir/f.py:C:x=1", "m.n:D", "f.py:E"]),
+        ("h:policy=a:x=1,margin=0.1,b", ["h:policy=a:x=1,margin=0.1", "b"]),
+        ("h:policy='a:x=1,y=2',b", ["h:policy='a:x=1,y=2'", "b"]),
         ("", []),
     ],
 )
@@ -134,6 +138,21 @@ def test_what_is_not_ours_by_name_is_always_run_again(given: object, tmp_path: P
     run = Run(load_scenario("smoke"), choice(given), 1)
     execute(run, out=tmp_path / "run")
     assert finished(run, tmp_path / "run") is None
+
+
+def test_what_takes_the_time_it_was_measured_to_take_is_always_run_again(tmp_path: Path) -> None:
+    """Mutant rejected: a run reused whose bits no other run has."""
+    changes = {"reallocation.decision_latency": "measured"}
+    run = Run(load_scenario("smoke").with_changes(changes), choice("gucaa"), 1)
+    results = execute(run, out=tmp_path / "run")
+    assert results.manifest["reproducible"] is False
+    assert any("measured" in note for note in run_notes(results))
+    assert finished(run, tmp_path / "run") is None
+
+
+def test_ours_around_somebody_elses_is_not_ours() -> None:
+    assert is_own(Hysteresis(Gucaa()))
+    assert not is_own(Hysteresis(Mine()))
 
 
 def test_worker_count() -> None:

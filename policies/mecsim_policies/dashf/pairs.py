@@ -104,7 +104,7 @@ class Pairs:
         band_hz, server_w = band * s.bandwidth_hz, down * s.max_power_w
         gpu_flops = gpu * s.max_gpu_flops
         rate_up = eq.shannon_rate(band_hz, power_w[:, None], instance.gain, instance.noise_w_per_hz)
-        rate_down = eq.shannon_rate(band_hz, server_w, instance.gain, instance.noise_w_per_hz)
+        rate_down = eq.shannon_rate(band_hz, server_w, instance.downlink_gain, instance.noise_w_per_hz)
         local_flop, server_flop = t * d * u.epochs[:, None], t * d * s.epochs
         up_bits = down_bits = bits
         if horizon is not None:

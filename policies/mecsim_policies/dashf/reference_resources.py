@@ -96,7 +96,7 @@ class Constants:
     def of(cls, instance: Instance, server: Ints, phi: Floats) -> Constants:
         """Write down MODEL.md section 2 for one association and phi."""
         u, s, m = instance.users, instance.servers, server
-        h, B = instance.gain[np.arange(len(server)), m], s.bandwidth_hz[m]
+        link, B = (np.arange(len(server)), m), s.bandwidth_hz[m]
         work, bits = u.flops_per_param * u.adapter_params, u.adapter_params * instance.bits_per_param
         local, remote = work * phi * u.epochs, work * (1.0 - phi) * s.epochs[m]
         up_s, down_s = (bits * part * np.log(2.0) / B for part in (phi, 1.0 - phi))
@@ -109,8 +109,8 @@ class Constants:
             up_j=u.max_power_w * up_s,
             server_j=s.kappa[m] * s.max_gpu_flops[m] ** 2 * remote,
             down_j=s.max_power_w[m] * down_s,
-            up_snr=h * u.max_power_w / (instance.noise_w_per_hz * B),
-            down_snr=h * s.max_power_w[m] / (instance.noise_w_per_hz * B),
+            up_snr=instance.gain[link] * u.max_power_w / (instance.noise_w_per_hz * B),
+            down_snr=instance.downlink_gain[link] * s.max_power_w[m] / (instance.noise_w_per_hz * B),
         )
 
     def rates(self, shares: Shares) -> tuple[Floats, Floats]:

@@ -68,7 +68,7 @@ class ShareProblem:
         """Return the problem of an instance with the association fixed, of whole rounds by default."""
         u, s = instance.users, instance.servers
         bandwidth_hz, server_w = s.bandwidth_hz[server], s.max_power_w[server]
-        gain = instance.gain[np.arange(instance.user_count), server]
+        link = np.arange(instance.user_count), server
         one = np.ones(instance.user_count)
         local_flop = eq.local_work(one, u.adapter_params, u.flops_per_param, u.epochs)
         server_flop = eq.local_work(one, u.adapter_params, u.flops_per_param, s.epochs[server])
@@ -98,7 +98,9 @@ class ShareProblem:
                 ]
             ),
             radio_j=np.stack([own_w * uplink_s, server_w * downlink_s]),
-            snr=np.stack([gain * own_w / noise_w, gain * server_w / noise_w]),
+            snr=np.stack(
+                [instance.gain[link] * own_w / noise_w, instance.downlink_gain[link] * server_w / noise_w]
+            ),
             slope=instance.score_law.slope,
         )
 

@@ -1,0 +1,84 @@
+"""``mecsim trace info``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mecsim.cli.console import print_json, say
+from mecsim.cli.options import JsonOption, QuietOption
+from mecsim.errors import MecsimError
+
+if TYPE_CHECKING:
+    from mecsim.world.traces.info import TraceInfo
+
+FORMATS = ("csv", "sumo_fcd", "gpx")
+COORDINATES = ("map", "geo")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    trace = typer.Typer(help="Recorded movements of users.", no_args_is_help=True)
+    trace.callback()(_group)
+    trace.command(epilog="Example: mecsim trace info town.fcd.xml.gz")(info)
+    app.add_typer(trace, name="trace", epilog="Example: mecsim trace info town.fcd.xml.gz")
+
+
+def _group() -> None:
+    """Look into recorded movements of users."""
+
+
+def info(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A CSV, SUMO FCD or GPX file.", show_default=False)
+    ],
+    file_format: Annotated[
+        str, typer.Option("--format", help="csv, sumo_fcd or gpx; by the suffix if left out.")
+    ] = "",
+    coordinates: Annotated[
+        str, typer.Option("--coordinates", help="geo if the x and y of a SUMO file are degrees.")
+    ] = "",
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a trace file and say what it holds: users, times, extent, gaps, speeds."""
+    from mecsim.scenario.keys import either
+    from mecsim.world.traces.info import TraceInfo
+    from mecsim.world.traces.read import load_trace
+
+    for name, given, allowed in (
+        ("--format", file_format, FORMATS),
+        ("--coordinates", coordinates, COORDINATES),
+    ):
+        if given and given not in allowed:
+            raise MecsimError(f"{name} {given}: must be {either(allowed)}")
+    trace = load_trace(file, file_format or None, coordinates or None)  # type: ignore[arg-type]
+    told = TraceInfo.of(trace)
+    if as_json:
+        print_json(asdict(told))
+        return
+    typer.echo(_text(str(file), told))
+    if told.hint:
+        say(f"{file}: {told.hint}", quiet=quiet)
+
+
+def _text(file: str, told: TraceInfo) -> str:
+    corner = f"({told.corner_m[0]:.6g}, {told.corner_m[1]:.6g}) m"
+    if told.corner_deg is not None:
+        corner = f"latitude {told.corner_deg[0]:.6f}, longitude {told.corner_deg[1]:.6f}"
+    mean_mps, highest_mps = told.speed_mps
+    rows = {
+        "users": f"{told.users}, at most {told.most_present} at once",
+        "samples": f"{told.samples}, every {told.step_s[0]:.6g} s at the median",
+        "time": f"{told.first_s:.12g} to {told.last_s:.12g} s, {told.last_s - told.first_s:.6g} s in all",
+        "stay": "{:.6g} s at least, {:.6g} s at the median, {:.6g} s at most".format(*told.stay_s),
+        "extent": f"{told.size_m[0]:.6g} m x {told.size_m[1]:.6g} m from {corner}",
+        "longest gap": f"{told.step_s[1]:.6g} s ({told.longest_gap_user or 'one sample only'})",
+        "speed": f"{mean_mps:.3f} m/s on average, at most {highest_mps:.3f} ({told.fastest_user or 'none'})",
+        "way": f"{told.way_m:.6g} m, all users together",
+    }
+    width = max(map(len, rows))
+    return "\n".join([f"{file}:", *(f"  {name:<{width}}  {text}" for name, text in rows.items())])

@@ -1,0 +1,96 @@
+"""Who comes, who leaves, of what kind they are, and how long their energy lasts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import Field, field_validator
+
+from mecsim.scenario.base import Real, Section, Whole, key, refusal
+from mecsim.scenario.cards import GpuCard
+from mecsim.scenario.distribution import AdapterSize, Distribution
+from mecsim.scenario.mobility import Mobility
+
+_Factor: TypeAlias = Annotated[Real, Field(ge=0, le=1e6)]
+
+MOST_USERS = 100_000
+"""Most users that may come in one run."""
+
+STAY = "How long a user stays; left out: until its rounds are done or the run ends"
+ROUNDS = "Rounds after which a user leaves; left out: no limit"
+
+
+class Arrivals(Section):
+    """Users who come at random, stay for a while and leave."""
+
+    rate_per_s: Annotated[Real, Field(gt=0, le=1e4)] = key(
+        "Mean number of users who come, where the hourly factor is 1", unit="1/s", example=0.01
+    )
+    stay_s: Distribution | None = key(STAY, unit="s", default=None, example={"exponential": 600})
+    rounds: Annotated[Whole, Field(ge=1, le=1_000_000_000)] | None = key(ROUNDS, default=None, example=1)
+    hourly: Annotated[tuple[_Factor, ...], Field(min_length=1, max_length=1000)] | None = key(
+        "Factor of the rate in each hour from the start of the run on; after the last it starts again",
+        allowed="a list of numbers >= 0 and <= 1e6, one for each hour",
+        default=None,
+        example=[0.2, 0.1, 0.5, 1.0],
+    )
+
+    def expected(self, duration_s: float) -> float:
+        """Return how many users come in a run, at most, on average."""
+        return self.rate_per_s * max(self.hourly or (1.0,)) * duration_s
+
+
+class Battery(Section):
+    """The energy that a user carries; one who has used it up stops."""
+
+    capacity_j: Distribution = key("Energy when the user comes", unit="J", example=50_000)
+    idle_w: Annotated[Real, Field(ge=0, le=1e6)] = key(
+        "Power that a user draws all the time, besides training and sending", unit="W", default=0.0
+    )
+
+
+class UserClass(Section):
+    """A kind of users; what it leaves out is as for all users."""
+
+    name: str = key(
+        "Name of the kind",
+        pattern=r"^\w[\w.-]{0,99}$",
+        allowed="1 to 100 letters, digits, '_', '-' or '.', not starting with '-' or '.'",
+        example="phone",
+    )
+    share: Annotated[Real, Field(gt=0, le=1e6)] = key(
+        "How many users are of this kind, in proportion to the shares of the other kinds", example=0.5
+    )
+    mobility: Annotated[Mobility, Field(discriminator="model")] | None = key(
+        "How these users move",
+        allowed="a table as for users.mobility, but not a trace",
+        default=None,
+        example={"model": "static"},
+    )
+    max_power_w: Annotated[Real, Field(gt=0, le=1e5)] | None = key(
+        "Highest transmit power", unit="W", default=None, example=0.2
+    )
+    gpu: GpuCard | None = key("GPU card", default=None, example="GTX1080-fp32")
+    gpu_count: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = key(
+        "Number of GPUs of each user", default=None, example=1
+    )
+    gpu_utilisation: Annotated[Real, Field(gt=0, le=1)] | None = key(
+        "Share of the peak speed that training reaches", default=None, example=0.55
+    )
+    epochs: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = key(
+        "Training epochs of the user's own share of a round", default=None, example=1
+    )
+    adapter_params: AdapterSize | None = key(
+        "Trainable parameters of an adapter", unit="parameters", default=None, example=1.2e6
+    )
+    token_bits: Distribution | None = key(
+        "Token data that a user trains on in one round", unit="bit", default=None, example=30e6
+    )
+    battery: Battery | None = key("Energy that a user carries", default=None, example={"capacity_j": 50_000})
+
+    @field_validator("mobility")
+    @classmethod
+    def _not_a_trace(cls, value: Any) -> Any:
+        if value is not None and value.model == "trace":
+            raise refusal((("model",), "must be another model: a trace is for all users together"))
+        return value

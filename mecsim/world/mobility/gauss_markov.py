@@ -1,0 +1,90 @@
+"""Gauss-Markov: a velocity with a memory, held for a step at a time, between borders that are mirrors.
+
+The velocity of step k is ``v_k = mu + u_k`` with ``u_k = a u_{k-1} + sqrt(1 - a^2) sigma w_k``: a the
+memory, w_k standard normal, mu of given length in a direction drawn once for the user. Seen in a
+mirror at each border the user goes on for ever in a plane of copies of the area, so that a uniform
+place together with the stationary velocity (mean mu, deviation sigma) is the law of all times.
+
+References
+----------
+Liang and Haas (1999), "Predictive distance-based mobility management for PCS networks".
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mecsim.rng import Purpose, stream
+from mecsim.scenario.mobility import GaussMarkov
+from mecsim.system.arrays import Floats
+from mecsim.world.mobility.legs import Legs, held_velocities
+
+
+def gauss_markov(model: GaussMarkov, size_m: Floats, seed: int, user: int, until_s: float) -> Legs:
+    """Return the legs of a Gauss-Markov user who starts in the stationary law."""
+    start = stream(seed, Purpose.MOBILITY_START, user)
+    steps = int(np.ceil(until_s / model.step_s)) + 1
+    here, angle = start.random(2) * size_m, 2.0 * np.pi * start.random()
+    mean_mps = model.mean_speed_mps * np.array([np.cos(angle), np.sin(angle)])
+    pushes = stream(seed, Purpose.MOBILITY_LEGS, user).standard_normal((steps, 2))
+    pushes[1:] *= np.sqrt(1.0 - model.memory**2)
+    velocity = mean_mps + model.sigma_mps * _remembered(pushes, model.memory)
+    start_s = np.arange(steps, dtype=np.float64) * model.step_s
+    moved = np.concatenate([np.zeros((1, 2)), np.cumsum(velocity[:-1] * model.step_s, axis=0)])
+    return mirrored(start_s, here + moved, velocity, size_m)
+
+
+def _remembered(pushes: Floats, memory: float) -> Floats:
+    """Return u_k = memory u_{k-1} + pushes_k, doubling the reach of the sum in each pass."""
+    total, reach, factor = pushes.copy(), 1, memory
+    while reach < len(total) and factor > 0.0:
+        total[reach:] += factor * total[:-reach]
+        reach, factor = 2 * reach, factor * factor
+    return total
+
+
+def mirrored(start_s: Floats, start_m: Floats, velocity_mps: Floats, size_m: Floats) -> Legs:
+    """Return a way of the whole plane as it looks in an area whose borders are mirrors.
+
+    Parameters
+    ----------
+    start_s : (K,) float
+        Times at which the velocity changes.
+    start_m, velocity_mps : (K, 2) float
+        Where the way is then, and the velocity until the next time; the last is held for ever, but
+        is mirrored no more.
+    size_m : (2,) float
+    """
+    end_m = np.concatenate([start_m[1:], start_m[-1:]])
+    crossings = [
+        _crossings(start_s, start_m[:, axis], end_m[:, axis], velocity_mps[:, axis], size_m[axis])
+        for axis in (0, 1)
+    ]
+    times_s = np.unique(np.concatenate([start_s, *crossings]))
+    step = np.searchsorted(start_s, times_s, side="right") - 1
+    since_s = (times_s - start_s[step])[:, None]
+    here = start_m[step] + velocity_mps[step] * since_s
+    # Between two crossings the copy of the area is the one that holds the middle.
+    until_s = np.append(times_s[1:], times_s[-1])
+    middle = here + velocity_mps[step] * ((until_s - times_s) / 2.0)[:, None]
+    copy = np.floor(middle / size_m)
+    odd = copy % 2.0 == 1.0
+    inside = np.clip(here - copy * size_m, 0.0, size_m)
+    return held_velocities(
+        times_s,
+        np.where(odd, size_m - inside, inside),
+        np.where(odd, -velocity_mps[step], velocity_mps[step]),
+    )
+
+
+def _crossings(
+    start_s: Floats, start_m: Floats, end_m: Floats, velocity_mps: Floats, side_m: float
+) -> Floats:
+    """Return the times at which a coordinate crosses a multiple of the side."""
+    first, last = np.floor(start_m / side_m), np.floor(end_m / side_m)
+    count = np.abs(last - first).astype(np.int64)
+    step = np.repeat(np.arange(len(start_s)), count)
+    nth = np.arange(len(step)) - np.repeat(np.cumsum(count) - count, count)
+    border = np.where(velocity_mps[step] > 0.0, first[step] + 1.0 + nth, first[step] - nth)
+    times_s: Floats = start_s[step] + (border * side_m - start_m[step]) / velocity_mps[step]
+    return times_s

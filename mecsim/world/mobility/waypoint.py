@@ -1,0 +1,143 @@
+"""Random waypoint, started in its stationary law, in a rectangle or a disc."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mecsim.rng import Purpose, stream
+from mecsim.scenario.mobility import RandomWaypoint
+from mecsim.system.arrays import Floats
+from mecsim.world.mobility.legs import Legs, alternating
+
+_CHUNK = 64
+
+
+@dataclass(frozen=True)
+class Region:
+    """Where waypoints lie, uniformly.
+
+    Parameters
+    ----------
+    points_m : callable
+        Turns uniform numbers (..., 2) into points (..., 2).
+    mean_leg_m, longest_leg_m : float
+        Mean and largest distance of two points.
+    """
+
+    points_m: Callable[[Floats], Floats]
+    mean_leg_m: float
+    longest_leg_m: float
+
+    @classmethod
+    def rectangle(cls, size_m: Floats, corner_m: Floats | float = 0.0) -> Region:
+        """Return a rectangle with its lower left corner at (0, 0), or elsewhere."""
+        return cls(lambda drawn: drawn * size_m + corner_m, mean_leg_m(size_m), float(np.hypot(*size_m)))
+
+    @classmethod
+    def disc(cls, radius_m: float) -> Region:
+        """Return a disc about (0, 0); two points of it are 128/(45 pi) radii apart on average."""
+
+        def points_m(drawn: Floats) -> Floats:
+            away_m, angle = radius_m * np.sqrt(drawn[..., 0]), 2.0 * np.pi * drawn[..., 1]
+            return np.stack([away_m * np.cos(angle), away_m * np.sin(angle)], axis=-1)
+
+        return cls(points_m, 128.0 / (45.0 * np.pi) * radius_m, 2.0 * radius_m)
+
+
+def mean_leg_m(size_m: Floats) -> float:
+    """Return the mean distance of two uniform points of an a x b rectangle.
+
+    Source: Ghosh (1951); the unit square gives 0.521405433.
+    """
+    long, short = float(np.max(size_m)), float(np.min(size_m))
+    # In units of the long side, and free of the cancellation that strips would suffer.
+    r = short / long
+    d = np.sqrt(1.0 + r * r)
+    straight = r**3 - 1.0 / (1.0 + d) + d * (3.0 - r * r)
+    bent = r * r * np.arcsinh(1.0 / r) + np.arcsinh(r) / r
+    return long * float(straight / 15.0 + bent / 6.0)
+
+
+def random_waypoint(model: RandomWaypoint, size_m: Floats, seed: int, user: int, until_s: float) -> Legs:
+    """Return the legs of a random-waypoint user of a rectangle who starts in the stationary law.
+
+    Speeds are uniform and pauses uniform at each waypoint; at time 0 the user is paused or in the
+    middle of a leg with the probabilities that hold at any later time.
+
+    References
+    ----------
+    Navidi and Camp (2004), "Stationary distributions for the random waypoint mobility model".
+    """
+    start = stream(seed, Purpose.MOBILITY_START, user)
+    legs = stream(seed, Purpose.MOBILITY_LEGS, user)
+    return waypoints(model, Region.rectangle(size_m), start, legs, until_s)
+
+
+def waypoints(
+    model: RandomWaypoint,
+    region: Region,
+    start_rng: np.random.Generator,
+    legs_rng: np.random.Generator,
+    until_s: float,
+) -> Legs:
+    """Return the legs of a random-waypoint way in a region, from the streams of its start and its legs."""
+    start, paused_s, target, speed = _stationary_start(model, region, start_rng)
+    draws = np.empty((0, 4))
+    while True:
+        draws = np.concatenate([draws, legs_rng.random((_CHUNK, 4))])
+        slowest, fastest = model.speed_mps
+        shortest, longest = model.pause_s
+        points = np.concatenate([[start, target], region.points_m(draws[:, :2])])
+        speeds = np.concatenate([[speed], slowest + (fastest - slowest) * draws[:, 2]])
+        pauses = np.concatenate([[paused_s], shortest + (longest - shortest) * draws[:, 3]])
+        legs = alternating(points, speeds, pauses)
+        if legs.start_s[-1] > until_s:
+            return legs
+
+
+def pause_met(pause_s: tuple[float, float], rng: np.random.Generator) -> float:
+    """Return what is left of a pause that is met at a random moment."""
+    shortest, longest = pause_s
+    # Its density is proportional to its length.
+    pause = np.sqrt(shortest**2 + rng.random() * (longest**2 - shortest**2))
+    return float(pause * rng.random())
+
+
+def speed_met(speed_mps: tuple[float, float], rng: np.random.Generator) -> float:
+    """Return the speed of a leg that is met at a random moment: its density is proportional to 1/v."""
+    slowest, fastest = speed_mps
+    return float(slowest * (fastest / slowest) ** rng.random())
+
+
+def mean_slowness(speed_mps: tuple[float, float]) -> float:
+    """Return the mean of 1/v, in s/m, of a uniform speed."""
+    slowest, fastest = speed_mps
+    if fastest > slowest:
+        return float(np.log(fastest / slowest)) / (fastest - slowest)
+    return 1.0 / slowest
+
+
+def _stationary_start(
+    model: RandomWaypoint, region: Region, rng: np.random.Generator
+) -> tuple[Floats, float, Floats, float]:
+    """Return where the user is at time 0, how long it still pauses, where it goes, and how fast."""
+    slowest, fastest = model.speed_mps
+    mean_pause_s = sum(model.pause_s) / 2.0
+    mean_move_s = region.mean_leg_m * mean_slowness(model.speed_mps)
+    if rng.random() * (mean_pause_s + mean_move_s) < mean_pause_s:
+        shortest, longest = model.pause_s
+        pause = np.sqrt(shortest**2 + rng.random() * (longest**2 - shortest**2))
+        speed = slowest + (fastest - slowest) * rng.random()
+        here, target = region.points_m(rng.random(2)), region.points_m(rng.random(2))
+        return here, float(pause * rng.random()), target, float(speed)
+    # The leg met at a random moment is long, too.
+    while True:
+        origin, target = region.points_m(rng.random(2)), region.points_m(rng.random(2))
+        if rng.random() * region.longest_leg_m < np.hypot(*(target - origin)):
+            break
+    speed = speed_met(model.speed_mps, rng)
+    here = origin + (target - origin) * rng.random()
+    return here, 0.0, target, speed

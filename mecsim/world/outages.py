@@ -1,0 +1,129 @@
+"""What each server has to give at any time: outages, listed or random, and brown-outs."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from mecsim.rng import Purpose, stream
+from mecsim.scenario.calendar import Failures
+from mecsim.scenario.schema import Scenario
+
+_CHUNK = 16
+
+
+class Condition(NamedTuple):
+    """What a server has to give.
+
+    Parameters
+    ----------
+    up : bool
+        Whether it works at all.
+    bandwidth, gpu : float
+        Share of its bandwidth and of its GPU speed that it has, in (0, 1].
+    """
+
+    up: bool = True
+    bandwidth: float = 1.0
+    gpu: float = 1.0
+
+
+FINE = Condition()
+
+_Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Conditions:
+    """The conditions of M servers, constant from one change to the next.
+
+    Parameters
+    ----------
+    starts_s : M lists of float
+        When each condition of a server starts, the first at 0.
+    values : M lists of Condition
+        The conditions.
+    """
+
+    starts_s: list[list[float]]
+    values: list[list[Condition]]
+
+    @classmethod
+    def draw(cls, scenario: Scenario, seed: int) -> Conditions:
+        """Return the conditions of a run, up to its end."""
+        calendar, count, until_s = scenario.calendar, scenario.servers.count, scenario.duration_s
+        down: dict[int, list[_Interval]] = defaultdict(list)
+        for outage in calendar.outages or ():
+            down[outage.server].append((outage.from_s, outage.to_s))
+        if calendar.failures is not None:
+            for m in range(count):
+                down[m] += failures_of(calendar.failures, seed, m, until_s)
+        dim: dict[int, list[tuple[float, float, float, float]]] = defaultdict(list)
+        for event in calendar.brownouts or ():
+            for m in range(count) if event.server is None else (event.server,):
+                dim[m].append((event.from_s, event.to_s, event.bandwidth, event.gpu))
+        pairs = [_conditions(down[m], dim[m], until_s) for m in range(count)]
+        return cls([starts_s for starts_s, _ in pairs], [values for _, values in pairs])
+
+    @property
+    def always_fine(self) -> bool:
+        """Whether nothing ever happens to any server."""
+        return all(value == FINE for values in self.values for value in values)
+
+    def at(self, time_s: float) -> list[Condition]:
+        """Return the condition of each server at a time; at a change, the new one."""
+        return [
+            values[bisect_right(starts_s, time_s) - 1]
+            for starts_s, values in zip(self.starts_s, self.values, strict=True)
+        ]
+
+    def changes(self) -> list[tuple[float, int, Condition]]:
+        """Return (time, server, condition) of every change after time 0, in order."""
+        found = [
+            (time_s, m, value)
+            for m, (starts_s, values) in enumerate(zip(self.starts_s, self.values, strict=True))
+            for time_s, value in zip(starts_s[1:], values[1:], strict=True)
+        ]
+        return sorted(found, key=lambda change: change[:2])
+
+
+def failures_of(failures: Failures, seed: int, server: int, until_s: float) -> list[_Interval]:
+    """Return the outages of one server, as intervals in order, up to a time at least.
+
+    Times up and down are exponential. At time 0 the server is down with the probability that it
+    has at any later time, MTTR / (MTBF + MTTR), and then what is left of the outage is exponential too.
+    """
+    rng = stream(seed, Purpose.FAILURES, server)
+    starts_down = rng.random() * (failures.mtbf_s + failures.mttr_s) < failures.mttr_s
+    means_s = np.array([failures.mtbf_s, failures.mttr_s])
+    means_s = means_s[::-1] if starts_down else means_s
+    lasting = np.empty((0, 2))
+    while True:
+        lasting = np.concatenate([lasting, -np.log1p(-rng.random((_CHUNK, 2))) * means_s])
+        edges_s = np.concatenate([[0.0], np.cumsum(lasting.ravel())])
+        if edges_s[-1] >= until_s:
+            break
+    edges_s = edges_s if starts_down else edges_s[1:]
+    pairs = edges_s[: len(edges_s) // 2 * 2].reshape(-1, 2)
+    return [(begin_s, end_s) for begin_s, end_s in pairs.tolist() if begin_s < until_s]
+
+
+def _conditions(
+    down: list[_Interval], dim: list[tuple[float, float, float, float]], until_s: float
+) -> tuple[list[float], list[Condition]]:
+    """Return when the conditions of one server start, and what they are."""
+    edges_s = {edge_s for each in (*down, *dim) for edge_s in each[:2] if 0 < edge_s < until_s}
+    starts_s = np.array([0.0, *sorted(edges_s)])
+    up, bandwidth, gpu = np.full(len(starts_s), True), np.ones(len(starts_s)), np.ones(len(starts_s))
+    for begin_s, end_s in down:
+        up[slice(*np.searchsorted(starts_s, (begin_s, end_s)))] = False
+    for begin_s, end_s, bandwidth_left, gpu_left in dim:
+        during = slice(*np.searchsorted(starts_s, (begin_s, end_s)))
+        bandwidth[during] *= bandwidth_left
+        gpu[during] *= gpu_left
+    values = zip(up.tolist(), bandwidth.tolist(), gpu.tolist(), strict=True)
+    return starts_s.tolist(), [Condition(*value) for value in values]

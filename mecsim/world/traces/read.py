@@ -1,0 +1,89 @@
+"""From a file to a trace, by its format."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from functools import lru_cache
+from pathlib import Path
+
+from mecsim.errors import TraceError
+from mecsim.scenario.input_file import LARGEST_MB, InputFile
+from mecsim.scenario.mobility import FORMAT_OF_SUFFIX, Coordinates, TraceFormat, TraceReplay, format_of
+from mecsim.world.traces.csv_trace import read_csv
+from mecsim.world.traces.gpx import read_gpx
+from mecsim.world.traces.sumo import read_sumo_fcd
+from mecsim.world.traces.trace import Trace
+
+LARGEST_UNPACKED_MB = 1024
+_GZIP = b"\x1f\x8b"
+
+
+def load_trace(
+    path: str | Path, file_format: TraceFormat | None = None, coordinates: Coordinates | None = None
+) -> Trace:
+    """Return the trace in a file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A CSV, SUMO FCD or GPX file, which may be packed by gzip.
+    file_format : str, optional
+        ``"csv"``, ``"sumo_fcd"`` or ``"gpx"``; by the suffix if left out.
+    coordinates : str, optional
+        ``"geo"`` if the x and y of a SUMO file are degrees.
+
+    Raises
+    ------
+    TraceError
+        If it cannot be read; lists the first problems, each with line and record.
+    """
+    source = str(path)
+    file_format = file_format or format_of(source)
+    if file_format is None:
+        endings = ", ".join(FORMAT_OF_SUFFIX)
+        raise TraceError(source, [f"{source}: must end in {endings} (and .gz), or the format be given"])
+    try:
+        if Path(path).stat().st_size > LARGEST_MB * 1024 * 1024:
+            raise TraceError(source, [f"{source}: is larger than {LARGEST_MB} MiB"])
+        content = Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise TraceError(source, [f"{source}: cannot be read: {reason}"]) from None
+    return parse_trace(content, source, file_format, coordinates)
+
+
+def read_trace(replay: TraceReplay) -> Trace:
+    """Return the trace that a scenario names; read once for all its runs in a process."""
+    return _read_once(replay.file, replay.file_format, replay.coordinates)
+
+
+@lru_cache(maxsize=4)
+def _read_once(file: InputFile, file_format: TraceFormat, coordinates: Coordinates | None) -> Trace:
+    return parse_trace(file.content(), str(file), file_format, coordinates)
+
+
+def parse_trace(
+    content: bytes, source: str, file_format: TraceFormat, coordinates: Coordinates | None = None
+) -> Trace:
+    """Return the trace in the content of a file; raises what `load_trace` does."""
+    if content.startswith(_GZIP):
+        content = _unpacked(content, source)
+    if file_format == "csv":
+        return read_csv(content, source)
+    if file_format == "gpx":
+        return read_gpx(content, source)
+    return read_sumo_fcd(content, source, geo=coordinates == "geo")
+
+
+def _unpacked(content: bytes, source: str) -> bytes:
+    largest = LARGEST_UNPACKED_MB * 1024 * 1024
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
+            unpacked = packed.read(largest + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise TraceError(source, [f"{source}: not a whole gzip file: {error}"]) from None
+    if len(unpacked) > largest:
+        raise TraceError(source, [f"{source}: unpacks to more than {LARGEST_UNPACKED_MB} MiB"])
+    return unpacked

@@ -1,0 +1,70 @@
+"""Start and end of every XML element with its line; a document type, and so any entity, is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from xml.parsers import expat
+
+from mecsim.world.traces.problems import Problems
+
+Attributes = dict[str, str]
+
+
+class XmlEvents:
+    """A pass through an XML text.
+
+    Parameters
+    ----------
+    problems : Problems
+        Where to note that it is no XML.
+    on_start : callable
+        Called with the name of an element, without a prefix, and its attributes.
+    on_end : callable, optional
+        Called with the name of an element and the text directly in it.
+    """
+
+    def __init__(
+        self,
+        problems: Problems,
+        on_start: Callable[[str, Attributes], None],
+        on_end: Callable[[str, str], None] | None = None,
+    ) -> None:
+        self._problems, self._on_start, self._on_end = problems, on_start, on_end
+        self._texts: list[list[str]] = []
+        self._parser = expat.ParserCreate()
+        self._parser.StartDoctypeDeclHandler = self._refuse
+        self._parser.StartElementHandler = self._start
+        if on_end is not None:
+            self._parser.EndElementHandler = self._end
+            self._parser.CharacterDataHandler = self._text
+
+    @property
+    def line(self) -> int:
+        """Line of the element that starts or ends."""
+        return self._parser.CurrentLineNumber
+
+    def run(self, content: bytes) -> None:
+        """Go through the text; what is no XML, or has a document type, raises a TraceError."""
+        if not content.strip():
+            self._problems.add(0, "is empty, must be an XML document")
+            self._problems.raise_any()
+        try:
+            self._parser.Parse(content, True)
+        except expat.ExpatError as error:
+            self._problems.add(error.lineno, f"not well-formed XML: {expat.ErrorString(error.code)}")
+            self._problems.raise_any()
+
+    def _refuse(self, name: str, *_: object) -> None:
+        self._problems.add(self.line, "has a document type (DTD), which is refused: it may define entities")
+        self._problems.raise_any()
+
+    def _start(self, name: str, attributes: Attributes) -> None:
+        self._texts.append([])
+        self._on_start(name.rpartition(":")[2], attributes)
+
+    def _text(self, text: str) -> None:
+        self._texts[-1].append(text)
+
+    def _end(self, name: str) -> None:
+        assert self._on_end is not None
+        self._on_end(name.rpartition(":")[2], "".join(self._texts.pop()).strip())

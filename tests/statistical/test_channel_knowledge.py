@@ -1,0 +1,89 @@
+"""What the decider believes of the channel: the law of its errors, and the `effective` gain.
+
+The errors are Gaussian in dB, one process in time for each link, with autocorrelation
+exp(-t / decorrelation). The effective gain is the local mean times exp(E[ln |h|^2]): at high SNR
+log2(1 + g |h|^2) is log2 g + log2 |h|^2, so its Shannon rate is then the mean rate of the fading link.
+"""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.special import ndtr
+
+from mecsim.system.equations import shannon_rate
+from mecsim.system.ergodic import ergodic_rate
+from mecsim.world.knowledge import ErrorField, mean_log_power
+
+LINKS, SIGMA_DB, DECORRELATION_S = 20_000, 4.0, 10.0
+EVERY = np.arange(500)
+DRAWS = 200_000
+
+
+@pytest.fixture(scope="module")
+def errors():
+    """The errors of 20000 links of 500 users."""
+    return ErrorField.draw(3, 500, LINKS // 500, SIGMA_DB, DECORRELATION_S)
+
+
+def check_law(verdicts, error_db):
+    verdicts.law("error is N(0, sigma^2)", error_db, lambda x: ndtr(x / SIGMA_DB))
+    verdicts.mean("E error", error_db, 0.0, SIGMA_DB)
+    verdicts.mean("Var error", error_db**2, SIGMA_DB**2, math.sqrt(2.0) * SIGMA_DB**2)
+
+
+def check_correlation(verdicts, first_db, second_db, rho, what):
+    """For Gaussian values of correlation rho, Var(X Y) = sigma^4 (1 + rho^2)."""
+    verdicts.mean(f"rho({what})", first_db * second_db / SIGMA_DB**2, rho, math.sqrt(1.0 + rho**2))
+
+
+@pytest.mark.parametrize("time_s", [0.0, 17.3, 7200.0])
+def test_the_error_has_its_law_at_every_time(verdicts, errors, time_s):
+    check_law(verdicts, errors.at(time_s, EVERY).ravel())
+
+
+@pytest.mark.parametrize("apart_s", [0.5, 5.0, DECORRELATION_S * math.log(2.0), 10.0, 30.0])
+def test_the_error_forgets_itself(verdicts, errors, apart_s):
+    first, second = errors.at(40.0, EVERY).ravel(), errors.at(40.0 + apart_s, EVERY).ravel()
+    check_correlation(verdicts, first, second, math.exp(-apart_s / DECORRELATION_S), f"{apart_s:.3g} s")
+
+
+def test_links_err_on_their_own(verdicts, errors):
+    error_db = errors.at(40.0, EVERY)
+    check_correlation(verdicts, error_db[:, ::2].ravel(), error_db[:, 1::2].ravel(), 0.0, "other server")
+    check_correlation(verdicts, error_db[::2].ravel(), error_db[1::2].ravel(), 0.0, "other user")
+
+
+def test_mutants_of_the_error_are_rejected(verdicts, errors):
+    rng = np.random.default_rng(1)
+    now, white_db = errors.at(40.0, EVERY).ravel(), SIGMA_DB * rng.standard_normal(LINKS)
+    with verdicts.rejects("a new error at every decision"):
+        check_correlation(verdicts, now, white_db, math.exp(-0.5), "5 s")
+    with verdicts.rejects("an error for ever"):
+        check_correlation(verdicts, now, now, math.exp(-0.5), "5 s")
+    with verdicts.rejects("sigma for the variance"):
+        check_law(verdicts, now / math.sqrt(SIGMA_DB))
+    with verdicts.rejects("one error for all of a user's links"):
+        check_correlation(verdicts, now, now, 0.0, "other server")
+
+
+@pytest.mark.parametrize("k", [0.0, 0.1, 1.0, 10.0, 1000.0])
+def test_the_mean_of_the_logarithm(verdicts, k):
+    """E[ln X] for |h|^2 of Rician fading; the law is the noncentral chi-squared of two degrees."""
+    rng = np.random.default_rng(2)
+    real, imaginary = rng.standard_normal((2, DRAWS)) / math.sqrt(2.0 * (k + 1.0))
+    log_power = np.log((real + math.sqrt(k / (k + 1.0))) ** 2 + imaginary**2)
+    sigma = float(np.std(log_power))
+    verdicts.mean(f"E ln |h|^2, K = {k:g}", log_power, mean_log_power(k), sigma)
+    with verdicts.rejects("the logarithm of the mean power"):
+        verdicts.mean("ln E |h|^2", log_power, 0.01 if k == 1000 else 0.0, sigma)
+
+
+def test_the_effective_gain_carries_the_mean_rate_at_high_snr():
+    """To 0.2 % at 30 dB; the local mean itself promises 9 % too much there."""
+    noise, band, power = 4e-21, 1e6, 0.2
+    gain = 1e3 * noise * band / power
+    effective = shannon_rate(band, power, gain * math.exp(mean_log_power()), noise)
+    mean_rate = ergodic_rate(band, power, gain, noise)
+    assert effective == pytest.approx(mean_rate, rel=2e-3)
+    assert shannon_rate(band, power, gain, noise) > 1.08 * mean_rate

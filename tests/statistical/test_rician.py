@@ -1,0 +1,99 @@
+"""Rician fading: law, unit power, and the phase of the direct wave from the length of its way.
+
+With K the power of the direct wave over that of the scattered ones, ``2 (K + 1) |h|^2`` is noncentral
+chi-squared with two degrees of freedom and noncentrality 2 K, and
+``E[h h'*] = (K e^{i phase} + J0) / (K + 1)``.
+"""
+
+import numpy as np
+import pytest
+from scipy.special import j0
+from scipy.stats import ncx2
+
+from mecsim.world.fading import RayleighLinks
+from mecsim.world.localmean import Link
+from mecsim.world.rician import DirectWave
+
+WAVELENGTH_M, SIDE, SEEDS, RISE_M = 0.1, 100, 10, 8.5
+LINKS = SIDE * SIDE * SEEDS
+RATIOS_DB = [-3.0, 0.0, 9.0]
+
+
+@pytest.fixture(scope="module")
+def scattered():
+    """Scattered waves of 1e5 links after 5 m, and 3.7 cm farther on."""
+    users, servers = np.divmod(np.arange(SIDE * SIDE), SIDE)
+    draws = [RayleighLinks.draw(seed, SIDE, SIDE, WAVELENGTH_M) for seed in range(400, 400 + SEEDS)]
+    ways = [np.full(users.size, travelled_m) for travelled_m in (5.0, 5.037)]
+    return [np.concatenate([links.coefficient(users, servers, way) for links in draws]) for way in ways]
+
+
+def seen(scattered, k, ground_m=120.0, clear=None, rise_m=RISE_M):
+    """h of links at one distance on the ground."""
+    size = scattered.size
+    link = Link(np.ones(size), np.full(size, ground_m), clear)
+    return DirectWave(k, WAVELENGTH_M, rise_m).coefficient(scattered, link)
+
+
+def check_law(verdicts, power, k):
+    verdicts.mean(f"E|h|^2, K = {k:.3g}", power, 1.0, np.sqrt(1.0 + 2.0 * k) / (1.0 + k))
+    verdicts.law(f"|h|^2, K = {k:.3g}", power, lambda x: ncx2.cdf(2.0 * (k + 1.0) * x, 2, 2.0 * k))
+
+
+@pytest.mark.parametrize("ratio_db", RATIOS_DB)
+def test_law_and_unit_power(verdicts, scattered, ratio_db):
+    k = 10.0 ** (ratio_db / 10.0)
+    h = seen(scattered[0], k)
+    assert h.size == LINKS
+    check_law(verdicts, np.abs(h) ** 2, k)
+
+
+@pytest.mark.parametrize("mutant", ["powers added", "not normalised", "K as an amplitude", "no direct wave"])
+def test_the_law_rejects(verdicts, scattered, mutant):
+    k, s = 10.0**0.9, scattered[0]
+    wrong = {
+        "powers added": (k + np.abs(s) ** 2) / (k + 1.0),
+        "not normalised": np.abs(np.sqrt(k) + s) ** 2 / k,
+        "K as an amplitude": np.abs(k + s) ** 2 / (k**2 + 1.0),
+        "no direct wave": np.abs(s) ** 2,
+    }[mutant]
+    with verdicts.rejects(f"Rician, {mutant}"):
+        check_law(verdicts, wrong, k)
+
+
+def test_links_without_line_of_sight_are_rayleigh(verdicts, scattered):
+    k = 10.0**0.9
+    clear = np.arange(LINKS) % 2 == 0
+    power = np.abs(seen(scattered[0], k, clear=clear)) ** 2
+    check_law(verdicts, power[clear], k)
+    verdicts.law("|h|^2 without sight", power[~clear], lambda x: -np.expm1(-x))
+    with verdicts.rejects("direct wave through walls"):
+        verdicts.law("|h|^2 without sight", power[clear], lambda x: -np.expm1(-x))
+
+
+def check_autocorrelation(verdicts, here, there, k, turns):
+    """The standard deviations of the products are those of the 1e5 links."""
+    product = there * here.conj()
+    expected = (k * np.exp(-2j * np.pi * turns) + j0(2.0 * np.pi * 0.37)) / (k + 1.0)
+    for name, part, value in (("Re", product.real, expected.real), ("Im", product.imag, expected.imag)):
+        verdicts.mean(f"{name} R, K = {k:.3g}", part, value, part.std())
+
+
+@pytest.mark.parametrize("ratio_db", RATIOS_DB)
+def test_the_phase_follows_the_way(verdicts, scattered, ratio_db):
+    """3.7 cm away from the server: the direct way, which climbs 8.5 m, grows by a little less."""
+    k = 10.0 ** (ratio_db / 10.0)
+    turns = (np.hypot(120.037, RISE_M) - np.hypot(120.0, RISE_M)) / WAVELENGTH_M
+    assert 0.36 < turns < 0.37
+    here, there = seen(scattered[0], k), seen(scattered[1], k, ground_m=120.037)
+    check_autocorrelation(verdicts, here, there, k, turns)
+
+
+@pytest.mark.parametrize("mutant", ["phase constant", "phase backwards"])
+def test_the_phase_rejects(verdicts, scattered, mutant):
+    k = 1.0
+    turns = (np.hypot(120.037, RISE_M) - np.hypot(120.0, RISE_M)) / WAVELENGTH_M
+    there = {"phase constant": 120.0, "phase backwards": 119.963}
+    here, later = seen(scattered[0], k), seen(scattered[1], k, ground_m=there[mutant])
+    with verdicts.rejects(f"Rician, {mutant}"):
+        check_autocorrelation(verdicts, here, later, k, turns)
