@@ -15,7 +15,7 @@ from mecsim.system.arrays import Floats
 from mecsim.system.instance import Instance
 from mecsim_policies.dashf.resources import Compared, compare, solve
 from mecsim_policies.dashf.run import Point
-from mecsim_policies.dashf.shares import OWN, PHI, UP, Price, ShareProblem
+from mecsim_policies.dashf.shares import OWN, PHI, UP, Price, ShareProblem, Totals
 
 _FIRST_WEIGHT = 30.0
 _NEXT_WEIGHT = 300.0
@@ -67,7 +67,9 @@ def joint_step(instance: Instance, allocation: Allocation) -> Allocation:
 def _better_of(instance: Instance, allocation: Allocation) -> Allocation:
     problem = ShareProblem.of(instance, allocation.server)
     given = instance.scr(allocation)
-    found = polish(instance, Point(problem, problem.of_allocation(instance, allocation), given))
+    longest_s, energy_j = float(instance.delay(allocation).max()), float(instance.energy(allocation).sum())
+    totals = Totals(longest_s, energy_j, float(instance.score(allocation).sum()) / instance.score_law.scale)
+    found = polish(instance, Point(problem, problem.of_allocation(instance, allocation), totals, given))
     better = found.allocation(instance)
     return better if instance.scr(better) > given else allocation
 

@@ -93,7 +93,7 @@ def _improve(run: Run, search: Looks, outer: int, point: Point) -> Point:
     if outer > 0 and unchanged:
         return point
     for choice in (seat,) if unchanged else (seat, in_force):
-        start = run.point(choice.problem, choice.solution.shares)
+        start = run.point(choice.problem, choice.solution.shares, choice.solution.totals)
         run.raise_y(start.scr)
         found = _alternate(run, outer, start, on_path_at=choice.weight)
         if found.scr > point.scr:
@@ -116,9 +116,9 @@ def _alternate(run: Run, outer: int, point: Point, *, on_path_at: float | None =
             start = best.shares.copy()
             start[:, PHI] = fractions
         last = _resources(run, problem, start, on_path_at if turn == 0 else None)
-        before = problem.cost(last.price, best.shares)
+        before = best.totals.cost(last.price)
         better = last.cost < before
-        found = run.point(problem, last.shares)
+        found = run.point(problem, last.shares, last.totals)
         run.note(
             outer, "resources", found, status="solved", accepted=better, steps=last.steps, began=began
         )

@@ -38,7 +38,7 @@ class Look(NamedTuple):
     width: int
 
 
-COLD = Look(weight=100.0, margin=3e-2, steps=14, width=32)
+COLD = Look(weight=100.0, margin=3e-2, steps=14, width=24)
 WARM = Look(weight=50.0, margin=4e-2, steps=10, width=8)
 
 
@@ -125,7 +125,7 @@ class Looks:
     def _relaxation(self, seat: Seat) -> list[_Candidate]:
         """Return the rounded relaxation with the resources in force."""
         run = self.run
-        pairs = run.pairs(run.point(seat.problem, seat.solution.shares))
+        pairs = run.pairs(run.point(seat.problem, seat.solution.shares, seat.solution.totals))
         relaxed = relax(pairs, run.price(), run.slots, tolerance=_TOLERANCE)
         trial = run.equal_split(round_to_slots(relaxed.association, run.slots), pairs)
         return [(trial.problem.server, trial.shares)]
@@ -155,7 +155,7 @@ class Looks:
         run.note(
             outer,
             part,
-            run.point(single, solution.shares),
+            run.point(single, solution.shares, solution.totals),
             status=f"best of {len(candidates)}",
             accepted=better,
             steps=int(found.centre.steps.sum()),
@@ -188,7 +188,7 @@ class Looks:
         run.note(
             outer,
             "association",
-            run.point(single, solution.shares),
+            run.point(single, solution.shares, solution.totals),
             status=f"best of {nearest.size}, once more",
             accepted=better,
             steps=int(again.centre.steps.sum()) + own.steps,

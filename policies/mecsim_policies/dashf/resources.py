@@ -18,7 +18,7 @@ import numpy as np
 from mecsim.system.arrays import Floats, Ints
 from mecsim_policies.dashf.barrier import Barrier, Transform
 from mecsim_policies.dashf.path import Centre, ceiling_s, centre, follow
-from mecsim_policies.dashf.shares import SHARED, Price, ShareProblem
+from mecsim_policies.dashf.shares import SHARED, Price, ShareProblem, Totals
 
 # Larger steps lose the path where the energies bend the wrong way, and take longer to come back.
 _GROWTH = 4.0
@@ -39,11 +39,16 @@ class Solution:
     shares: Floats
     longest_s: float
     price: Price
-    cost: float
+    totals: Totals
     delay_price: Floats
     share_price: Floats
     steps: int
     converged: bool
+
+    @property
+    def cost(self) -> float:
+        """-F / s1 at the price."""
+        return self.totals.cost(self.price)
 
 
 def solve(
@@ -200,16 +205,14 @@ def _solution(
     barrier: Barrier, shares: Floats, longest_s: Floats, steps: int, *, converged: bool
 ) -> Solution:
     problem = barrier.problem
-    delay_s, _, _ = problem.evaluate(shares)
+    delay_s, energy_j, score = problem.evaluate(shares)
     return Solution(
         shares=shares,
         longest_s=float(longest_s[0]),
         price=barrier.price,
-        cost=problem.cost(barrier.price, shares),
+        totals=Totals(float(delay_s.max()), float(energy_j.sum()), float(score.sum())),
         delay_price=1.0 / (barrier.weight * (longest_s - delay_s)),
         share_price=1.0 / (barrier.weight * (1.0 - problem.used(shares))),
         steps=steps,
         converged=converged,
     )
-
-

@@ -15,7 +15,7 @@ from mecsim.system.instance import Instance
 from mecsim_policies.dashf.association import best_fractions
 from mecsim_policies.dashf.horizon import HALF, Horizon
 from mecsim_policies.dashf.pairs import Pairs, slots_by_capacity
-from mecsim_policies.dashf.shares import PHI, Price, ShareProblem
+from mecsim_policies.dashf.shares import PHI, Price, ShareProblem, Totals
 
 
 class Iterate(NamedTuple):
@@ -38,16 +38,20 @@ class Iterate(NamedTuple):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Point:
-    """A feasible point: shares for an association, and their SCR."""
+    """A feasible point: shares for an association, what counts of them, and their SCR."""
 
     problem: ShareProblem
     shares: Floats
+    totals: Totals
     scr: float
 
     @classmethod
-    def of(cls, instance: Instance, problem: ShareProblem, shares: Floats) -> Point:
-        """Return the point of some shares."""
-        return cls(problem, shares, problem.scr(instance, shares))
+    def of(
+        cls, instance: Instance, problem: ShareProblem, shares: Floats, totals: Totals | None = None
+    ) -> Point:
+        """Return the point of some shares, whose totals may be known already."""
+        totals = problem.totals(shares) if totals is None else totals
+        return cls(problem, shares, totals, totals.scr(instance))
 
     def allocation(self, instance: Instance) -> Allocation:
         """Return the allocation that the shares stand for."""
@@ -103,9 +107,9 @@ class Run:
         """Return the share problem of an association."""
         return ShareProblem.of(self.instance, server, self.horizon)
 
-    def point(self, problem: ShareProblem, shares: Floats) -> Point:
-        """Return the point of some shares."""
-        return Point.of(self.instance, problem, shares)
+    def point(self, problem: ShareProblem, shares: Floats, totals: Totals | None = None) -> Point:
+        """Return the point of some shares, whose totals may be known already."""
+        return Point.of(self.instance, problem, shares, totals)
 
     def pairs(self, current: Point | None) -> Pairs:
         """Return part 1's constants with the resources of a point, or with slots alone."""
@@ -147,6 +151,6 @@ class Run:
         began: float,
     ) -> None:
         """Add a row to the trace; ``began`` is the process's CPU time when the step began."""
-        objective = -self.instance.score_law.scale * point.problem.cost(self.price(), point.shares)
+        objective = -self.instance.score_law.scale * point.totals.cost(self.price())
         spent = time.process_time() - began
         self.trace.append(Iterate(outer, part, self.y, objective, point.scr, status, accepted, steps, spent))

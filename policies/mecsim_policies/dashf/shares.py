@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,25 @@ class Price:
         """Return the prices of Dinkelbach's y = ``scr``."""
         w, unit = instance.weights, scr / instance.score_law.scale
         return cls(unit * w.delay_per_s, unit * w.energy_per_j)
+
+
+class Totals(NamedTuple):
+    """Largest delay, energy of all and score / s1 of all."""
+
+    longest_s: float
+    energy_j: float
+    score: float
+
+    def cost(self, price: Price) -> float:
+        """Return ``per_s max T + per_j sum E - sum score / s1``, which is -F / s1."""
+        return price.per_s * self.longest_s + price.per_j * self.energy_j - self.score
+
+    def scr(self, instance: Instance) -> float:
+        """Return the service-cost ratio."""
+        w, total = instance.weights, instance.score_law.scale * self.score
+        return eq.service_cost_ratio(
+            total, self.longest_s, self.energy_j, w.delay_per_s, w.energy_per_j
+        )
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -187,18 +207,18 @@ class ShareProblem:
         costs: Floats = price.per_s * delay_s.reshape(own.shape).max(axis=1) + own.sum(axis=1)
         return costs
 
+    def totals(self, shares: Floats) -> Totals:
+        """Return what counts of the one copy there is."""
+        delay_s, energy_j, score = self.evaluate(shares)
+        return Totals(float(delay_s.max()), float(energy_j.sum()), float(score.sum()))
+
     def cost(self, price: Price, shares: Floats) -> float:
         """Return the cost of the one copy there is."""
-        return float(self.costs(price, shares)[0])
+        return self.totals(shares).cost(price)
 
     def scr(self, instance: Instance, shares: Floats) -> float:
-        """Return the service-cost ratio of some shares."""
-        delay_s, energy_j, score = self.evaluate(shares)
-        total = instance.score_law.scale * float(score.sum())
-        w = instance.weights
-        return eq.service_cost_ratio(
-            total, float(delay_s.max()), float(energy_j.sum()), w.delay_per_s, w.energy_per_j
-        )
+        """Return the service-cost ratio of the one copy there is."""
+        return self.totals(shares).scr(instance)
 
     def equal_split(self, local_fraction: Floats, fill: float = 0.9) -> Floats:
         """Return shares strictly inside all bounds: every budget split equally, ``fill`` of it used."""
