@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecsim.system.arrays import Floats, Ints
-from mecsim_policies.dashf.barrier import Barrier, Derivatives
+from mecsim_policies.dashf.arrow import Derivatives
+from mecsim_policies.dashf.barrier import Barrier
 
 _PROMISE = 1.0
 _HALVINGS = 30

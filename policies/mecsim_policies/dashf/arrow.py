@@ -1,0 +1,91 @@
+"""The Newton system of the barrier functions: blocks of users, budgets of servers, the largest delays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecsim.system.arrays import Floats
+from mecsim_policies.dashf.shares import SHARED, ShareProblem
+
+# Up to so many blocks it costs less to bend all than to find out which need it.
+_FEW = 30
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Derivatives:
+    """First and second derivatives of a barrier function.
+
+    With F free shares a user, the gradient is ``walls + weight (per_j energy - worth)``, and that of T
+    ``walls_s + weight per_s``: ``walls`` and ``energy`` (K N, F), ``worth`` (K N,) of each shared one,
+    ``walls_s`` (K,).
+    ``blocks`` (K N, F, F) of the users without the budgets, made positive; ``border`` (K N, F), the
+    column of T; ``corner`` (K,), T's own; ``spare`` (K M, 3), whose inverse squares are the weights of
+    the budgets' rank-one terms.
+    """
+
+    walls: Floats
+    walls_s: Floats
+    energy: Floats
+    worth: Floats
+    blocks: Floats
+    border: Floats
+    corner: Floats
+    spare: Floats
+
+
+def positive(blocks: Floats) -> Floats:
+    """Return the blocks, with negative curvature turned positive where there is any."""
+    try:
+        np.linalg.cholesky(blocks)
+    except np.linalg.LinAlgError:
+        bent = blocks.copy()
+        bad = _indefinite(blocks) if len(blocks) > _FEW else np.ones(len(blocks), dtype=bool)
+        scale = 1.0 / np.sqrt(np.abs(np.diagonal(blocks[bad], axis1=1, axis2=2)))
+        scale = scale[:, :, None] * scale[:, None, :]
+        values, vectors = np.linalg.eigh(blocks[bad] * scale)
+        positive = vectors * np.maximum(np.abs(values), 1e-3)[:, None, :]
+        bent[bad] = np.matmul(positive, vectors.swapaxes(1, 2)) / scale
+        return bent
+    return blocks
+
+
+def _indefinite(blocks: Floats) -> NDArray[np.bool_]:
+    """Return which blocks have a pivot that is not positive."""
+    left = blocks.copy()
+    bad = np.zeros(len(blocks), dtype=bool)
+    for _ in range(blocks.shape[1]):
+        pivot = left[:, 0, 0]
+        bad |= ~(pivot > 1e-14 * np.abs(blocks[:, -left.shape[1], -left.shape[1]]))
+        row = left[:, 0, 1:] / np.where(bad, 1.0, pivot)[:, None]
+        left = left[:, 1:, 1:] - left[:, 1:, :1] * row[:, None, :]
+    return bad
+
+
+def arrow_solve(
+    problem: ShareProblem, d: Derivatives, gradient: Floats, gradient_s: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Solve the Newton system: users' blocks, then 3 x 3 a server, then T, for every copy."""
+    users, free = gradient.shape
+    copies, servers, each = problem.member.shape
+    right = np.zeros((users, free, SHARED + 2))
+    right[:, range(SHARED), range(SHARED)] = 1.0
+    right[:, :, SHARED] = gradient
+    right[:, :, SHARED + 1] = d.border
+    solved = np.linalg.solve(d.blocks, right)
+    sums = problem.member @ solved[:, :SHARED].reshape(copies, each, -1)
+    sums = sums.reshape(copies * servers, SHARED, SHARED + 2)
+    budgets = sums[:, :, :SHARED].copy()
+    budgets[:, range(SHARED), range(SHARED)] += d.spare**2
+    by_server = np.linalg.solve(budgets, sums[:, :, SHARED:])
+    left = solved[:, :, SHARED:] - np.matmul(solved[:, :, :SHARED], by_server[problem.server])
+    bordered = np.matmul(d.border[:, None, :], left).reshape(copies, each, 2).sum(axis=1)
+    # The corner less border' H^-1 border is positive in exact arithmetic; cancellation must not flip it.
+    schur = np.maximum(d.corner - bordered[:, 1], 1e-14 * d.corner)
+    move_s = -(gradient_s - bordered[:, 0]) / schur
+    move = np.zeros((users, 6))
+    move[:, :free] = -left[:, :, 0] - left[:, :, 1] * np.repeat(move_s, each)[:, None]
+    along = (gradient * move[:, :free]).reshape(copies, -1).sum(axis=1)
+    return move, move_s, -(along + gradient_s * move_s)
