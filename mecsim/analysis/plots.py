@@ -68,8 +68,8 @@ def _draw_scr(ax: Axes, comparison: Comparison) -> None:
     )  # fmt: skip
     ax.set(ylabel="SCR", title="(a) service-cost ratio")
     ends = [interval_ends(own)[1] for _, own in frame.groupby("policy")["scr"]]
-    highest = float(np.nanmax([frame["scr"].max(), *ends]))
-    ax.set_ylim(0, 1.06 * highest if highest > 0 else 1.0)
+    highest = max((end for end in (frame["scr"].max(), *ends) if end > 0), default=1.0 / 1.06)
+    ax.set_ylim(0, 1.06 * highest)
     _policy_ticks(ax, comparison)
 
 
