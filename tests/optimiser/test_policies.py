@@ -77,7 +77,7 @@ def falls(trace):
     """How often an accepted step on resources lowers F at the same y, or y falls from step to step."""
     count = 0
     for before, after in pairwise([row for row in trace if row.part == "resources" and row.accepted]):
-        if before.outer == after.outer:
+        if before.y == after.y:
             count += after.objective < before.objective - 1e-9 * abs(before.objective)
     ys = [row.y for row in trace]
     return count + sum(after < before * (1.0 - 1e-12) for before, after in pairwise(ys))

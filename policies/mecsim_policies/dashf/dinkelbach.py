@@ -25,6 +25,8 @@ _LAST_MOVE = 0.03
 _F_TOLERANCE = 1e-4
 _GAP = 2e-4
 _ALTERNATIONS = 4
+# Most phi are 0 or 1 here, which leaves less that bends the wrong way.
+_ON_THE_WAY = 4.0
 _WARM_WEIGHT = 1e3
 _WARM_MARGIN = 1e-3
 
@@ -136,5 +138,6 @@ def _resources(run: Run, problem: ShareProblem, start: Floats, on_path_at: float
         problem.inside(start, _WARM_MARGIN) if on_path_at is None else start,
         gap=_GAP,
         first_weight=_WARM_WEIGHT if on_path_at is None else on_path_at,
+        on_the_way=_ON_THE_WAY,
         refresh=lambda shares: run.raise_y(problem.scr(run.instance, shares)),
     )

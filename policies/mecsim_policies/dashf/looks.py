@@ -39,7 +39,7 @@ class Look(NamedTuple):
 
 
 COLD = Look(weight=100.0, margin=3e-2, steps=14, width=24)
-WARM = Look(weight=50.0, margin=4e-2, steps=10, width=8)
+WARM = Look(weight=50.0, margin=8e-2, steps=10, width=8)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

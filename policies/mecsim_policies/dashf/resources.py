@@ -21,7 +21,7 @@ from mecsim_policies.dashf.path import Centre, ceiling_s, centre, follow
 from mecsim_policies.dashf.shares import SHARED, Price, ShareProblem, Totals
 
 # Larger steps lose the path where the energies bend the wrong way, and take longer to come back.
-_GROWTH = 4.0
+_GROWTH = 6.0
 _DECREMENT = 1.0
 _HOT_STEPS = 6
 _WARM_WEIGHT = 1e3
@@ -64,6 +64,7 @@ def solve(
     nu: Transform | None = None,
     steps: int = 40,
     enough: float = _DECREMENT,
+    on_the_way: float = _DECREMENT,
     refresh: Callable[[Floats], Price] | None = None,
 ) -> Solution:
     """Return shares at a stationary point of F for a fixed association.
@@ -89,6 +90,8 @@ def solve(
         Most Newton steps for one weight.
     enough : float
         Squared Newton decrement to stop at; prices need a small one, the cost does not.
+    on_the_way : float
+        The same before the last weight.
     refresh : callable, optional
         Returns the price at which to go on from the shares reached at each weight: Dinkelbach's y is
         brought up to date on the way.
@@ -103,7 +106,7 @@ def solve(
     taken = 0
     while True:
         last = barrier.weight >= last_weight
-        there = centre(barrier, shares, above_s, value, enough if last else _DECREMENT, steps)
+        there = centre(barrier, shares, above_s, value, enough if last else on_the_way, steps)
         shares, above_s, used = there.shares, there.longest_s, int(there.steps[0])
         taken += used
         if last:
