@@ -52,7 +52,7 @@ fi
 printf '%s\n' "$(CURDIR)" >$(STAMP)
 endef
 export SETUP
-WHAT := .[report,test,lint]
+WHAT := .[report,sql,cluster,test,lint]
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test bench lint clean
@@ -71,6 +71,7 @@ test: $(STAMP) ## run every test
 bench: $(STAMP) ## measure the speed of the simulator
 	$(BIN)/python tests/bench/bench.py
 	$(BIN)/python tests/bench/decisions.py
+	$(BIN)/python tests/bench/studies.py
 
 lint: $(STAMP) ## check style, types and which room imports which
 	$(BIN)/ruff check .

@@ -46,6 +46,10 @@ class TraceError(_ProblemsError):
     """A trace file that cannot be used."""
 
 
+class StudyError(_ProblemsError):
+    """A study file that cannot be used."""
+
+
 class PolicyError(MecsimError):
     """Something is wrong with a policy or with what it returned."""
 

@@ -34,6 +34,7 @@ class Purpose(IntEnum):
     BATTERY = 25
     FAILURES = 26
     CSI_ERROR = 27
+    RESAMPLING = 40
 
 
 def stream(seed: int, purpose: Purpose, *entity: int) -> np.random.Generator:

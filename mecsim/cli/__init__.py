@@ -11,12 +11,17 @@ import typer
 
 from mecsim.cli import (
     analysis_commands,
+    export_commands,
     paper_commands,
+    plot_commands,
     policy_commands,
+    report_commands,
     run_commands,
     scenario_commands,
     solve_commands,
+    sweep_commands,
     trace_commands,
+    verify_commands,
 )
 from mecsim.cli.console import INTERRUPTED, exit_code, explain_error
 from mecsim.errors import MecsimError
@@ -33,12 +38,17 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 run_commands.register(app)
+sweep_commands.register(app)
+export_commands.register(app)
+plot_commands.register(app)
+report_commands.register(app)
 paper_commands.register(app)
 analysis_commands.register(app)
 solve_commands.register(app)
 policy_commands.register(app)
 scenario_commands.register(app)
 trace_commands.register(app)
+verify_commands.register(app)
 
 
 @app.callback(invoke_without_command=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mecsim.cli.console import RUN_FAILED, output_width, print_json, print_table, progress, say
+from mecsim.cli.live import LiveOption, watched
 from mecsim.cli.options import (
     JsonOption,
     OutOption,
@@ -29,6 +31,16 @@ DEMO_POLICIES = "rucaa,gucaa,aauco,gucro,dashf"
 DEMO_REPLICATIONS = 4
 
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", help="Worker processes; -1 for every core.")]
+UntilOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--until",
+        metavar="CLAIM",
+        show_default=False,
+        help="Add replications until this is decided, such as 'scr:dashf-gucaa ±2%'; may be repeated.",
+    ),
+]
+MostOption = Annotated[int, typer.Option("--most", min=2, help="With --until: the most replications.")]
 ReplicationsOption = Annotated[int, typer.Option("--replications", "-r", min=1, help="Runs of each policy.")]
 
 
@@ -54,6 +66,7 @@ def run(
     seed: SeedOption = 0,
     changes: SetOption = None,
     out: OutOption = None,
+    live: LiveOption = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -62,7 +75,9 @@ def run(
     The folder is --out, or results/RUN-ID. A finished run that is there already is shown instead of
     run again if nothing that its bits depend on has changed: scenario, policy, seed, code, packages,
     processor. Otherwise it is replaced when the new run is complete. A policy of your own is always run.
+    report.html in the folder shows it all: charts, a replay, every round.
     """
+    from mecsim.analysis.health import run_warnings
     from mecsim.cli.summaries import run_object, run_table
     from mecsim.results.store import claim
     from mecsim.study.plan import PolicyChoice, Run
@@ -73,15 +88,21 @@ def run(
     folder = out or RESULTS / asked.run_id
     claim(folder, asked.run_id)
     results = finished(asked, folder)
-    if results is not None:
-        say(f"{folder} holds this very run; nothing was run again", quiet=quiet)
-    else:
-        with progress(asked.run_id, asked.scenario.duration_s, quiet=quiet) as tell:
-            results = execute(asked, out=folder, on_progress=lambda done_s: tell(done_s, ""))
+    with watched(live, asked.run_id, asked.scenario.duration_s, folder) as watch:
+        if results is not None:
+            say(f"{folder} holds this very run; nothing was run again", quiet=quiet)
+        else:
+            with progress(asked.run_id, asked.scenario.duration_s, quiet=quiet) as tell:
+                told = watch.both(tell)
+                results = execute(asked, out=folder, on_progress=lambda done_s: told(done_s, ""))
+        report = watch.write_report(quiet=quiet)
     if as_json:
-        print_json(run_object(results, folder))
+        print_json(run_object(results, folder) | {"warnings": run_warnings(results)})
     else:
         print_table(run_table(results, folder))
+        for line in run_warnings(results):
+            typer.echo(f"warning: {line}")
+        typer.echo(f"report: {report}")
 
 
 def compare(
@@ -97,22 +118,32 @@ def compare(
         ),
     ],
     replications: ReplicationsOption = 10,
+    until: UntilOption = None,
+    most: MostOption = 200,
     jobs: JobsOption = -1,
     seed: SeedOption = 0,
     changes: SetOption = None,
     out: OutOption = None,
+    live: LiveOption = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compare policies on the same worlds: intervals, paired differences to the first policy, a figure.
 
     Replication k has seed --seed + k under every policy. The folder --out, or
-    results/SCENARIO-HASH, gets one folder a run, comparison.csv, per_run.csv, comparison.png and
-    comparison.pdf. Finished runs that are there already are used again if nothing that their bits
-    depend on has changed, so an interrupted comparison goes on where it stopped, and a further
+    results/SCENARIO-HASH, gets one folder a run, comparison.csv, per_run.csv, paired.csv, comparison.png,
+    comparison.pdf and report.html. Finished runs that are there already are used again if nothing that
+    their bits depend on has changed, so an interrupted comparison goes on where it stopped, and a further
     policy costs only its own runs. Policies of your own are always run.
+
+    With --until, --replications is how many there are at the first look; then half as many more each
+    time until the interval of METRIC, POLICY against REFERENCE, says better, worse, or equivalent
+    within the margin, or there are --most. The looks share an error of 5 %.
     """  # fmt: skip
-    _compare(read_scenario(scenario, changes), policies, replications, jobs, seed, out, quiet, as_json)
+    _compare(
+        read_scenario(scenario, changes), policies, replications, jobs, seed, out, quiet, as_json,
+        until, most, live,
+    )  # fmt: skip
 
 
 def demo(
@@ -139,28 +170,46 @@ def _compare(
     out: Path | None,
     quiet: bool,
     as_json: bool,
+    until: list[str] | None = None,
+    most: int = 0,
+    live: bool = False,
 ) -> None:
     from mecsim.analysis.comparison import compare as compare_policies
+    from mecsim.analysis.health import study_warnings
+    from mecsim.analysis.until import compare_until
     from mecsim.cli.summaries import comparison_object, comparison_table
     from mecsim.study.plan import choose_policies, split_policies
 
     choices = choose_policies(split_policies(policies))
     folder = out or RESULTS / f"{scenario.name}-{scenario.sha256[:8]}"
     title = f"{scenario.name}: {len(choices)} policies x {replications}"
-    with progress(title, len(choices) * replications, quiet=quiet) as tell, warnings.catch_warnings():
+    total, labels = len(choices) * replications, [choice.label for choice in choices]
+    with (
+        watched(live, title, total, folder, labels) as watch,
+        progress(title, total, quiet=quiet) as tell,
+        warnings.catch_warnings(),
+    ):
         # Failed runs are named at the end.
         warnings.simplefilter("ignore", RuntimeWarning)
-        comparison = compare_policies(
-            scenario, choices, replications, seed=seed, jobs=jobs, out=folder,
-            on_progress=lambda done, total, message: tell(done, message),
-        )  # fmt: skip
-    files = comparison.save(folder)
+        options: dict[str, Any] = {"seed": seed, "jobs": jobs, "out": folder}
+        told = watch.both(tell)
+        options["on_progress"] = lambda done, of, message: told(done * total / of, message)
+        decided = compare_until(scenario, choices, until, replications, most, **options) if until else None
+        comparison = (
+            decided.comparison if decided else compare_policies(scenario, choices, replications, **options)
+        )
+        files = comparison.save(folder)
+        report = watch.write_report(quiet=quiet)
+    warned = study_warnings(comparison)
     if as_json:
-        print_json(comparison_object(comparison, files))
+        verdicts = {"until": [asdict(verdict) for verdict in decided.verdicts]} if decided else {}
+        print_json(comparison_object(comparison, files) | {"warnings": warned} | verdicts)
     else:
         print_table(comparison_table(comparison, narrow=output_width() < 110))
-        for line in _afterwards(comparison, files):
+        told_first = [*(decided.lines if decided else ()), *(f"warning: {line}" for line in warned)]
+        for line in [*told_first, *_afterwards(comparison, files)]:
             typer.echo(line)
+        typer.echo(f"report: {report}")
     _name_failures(comparison)
 
 

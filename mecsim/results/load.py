@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mecsim.errors import ResultStoreError
 from mecsim.results.result import Results
-from mecsim.results.store import MANIFEST, load_run
+from mecsim.results.store import MANIFEST, read_manifest, read_table
 from mecsim.results.tables import KEYS, TABLES
 
 if TYPE_CHECKING:
@@ -21,7 +24,8 @@ def load_results(folder: str | Path) -> Results:
     """Return every run below a folder as four tidy frames.
 
     The first columns of each frame say which run a row is from: ``scenario``, ``policy``,
-    ``seed``, and one more for every scenario key in which runs of one scenario name differ.
+    ``seed``, and one more for every scenario key that a study swept, or in which runs of one
+    scenario name differ otherwise.
 
     Parameters
     ----------
@@ -34,14 +38,15 @@ def load_results(folder: str | Path) -> Results:
         If there is no run, one is damaged, or two runs cannot be told apart.
     """
     root = Path(folder)
-    runs = [load_run(run) for run in run_folders(root)]
-    if not runs:
+    places = {place: read_manifest(place) for place in run_folders(root)}
+    if not places:
         raise ResultStoreError(f"{root}: no run in it; give a run folder, or a folder of them")
-    runs.sort(key=lambda run: tuple(run.manifest[key] for key in KEYS))
-    keys = _run_keys([run.manifest for run in runs])
+    ordered = sorted(places, key=lambda place: tuple(places[place][key] for key in KEYS))
+    manifests = [places[place] for place in ordered]
+    keys = run_keys(manifests)
     _refuse_twins(root, keys)
-    frames = {name: _concatenate((run.tables[name] for run in runs), keys) for name in TABLES}
-    manifest = runs[0].manifest if len(runs) == 1 else {"runs": [run.manifest for run in runs]}
+    frames = {name: _frame(name, ordered, manifests, keys) for name in TABLES}
+    manifest = manifests[0] if len(manifests) == 1 else {"runs": manifests}
     return Results(**frames, manifest=manifest)
 
 
@@ -53,27 +58,45 @@ def run_folders(root: Path) -> list[Path]:
     return sorted(path for path in found if not any(p.startswith(".") for p in path.relative_to(root).parts))
 
 
-def _concatenate(frames: Iterable[pd.DataFrame], keys: list[dict[str, Any]]) -> pd.DataFrame:
+def _frame(
+    table: str, places: list[Path], manifests: list[dict[str, Any]], keys: list[dict[str, Any]]
+) -> pd.DataFrame:
+    """Return one table of all runs; they are read by several threads, and joined before pandas sees them."""
     import pandas as pd
+    import pyarrow as pa
 
-    keyed = []
-    for frame, values in zip(frames, keys, strict=True):
-        labels = pd.DataFrame(values, index=frame.index)
-        keyed.append(pd.concat([labels, frame], axis=1))
-    return pd.concat(keyed, ignore_index=True)
+    entries = [manifest["tables"][table] for manifest in manifests]
+    with ThreadPoolExecutor() as threads:
+        parts = list(threads.map(read_table, places, repeat(table), entries))
+    frame = pa.concat_tables(parts).to_pandas()
+    # The index, not the row itself, is repeated: a key has one dtype for all runs.
+    labels = pd.DataFrame(keys).loc[np.repeat(np.arange(len(parts)), [part.num_rows for part in parts])]
+    joined: pd.DataFrame = pd.concat([labels.reset_index(drop=True), frame], axis=1)
+    return joined
 
 
-def _run_keys(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the key columns of every run: scenario, policy, seed and the scenario keys that vary."""
-    settings = [_flat(tomllib.loads(manifest["scenario_toml"])) for manifest in manifests]
-    by_name: dict[str, list[dict[str, Any]]] = {}
-    for manifest, setting in zip(manifests, settings, strict=True):
-        by_name.setdefault(manifest["scenario"], []).append(setting)
-    swept = sorted({key for group in by_name.values() for key in _varying(group)})
+def run_keys(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the key columns of every run: scenario, policy, seed, what a study swept, what else varies."""
+    texts = [manifest["scenario_toml"] for manifest in manifests]
+    read = {text: _flat(tomllib.loads(text)) for text in dict.fromkeys(texts)}
+    by_name: dict[str, dict[str, dict[str, Any]]] = {}
+    for manifest, text in zip(manifests, texts, strict=True):
+        by_name.setdefault(manifest["scenario"], {})[text] = read[text]
+    given = [_plain_values(manifest.get("swept", {})) for manifest in manifests]
+    swept = list(dict.fromkeys(key for values in given for key in values))
+    varying = {key for group in by_name.values() for key in _varying(list(group.values()))}
+    others = sorted(key for key in varying if not any(f"{key}.".startswith(f"{name}.") for name in swept))
     return [
-        {key: manifest[key] for key in KEYS} | {key: setting.get(key) for key in swept}
-        for manifest, setting in zip(manifests, settings, strict=True)
+        {key: manifest[key] for key in KEYS}
+        | {key: values.get(key, read[text].get(key)) for key in (*swept, *others)}
+        for manifest, text, values in zip(manifests, texts, given, strict=True)
     ]
+
+
+def _plain_values(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: json.dumps(value) if isinstance(value, list | dict) else value for key, value in values.items()
+    }
 
 
 def _varying(settings: list[dict[str, Any]]) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -109,17 +110,21 @@ def run_metrics(results: Results) -> dict[str, float]:
     return {metric.name: float(values[metric.name]) for metric in METRICS}
 
 
-def run_notes(results: Results) -> list[str]:
-    """Return what a reader of the metrics must know: which of them nothing is left for, and why."""
+def run_notes(results: Results, metrics: Mapping[str, float] | None = None) -> list[str]:
+    """Return what a reader of the metrics must know: which of them nothing is left for, and why.
+
+    ``metrics`` are those of the run, if they are known already.
+    """
     notes = []
+    values = run_metrics(results) if metrics is None else metrics
     warmup_s = results.manifest["warmup_s"]
     if not results.manifest.get("reproducible", True):
         notes.append("decisions took the CPU time they were measured to take: no other run has these bits")
-    if rounds_after_warmup(results).empty:
+    if math.isnan(values["delay_s"]):
         notes.append(
             f"no round that started after the warm-up ({warmup_s:g} s) was finished: no delay, no energy"
         )
-    if math.isnan(scr_after_warmup(results)):
+    if math.isnan(values["scr"]):
         notes.append(
             f"not every user finished a round that started after the warm-up ({warmup_s:g} s): no SCR"
         )

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import uuid
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MANIFEST = "manifest.json"
-_PART = ".part"
+PART, OLD = ".part", ".old"
 _COMPRESSION = "zstd"
+_ADVICE = "delete the folder and run again"
 
 
 def write_run(results: Results, folder: str | Path) -> dict[str, Any]:
@@ -41,7 +43,7 @@ def write_run(results: Results, folder: str | Path) -> dict[str, Any]:
     """
     target = Path(folder)
     claim(target, str(results.manifest["run_id"]))
-    part = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}{_PART}"
+    part = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}{PART}"
     try:
         part.mkdir(parents=True)
         manifest = _write_parts(results, part)
@@ -67,8 +69,23 @@ def load_run(folder: str | Path) -> Results:
     """
     root = Path(folder)
     manifest = read_manifest(root)
-    frames = {name: _read_table(root, name, manifest["tables"][name]) for name in TABLES}
+    frames = {name: read_table(root, name, manifest["tables"][name]).to_pandas() for name in TABLES}
     return Results(**frames, manifest=manifest)
+
+
+def verify_run(folder: str | Path) -> dict[str, Any]:
+    """Return the manifest of a run folder after comparing each table's SHA-256 with what it holds.
+
+    Raises
+    ------
+    ResultStoreError
+        As :func:`load_run`.
+    """
+    root = Path(folder)
+    manifest = read_manifest(root)
+    for name in TABLES:
+        _checked_bytes(root / f"{name}.parquet", manifest["tables"][name])
+    return manifest
 
 
 def read_manifest(folder: str | Path) -> dict[str, Any]:
@@ -100,7 +117,15 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
         raise ResultStoreError(
             f"{path}: damaged (no entry for {', '.join(missing)}); delete the folder and run again"
         )
+    if manifest.get("sha256", "") not in ("", manifest_sha256(manifest)):
+        raise ResultStoreError(f"{path}: damaged (its SHA-256 differs); {_ADVICE}")
     return manifest
+
+
+def manifest_sha256(manifest: dict[str, Any]) -> str:
+    """Return the hash of everything in a manifest but the hash itself."""
+    content = json.loads(json.dumps({key: value for key, value in manifest.items() if key != "sha256"}))
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def claim(folder: str | Path, run_id: str) -> None:
@@ -140,12 +165,6 @@ def make_folder(folder: str | Path) -> Path:
     return path
 
 
-def remove_parts(folder: Path) -> None:
-    """Delete what interrupted writers left in a folder of runs."""
-    for part in folder.glob(f".*{_PART}"):
-        shutil.rmtree(part, ignore_errors=True)
-
-
 def _write_parts(results: Results, part: Path) -> dict[str, Any]:
     tables = {}
     for name, frame in results.tables.items():
@@ -157,6 +176,7 @@ def _write_parts(results: Results, part: Path) -> dict[str, Any]:
             "sha256": hashlib.sha256(content).hexdigest(),
         }
     manifest = results.manifest | {"schema": SCHEMA, "tables": tables}
+    manifest["sha256"] = manifest_sha256(manifest)
     _write_file(part / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode())
     _flush_folder(part)
     return manifest
@@ -165,7 +185,7 @@ def _write_parts(results: Results, part: Path) -> dict[str, Any]:
 def _publish(part: Path, target: Path) -> None:
     """Rename the complete folder to its final name; an older copy of the run goes away after that."""
     if target.exists():
-        old = part.with_suffix(".old")
+        old = part.with_suffix(OLD)
         target.replace(old)
         try:
             part.replace(target)
@@ -208,6 +228,7 @@ def _parquet_bytes(table: str, frame: pd.DataFrame) -> bytes:
     return bytes(sink.getvalue())
 
 
+@cache
 def _arrow_schema(table: str) -> pa.Schema:
     """Return the parquet schema; unit and meaning of each column travel in the file."""
     import pyarrow as pa
@@ -225,22 +246,52 @@ def _arrow_schema(table: str) -> pa.Schema:
     return pa.schema([field(column) for column in TABLES[table]])
 
 
-def _read_table(root: Path, table: str, entry: dict[str, Any]) -> pd.DataFrame:
+def read_table(root: Path, table: str, entry: dict[str, Any]) -> pa.Table:
+    """Return one table of a run folder; ``entry`` is what the manifest says of it.
+
+    Raises
+    ------
+    ResultStoreError
+        If it is not the table that was written.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     path = root / f"{table}.parquet"
-    advice = "delete the folder and run again"
+    content = _checked_bytes(path, entry)
+    read: pa.Table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+    if read.schema.equals(_arrow_schema(table)) and read.num_rows == entry["rows"]:
+        return read
+    frame = read.to_pandas()
+    problems = table_problems(table, {name: frame[name].to_numpy() for name in frame.columns})
+    raise ResultStoreError(
+        "\n".join(f"{path}: {p}; {_ADVICE}" for p in problems or ["rows or types differ from the manifest"])
+    )
+
+
+def _checked_bytes(path: Path, entry: dict[str, Any]) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ResultStoreError(f"{path}: {error.strerror or error}; {advice}") from error
+        raise ResultStoreError(f"{path}: {error.strerror or error}; {_ADVICE}") from error
     if hashlib.sha256(content).hexdigest() != entry["sha256"]:
-        raise ResultStoreError(f"{path}: is not the file that was written (its SHA-256 differs); {advice}")
-    frame: pd.DataFrame = pq.read_table(pa.BufferReader(content)).to_pandas()
-    problems = table_problems(table, {name: frame[name].to_numpy() for name in frame.columns})
-    if problems or len(frame) != entry["rows"]:
-        raise ResultStoreError(
-            "\n".join(f"{path}: {p}; {advice}" for p in problems or ["rows differ from the manifest"])
-        )
-    return frame
+        raise ResultStoreError(f"{path}: is not the file that was written (its SHA-256 differs); {_ADVICE}")
+    return content
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small file that appears whole or not at all.
+
+    Raises
+    ------
+    ResultStoreError
+        If it cannot be written.
+    """
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}{PART}")
+    try:
+        _write_file(part, text.encode())
+        part.replace(path)
+    except OSError as error:
+        raise ResultStoreError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)

@@ -8,10 +8,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mecsim.errors import PolicyNotFound
 from mecsim.registry import make_policy, parse_policy, policy_version
+from mecsim.results.provenance import environment
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     PolicyLike: TypeAlias = "str | Mapping[str, Any] | Policy | PolicyChoice"
 
 _OWN_MODULES = ("mecsim", "mecsim_policies")
+_CODE = ("code_sha256", "python", "packages")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +42,15 @@ class PolicyChoice:
         What tables and figures call it.
     instance : Policy or None
         A ready-made policy; every run works on a copy of its own.
+    folder : str
+        Where ``file.py`` is; the present folder if empty.
     """
 
     target: str
     parameters: dict[str, Any] = field(default_factory=dict)
     label: str = ""
     instance: Policy | None = None
+    folder: str = ""
 
     @classmethod
     def of(cls, given: PolicyLike, **parameters: Any) -> PolicyChoice:
@@ -80,31 +87,68 @@ class PolicyChoice:
         """Return a new policy, untouched by any other run."""
         if self.instance is not None:
             return deepcopy(self.instance)
-        return make_policy(self.target, **self.parameters)
+        return make_policy(self._place(), **self.parameters)
 
     @property
     def version(self) -> str:
         """What pins the policy's code, as far as that can be known."""
         if self.instance is not None:
             return "an object made in Python"
-        return policy_version(self.target, **self.parameters)
+        place, inner = self._place(), str(self.parameters.get("policy", ""))
+        if ".py" in place + inner:
+            return policy_version(place, **self.parameters)
+        return _installed_version(place, inner)
+
+    def _place(self) -> str:
+        module, _, name = self.target.rpartition(":")
+        return f"{Path(self.folder, module)}:{name}" if module.endswith(".py") else self.target
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Run:
-    """One run: everything its tables are a function of, apart from code and versions."""
+    """One run: everything its tables are a function of, apart from code and versions.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Any.
+    policy : PolicyChoice
+        Any.
+    seed : int
+        Of the world.
+    swept : dict
+        Values of the keys that a study varies, as it gives them; they are in the scenario too.
+    """
 
     scenario: Scenario
     policy: PolicyChoice
     seed: int
+    swept: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
-    @property
+    @cached_property
+    def scenario_sha256(self) -> str:
+        """Hash of all values of the scenario."""
+        return self.scenario.sha256
+
+    @cached_property
     def run_id(self) -> str:
         """``<scenario>-<policy>-s<seed>-<hash>``; the hash tells apart what the names do not."""
-        asked = [self.scenario.sha256, self.policy.target, self.policy.parameters, self.seed]
-        digest = hashlib.sha256(json.dumps(asked, sort_keys=True, default=repr).encode()).hexdigest()
         name = f"{self.scenario.name}-{self.policy.label}-s{self.seed}"
-        return f"{_slug(name)}-{digest[:8]}"
+        return f"{_slug(name)}-{_digest(self._asked())[:8]}"
+
+    @property
+    def identity(self) -> str:
+        """Hash of what was asked for and of the code that answers: policy and mecsim with its packages.
+
+        Two runs with one identity give the same tables, as far as the policy's own file and the
+        processor decide nothing more.
+        """
+        here = environment()
+        code = {name: here[name] for name in _CODE}
+        return _digest([*self._asked(), self.policy.version, code])
+
+    def _asked(self) -> list[Any]:
+        return [self.scenario_sha256, self.policy.target, self.policy.parameters, self.seed]
 
 
 def plan(scenario: Scenario, policies: Sequence[PolicyChoice], replications: int, seed: int = 0) -> list[Run]:
@@ -116,10 +160,11 @@ def plan(scenario: Scenario, policies: Sequence[PolicyChoice], replications: int
     return [Run(scenario, policy, seed + k) for k in range(replications) for policy in policies]
 
 
-def choose_policies(policies: Iterable[PolicyLike]) -> list[PolicyChoice]:
+def choose_policies(policies: Iterable[PolicyLike], folder: Path | None = None) -> list[PolicyChoice]:
     """Return the policies of a comparison, each made once to see that it can be.
 
-    Labels that would be equal get their whole target; the same policy twice is an error.
+    With a folder, a policy file is looked for there first, then in the present folder. Labels that
+    would be equal get their whole target; the same policy twice is an error.
 
     Raises
     ------
@@ -130,6 +175,7 @@ def choose_policies(policies: Iterable[PolicyLike]) -> list[PolicyChoice]:
     for given in policies:
         try:
             choice = PolicyChoice.of(given)
+            choice = choice if folder is None else _located(choice, folder)
             choice.make()
             choices.append(choice)
         except PolicyNotFound as error:
@@ -164,9 +210,25 @@ def is_own(policy: Policy) -> bool:
     return own and (not callable(getattr(inner, "allocate", None)) or is_own(inner))
 
 
+def _located(choice: PolicyChoice, folder: Path) -> PolicyChoice:
+    """Return the choice with the folder its file is in, which holds in any process."""
+    file = choice.target.rpartition(":")[0]
+    return replace(choice, folder=str((folder if (folder / file).is_file() else Path()).resolve()))
+
+
 def _label(name: str, parameters: Mapping[str, Any]) -> str:
     settings = ",".join(f"{key}={value}" for key, value in parameters.items())
     return f"{name}:{settings}" if settings else name
+
+
+@lru_cache(maxsize=256)
+def _installed_version(target: str, inner: str) -> str:
+    """Return the version of code that does not change while this process lives."""
+    return policy_version(target, policy=inner) if inner else policy_version(target)
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=repr).encode()).hexdigest()
 
 
 def _slug(text: str) -> str:

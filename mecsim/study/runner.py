@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mecsim.results.blas import one_blas_thread
+from mecsim.results.metrics import run_metrics, run_notes
 from mecsim.results.provenance import differences, environment
 from mecsim.results.result import Results, tables_digest
 from mecsim.results.store import MANIFEST, claim, load_run, read_manifest, write_run
@@ -88,6 +90,9 @@ def execute(run: Run, *, out: str | Path | None = None, on_progress: OnProgress 
     results.manifest["digest"] = tables_digest(results.tables)
     results.manifest["tables"] = {name: {"rows": len(frame)} for name, frame in results.tables.items()}
     if out is not None:
+        metrics = run_metrics(results)
+        told = {name: None if isnan(value) else value for name, value in metrics.items()}
+        results.manifest.update(metrics=told, notes=run_notes(results, metrics))
         results.manifest.update(write_run(results, out))
     return results
 
@@ -118,9 +123,11 @@ def _manifest(run: Run, policy: Policy, counts: dict[str, Any]) -> dict[str, Any
     return {
         "schema": SCHEMA,
         "run_id": run.run_id,
+        "identity": run.identity,
         "scenario": scenario.name,
         "policy": run.policy.label,
         "seed": run.seed,
+        "swept": {key: _plain(value) for key, value in run.swept.items()},
         "duration_s": scenario.duration_s,
         "warmup_s": scenario.warmup_s,
         "users": scenario.users.count,
@@ -135,7 +142,7 @@ def _manifest(run: Run, policy: Policy, counts: dict[str, Any]) -> dict[str, Any
         "policy_parameters": {key: _plain(value) for key, value in run.policy.parameters.items()},
         "policy_version": run.policy.version,
         "policy_is_own": run.policy.instance is None and is_own(policy),
-        "scenario_sha256": scenario.sha256,
+        "scenario_sha256": run.scenario_sha256,
         "scenario_toml": scenario.to_toml(),
         "scenario_text": scenario.text,
         "counts": {key: _plain(value) for key, value in counts.items()},

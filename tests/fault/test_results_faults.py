@@ -16,7 +16,7 @@ import pytest
 from mecsim import load_results, simulate
 from mecsim.cli import main
 from mecsim.errors import ResultStoreError
-from mecsim.results import store
+from mecsim.results.leftovers import remove_parts
 from mecsim.results.result import Results
 from mecsim.results.store import load_run, write_run
 
@@ -134,8 +134,20 @@ def test_leftovers_of_a_killed_writer_are_no_runs(run: Results, folder: Path) ->
     part = folder.with_name(".run.12345678.part")
     shutil.copytree(folder, part)
     assert load_results(folder.parent).manifest["run_id"] == run.manifest["run_id"]
-    store.remove_parts(folder.parent)
+    remove_parts(folder.parent, ["another"])
+    assert part.exists()
+    remove_parts(folder.parent)
     assert not part.exists()
+
+
+def test_a_run_that_was_moved_aside_and_never_replaced_comes_back(run: Results, folder: Path) -> None:
+    """Mutant rejected: deleted with the rest, a finished run would be lost."""
+    aside = folder.rename(folder.with_name(".run.12345678.old"))
+    remove_parts(folder.parent)
+    assert load_run(folder).digest() == run.digest()
+    shutil.copytree(folder, aside)
+    remove_parts(folder.parent)
+    assert [path.name for path in folder.parent.iterdir()] == ["run"]
 
 
 @pytest.mark.parametrize("name", PARTS)
@@ -192,6 +204,16 @@ def test_another_version_of_the_format_is_refused_and_named(folder: Path, schema
         load_results(folder)
 
 
+def test_a_number_that_changed_in_a_manifest_is_noticed(folder: Path) -> None:
+    """Mutant rejected: hashes of the tables only, while warm-up and seed are in the manifest."""
+    path = folder / "manifest.json"
+    text = path.read_text(encoding="utf-8")
+    assert '"warmup_s": 10.0' in text
+    path.write_text(text.replace('"warmup_s": 10.0', '"warmup_s": 11.0'), encoding="utf-8")
+    with pytest.raises(ResultStoreError, match=r"manifest.json: damaged \(its SHA-256 differs\)"):
+        load_results(folder)
+
+
 def test_a_table_of_another_shape_is_refused_even_if_its_hash_is_right(folder: Path) -> None:
     import hashlib
 
@@ -203,6 +225,7 @@ def test_a_table_of_another_shape_is_refused_even_if_its_hash_is_right(folder: P
     manifest = json.loads(path.read_text(encoding="utf-8"))
     content = (folder / "generations.parquet").read_bytes()
     manifest["tables"]["generations"]["sha256"] = hashlib.sha256(content).hexdigest()
+    del manifest["sha256"]
     path.write_text(json.dumps(manifest), encoding="utf-8")
     with pytest.raises(ResultStoreError, match=r"generations\.scr: missing"):
         load_results(folder)

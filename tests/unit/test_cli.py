@@ -25,6 +25,12 @@ COMMANDS = (
     "run",
     "compare",
     "demo",
+    "sweep",
+    "export",
+    "plot",
+    "table",
+    "tune",
+    "report",
     "paper",
     "promise",
     "recovery",
@@ -36,6 +42,8 @@ COMMANDS = (
     "map",
     "new",
     "schema",
+    "verify",
+    "doctor",
     "trace",
 )
 SOLUTION = [

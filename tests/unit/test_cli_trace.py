@@ -111,7 +111,8 @@ def test_validate_reads_the_trace_too(tmp_path, capsys):
     """Mutant: a scenario is called valid whose trace cannot be replayed."""
     (tmp_path / "t.csv").write_text(CSV, "utf-8")
     text = load_scenario("gpx-walk").to_toml().replace("traces/park.gpx", "t.csv")
-    text = text.replace("traces/park-sites.csv", str(TRACES / "park-sites.csv"))
+    text = text.replace("traces/park-sites.csv", "sites.csv")
+    (tmp_path / "sites.csv").write_text((TRACES / "park-sites.csv").read_text("utf-8"), "utf-8")
     (tmp_path / "s.toml").write_text(text, "utf-8")
     assert main(["validate", str(tmp_path / "s.toml"), "--quiet"]) == 0
     (tmp_path / "t.csv").write_text(CSV + "60,c,900,5\n900,c,900,5\n", "utf-8")

@@ -151,6 +151,6 @@ def test_a_comparison_without_scr_still_gives_a_figure(comparison: Comparison, t
 
 def test_saving_writes_tables_and_figure(comparison: Comparison, tmp_path: Path) -> None:
     names = [file.name for file in comparison.save(tmp_path)]
-    assert names == ["comparison.csv", "per_run.csv", "comparison.png", "comparison.pdf"]
+    assert names == ["comparison.csv", "per_run.csv", "paired.csv", "comparison.png", "comparison.pdf"]
     read = pd.read_csv(tmp_path / "comparison.csv")
     pd.testing.assert_frame_equal(read, comparison.table, check_dtype=False)

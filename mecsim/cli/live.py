@@ -1,0 +1,130 @@
+"""``--live``: a page in the browser beside the bar in the terminal, and the report that ends both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mecsim.cli.console import Tell, say
+from mecsim.errors import MecsimError, RunFailed
+
+if TYPE_CHECKING:
+    from mecsim.analysis.report.live import LivePage
+
+LiveOption = Annotated[
+    bool, typer.Option("--live", help="Show progress on a page of this machine; it ends in the report.")
+]
+_SHOWN = {"scr": "SCR", "delay_s": "delay (s)", "energy_j": "energy (J)"}
+_MOST_ROWS = 60
+
+
+class Watched:
+    """Tells a terminal and, if there is one, a page; knows the metrics of runs that are done.
+
+    Parameters
+    ----------
+    page : LivePage or None
+    folder : Path
+        Where run folders appear.
+    policies : sequence of str
+        Labels; differences are taken to the first.
+    """
+
+    def __init__(self, page: LivePage | None, folder: Path, policies: Sequence[str] = ()) -> None:
+        self.report: Path | None = None
+        self._page, self._folder, self._policies = page, folder, list(policies)
+        self._metrics: dict[tuple[str, str], dict[int, dict[str, float]]] = {}
+
+    def both(self, tell: Tell) -> Tell:
+        """Return a function that tells the terminal and the page."""
+        page = self._page
+        if page is None:
+            return tell
+
+        def told(done: float, message: str) -> None:
+            tell(done, message)
+            self._add(message.partition(": ")[0])
+            page.tell(done, message)
+
+        return told
+
+    def write_report(self, *, quiet: bool) -> Path | None:
+        """Write the report of the folder; what keeps it from being written is said, and no more."""
+        from mecsim.analysis.report.page import write_report
+
+        try:
+            self.report = write_report(self._folder)
+        except MecsimError as error:
+            say(f"no report: {error}", quiet=quiet)
+        return self.report
+
+    def _add(self, run_id: str) -> None:
+        from mecsim.results.metrics import run_metrics
+        from mecsim.results.store import MANIFEST, load_run
+
+        if self._page is None or not run_id or not (self._folder / run_id / MANIFEST).is_file():
+            return
+        results = load_run(self._folder / run_id)
+        metrics = run_metrics(results)
+        manifest = results.manifest
+        world = ", ".join(f"{key} = {value}" for key, value in manifest.get("swept", {}).items())
+        self._metrics.setdefault((world, manifest["policy"]), {})[manifest["seed"]] = metrics
+        self._page.show(["policy", "runs", *_SHOWN.values()], self._rows())
+
+    def _rows(self) -> list[list[str]]:
+        worlds = list(dict.fromkeys(world for world, _ in self._metrics))
+        order = [*self._policies, *(policy for _, policy in self._metrics if policy not in self._policies)]
+        places = sorted(self._metrics, key=lambda place: (worlds.index(place[0]), order.index(place[1])))
+        rows = []
+        for world, policy in places[:_MOST_ROWS]:
+            own, first = self._metrics[world, policy], self._metrics.get((world, order[0]), {})
+            cells = [_cell(own, first, name) for name in _SHOWN]
+            rows.append([", ".join([policy, *([world] if world else [])]), str(len(own)), *cells])
+        return rows
+
+
+@contextmanager
+def watched(
+    wanted: bool, title: str, total: float, folder: Path, policies: Sequence[str] = ()
+) -> Iterator[Watched]:
+    """Give what tells a page, if one is wanted; at the end the page is sent the report."""
+    page = None
+    if wanted:
+        from mecsim.analysis.report.live import LivePage
+
+        page = LivePage(title, total)
+        say(f"live: {page.url}")
+    watch, error = Watched(page, folder, policies), "mecsim was interrupted"
+    try:
+        yield watch
+        error = ""
+    except RunFailed as failed:
+        error = str(failed)
+        # The report of a study in which every run failed says what failed.
+        watch.write_report(quiet=True)
+        raise
+    except MecsimError as failed:
+        error = str(failed)
+        raise
+    finally:
+        if page is not None:
+            page.close(watch.report, error)
+
+
+def _cell(own: dict[int, dict[str, float]], first: dict[int, dict[str, float]], name: str) -> str:
+    text = _mean([one[name] for one in own.values()])
+    pairs = [own[seed][name] - first[seed][name] for seed in own.keys() & first.keys()]
+    return text if own is first or len(pairs) < 2 else f"{text} ({_mean(pairs, signed=True)})"
+
+
+def _mean(values: Sequence[float], *, signed: bool = False) -> str:
+    from mecsim.analysis.comparison import plus_minus
+    from mecsim.analysis.stats import t_interval
+
+    interval = t_interval(list(values))
+    text = plus_minus(float(interval.mean), float(interval.high - interval.mean))
+    return f"+{text}" if signed and interval.mean > 0 else text

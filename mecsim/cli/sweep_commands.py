@@ -1,0 +1,201 @@
+"""``mecsim sweep``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mecsim.cli.console import RUN_FAILED, print_json, print_table, progress, say
+from mecsim.cli.live import LiveOption, watched
+from mecsim.cli.options import JsonOption, OutOption, QuietOption, SetOption, parse_changes
+from mecsim.cli.sweep_tables import means, means_table, plan_rows, plan_table, work_time
+from mecsim.errors import MecsimError
+
+if TYPE_CHECKING:
+    from mecsim.study.study_file import Study
+
+_MOST_LINES = 20
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    app.command(epilog="Example: mecsim sweep bandwidth.toml --dry-run")(sweep)
+
+
+def sweep(
+    file: Annotated[
+        Path, typer.Argument(metavar="STUDY.toml", help="A study file: docs/studies.md.", show_default=False)
+    ],
+    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Child processes; -1 for every core.")] = -1,
+    executor: Annotated[
+        str, typer.Option("--executor", metavar="local|dask", help="Where runs are done.")
+    ] = "local",
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            "--scheduler", metavar="ADDRESS", help="Of dask, such as tcp://node1:8786.", show_default=False
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option("--shard", metavar="i/n", help="Only the i-th of n parts, from 1.", show_default=False),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Run nothing; say what would be and how long it takes.")
+    ] = False,
+    status: Annotated[bool, typer.Option("--status", help="Run nothing; say what is done.")] = False,
+    changes: SetOption = None,
+    out: OutOption = None,
+    live: LiveOption = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a study: a grid over scenario keys x policies x replications; resumes where it stopped.
+
+    The folder --out, or results/NAME, gets one folder a run, runs.csv with the metrics of each, and
+    failed-RUN.txt with the traceback of what failed, also when tried again. Finished runs of the same
+    scenario, policy, seed, code and packages are never run twice. --set changes a key of every scenario.
+    """
+    from mecsim.study.study_file import load_study, parse_shard
+
+    study = load_study(file, parse_changes(changes or ()))
+    part = None if shard is None else parse_shard(shard)
+    if executor not in ("local", "dask"):
+        raise MecsimError(f"--executor {executor}: must be local or dask")
+    if (executor == "dask") != (scheduler is not None):
+        raise MecsimError("--executor dask and --scheduler ADDRESS go together")
+    if status:
+        _status(study, out, as_json)
+    elif dry_run:
+        _plan(study, out, part, jobs, as_json, quiet)
+    else:
+        _run(study, out, part, jobs, scheduler, live, as_json, quiet)
+
+
+def _run(
+    study: Study,
+    out: Path | None,
+    part: tuple[int, int] | None,
+    jobs: int,
+    scheduler: str | None,
+    live: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    from mecsim.study.state import look, table
+    from mecsim.study.sweep import RESULTS, TABLE
+    from mecsim.study.sweep import sweep as run_study
+
+    size, folder = len(study.runs), out or RESULTS / study.name
+    policies = list(dict.fromkeys(run.policy.label for run in study.runs))
+    with (
+        watched(live, study.name, size, folder, policies) as watch,
+        progress(study.name, size, quiet=quiet) as tell,
+    ):
+        told = watch.both(tell)
+        done = run_study(
+            study, out=out, jobs=jobs, scheduler=scheduler, shard=part,
+            on_progress=lambda count, total, message: told(count * size / total, message),
+        )  # fmt: skip
+        report = watch.write_report(quiet=quiet)
+    frame = table(look(study.runs, done.folder))
+    if as_json:
+        print_json(
+            {
+                "study": study.name,
+                "folder": str(done.folder),
+                "runs": len(done.outcomes),
+                "origins": dict(done.origins),
+                "damaged": [str(path) for path in done.damaged],
+                "failures": [{"run_id": o.run_id, "kind": o.kind, "error": o.error} for o in done.failures],
+                "table": means(frame, study).to_dict("records"),
+            }
+        )
+    else:
+        print_table(means_table(frame, study))
+        typer.echo(", ".join(f"{count} {origin}" for origin, count in done.origins.items()) + " runs")
+        typer.echo(f"runs:  {done.folder}\ntable: {done.folder / TABLE}\nreport: {report}")
+    for path in done.damaged:
+        say(f"a damaged run was moved to {path} and run again", quiet=quiet)
+    if done.failures:
+        say(f"{len(done.failures)} of {len(done.outcomes)} runs failed:")
+        for outcome in done.failures[:_MOST_LINES]:
+            say(f"  {outcome.run_id}: {outcome.error}")
+        say(f"tracebacks: {done.folder}/failed-*.txt; the same command tries them again")
+        raise typer.Exit(RUN_FAILED)
+
+
+def _status(study: Study, out: Path | None, as_json: bool) -> None:
+    from mecsim.results.lock import holders
+    from mecsim.study.state import KINDS, look, rates
+    from mecsim.study.sweep import RESULTS
+
+    folder = out or RESULTS / study.name
+    states = look(study.runs, folder)
+    counts = Counter(state.kind for state in states)
+    left = rates(states).work(state.run for state in states if state.kind != "finished")
+    at_work = [str(holder) for holder in holders(folder)]
+    failed = {s.run.run_id: s.why for s in states if s.kind in ("failed", "damaged")}
+    if as_json:
+        print_json(
+            {
+                "study": study.name,
+                "folder": str(folder),
+                "runs": len(states),
+                **{kind: counts[kind] for kind in KINDS},
+                "at_work": at_work,
+                "left_wall_s": left.wall_s,
+                "left_unknown": left.unknown,
+                "failures": [{"run_id": run_id, "error": why} for run_id, why in failed.items()],
+            }
+        )
+        return
+    told = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
+    typer.echo(f"{study.name}: {len(states)} runs in {folder}: {told}")
+    typer.echo(f"at work: {'; '.join(at_work) or 'nobody'}")
+    typer.echo(f"left: {work_time(left.wall_s, left.unknown)}")
+    for run_id, why in list(failed.items())[:_MOST_LINES]:
+        typer.echo(f"  {run_id}: {why}")
+
+
+def _plan(
+    study: Study, out: Path | None, part: tuple[int, int] | None, jobs: int, as_json: bool, quiet: bool
+) -> None:
+    from mecsim.study.pool import worker_count
+    from mecsim.study.probe import probe_unknown
+    from mecsim.study.state import look, rates
+    from mecsim.study.sweep import RESULTS
+    from mecsim.study.sweep import part as part_of
+
+    folder = out or RESULTS / study.name
+    runs = part_of(study.runs, part)
+    states = look(runs, folder)
+    known = rates(states)
+    waiting = [state.run for state in states if state.kind != "finished"]
+    say("measuring: a second for each policy that no finished run tells of", quiet=quiet or not waiting)
+    probe_unknown(known, waiting)
+    work = known.work(waiting)
+    at_once = worker_count(jobs, max(len(waiting), 1))
+    rows = plan_rows(states, known)
+    if as_json:
+        print_json(
+            {
+                "study": study.name,
+                "folder": str(folder),
+                "runs": len(runs),
+                "finished": len(runs) - len(waiting),
+                "swept": list(study.swept),
+                "jobs": at_once,
+                "work_s": work.wall_s,
+                "wall_s": work.wall_s / at_once,
+                "plan": rows,
+            }
+        )
+        return
+    print_table(plan_table(rows, study))
+    typer.echo(f"{len(runs)} runs, {len(runs) - len(waiting)} finished, in {folder}")
+    told, about = work_time(work.wall_s, work.unknown), work_time(work.wall_s / at_once)
+    typer.echo(f"left: {told} of work, about {about} with {at_once} at once")

@@ -1,0 +1,97 @@
+"""What a sweep prints: its plan, and its means over replications."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, cast
+
+from mecsim.cli.console import duration
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+    from mecsim.study.schedule import Rates
+    from mecsim.study.state import State
+    from mecsim.study.study_file import Study
+
+_SHOWN = ("scr", "delay_s", "delay_p95_s", "energy_j", "rounds_per_hour")
+
+
+def plan_table(rows: list[dict[str, Any]], study: Study) -> Table:
+    """Return the plan as a table to read."""
+    from rich.table import Table
+
+    table = Table("scenario", *study.swept, "policy", "runs", "finished", "a run takes")
+    for row in rows:
+        swept = (str(row["swept"].get(key, "")) for key in study.swept)
+        counts = (str(row["runs"]), str(row["finished"]), work_time(row["wall_s"]))
+        table.add_row(row["scenario"], *swept, row["policy"], *counts)
+    return table
+
+
+def plan_rows(states: Iterable[State], known: Rates) -> list[dict[str, Any]]:
+    """Return what ``--dry-run`` tells of each scenario, grid point and policy."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for state in states:
+        run = state.run
+        row = rows.setdefault(
+            (run.scenario_sha256, run.policy.label),
+            {
+                "scenario": run.scenario.name,
+                "swept": dict(run.swept),
+                "policy": run.policy.label,
+                "runs": 0,
+                "finished": 0,
+                "wall_s": known.wall_s(run),
+            },
+        )
+        row["runs"] += 1
+        row["finished"] += state.kind == "finished"
+    return list(rows.values())
+
+
+def means(frame: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Return mean and 95 % t interval of each shown metric for every scenario, grid point and policy."""
+    import pandas as pd
+
+    from mecsim.analysis.stats import t_interval
+
+    finished = frame[frame["state"] == "finished"]
+    keys = ["scenario", *study.swept, "policy"]
+    # Lists and tables cannot be grouped by; their text can.
+    texts = finished[keys].map(lambda value: str(value) if isinstance(value, list | dict) else value)
+    rows = []
+    for values, at in texts.groupby(keys, sort=False, dropna=False).groups.items():
+        found = t_interval(finished.loc[at, list(_SHOWN)].to_numpy())
+        row: dict[str, Any] = dict(zip(keys, cast("tuple[Any, ...]", values), strict=True)) | {"n": len(at)}
+        for n, name in enumerate(_SHOWN):
+            row |= {name: found.mean[n], f"{name}_low": found.low[n], f"{name}_high": found.high[n]}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def means_table(frame: pd.DataFrame, study: Study) -> Table:
+    """Return the means of a study as a table to read."""
+    from rich.table import Table
+
+    from mecsim.analysis.comparison import plus_minus
+    from mecsim.results.metrics import METRICS
+
+    labels = {m.name: m.label + (f" ({m.unit})" if m.unit not in ("1", "1/h") else "") for m in METRICS}
+    table = Table("scenario", *study.swept, "policy", "n", *(labels[name] for name in _SHOWN))
+    table.title = f"{study.name}: mean ± 95 % half width over replications"
+    for row in means(frame, study).to_dict("records"):
+        numbers = [plus_minus(row[name], row[f"{name}_high"] - row[name]) for name in _SHOWN]
+        swept = [str(row[key]) for key in study.swept]
+        table.add_row(row["scenario"], *swept, row["policy"], str(row["n"]), *numbers)
+    return table
+
+
+def work_time(wall_s: float, unknown: int = 0) -> str:
+    """Return how long runs take, as a person reads it."""
+    more = f", and {unknown} runs of unknown length" if unknown else ""
+    if math.isnan(wall_s):
+        return "unknown"
+    return (f"{wall_s:.2g} s" if wall_s < 10 else duration(wall_s)) + more

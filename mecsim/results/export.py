@@ -1,0 +1,84 @@
+"""The tables for other programs: CSV, and MATLAB's own format."""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mecsim.errors import ResultStoreError
+from mecsim.results.result import Results
+from mecsim.results.store import make_folder
+from mecsim.results.tables import TABLES
+
+MAT_FILE = "results.mat"
+
+
+def write_csv(results: Results, folder: str | Path) -> list[Path]:
+    """Write one CSV file for each table; return the files.
+
+    Numbers have all their digits: reading them gives the same bits.
+
+    Raises
+    ------
+    ResultStoreError
+        If one cannot be written; it is then not there.
+    """
+    root = make_folder(folder)
+    return [
+        _written(root / f"{name}.csv", partial(frame.to_csv, index=False))
+        for name, frame in results.tables.items()
+    ]
+
+
+def write_mat(results: Results, folder: str | Path) -> Path:
+    """Write one MATLAB file with a struct for each table, columns as fields; return it.
+
+    Texts become cell arrays, dots in names underscores. The struct ``units`` has the unit of every
+    column that has one.
+
+    Raises
+    ------
+    ResultStoreError
+        If it cannot be written; it is then not there.
+    """
+    from scipy.io import savemat
+
+    structs: dict[str, dict[str, Any]] = {
+        name: {_field(column): _mat_column(frame[column].to_numpy()) for column in frame.columns}
+        for name, frame in results.tables.items()
+    }
+    structs["units"] = {c.name: c.unit for columns in TABLES.values() for c in columns if c.unit}
+    path = make_folder(folder) / MAT_FILE
+    return _written(
+        path, lambda part: savemat(part, structs, appendmat=False, long_field_names=True, oned_as="column")
+    )
+
+
+def _field(column: str) -> str:
+    """Return a name that MATLAB takes for a field: letters, digits and '_', at most 63."""
+    return re.sub(r"\W", "_", column)[:63]
+
+
+def _mat_column(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return values if values.dtype.kind in "biuf" else np.asarray(values, dtype=object).reshape(-1, 1)
+
+
+def _written(path: Path, write: Callable[[Path], object]) -> Path:
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        write(part)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    except (OSError, ValueError) as error:
+        raise ResultStoreError(f"{path}: cannot be written: {error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return path

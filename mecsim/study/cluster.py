@@ -1,0 +1,86 @@
+"""The runs of a study on the workers of any dask scheduler; they must see the study's folder."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from mecsim.errors import MecsimError
+from mecsim.study.children import attempt_apart
+from mecsim.study.outcome import Outcome, failure
+from mecsim.study.plan import Run
+from mecsim.study.schedule import Waiting
+
+_PATIENCE_S = 30
+
+
+def run_on_dask(waiting: Waiting, address: str, out: Path, limit_s: float | None) -> Iterator[Outcome]:
+    """Yield the outcomes of runs as they come from the workers of a scheduler.
+
+    A worker that dies is dask's affair: it gives the run to another one, three times at most. Two
+    runs for each thread of a worker are handed out at a time, so that the longest still come first
+    when finished ones have told how long they take.
+
+    Raises
+    ------
+    MecsimError
+        If dask is not installed, or nobody answers at the address.
+    """
+    if not waiting:
+        return
+    dask = _distributed()
+    with _client(dask, address) as client:
+        study = uuid.uuid4().hex
+        pending: dict[str, Run] = {}
+        done = dask.as_completed()
+
+        def hand_out() -> None:
+            room = 2 * max(sum(client.nthreads().values()), 1)
+            while waiting and len(pending) < room:
+                run = waiting.take()
+                key = f"{run.run_id}-{study}"
+                pending[key] = run
+                done.add(client.submit(attempt_apart, run, out / run.run_id, limit_s, study, key=key))
+
+        try:
+            hand_out()
+            for future in done:
+                run = pending.pop(future.key)
+                outcome = _outcome(future, run)
+                waiting.rates.learn(run, outcome.wall_s)
+                hand_out()
+                yield outcome
+        finally:
+            client.cancel(list(done.futures), force=True)
+
+
+def _distributed() -> ModuleType:
+    try:
+        return import_module("distributed")
+    except ImportError as error:
+        raise MecsimError(
+            f"--executor dask needs dask, which cannot be imported ({error}); "
+            "install it with: pip install 'mecsim[cluster]'"
+        ) from error
+
+
+def _client(dask: ModuleType, address: str) -> Any:
+    try:
+        return dask.Client(address, timeout=_PATIENCE_S)
+    except (OSError, ValueError) as error:
+        raise MecsimError(f"--scheduler {address}: no dask scheduler answers: {error}") from error
+
+
+def _outcome(future: Any, run: Run) -> Outcome:
+    error = future.exception()
+    if error is None:
+        outcome: Outcome = future.result()
+        return outcome
+    if isinstance(error, Exception):
+        killed = type(error).__name__ in ("KilledWorker", "CancelledError")
+        return failure(run, error, "killed" if killed else "raised")
+    raise error

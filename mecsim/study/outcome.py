@@ -1,0 +1,117 @@
+"""How a run of a study ended; small, and never an exception."""
+
+from __future__ import annotations
+
+import math
+import traceback
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from mecsim.errors import MecsimError, ResultStoreError
+from mecsim.results.metrics import delay_sketch, run_metrics, run_notes
+from mecsim.study.plan import Run
+from mecsim.study.runner import OnProgress, execute, finished
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mecsim.results.result import Results
+
+Origin = Literal["new", "reused", "replaced"]
+Kind = Literal["", "raised", "killed", "timeout", "store"]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Outcome:
+    """How one run of a study ended; small, whatever the size of its tables.
+
+    Parameters
+    ----------
+    run_id, policy, seed
+        Which run.
+    metrics : dict or None
+        As in ``mecsim.results.metrics``; None if the run failed.
+    delays : DataFrame or None
+        The sketch of the delay distribution; None if the run failed, or was read from its manifest.
+    notes : tuple of str
+        What to know about the metrics.
+    origin : str
+        ``"new"``, ``"reused"`` if a finished run was read instead, or ``"replaced"`` if a finished
+        run was there, but with other code, versions or a policy that is not mecsim's own.
+    error, details : str
+        Why the run failed, in one line and with the traceback; empty if it did not.
+    kind : str
+        What ended a failed run: it ``"raised"``, its process was ``"killed"``, it met its
+        ``"timeout"``, or the ``"store"`` could not be written.
+    wall_s : float
+        Time the simulation took, in s; NaN if it failed.
+    """
+
+    run_id: str
+    policy: str
+    seed: int
+    metrics: dict[str, float] | None = None
+    delays: pd.DataFrame | None = None
+    notes: tuple[str, ...] = ()
+    origin: Origin = "new"
+    error: str = ""
+    details: str = ""
+    kind: Kind = ""
+    wall_s: float = math.nan
+
+
+def attempt(
+    run: Run, folder: Path | None = None, on_progress: OnProgress | None = None, *, reuse: bool = True
+) -> Outcome:
+    """Return the outcome of a run; never raise, for one exception would end all other runs.
+
+    With ``reuse``, a run that is in its folder is read if running it again could not give other bits.
+    """
+    try:
+        results = finished(run, folder) if reuse and folder is not None else None
+        if results is not None:
+            return _outcome(run, results, "reused")
+        origin: Origin = "replaced" if folder is not None and folder.exists() else "new"
+        return _outcome(run, execute(run, out=folder, on_progress=on_progress), origin)
+    except Exception as error:  # noqa: BLE001 - whatever a policy may raise is this run's outcome
+        return failure(run, error)
+
+
+def failure(run: Run, error: Exception, kind: Kind = "raised") -> Outcome:
+    """Return the outcome of a run that ended with an error."""
+    name = "" if isinstance(error, MecsimError) else f"{type(error).__name__}: "
+    details = "".join(traceback.format_exception(error))
+    if isinstance(error, ResultStoreError) and isinstance(error.__cause__, OSError):
+        kind = "store"
+    return Outcome(run.run_id, run.policy.label, run.seed, error=f"{name}{error}", details=details, kind=kind)
+
+
+def reused(run: Run, manifest: dict[str, Any]) -> Outcome:
+    """Return the outcome of a finished run from its manifest, without reading its tables."""
+    return Outcome(
+        run.run_id,
+        run.policy.label,
+        run.seed,
+        {name: math.nan if value is None else value for name, value in manifest["metrics"].items()},
+        notes=tuple(manifest["notes"]),
+        origin="reused",
+        wall_s=manifest["wall_s"],
+    )
+
+
+def _outcome(run: Run, results: Results, origin: Origin) -> Outcome:
+    if "metrics" in results.manifest:
+        known = reused(run, results.manifest)
+        return replace(known, origin=origin, delays=delay_sketch(results))
+    metrics = run_metrics(results)
+    return Outcome(
+        run.run_id,
+        run.policy.label,
+        run.seed,
+        metrics,
+        delay_sketch(results),
+        tuple(run_notes(results, metrics)),
+        origin,
+        wall_s=results.manifest["wall_s"],
+    )

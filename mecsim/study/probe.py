@@ -1,0 +1,43 @@
+"""How fast this machine simulates: a second of each kind of run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from math import isnan
+
+from mecsim.errors import MecsimError
+from mecsim.results.blas import one_blas_thread
+from mecsim.study.plan import Run
+from mecsim.study.schedule import Rates
+
+_PROBE_S = 1.0
+
+
+def probe_unknown(rates: Rates, runs: Iterable[Run], budget_s: float = _PROBE_S) -> None:
+    """Teach ``rates`` about runs that nothing is known of, one of each scenario name and policy."""
+    for run in runs:
+        if isnan(rates.wall_s(run)):
+            rates.learn(run, probe(run, budget_s))
+
+
+def probe(run: Run, budget_s: float = _PROBE_S) -> float:
+    """Return how long a run would take, in s, from its first ``budget_s``; NaN if it fails before that."""
+    from mecsim.engine.simulation import Simulation
+
+    began = time.perf_counter()
+
+    def look(time_s: float) -> None:
+        if time_s > 0 and time.perf_counter() - began > budget_s:
+            raise TimeoutError(time_s)
+
+    try:
+        with one_blas_thread():
+            Simulation(
+                run.scenario, run.policy.make(), run.seed, label=run.policy.label, on_progress=look
+            ).run()
+    except TimeoutError as enough:
+        return (time.perf_counter() - began) * run.scenario.duration_s / float(enough.args[0])
+    except MecsimError:
+        return float("nan")
+    return time.perf_counter() - began

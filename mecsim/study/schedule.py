@@ -1,0 +1,90 @@
+"""Which run comes next: the longest first, as far as finished runs tell how long they take."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from statistics import fmean
+from typing import NamedTuple
+
+from mecsim.study.plan import Run
+
+Group = tuple[str, str]
+
+
+class Work(NamedTuple):
+    """How much time some runs will take: of how many it is known, and their sum in s."""
+
+    known: int
+    unknown: int
+    wall_s: float
+
+
+class Rates:
+    """Measured wall times, and what they say about runs that nobody has measured.
+
+    A run takes as long as the finished runs of the same scenario and policy did on average; without
+    any, as long as those of the same scenario name and policy, in proportion to users times duration.
+    """
+
+    def __init__(self) -> None:
+        self._exact: dict[Group, list[float]] = defaultdict(list)
+        self._alike: dict[Group, list[float]] = defaultdict(list)
+
+    def learn(self, run: Run, wall_s: float) -> None:
+        """Take in how long a run took."""
+        if math.isfinite(wall_s):
+            self._exact[_group(run)].append(wall_s)
+            self._alike[run.scenario.name, run.policy.label].append(wall_s / _user_seconds(run))
+
+    def wall_s(self, run: Run) -> float:
+        """Return how long a run will take, in s; NaN if nothing like it has been measured."""
+        if exact := self._exact.get(_group(run)):
+            return fmean(exact)
+        if alike := self._alike.get((run.scenario.name, run.policy.label)):
+            return fmean(alike) * _user_seconds(run)
+        return math.nan
+
+    def work(self, runs: Iterable[Run]) -> Work:
+        """Return how much time runs will take one after the other."""
+        times = [self.wall_s(run) for run in runs]
+        known = [time for time in times if math.isfinite(time)]
+        return Work(len(known), len(times) - len(known), sum(known))
+
+
+class Waiting:
+    """The runs of a study that are not begun, given out longest first.
+
+    Runs of which nothing is known come first of all: their length is learned while there is still
+    much to put in order. Runs alike come by replication, so that a study stopped half-way holds pairs.
+    """
+
+    def __init__(self, runs: Sequence[Run], rates: Rates) -> None:
+        self.rates = rates
+        self._groups: dict[Group, list[Run]] = defaultdict(list)
+        for run in reversed(runs):
+            self._groups[_group(run)].append(run)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._groups.values()))
+
+    def take(self) -> Run:
+        """Return the next run."""
+        group = max(self._groups, key=lambda group: self._length(self._groups[group][-1]))
+        run = self._groups[group].pop()
+        if not self._groups[group]:
+            del self._groups[group]
+        return run
+
+    def _length(self, run: Run) -> tuple[bool, float]:
+        wall_s = self.rates.wall_s(run)
+        return (True, _user_seconds(run)) if math.isnan(wall_s) else (False, wall_s)
+
+
+def _group(run: Run) -> Group:
+    return run.scenario_sha256, run.policy.label
+
+
+def _user_seconds(run: Run) -> float:
+    return run.scenario.users.count * run.scenario.duration_s

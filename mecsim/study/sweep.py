@@ -1,0 +1,175 @@
+"""A study from its file to a folder of runs; resumes where it was stopped, however that was."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mecsim.errors import MecsimError, ResultStoreError
+from mecsim.results.leftovers import remove_parts, set_aside
+from mecsim.results.lock import folder_lock
+from mecsim.results.store import make_folder, write_text
+from mecsim.study.outcome import Outcome, reused
+from mecsim.study.plan import Run
+from mecsim.study.pool import run_waiting, worker_count
+from mecsim.study.schedule import Rates, Waiting
+from mecsim.study.state import State, look, mark, rates, table
+from mecsim.study.study_file import Study, load_study
+
+RESULTS = Path("results")
+STUDY_FILE, TABLE = "study.toml", "runs.csv"
+
+OnStudyProgress = Callable[[float, int, str], None]
+Work = Callable[[Waiting, int], Iterator[Outcome]]
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """The outcome of :func:`sweep`.
+
+    Parameters
+    ----------
+    study : Study
+        What was asked for.
+    folder : Path
+        Where the run folders are.
+    outcomes : tuple of Outcome
+        How every run of this process ended, in the order of the study.
+    damaged : tuple of Path
+        Run folders that were not what had been written, where they are now.
+    """
+
+    study: Study
+    folder: Path
+    outcomes: tuple[Outcome, ...]
+    damaged: tuple[Path, ...] = ()
+
+    @property
+    def failures(self) -> tuple[Outcome, ...]:
+        """The runs that failed twice, or met the time limit."""
+        return tuple(outcome for outcome in self.outcomes if outcome.error)
+
+    @property
+    def origins(self) -> Counter[str]:
+        """How many finished runs are new, reused or replaced."""
+        return Counter(outcome.origin for outcome in self.outcomes if not outcome.error)
+
+
+def sweep(
+    study: Study | str | Path,
+    *,
+    out: str | Path | None = None,
+    changes: Mapping[str, Any] | None = None,
+    jobs: int = -1,
+    scheduler: str | None = None,
+    shard: tuple[int, int] | None = None,
+    on_progress: OnStudyProgress | None = None,
+) -> Sweep:
+    """Run what is missing of a study.
+
+    Finished runs stay as they are if scenario, policy and its version, seed, code and packages are
+    the same. A run that fails is tried once more, then marked with its traceback in
+    ``failed-<run-id>.txt``; the others go on. One that meets the time limit is not tried again
+    before the next call.
+
+    Parameters
+    ----------
+    study : Study, str or Path
+        A study, or its file.
+    out : str or Path, optional
+        Folder for one run folder each, ``runs.csv`` and ``study.toml``; ``results/<name>`` if left out.
+    changes : mapping, optional
+        Scenario keys to change in every scenario of the file.
+    jobs : int
+        Child processes; -1 for every core. The tables do not depend on it.
+    scheduler : str, optional
+        Address of a dask scheduler, whose workers see the same folder; ``jobs`` is then not used.
+    shard : tuple of int, optional
+        ``(i, n)``: run only the i-th of n parts, i from 1.
+    on_progress : callable, optional
+        Called with runs done, their number, and a line about the last one.
+
+    Raises
+    ------
+    StudyError, MecsimError
+        Before any run starts.
+    ResultStoreError
+        If another process writes to the folder, or it cannot be written (any more); finished runs stay.
+    """
+    if jobs < 1 and jobs != -1:
+        raise MecsimError(f"jobs = {jobs}: must be at least 1, or -1 for every core")
+    asked = study if isinstance(study, Study) else load_study(study, changes)
+    folder = make_folder(RESULTS / asked.name if out is None else out).absolute()
+    runs = part(asked.runs, shard)
+    with folder_lock(folder, shard):
+        # Beside other shards, only what is known to be nobody else's.
+        remove_parts(folder, None if shard is None else [run.run_id for run in runs])
+        write_text(folder / STUDY_FILE, asked.text)
+        states = look(runs, folder, verify=True)
+        damaged = tuple(set_aside(folder / s.run.run_id) for s in states if s.kind == "damaged")
+        found = {
+            s.run.run_id: reused(s.run, s.manifest) for s in states if s.kind == "finished" and s.manifest
+        }
+        waiting = [state.run for state in states if state.kind != "finished"]
+        work = _work(folder, asked.limit_s, scheduler)
+        at_once = worker_count(jobs, len(waiting))
+        if on_progress is not None:
+            on_progress(len(found), len(runs), "")
+        for outcome in _outcomes(waiting, rates(states), work, at_once):
+            _refuse_a_broken_store(outcome, folder)
+            mark(folder, outcome)
+            found[outcome.run_id] = outcome
+            if on_progress is not None:
+                on_progress(len(found), len(runs), f"{outcome.run_id}: {outcome.error or outcome.origin}")
+        write_table(asked, folder)
+    return Sweep(asked, folder, tuple(found[run.run_id] for run in runs), damaged)
+
+
+def part(runs: Sequence[Run], shard: tuple[int, int] | None) -> Sequence[Run]:
+    """Return the runs of a shard; which they are depends on the study alone."""
+    if shard is None:
+        return runs
+    # Dealt out by their hash: by their place, one shard might get all runs of the slowest policy.
+    dealt = sorted(runs, key=lambda run: run.run_id[-8:])[shard[0] - 1 :: shard[1]]
+    mine = {run.run_id for run in dealt}
+    return [run for run in runs if run.run_id in mine]
+
+
+def write_table(study: Study, folder: Path) -> list[State]:
+    """Write ``runs.csv``, one row for each run of the study, and return their states."""
+    states = look(study.runs, folder)
+    write_text(folder / TABLE, table(states).to_csv(index=False))
+    return states
+
+
+def _work(folder: Path, limit_s: float | None, scheduler: str | None) -> Work:
+    if scheduler is None:
+        return lambda waiting, jobs: run_waiting(waiting, jobs, folder, limit_s)
+    from mecsim.study.cluster import run_on_dask
+
+    return lambda waiting, jobs: run_on_dask(waiting, scheduler, folder, limit_s)
+
+
+def _outcomes(runs: Sequence[Run], known: Rates, work: Work, jobs: int) -> Iterator[Outcome]:
+    """Yield the last outcome of each run: a second one for those that failed in the first try."""
+    by_id = {run.run_id: run for run in runs}
+    again: dict[str, list[Run]] = {"raised": [], "killed": []}
+    for outcome in work(Waiting(runs, known), jobs):
+        if outcome.kind in again:
+            again[outcome.kind].append(by_id[outcome.run_id])
+        else:
+            yield outcome
+    yield from work(Waiting(again["raised"], known), jobs)
+    # Alone, for what killed them may have been the memory that the others took.
+    yield from work(Waiting(again["killed"], known), 1)
+
+
+def _refuse_a_broken_store(outcome: Outcome, folder: Path) -> None:
+    """Stop at the first run that cannot be written: those after it would be computed in vain."""
+    if outcome.kind == "store":
+        raise ResultStoreError(
+            f"{outcome.error}\n{folder}: the study stopped; finished runs are kept; the same command goes on"
+        ) from OSError(outcome.error)

@@ -1,0 +1,78 @@
+"""What a study costs beyond its runs: ``make bench`` prints this. Nothing here is asserted."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mecsim import load_results, load_scenario, simulate
+from mecsim.study.plan import PolicyChoice, Run
+from mecsim.study.study_file import Study
+from mecsim.study.sweep import sweep
+
+
+def study(count: int, duration_s: float) -> Study:
+    scenario = load_scenario("smoke").with_changes({"duration_s": duration_s})
+    policy = PolicyChoice.of("gucaa")
+    return Study("bench", "", tuple(Run(scenario, policy, seed) for seed in range(count)))
+
+
+def wall_s(work: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def simulated_s(folder: Path) -> list[float]:
+    manifests = (json.loads(path.read_text()) for path in folder.glob("*/manifest.json"))
+    return [manifest["wall_s"] for manifest in manifests]
+
+
+def overhead(root: Path) -> None:
+    few, many = 5, 55
+    first = wall_s(lambda: sweep(study(few, 60), out=root / "few", jobs=1))
+    second = wall_s(lambda: sweep(study(many, 60), out=root / "many", jobs=1))
+    runs_s = sum(simulated_s(root / "many")) - sum(simulated_s(root / "few"))
+    each_ms = (second - first - runs_s) / (many - few) * 1e3
+    again = wall_s(lambda: sweep(study(many, 60), out=root / "many", jobs=1))
+    print("\nA sweep of small runs, one child")
+    print(f"  beyond the simulation, metrics and tables included   {each_ms:6.1f} ms a run (target: 30)")
+    print(f"  start of the child                                   {first - few * second / many:6.2f} s")
+    print(f"  a finished run, found and checked                    {again / many * 1e3:6.1f} ms")
+
+
+def speed_up(root: Path) -> None:
+    duration_s = 60 * 2.0 / max(simulated_s(root / "few"))
+    one = wall_s(lambda: sweep(study(10, duration_s), out=root / "one", jobs=1))
+    two = wall_s(lambda: sweep(study(10, duration_s), out=root / "two", jobs=2))
+    print("\nTen runs of about 2 s")
+    print(f"  one job {one:.1f} s, two jobs {two:.1f} s: {one / two:.2f} x (target: 1.8)")
+
+
+def reading(root: Path) -> None:
+    """Print how long a thousand runs take to read; copies of one, each under a seed of its own."""
+    whole = root / "thousand"
+    manifest = simulate("smoke", "gucaa", out=whole / "0").manifest
+    for seed in range(1, 1000):
+        shutil.copytree(whole / "0", whole / str(seed))
+        (whole / str(seed) / "manifest.json").write_text(json.dumps(manifest | {"seed": seed, "sha256": ""}))
+    rounds = 0
+
+    def read() -> None:
+        nonlocal rounds
+        rounds = len(load_results(whole).rounds)
+
+    took = wall_s(read)
+    print(f"\nReading 1,000 runs, {rounds:,} rounds: {took:.1f} s (target: 5)")
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as place:
+        overhead(Path(place))
+        speed_up(Path(place))
+        reading(Path(place))

@@ -1,0 +1,123 @@
+"""One study in many ways: workers, shards, order, dask; always the same tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from mecsim import load_results
+from mecsim.study import schedule
+from mecsim.study.study_file import Study, load_study
+from mecsim.study.sweep import sweep
+
+STUDY = """
+schema = 1
+name = "same"
+scenarios = ["smoke"]
+policies = ["gucaa", "nearest"]
+replications = 2
+[grid]
+duration_s = [20, 30]
+"""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    path = tmp_path_factory.mktemp("study") / "study.toml"
+    path.write_text(STUDY)
+    return load_study(path)
+
+
+@pytest.fixture(scope="module")
+def expected(study: Study, tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("one")
+    assert len(sweep(study, out=folder, jobs=1).origins) == 1
+    return load_results(folder).digest()
+
+
+def test_two_workers(study: Study, expected: str, tmp_path: Path) -> None:
+    sweep(study, out=tmp_path, jobs=2)
+    assert load_results(tmp_path).digest() == expected
+
+
+def test_shuffled(study: Study, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    order = random.Random(1)  # noqa: S311 - an order, not a secret
+    monkeypatch.setattr(schedule.Waiting, "_length", lambda self, run: (True, order.random()))
+    sweep(study, out=tmp_path, jobs=1)
+    assert load_results(tmp_path).digest() == expected
+
+
+def test_sharded_at_the_same_time(study: Study, expected: str, tmp_path: Path) -> None:
+    shards = [
+        threading.Thread(target=sweep, args=(study,), kwargs={"out": tmp_path, "jobs": 1, "shard": (i, 2)})
+        for i in (1, 2)
+    ]
+    for shard in shards:
+        shard.start()
+    for shard in shards:
+        shard.join()
+    assert load_results(tmp_path).digest() == expected
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_another_seed_would_be_noticed(study: Study, expected: str, tmp_path: Path) -> None:
+    """Mutant: a seed that depends on who does the run."""
+    from dataclasses import replace
+
+    others = tuple(replace(run, seed=run.seed + 1) for run in study.runs)
+    sweep(replace(study, runs=others), out=tmp_path, jobs=2)
+    assert load_results(tmp_path).digest() != expected
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    distributed = pytest.importorskip("distributed", reason="the cluster extra is not installed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+    ) as cluster:
+        yield cluster
+
+
+def test_on_dask(study: Study, expected: str, tmp_path: Path, cluster) -> None:
+    done = sweep(study, out=tmp_path, scheduler=cluster.scheduler_address)
+    assert done.origins == {"new": 8}
+    assert load_results(tmp_path).digest() == expected
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
+def test_on_dask_with_a_worker_killed(study: Study, expected: str, tmp_path: Path, cluster) -> None:
+    """F6. Mutant rejected: a run that was given to the dead worker and to nobody after it."""
+    from distributed import Client
+
+    with Client(cluster.scheduler_address) as client:
+        pids = client.run(os.getpid)
+
+    def kill() -> None:
+        while not list(tmp_path.glob("*/manifest.json")):
+            time.sleep(0.01)
+        os.kill(next(iter(pids.values())), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    done = sweep(study, out=tmp_path, scheduler=cluster.scheduler_address)
+    killer.join()
+    assert not done.failures
+    assert load_results(tmp_path).digest() == expected
+
+
+def test_swept_keys_are_columns(study: Study, tmp_path: Path) -> None:
+    sweep(study, out=tmp_path, jobs=2)
+    loaded = load_results(tmp_path)
+    assert list(loaded.rounds.columns[:4]) == ["scenario", "policy", "seed", "duration_s"]
+    assert set(loaded.rounds["duration_s"]) == {20, 30}
+    manifests = [json.loads(path.read_text()) for path in tmp_path.glob("*/manifest.json")]
+    assert {m["swept"]["duration_s"] for m in manifests} == {20, 30}
+    counted = loaded.rounds.groupby(["policy", "seed", "duration_s"]).size()
+    assert sorted(counted) == sorted(m["tables"]["rounds"]["rows"] for m in manifests)

@@ -1,0 +1,100 @@
+"""``mecsim sweep``: plan, run, state; exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mecsim.cli import main
+
+STUDY = """
+schema = 1
+name = "tiny"
+scenarios = ["smoke"]
+policies = ["gucaa", "nearest"]
+replications = 2
+[grid]
+"servers.bandwidth_mhz" = [10, 20]
+"""
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    Path("tiny.toml").write_text(STUDY)
+
+
+def asked(capsys: pytest.CaptureFixture[str], *more: str, code: int = 0) -> dict:
+    assert main(["sweep", "tiny.toml", "--set", "duration_s=20", "--json", "-q", *more]) == code
+    return json.loads(capsys.readouterr().out)
+
+
+def test_plan_run_and_state(capsys: pytest.CaptureFixture[str]) -> None:
+    plan = asked(capsys, "--dry-run")
+    assert (plan["runs"], plan["finished"], plan["swept"]) == (8, 0, ["servers.bandwidth_mhz"])
+    assert [row["runs"] for row in plan["plan"]] == [2, 2, 2, 2]
+    assert 0 < plan["wall_s"] <= plan["work_s"]
+    assert not Path("results").exists()
+
+    half = asked(capsys, "--shard", "1/2", "-j", "1")
+    assert half["origins"] == {"new": 4}
+    status = asked(capsys, "--status")
+    assert (status["finished"], status["missing"], status["at_work"]) == (4, 4, [])
+    assert 0 < status["left_wall_s"] < 60
+
+    whole = asked(capsys, "-j", "2")
+    assert whole["origins"] == {"reused": 4, "new": 4}
+    assert len(whole["table"]) == 4
+    frame = pd.read_csv("results/tiny/runs.csv")
+    assert list(frame.columns[:5]) == ["scenario", "policy", "seed", "servers.bandwidth_mhz", "state"]
+    assert set(frame["state"]) == {"finished"}
+    row = whole["table"][-1]
+    mine = frame.query("policy == @row['policy'] and `servers.bandwidth_mhz` == 20")
+    assert row["scr"] == pytest.approx(mine["scr"].mean())
+    # Another length is another study of the same name: its runs are missing.
+    assert main(["sweep", "tiny.toml", "--status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["missing"] == 8
+
+
+def test_what_a_person_reads(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["sweep", "tiny.toml", "--set", "duration_s=20", "-q", "-j", "2"]
+    assert main([*arguments, "--dry-run"]) == 0
+    assert "8 runs, 0 finished" in capsys.readouterr().out
+    assert main(arguments) == 0
+    printed = capsys.readouterr()
+    assert "8 new runs" in printed.out
+    assert printed.out.count("±") >= 20
+    assert printed.err == ""
+    assert main([*arguments, "--status"]) == 0
+    assert "8 runs in results/tiny: 8 finished" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["gone.toml"], "no such file"),
+        (["tiny.toml", "--shard", "3/2"], "must read i/n"),
+        (["tiny.toml", "--executor", "ray"], "must be local or dask"),
+        (["tiny.toml", "--executor", "dask"], "go together"),
+        (["tiny.toml", "--scheduler", "tcp://x:1"], "go together"),
+        (["tiny.toml", "-j", "0"], "jobs = 0"),
+        (["tiny.toml", "--set", "servers.bandwidth_mhz=5"], "is swept"),
+        (["tiny.toml", "--set", "users.cuont=5"], "did you mean 'count'?"),
+    ],
+)
+def test_wrong_input(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sweep", *arguments, "-q"]) == 2
+    printed = capsys.readouterr()
+    assert words in " ".join(printed.err.split())
+    assert printed.out == ""
+
+
+def test_a_study_of_which_every_run_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("bad.py").write_text("class Bad:\n    def allocate(self, observation):\n        raise ValueError\n")
+    Path("tiny.toml").write_text(STUDY.replace('"gucaa", "nearest"', '"bad.py:Bad"'))
+    told = asked(capsys, "-j", "2", code=1)
+    assert (told["table"], len(told["failures"])) == ([], 4)
