@@ -118,6 +118,13 @@ class Comparison:
         table.insert(2, "unit", [metric.unit for metric in METRICS] * len(self.policies))
         return table
 
+    @cached_property
+    def paired(self) -> pd.DataFrame:
+        """All paired tests against the first policy, as from ``mecsim.analysis.paired.paired_table``."""
+        from mecsim.analysis.paired import paired_table
+
+        return paired_table(self.per_run, policies=self.policies)
+
     def summary(self) -> pd.DataFrame:
         """Return a table to read: policies down, metrics across, ``mean ± half width``."""
         import pandas as pd
@@ -142,10 +149,11 @@ class Comparison:
         return save_figure(comparison_figure(self), path)
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write ``comparison.csv`` (the tidy table), ``per_run.csv`` and the figure; return the files."""
+        """Write ``comparison.csv`` (the tidy table), ``per_run.csv``, ``paired.csv`` and the figure."""
         root = Path(folder)
         root.mkdir(parents=True, exist_ok=True)
         tables = {"comparison.csv": self.table, "per_run.csv": self.per_run}
+        tables |= {"paired.csv": self.paired} if len(self.policies) > 1 else {}
         for name, table in tables.items():
             table.to_csv(root / name, index=False)
         return [*(root / name for name in tables), *self.figure(root / "comparison")]

@@ -1,4 +1,4 @@
-"""Student-t intervals over independent replications, plain and paired.
+"""Intervals over independent replications: plain, paired, of ratios, and by the bootstrap.
 
 Rounds within a run depend on each other, runs with different seeds do not: every interval here
 is over one number per replication. Policies see the same world under the same seed, so the
@@ -6,17 +6,23 @@ difference between two policies is taken seed by seed before its interval (commo
 
 References
 ----------
-Law, "Simulation Modeling and Analysis", 5th ed. (2015), sections 4.5 and 10.2.1.
+Law, "Simulation Modeling and Analysis", 5th ed. (2015), sections 4.5 and 10.2.1. Fieller, "Some
+problems in interval estimation", J. R. Stat. Soc. B 16 (1954). Efron, "Better bootstrap
+confidence intervals", J. Am. Stat. Assoc. 82 (1987).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mecsim.rng import Purpose, stream
+
 LEVEL = 0.95
+RESAMPLES = 2000
 
 
 class Interval(NamedTuple):
@@ -65,3 +71,95 @@ def paired_difference(samples: ArrayLike, reference: ArrayLike, level: float = L
     """
     difference = np.asarray(samples, dtype=np.float64) - np.asarray(reference, dtype=np.float64)
     return t_interval(difference, level)
+
+
+def ratio_interval(samples: ArrayLike, reference: ArrayLike, level: float = LEVEL) -> Interval:
+    """Return Fieller's interval of mean(samples) / mean(reference), pairs along the first axis.
+
+    It holds the ratios r for which the t interval of ``samples - r * reference`` holds zero.
+
+    Parameters
+    ----------
+    samples, reference : (n, ...) float
+        One pair a replication; a pair with a NaN on either side is left out.
+    level : float
+        Confidence, between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        The ends are infinite where the mean of the reference may be zero at this level, NaN with
+        fewer than two pairs; the ratio is NaN where that mean is zero.
+    """
+    from scipy import stats
+
+    x, y = np.broadcast_arrays(np.asarray(samples, np.float64), np.asarray(reference, np.float64))
+    present = ~(np.isnan(x) | np.isnan(y))
+    n = present.sum(axis=0)
+    count, freedom = np.where(n > 0, n, np.nan), np.where(n > 1, n - 1, np.nan)
+
+    def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(np.where(present, values, 0.0).sum(axis=0) / count)
+
+    mean_x, mean_y = mean(x), mean(y)
+    dx, dy = x - mean_x, y - mean_y
+    factor = stats.t.ppf(0.5 + level / 2, freedom) ** 2 / freedom
+    # The ends are the roots of a r^2 - 2 b r + c.
+    a = mean_y**2 - factor * mean(dy * dy)
+    b = mean_x * mean_y - factor * mean(dx * dy)
+    c = mean_x**2 - factor * mean(dx * dx)
+    safe = np.where(a > 0, a, np.nan)
+    root = np.sqrt(np.maximum(b * b - a * c, 0.0))
+    unbounded = np.where(a <= 0, np.inf, np.nan)
+    low = np.where(a > 0, (b - root) / safe, -unbounded)
+    high = np.where(a > 0, (b + root) / safe, unbounded)
+    ratio = mean_x / np.where(mean_y == 0, np.nan, mean_y)
+    return Interval(ratio, low, high, np.asarray(n))
+
+
+def bca_interval(
+    samples: ArrayLike,
+    level: float = LEVEL,
+    *,
+    statistic: Callable[..., NDArray[np.float64]] = np.mean,
+    resamples: int = RESAMPLES,
+) -> Interval:
+    """Return the bias-corrected and accelerated bootstrap interval of a statistic.
+
+    For differences that are far from normal; with fewer than about ten replications it is too
+    narrow, as every bootstrap is, and the t interval is the one to trust.
+
+    Parameters
+    ----------
+    samples : (n,) float
+        One sample a replication; NaN is left out.
+    level : float
+        Confidence, between 0 and 1.
+    statistic : callable
+        Of an array and the keyword ``axis``.
+    resamples : int
+        The same random numbers are drawn every time.
+
+    Returns
+    -------
+    Interval
+        Without a shape. The ends are NaN with fewer than two samples, and equal to the statistic
+        where all samples are.
+    """
+    from scipy import stats
+
+    values = np.asarray(samples, dtype=np.float64)
+    values = values[~np.isnan(values)]
+    n = np.asarray(len(values))
+    if len(values) == 0:
+        nan = np.asarray(np.nan)
+        return Interval(nan, nan, nan, n)
+    estimate = np.asarray(statistic(values, axis=-1), dtype=np.float64)
+    if len(values) == 1 or np.ptp(values) == 0:
+        end = estimate if len(values) > 1 else np.asarray(np.nan)
+        return Interval(estimate, end, end, n)
+    found = stats.bootstrap(
+        (values,), statistic, method="BCa", confidence_level=level, n_resamples=resamples,
+        rng=stream(0, Purpose.RESAMPLING),
+    ).confidence_interval  # fmt: skip
+    return Interval(estimate, np.asarray(found.low), np.asarray(found.high), n)

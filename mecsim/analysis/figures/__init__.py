@@ -1,0 +1,1 @@
+"""One figure a file, each from tidy frames; ``mecsim plot`` draws them."""

@@ -1,0 +1,117 @@
+"""What the figures of this room share: panels in the common style, legends, names of axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+from mecsim.analysis.service import ALL_METRICS
+from mecsim.analysis.style import COLUMN_IN, DASHES, MARKERS, STYLE, WIDTH_IN, colours, cycle
+from mecsim.errors import MecsimError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTHS_IN = {"column": COLUMN_IN, "page": WIDTH_IN}
+MOST_PANELS = 24
+_LETTERS_AN_INCH = 17
+
+P = ParamSpec("P")
+
+
+def in_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw everything, legends included, under the style of all figures."""
+
+    @wraps(draw)
+    def styled(*arguments: P.args, **named: P.kwargs) -> Figure:
+        from matplotlib import rc_context
+
+        with rc_context(STYLE):
+            return draw(*arguments, **named)
+
+    return styled
+
+
+def panels(count: int, width_in: float, height_in: float, **grid: Any) -> tuple[Figure, list[Axes]]:
+    """Return a figure and so many axes, side by side as far as the width allows; the height is of one row.
+
+    Raises
+    ------
+    MecsimError
+        If there are more than anybody could read.
+    """
+    from matplotlib.figure import Figure
+
+    if count > MOST_PANELS:
+        raise MecsimError(
+            f"{count} panels: at most {MOST_PANELS} can be read; choose settings with --where KEY=VALUE"
+        )
+    columns = min(count, max(1, round(width_in / 1.9)))
+    rows = -(-count // columns)
+    figure = Figure(figsize=(width_in, rows * height_in), layout="constrained")
+    axes = list(figure.subplots(rows, columns, squeeze=False, **grid).flat)
+    for ax in axes[count:]:
+        ax.set_axis_off()
+    return figure, axes[:count]
+
+
+def looks(policies: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return colour, dashes and marker of each policy: told apart without colour, too."""
+    count = len(policies)
+    styles = zip(colours(count), cycle(DASHES, count), cycle(MARKERS, count), strict=True)
+    return {
+        policy: {"color": colour, "linestyle": dash, "marker": marker}
+        for policy, (colour, dash, marker) in zip(policies, styles, strict=True)
+    }
+
+
+def legend_above(figure: Figure, policies: Sequence[str], *, lines: bool = True) -> None:
+    """Name the policies above all panels."""
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], label=policy, ms=4, mec="white", mew=0.4, **(look if lines else no_line(look)))
+        for policy, look in looks(policies).items()
+    ]
+    room = _LETTERS_AN_INCH * figure.get_figwidth()
+    longest = max(map(len, policies)) + (9 if lines else 5)
+    columns = max(1, min(len(handles), int(room / longest)))
+    figure.legend(handles=handles, loc="outside upper center", ncols=columns, frameon=False, handlelength=2.6)
+    figure.set_figheight(figure.get_figheight() + 0.16 * -(-len(handles) // columns))
+
+
+def no_line(look: dict[str, Any]) -> dict[str, Any]:
+    """Return the look of a policy where it is a point."""
+    return look | {"linestyle": "none"}
+
+
+def metric_label(name: str) -> str:
+    """Return the label of a metric's axis, with its unit."""
+    metric = ALL_METRICS[name]
+    return metric.label + (f" ({metric.unit})" if metric.unit != "1" else "")
+
+
+def groups(frame: pd.DataFrame, by: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:
+    """Return the parts of a frame for each setting, with a title that names what differs."""
+    differing = [key for key in by if len(frame[key].unique()) > 1]
+    if not differing:
+        return [("", frame)]
+    found = []
+    for values, own in frame.groupby(differing, sort=False, dropna=False):
+        named = zip(differing, values, strict=True)
+        told = [str(value) if key == "scenario" else f"{short(key)} = {plain(value)}" for key, value in named]
+        found.append((", ".join(told), own))
+    return found
+
+
+def plain(value: Any) -> str:
+    """Return a value as a person writes it: 10, not 10.0."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def short(key: str) -> str:
+    """Return the last part of a dotted key."""
+    return key.rpartition(".")[2]

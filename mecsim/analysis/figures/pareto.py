@@ -1,0 +1,81 @@
+"""Delay against energy: which policies no other one beats in both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecsim.analysis.figures.panels import (
+    groups,
+    in_style,
+    legend_above,
+    looks,
+    metric_label,
+    no_line,
+    panels,
+)
+from mecsim.analysis.service import HIGHER_IS_BETTER
+from mecsim.analysis.stats import t_interval
+from mecsim.analysis.style import COLUMN_IN
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@in_style
+def pareto_figure(
+    per_run: pd.DataFrame,
+    by: Sequence[str] = ("scenario",),
+    *,
+    x: str = "delay_s",
+    y: str = "energy_j",
+    width_in: float = COLUMN_IN,
+) -> Figure:
+    """Return the means of two metrics against each other with 95 % t intervals, and the front in grey.
+
+    Parameters
+    ----------
+    per_run : DataFrame
+        ``policy``, the columns ``by`` and the metrics.
+    by : sequence of str
+        A panel for each setting of these.
+    x, y : str
+        The metrics.
+    """
+    policies = list(dict.fromkeys(per_run["policy"]))
+    parts = groups(per_run, by)
+    figure, axes = panels(len(parts), width_in, 2.3)
+    for ax, (title, own) in zip(axes, parts, strict=True):
+        _draw(ax, own, policies, x, y)
+        ax.set(xlabel=metric_label(x), ylabel=metric_label(y), title=title)
+    legend_above(figure, policies, lines=False)
+    return figure
+
+
+def front(points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which points no other one is below in both coordinates, or in one and level in the other."""
+    no_worse = (points[None, :, :] <= points[:, None, :]).all(axis=2)
+    lower = (points[None, :, :] < points[:, None, :]).any(axis=2)
+    return np.asarray(~np.any(no_worse & lower, axis=1) & np.isfinite(points).all(axis=1))
+
+
+def _draw(ax: Axes, frame: pd.DataFrame, policies: Sequence[str], x: str, y: str) -> None:
+    means = []
+    for policy, look in looks(policies).items():
+        own = t_interval(frame.loc[frame["policy"] == policy, [x, y]].to_numpy(np.float64))
+        means.append(own.mean)
+        half = own.high - own.mean
+        ax.errorbar(
+            own.mean[:1], own.mean[1:], yerr=half[1:], xerr=half[:1], ms=5, mec="white", mew=0.4,
+            elinewidth=0.9, capsize=2, zorder=3, **no_line(look),
+        )  # fmt: skip
+    sign = np.array([-1.0 if name in HIGHER_IS_BETTER else 1.0 for name in (x, y)])
+    points = np.array(means)
+    best = points[front(points * sign)]
+    best = best[np.argsort(best[:, 0])]
+    ax.plot(best[:, 0], best[:, 1], color="0.6", lw=0.9, zorder=1)

@@ -1,0 +1,113 @@
+"""Whether the order of the policies is the same in every scenario, and how sure it is in each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecsim.analysis.figures.panels import groups, in_style, legend_above, looks, metric_label
+from mecsim.analysis.service import HIGHER_IS_BETTER
+from mecsim.analysis.style import COLUMN_IN
+from mecsim.rng import Purpose, stream
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+RESAMPLES = 1000
+_APART = 0.07
+
+
+@in_style
+def ranking_figure(
+    per_run: pd.DataFrame,
+    metric: str = "scr",
+    by: Sequence[str] = ("scenario",),
+    *,
+    width_in: float = COLUMN_IN,
+) -> Figure:
+    """Return the rank of each policy in each setting; the larger a mark, the surer the rank.
+
+    The area of a mark is the share of bootstrap samples of the replications in which the policy
+    has that rank. The title has Kendall's W: 1 if the order is the same everywhere, 0 if it is any.
+
+    Parameters
+    ----------
+    per_run : DataFrame
+        ``policy``, ``seed``, the columns ``by`` and the metric.
+    metric : str
+    by : sequence of str
+        The columns that tell settings apart.
+    """
+    from matplotlib.figure import Figure
+
+    policies = list(dict.fromkeys(per_run["policy"]))
+    parts = groups(per_run, by)
+    shares = np.array([rank_shares(own, metric, policies) for _, own in parts])
+    ranks = np.array([mean_ranks(own, metric, policies) for _, own in parts])
+    figure = Figure(figsize=(width_in, 1.4 + 0.3 * len(policies)), layout="constrained")
+    ax = figure.subplots()
+    place = np.arange(len(parts))
+    for k, (policy, look) in enumerate(looks(policies).items()):
+        ax.plot(place, ranks[:, k], color=look["color"], linestyle=look["linestyle"], lw=1.0, zorder=1)
+        for rank in range(len(policies)):
+            ax.scatter(
+                place + _APART * (k - (len(policies) - 1) / 2), np.full(len(parts), rank + 1),
+                s=60 * shares[:, k, rank], marker=look["marker"],
+                color=look["color"], lw=0, zorder=2, alpha=0.9 if rank == 0 else 0.75, label=policy,
+            )  # fmt: skip
+    turned: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor", "fontsize": 6.5}
+    ax.set_xticks(place, [title.replace(", ", "\n") or "all runs" for title, _ in parts], **turned)
+    agreement = f", Kendall's W = {kendall_w(ranks):.2f}" if len(parts) > 1 and len(policies) > 1 else ""
+    ax.set(ylabel="rank", title=metric_label(metric) + agreement, yticks=range(1, len(policies) + 1))
+    ax.set(ylim=(len(policies) + 0.5, 0.5), xlim=(-0.4, len(parts) - 0.6))
+    legend_above(figure, policies)
+    return figure
+
+
+def mean_ranks(frame: pd.DataFrame, metric: str, policies: Sequence[str]) -> NDArray[np.float64]:
+    """Return the rank of each policy by its mean, 1 the best, ties shared; NaN without a value."""
+    from scipy import stats
+
+    means = frame.groupby("policy")[metric].mean().reindex(list(policies)).to_numpy(np.float64)
+    return np.asarray(stats.rankdata(_sign(metric) * means, nan_policy="omit"))
+
+
+def rank_shares(frame: pd.DataFrame, metric: str, policies: Sequence[str]) -> NDArray[np.float64]:
+    """Return the share of bootstrap samples of the replications in which each policy has each rank.
+
+    Returns
+    -------
+    (policies, ranks) float
+        Replications are drawn for all policies at once, as they share their worlds.
+    """
+    wide = frame.pivot_table(index="seed", columns="policy", values=metric).reindex(columns=list(policies))
+    values = _sign(metric) * wide.dropna(axis=1, how="all").dropna().to_numpy(np.float64)
+    there = wide.notna().any().to_numpy()
+    shares = np.zeros((len(policies), len(policies)))
+    if len(values) == 0:
+        return shares
+    drawn = stream(0, Purpose.RESAMPLING).integers(len(values), size=(RESAMPLES, len(values)))
+    order = values[drawn].mean(axis=1).argsort(axis=1, kind="stable")
+    for rank in range(values.shape[1]):
+        shares[there, rank] = np.bincount(order[:, rank], minlength=values.shape[1]) / RESAMPLES
+    return shares
+
+
+def kendall_w(ranks: NDArray[np.float64]) -> float:
+    """Return Kendall's coefficient of concordance of ranks (settings, policies).
+
+    References
+    ----------
+    Kendall and Babington Smith, "The problem of m rankings", Ann. Math. Stat. 10 (1939).
+    """
+    settings, count = ranks.shape
+    total = ranks.sum(axis=0)
+    return float(12.0 * ((total - total.mean()) ** 2).sum() / (settings**2 * (count**3 - count)))
+
+
+def _sign(metric: str) -> float:
+    return -1.0 if metric in HIGHER_IS_BETTER else 1.0

@@ -1,0 +1,150 @@
+"""A folder of runs as the frames that tables and figures are made from, read one run at a time."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mecsim.analysis.service import all_metrics
+from mecsim.errors import MecsimError, ResultStoreError, nearest
+from mecsim.results.load import run_folders, run_keys
+from mecsim.results.metrics import delay_sketch
+from mecsim.results.store import load_run, read_manifest
+from mecsim.results.tables import KEYS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class StudyFrames:
+    """What figures and tables are made from.
+
+    Parameters
+    ----------
+    per_run : DataFrame
+        One row a run: ``scenario``, the swept keys, ``policy``, ``seed``, every metric.
+    delays : DataFrame
+        The delay distribution of each run, as in ``Comparison.delays``, with the same keys.
+    swept : tuple of str
+        Scenario keys in which runs of one scenario name differ.
+    folders : dict
+        The run folder by (scenario, values of the swept keys..., policy, seed).
+    """
+
+    per_run: pd.DataFrame
+    delays: pd.DataFrame
+    swept: tuple[str, ...]
+    folders: Mapping[tuple[Any, ...], Path]
+
+    @property
+    def by(self) -> list[str]:
+        """Columns that say which world a run had, apart from its seed."""
+        return ["scenario", *self.swept]
+
+    @property
+    def policies(self) -> list[str]:
+        """Labels of the policies in their order."""
+        return list(dict.fromkeys(self.per_run["policy"]))
+
+
+def study_frames(
+    folder: str | Path,
+    policies: Sequence[str] | None = None,
+    *,
+    where: Mapping[str, Any] | None = None,
+    deadline_s: float = math.nan,
+) -> StudyFrames:
+    """Read the runs below a folder.
+
+    Parameters
+    ----------
+    folder : str or Path
+    policies : sequence of str, optional
+        Which ones, in this order; all of them by name otherwise.
+    where : mapping, optional
+        Values that ``scenario``, ``seed`` or swept keys must have.
+    deadline_s : float
+        For the metric ``deadline_misses``.
+
+    Raises
+    ------
+    ResultStoreError
+        If there is no run, or one is damaged.
+    MecsimError
+        If a policy or a key is not there, or no run is left.
+    """
+    import pandas as pd
+
+    root = Path(folder)
+    paths = run_folders(root)
+    if not paths:
+        raise ResultStoreError(f"{root}: no run in it; give a run folder, or a folder of them")
+    keys, swept = _keys([read_manifest(path) for path in paths])
+    order = _order({key["policy"] for key in keys}, policies)
+    chosen = [
+        (order.index(key["policy"]), _in_order(key, swept), key["seed"], i)
+        for i, key in enumerate(_checked(keys, where or {}))
+        if key["policy"] in order and _fits(key, where or {})
+    ]
+    if not chosen:
+        raise MecsimError(f"{root}: no run is left with {_told(where or {})}")
+    rows, sketches, found = [], [], {}
+    for *_, i in sorted(chosen):
+        results = load_run(paths[i])
+        rows.append(keys[i] | all_metrics(results, deadline_s))
+        sketches.append(delay_sketch(results).assign(**keys[i]))
+        found[tuple(keys[i].values())] = paths[i]
+    return StudyFrames(pd.DataFrame(rows), pd.concat(sketches, ignore_index=True), swept, found)
+
+
+def _keys(manifests: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Return scenario, swept keys, policy and seed of every run, and the names of the swept keys."""
+    scenario, policy, seed = KEYS
+    found = run_keys(list(manifests))
+    swept = tuple(key for key in found[0] if key not in KEYS)
+    keys = [{name: one[name] for name in (scenario, *swept, policy, seed)} for one in found]
+    return keys, swept
+
+
+def _in_order(key: Mapping[str, Any], swept: Sequence[str]) -> tuple[Any, ...]:
+    """Return what settings are sorted by: the scenario, then numbers to size, then texts."""
+    values = (key[name] for name in swept)
+    return key["scenario"], *((isinstance(v, str), v) if v is not None else (True, "") for v in values)
+
+
+def _order(there: Iterable[str], asked: Sequence[str] | None) -> list[str]:
+    known = sorted(there)
+    problems = [
+        f"policy '{name}' has no run here; there are {', '.join(known)}{nearest(name, known)}"
+        for name in asked or ()
+        if name not in known
+    ]
+    if problems:
+        raise MecsimError("\n".join(problems))
+    return list(asked or known)
+
+
+def _checked(keys: list[dict[str, Any]], where: Mapping[str, Any]) -> list[dict[str, Any]]:
+    known = [key for key in keys[0] if key != "policy"]
+    problems = [
+        f"--where {name}: must be one of {', '.join(known)}, in which the runs differ{nearest(name, known)}"
+        for name in where
+        if name not in known
+    ]
+    if problems:
+        raise MecsimError("\n".join(problems))
+    return keys
+
+
+def _fits(key: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
+    plain = {name: json.dumps(v) if isinstance(v, list | dict) else v for name, v in where.items()}
+    return all(key[name] == value for name, value in plain.items())
+
+
+def _told(where: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in where.items()) or "these policies"

@@ -1,0 +1,173 @@
+"""When to stop adding replications: a claim about two policies, looked at a fixed number of times.
+
+Looking again and again at a 95 % interval until it excludes zero finds a difference where there is
+none, sooner or later. Here the times to look are fixed beforehand and share the error of 5 %: with
+K looks at J claims each interval has the level 1 - 0.05 / (J K). By Bonferroni's inequality all of
+them hold together with a probability of at least 95 %, whenever one stops.
+
+References
+----------
+Jennison and Turnbull, "Group Sequential Methods with Applications to Clinical Trials" (2000),
+chapter 9: repeated confidence intervals.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mecsim.analysis.service import better_by
+from mecsim.analysis.stats import paired_difference, ratio_interval
+from mecsim.errors import MecsimError, nearest
+from mecsim.results.metrics import METRICS
+from mecsim.scenario.keys import either
+
+ERROR = 0.05
+GROWTH = 1.5
+FORM = "METRIC:POLICY-REFERENCE ±MARGIN, such as 'scr:dashf-gucaa ±2%' or 'delay_s:dashf-gucaa ±0.5'"
+
+_CLAIM = re.compile(r"\s*(\w+)\s*:\s*(.+?)\s*(?:±|\+/-|\+-)\s*([0-9.eE+-]+)\s*(%?)\s*")
+_NAMES = tuple(metric.name for metric in METRICS)
+Answer = Literal["better", "worse", "equivalent", "undecided"]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What is to be decided: whether a policy is better or worse than another, or no different.
+
+    Parameters
+    ----------
+    metric, policy, reference : str
+    margin : float
+        Differences below it do not matter.
+    relative : bool
+        The margin is a share of the reference's mean, not a number in the metric's unit.
+    """
+
+    metric: str
+    policy: str
+    reference: str
+    margin: float
+    relative: bool
+
+    def __str__(self) -> str:
+        margin = f"{100 * self.margin:g}%" if self.relative else f"{self.margin:g}"
+        return f"{self.metric}:{self.policy}-{self.reference} ±{margin}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a claim stands.
+
+    Parameters
+    ----------
+    claim : Claim
+    answer : str
+        ``"better"`` or ``"worse"``: the policy than its reference; ``"equivalent"``: they differ by
+        less than the margin; or ``"undecided"``.
+    pairs : int
+        Replications that both policies finished.
+    estimate, low, high : float
+        The ratio of the means, or their difference for a margin that is not relative, with its interval.
+    level : float
+        Of the interval.
+    """
+
+    claim: Claim
+    answer: Answer
+    pairs: int
+    estimate: float
+    low: float
+    high: float
+    level: float
+
+    def __str__(self) -> str:
+        claim, sign = self.claim, "/" if self.claim.relative else "-"
+        interval = f"{self.estimate:.4g} [{self.low:.4g}, {self.high:.4g}]"
+        says = {
+            "better": f"{claim.policy} is better",
+            "worse": f"{claim.policy} is worse",
+            "equivalent": "they are equivalent",
+            "undecided": "undecided",
+        }[self.answer]
+        return (
+            f"{claim}: {says} after {self.pairs} pairs; "
+            f"{claim.policy} {sign} {claim.reference} = {interval} at {100 * self.level:.4g} %"
+        )
+
+
+def parse_claim(text: str, policies: Sequence[str]) -> Claim:
+    """Return the claim that a person wrote.
+
+    Parameters
+    ----------
+    text : str
+        ``METRIC:POLICY-REFERENCE ±MARGIN``, the margin with ``%`` or in the metric's unit;
+        ``+-`` and ``+/-`` stand for ``±``.
+    policies : sequence of str
+        Labels of the policies compared; they may hold hyphens themselves.
+
+    Raises
+    ------
+    MecsimError
+        If it is not of this form, or the metric or a policy is not known.
+    """
+    match = _CLAIM.fullmatch(text)
+    if match is None:
+        raise MecsimError(f"--until {text}: must read {FORM}")
+    metric, pair, number, percent = match.groups()
+    if metric not in _NAMES:
+        raise MecsimError(
+            f"--until {text}: metric = {metric}: must be {either(_NAMES)}{nearest(metric, _NAMES)}"
+        )
+    cuts = [(pair[:i].strip(), pair[i + 1 :].strip()) for i, letter in enumerate(pair) if letter == "-"]
+    known = [(a, b) for a, b in cuts if a in policies and b in policies and a != b]
+    if len(known) != 1:
+        raise MecsimError(
+            f"--until {text}: {pair}: must be two different policies of this comparison with a hyphen "
+            f"between, from {', '.join(policies)}"
+        )
+    try:
+        margin = float(number) / (100.0 if percent else 1.0)
+    except ValueError:
+        margin = np.nan
+    if not 0 < margin < np.inf or (percent and margin >= 1):
+        raise MecsimError(
+            f"--until {text}: margin = {number}{percent}: must be above 0{' and below 100%' * bool(percent)}"
+        )
+    return Claim(metric, *known[0], margin, bool(percent))
+
+
+def look_sizes(first: int, most: int) -> list[int]:
+    """Return the replications at each look: the first, then half as many more each time, up to the most."""
+    sizes = [min(first, most)]
+    while sizes[-1] < most:
+        sizes.append(min(most, max(sizes[-1] + 1, round(GROWTH * sizes[-1]))))
+    return sizes
+
+
+def look_level(looks: int, claims: int) -> float:
+    """Return the level of one interval, so that all of them hold together with 95 %."""
+    return 1.0 - ERROR / (looks * claims)
+
+
+def judge(claim: Claim, samples: ArrayLike, reference: ArrayLike, level: float) -> Verdict:
+    """Return what the pairs say about a claim.
+
+    Equivalent if the interval lies within the margin, better or worse if it lies to one side of
+    no difference; a difference that is certain but smaller than the margin is equivalence.
+    """
+    interval = (ratio_interval if claim.relative else paired_difference)(samples, reference, level)
+    none = 1.0 if claim.relative else 0.0
+    low, high = float(interval.low), float(interval.high)
+    answer: Answer = "undecided"
+    if none - claim.margin < low and high < none + claim.margin:
+        answer = "equivalent"
+    elif low > none or high < none:
+        answer = "better" if better_by(claim.metric, float(interval.mean) - none) else "worse"
+    return Verdict(claim, answer, int(interval.n), float(interval.mean), low, high, level)

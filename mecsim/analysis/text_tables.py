@@ -1,0 +1,138 @@
+"""Tables for a paper: LaTeX with booktabs, or Markdown, with intervals and marks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from mecsim.analysis.comparison import plus_minus
+from mecsim.analysis.figures.panels import groups
+from mecsim.analysis.service import ALL_METRICS, HIGHER_IS_BETTER, SHOWN
+from mecsim.analysis.stats import t_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Form = Literal["latex", "markdown"]
+MARKS = {"better": "+", "worse": "−", "equivalent": "=", "undecided": "", "": ""}
+_LATEX = {"+": "^{+}", "−": "^{-}", "=": "^{=}", "": ""}
+_ESCAPES = {c: rf"\{c}" for c in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\^{}",
+}
+
+
+def text_table(
+    per_run: pd.DataFrame,
+    paired: pd.DataFrame,
+    form: Form,
+    *,
+    metrics: Sequence[str] = SHOWN,
+    by: Sequence[str] = ("scenario",),
+) -> str:
+    """Return a table of means with 95 % t half widths, policies down and metrics across.
+
+    The best mean of a column is bold. Marks compare with the reference after Holm's adjustment:
+    ``+`` better, ``−`` worse, ``=`` equivalent within the margin.
+
+    Parameters
+    ----------
+    per_run, paired : DataFrame
+        As in :func:`mecsim.analysis.paired.paired_table`, and what that returns.
+    form : {"latex", "markdown"}
+    metrics : sequence of str
+    by : sequence of str
+        The columns that tell settings apart; each gets rows of its own.
+    """
+    verdicts = {
+        (*(row[key] for key in by), row["policy"], row["metric"]): row["verdict"]
+        for row in paired.to_dict("records")
+    }
+    policies = list(dict.fromkeys(per_run["policy"]))
+    rows: list[list[str]] = []
+    for title, own in groups(per_run, by):
+        setting = tuple(own.iloc[0][list(by)])
+        rows += [[f"*{title}*"]] if title else []
+        body = _body(own, policies, metrics, {k[-2:]: v for k, v in verdicts.items() if k[:-2] == setting})
+        rows += body
+    heads = ["policy", *(_head(name) for name in metrics)]
+    reference = str(paired["reference"].iloc[0]) if len(paired) else policies[0]
+    note = (
+        f"mean ± 95 % half width over replications; against {reference} on the same worlds, by Holm: "
+        "+ better, − worse, = equivalent; bold: best mean"
+    )
+    return _markdown(heads, rows, note) if form == "markdown" else _latex(heads, rows, note)
+
+
+def _body(
+    frame: pd.DataFrame, policies: Sequence[str], metrics: Sequence[str], verdicts: dict[tuple[str, ...], str]
+) -> list[list[str]]:
+    values = {policy: frame.loc[frame["policy"] == policy, list(metrics)] for policy in policies}
+    there = [policy for policy in policies if len(values[policy])]
+    own = {policy: t_interval(values[policy].to_numpy(np.float64)) for policy in there}
+    means = np.array([own[policy].mean for policy in there])
+    sign = np.array([1.0 if name in HIGHER_IS_BETTER else -1.0 for name in metrics])
+    highest = np.nanmax(np.where(np.isnan(means), -np.inf, sign * means), axis=0)
+    rows = []
+    for policy in there:
+        cells = [policy]
+        for j, metric in enumerate(metrics):
+            text = plus_minus(float(own[policy].mean[j]), float((own[policy].high - own[policy].mean)[j]))
+            bold = sign[j] * own[policy].mean[j] == highest[j] and len(there) > 1
+            cells.append((f"**{text}**" if bold else text) + MARKS[verdicts.get((policy, metric), "")])
+        rows.append(cells)
+    return rows
+
+
+def _head(name: str) -> str:
+    metric = ALL_METRICS[name]
+    return metric.label + (f" ({metric.unit})" if metric.unit not in ("1", "1/h") else "")
+
+
+def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str) -> str:
+    width = len(heads)
+    lines = [heads, ["---"] + ["--:"] * (width - 1)]
+    lines += [[cell.replace("|", r"\|") for cell in (*row, *[""] * (width - len(row)))] for row in rows]
+    return "\n".join(["| " + " | ".join(line) + " |" for line in lines] + ["", note]) + "\n"
+
+
+def _latex(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str) -> str:
+    body: list[str] = []
+    for row in rows:
+        if len(row) == 1:
+            rule = r"\midrule " if body else ""
+            body.append(
+                rf"{rule}\multicolumn{{{len(heads)}}}{{l}}{{\textit{{{escape(row[0].strip('*'))}}}}} \\"
+            )
+        else:
+            body.append(" & ".join([escape(row[0]), *map(_latex_cell, row[1:])]) + r" \\")
+    return "\n".join(
+        [
+            f"% {note}",
+            r"% needs \usepackage{booktabs}",
+            rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
+            r"\toprule",
+            " & ".join(map(escape, heads)) + r" \\",
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
+
+
+def _latex_cell(cell: str) -> str:
+    mark = cell[-1] if cell[-1:] in ("+", "−", "=") else ""
+    text = cell.removesuffix(mark)
+    inner = text.strip("*").replace(" ± ", r" \pm ")
+    shown = rf"\mathbf{{{inner}}}" if text.startswith("**") else inner
+    return "--" if inner == "-" else f"${shown}{_LATEX[mark]}$"
+
+
+def escape(text: str) -> str:
+    """Return a text as LaTeX prints it."""
+    return "".join(_ESCAPES.get(letter, letter) for letter in text)
