@@ -1,0 +1,79 @@
+"""Where the energy went, to the joule, and how evenly users were served."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from mecsim.analysis.report.collect import ENERGIES, Collected
+from mecsim.analysis.service import jain_index
+
+
+class AuditRow(NamedTuple):
+    """Energy of all rounds of one policy, in J: by source, by side, in total, and what meters say.
+
+    ``balanced`` if sources, rounds and meters agree to 1e-9.
+    """
+
+    policy: str
+    runs: int
+    parts: tuple[str, ...]
+    users: str
+    servers: str
+    total: str
+    metered: str
+    balanced: bool
+
+
+class FairnessRow(NamedTuple):
+    """How evenly the users of a policy were served: Jain's index, best and worst mean delay."""
+
+    policy: str
+    jain: str
+    best: str
+    worst: str
+
+
+def audit_rows(collected: Collected) -> list[AuditRow]:
+    """Return one row a policy, over all its runs of the setting shown, unfinished rounds included."""
+    rows = []
+    for policy in collected.setting.policies if collected.setting else ():
+        runs = [run for run in collected.setting.runs if run.policy == policy] if collected.setting else []
+        sums = {
+            name: math.fsum(run.energy_j[name] for run in runs)
+            for name in (*ENERGIES, "energy_j", "metered_j")
+        }
+        local, uplink, server, downlink = (sums[name] for name in ENERGIES)
+        total = math.fsum(sums[name] for name in ENERGIES)
+        agree = all(
+            math.isclose(total, sums[name], rel_tol=1e-9, abs_tol=1e-9) for name in ("energy_j", "metered_j")
+        )
+        rows.append(
+            AuditRow(
+                policy, len(runs), tuple(_joules(sums[name]) for name in ENERGIES),
+                _joules(local + uplink), _joules(server + downlink), _joules(total),
+                _joules(sums["metered_j"]), agree,
+            )
+        )  # fmt: skip
+    return rows
+
+
+def fairness_rows(collected: Collected) -> list[FairnessRow]:
+    """Return one row a policy; the index is the mean over replications of that of the users' mean delays."""
+    rows = []
+    for policy in collected.setting.policies if collected.setting else ():
+        runs = [run for run in collected.setting.runs if run.policy == policy] if collected.setting else []
+        delays = [run.user_delay_s.to_numpy() for run in runs if len(run.user_delay_s)]
+        if not delays:
+            rows.append(FairnessRow(policy, "\u2013", "\u2013", "\u2013"))
+            continue
+        index = float(np.mean([jain_index(one) for one in delays]))
+        best, worst = (float(np.mean([end(one) for one in delays])) for end in (np.min, np.max))
+        rows.append(FairnessRow(policy, f"{index:.3f}", f"{best:.4g} s", f"{worst:.4g} s"))
+    return rows
+
+
+def _joules(value: float) -> str:
+    return f"{value:,.1f}"

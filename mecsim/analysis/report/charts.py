@@ -1,0 +1,162 @@
+"""What the charts of the report show, whatever draws them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from mecsim.analysis.report.collect import ENERGIES, Collected, Setting
+from mecsim.analysis.report.verdict import ranked, samples
+from mecsim.analysis.stats import t_interval
+from mecsim.system.arrays import Floats
+
+Kind = Literal["line", "points", "bars"]
+ENERGY_NAMES = dict(zip(ENERGIES, ("user GPU", "user radio", "server GPU", "server radio"), strict=True))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Series:
+    """One line, cloud of points or row of bars.
+
+    Parameters
+    ----------
+    name : str
+        For the legend.
+    look : int
+        Which colour, dash and marker; the same number looks the same in every chart.
+    kind : str
+    x : (n,) float, or list of str for categories
+    y : (n,) float
+    half : (n,) float or None
+        Half widths of intervals.
+    policy : str
+        Which policy it belongs to, for the filter; empty for none.
+    faint : bool
+        Drawn small and without a place in the legend.
+    """
+
+    name: str
+    look: int
+    kind: Kind
+    x: Floats | list[str]
+    y: Floats
+    half: Floats | None = None
+    policy: str = ""
+    faint: bool = False
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Chart:
+    """A chart: series on two axes, spans of time shaded, a line of what to know.
+
+    Parameters
+    ----------
+    key, title, x_label, y_label, note : str
+    series : tuple of Series
+    spans : tuple of (from, to, text)
+    log_x, diagonal : bool
+        A logarithmic first axis; the line of equal values.
+    """
+
+    key: str
+    title: str
+    x_label: str
+    y_label: str
+    series: tuple[Series, ...]
+    note: str = ""
+    spans: tuple[tuple[float, float, str], ...] = ()
+    log_x: bool = False
+    diagonal: bool = False
+
+
+def summary_charts(setting: Setting) -> list[Chart]:
+    """Return the charts over all runs of a setting: SCR, delay, energy, fairness."""
+    return [_scr(setting), _delays(setting), _energy(setting), _users(setting)]
+
+
+def look_of(setting: Setting) -> dict[str, int]:
+    """Return the number that decides the colour of each policy."""
+    return {policy: i for i, policy in enumerate(setting.policies)}
+
+
+def _scr(setting: Setting) -> Chart:
+    order, look, series = ranked(setting), look_of(setting), []
+    for policy in order:
+        values = samples(setting, policy, "scr")
+        own = t_interval(values)
+        series.append(
+            Series(policy, look[policy], "points", [policy], np.array([float(own.mean)]),
+                   np.array([float(own.high - own.mean)]), policy)
+        )  # fmt: skip
+        kept = values[~np.isnan(values)]
+        series.append(
+            Series(policy, look[policy], "points", [policy] * len(kept), kept, None, policy, faint=True)
+        )
+    return Chart(
+        "scr", "Service-cost ratio", "", "SCR", tuple(series),
+        "Mean and 95 % interval over replications; small dots are replications. More is better.",
+    )  # fmt: skip
+
+
+def _delays(setting: Setting) -> Chart:
+    look, series, tails = look_of(setting), [], []
+    for policy in setting.policies:
+        parts = [run.delays for run in setting.runs if run.policy == policy and len(run.delays)]
+        if not parts:
+            continue
+        delay = np.concatenate([part["delay_s"].to_numpy() for part in parts])
+        weight = np.concatenate([part["weight"].to_numpy() for part in parts])
+        at = np.argsort(delay, kind="stable")
+        share = np.cumsum(weight[at]) / weight.sum()
+        grid = np.unique(np.concatenate([np.linspace(0.002, 1.0, 250), [0.95, 0.99, 0.995, 0.999]]))
+        curve = delay[at][np.minimum(np.searchsorted(share, grid - 1e-12), len(at) - 1)]
+        series.append(Series(policy, look[policy], "line", curve, grid, None, policy))
+        ends = np.array([0.95, 0.99])
+        at_ends = curve[np.isin(grid, ends)]
+        tails.append(Series(f"{policy}: P95, P99", look[policy], "points", at_ends, ends, None, policy))
+    highs = np.array([float(np.max(np.asarray(one.x, dtype=np.float64))) for one in series] or [1.0])
+    lows = np.array([float(np.min(np.asarray(one.x, dtype=np.float64))) for one in series] or [1.0])
+    return Chart(
+        "delay", "Delay of a round", "delay (s)", "share of rounds",
+        (*series, *tails),
+        "All replications together; marks at the 95th and the 99th percentile. Left is better.",
+        log_x=bool(lows.min() > 0 and highs.max() / lows.min() > 30),
+    )  # fmt: skip
+
+
+def _energy(setting: Setting) -> Chart:
+    order, series = ranked(setting), []
+    for i, name in enumerate(ENERGIES):
+        means = [float(t_interval(samples(setting, policy, name)).mean) for policy in order]
+        series.append(Series(ENERGY_NAMES[name], i, "bars", order, np.array(means)))
+    return Chart(
+        "energy", "Energy of a round, by where it is spent", "", "energy (J)", tuple(series),
+        "Means over replications. Less is better.",
+    )  # fmt: skip
+
+
+def _users(setting: Setting) -> Chart:
+    look, series = look_of(setting), []
+    for policy in setting.policies:
+        delays = [run.user_delay_s for run in setting.runs if run.policy == policy]
+        values = np.sort(np.concatenate([one.to_numpy() for one in delays]))
+        share = (np.arange(len(values)) + 1.0) / max(len(values), 1)
+        series.append(Series(policy, look[policy], "line", share, values, None, policy))
+    return Chart(
+        "fairness", "Fairness: mean delay of each user", "users, from best served to worst",
+        "mean delay (s)", tuple(series),
+        "Users of all replications, sorted. A flat line is fair.",
+    )  # fmt: skip
+
+
+def shown_replays(collected: Collected) -> str:
+    """Return a line on which world the parts below are of."""
+    setting = collected.setting
+    if setting is None or not collected.replays:
+        return ""
+    seed = next(iter(collected.replays.values())).manifest["seed"]
+    others = len(setting.seeds) - 1
+    more = f"; one of {others + 1} worlds, choose another with mecsim report --seed N" if others else ""
+    return f"World of seed {seed}{more}."

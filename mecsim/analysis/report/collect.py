@@ -1,0 +1,263 @@
+"""What a report is made of: every run of a folder summed up, and the tables of a few of them."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mecsim.analysis.health import Rounds, finished_rounds
+from mecsim.analysis.report.trouble import run_troubles
+from mecsim.errors import MecsimError, ResultStoreError
+from mecsim.results.load import run_folders
+from mecsim.results.metrics import delay_sketch, rounds_after_warmup, run_metrics
+from mecsim.results.store import load_run, read_manifest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mecsim.results.result import Results
+
+ENERGIES = ("local_j", "uplink_j", "server_j", "downlink_j")
+_FAILED = "failed-*.txt"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class RunSummary:
+    """One run without its tables.
+
+    Parameters
+    ----------
+    folder : Path
+    manifest : dict
+    metrics : dict
+        As in ``mecsim.results.metrics``.
+    delays : DataFrame
+        The sketch of the delay distribution.
+    user_delay_s : Series
+        Mean delay of each user's rounds after the warm-up.
+    energy_j : dict
+        Sum of each energy column over all rounds, of ``energy_j``, and of what the epochs metered.
+    troubles : tuple of str
+        What a reader must know before the numbers.
+    rounds : Rounds
+        When rounds ended and how long they took.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+    metrics: dict[str, float]
+    delays: pd.DataFrame
+    user_delay_s: pd.Series[float]
+    energy_j: dict[str, float]
+    troubles: tuple[str, ...]
+    rounds: Rounds
+
+    @property
+    def policy(self) -> str:
+        """Label of the policy."""
+        return str(self.manifest["policy"])
+
+    @property
+    def seed(self) -> int:
+        """Seed of the run."""
+        return int(self.manifest["seed"])
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Setting:
+    """The runs of one scenario, whatever the policy and the seed; ``label`` names what was swept."""
+
+    label: str
+    runs: tuple[RunSummary, ...]
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """Labels of the policies, in alphabetical order."""
+        return tuple(dict.fromkeys(run.policy for run in self.runs))
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Seeds of all runs, increasing."""
+        return tuple(sorted({run.seed for run in self.runs}))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Collected:
+    """Everything that a report shows.
+
+    Parameters
+    ----------
+    root : Path
+    settings : tuple of Setting
+    shown : int
+        Which of the settings is shown in full.
+    replays : dict
+        The full tables of one seed's runs of that setting, by policy.
+    failures : dict
+        Run to traceback.
+    problems : tuple of str
+        Run folders that cannot be read, and why.
+    """
+
+    root: Path
+    settings: tuple[Setting, ...] = ()
+    shown: int = 0
+    replays: dict[str, Results] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+    @property
+    def setting(self) -> Setting | None:
+        """The setting that is shown in full; None without any run."""
+        return self.settings[self.shown] if self.settings else None
+
+
+def collect(folder: str | Path, setting: int = 0, seed: int | None = None) -> Collected:
+    """Read a results folder, one run after the other, and keep the tables of a single seed.
+
+    Parameters
+    ----------
+    folder : str or Path
+        A run folder, or any folder with run folders below it; none need to be there.
+    setting : int
+        Which of several settings to show in full, from 0.
+    seed : int, optional
+        Which world to replay; the first that most policies met if left out.
+
+    Raises
+    ------
+    ResultStoreError
+        If there is no such folder.
+    MecsimError
+        If there is no such setting or seed.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise ResultStoreError(f"{root}: no such folder; give a run folder, or a folder of them")
+    problems: list[str] = []
+    manifests = _readable(run_folders(root), read_manifest, problems)
+    groups = _by_setting(manifests)
+    if groups and not 0 <= setting < len(groups):
+        raise MecsimError(
+            f"--setting {setting}: must be 0 to {len(groups) - 1}, of the {len(groups)} in {root}"
+        )
+    replays: dict[str, Results] = {}
+    settings = []
+    for number, (label, members) in enumerate(groups.items()):
+        kept = _replayed(members, manifests, seed, root) if number == setting else None
+        runs = []
+        for run, results in _loaded(members, problems):
+            runs.append(_summary(run, results))
+            if results.manifest["seed"] == kept:
+                replays[str(results.manifest["policy"])] = results
+        settings.append(Setting(label, _once(runs, problems)))
+    failures = {path.stem.removeprefix("failed-"): _text(path) for path in sorted(root.rglob(_FAILED))}
+    full = [one for one in settings if one.runs]
+    replays = dict(sorted(replays.items()))
+    return Collected(
+        root, tuple(full), min(setting, max(len(full) - 1, 0)), replays, failures, tuple(problems)
+    )
+
+
+def _readable(folders: Iterable[Path], read: Callable[[Path], Any], problems: list[str]) -> dict[Path, Any]:
+    found = {}
+    for folder in folders:
+        try:
+            found[folder] = read(folder)
+        except ResultStoreError as error:
+            problems.append(str(error))
+    return dict(sorted(found.items(), key=lambda item: str(item[1].get("started_utc", ""))))
+
+
+def _loaded(folders: Iterable[Path], problems: list[str]) -> Iterable[tuple[Path, Results]]:
+    for folder in folders:
+        try:
+            yield folder, load_run(folder)
+        except ResultStoreError as error:
+            problems.append(str(error))
+
+
+def _by_setting(manifests: dict[Path, dict[str, Any]]) -> dict[str, list[Path]]:
+    """Return run folders by scenario, each scenario under a label that tells it from the others."""
+    by_hash: dict[str, list[Path]] = {}
+    for folder, manifest in manifests.items():
+        by_hash.setdefault(manifest["scenario_sha256"], []).append(folder)
+    firsts = [manifests[folders[0]] for folders in by_hash.values()]
+    values = [flat(tomllib.loads(first["scenario_toml"])) for first in firsts]
+    keys = sorted({key for one in values for key in one})
+    swept = [
+        key
+        for key in keys
+        if key not in ("name", "description") and len({str(v.get(key)) for v in values}) > 1
+    ]
+    labels: list[str] = []
+    for first, one in zip(firsts, values, strict=True):
+        same_name = sum(other["scenario"] == first["scenario"] for other in firsts) > 1
+        parts = [f"{key} = {_short(one.get(key, '-'))}" for key in swept] if same_name else []
+        label = ", ".join([first["scenario"], *parts])
+        # Files of other content under the same name make another scenario of the same text.
+        labels.append(f"{label} ({first['scenario_sha256'][:8]})" if label in labels else label)
+    return dict(sorted(zip(labels, by_hash.values(), strict=True), key=lambda item: _natural(item[0])))
+
+
+def _natural(label: str) -> list[tuple[float, str]]:
+    """Return a key that puts 5 before 10."""
+    parts = re.split(r"(\d+(?:\.\d+)?)", label)
+    return [(float(part), "") if i % 2 else (0.0, part) for i, part in enumerate(parts)]
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the values of nested tables by dotted key."""
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return found
+
+
+def _replayed(
+    members: list[Path], manifests: dict[Path, dict[str, Any]], seed: int | None, root: Path
+) -> int:
+    met: dict[int, set[str]] = {}
+    for folder in members:
+        met.setdefault(manifests[folder]["seed"], set()).add(manifests[folder]["policy"])
+    if seed is not None and seed not in met:
+        raise MecsimError(
+            f"--seed {seed}: no run in {root} has it; there are {', '.join(map(str, sorted(met)))}"
+        )
+    return seed if seed is not None else min(met, key=lambda one: (-len(met[one]), one))
+
+
+def _once(runs: list[RunSummary], problems: list[str]) -> tuple[RunSummary, ...]:
+    """Return the runs, of two with the same policy and seed the later one."""
+    kept: dict[tuple[str, int], RunSummary] = {}
+    for run in runs:
+        if (twin := kept.pop((run.policy, run.seed), None)) is not None:
+            problems.append(
+                f"{twin.folder}: also {run.policy}, seed {run.seed}; {run.folder.name} is later and counts"
+            )
+        kept[run.policy, run.seed] = run
+    return tuple(sorted(kept.values(), key=lambda run: (run.policy, run.seed)))
+
+
+def _summary(folder: Path, results: Results) -> RunSummary:
+    rounds = results.rounds
+    kept = rounds_after_warmup(results)
+    energy = {name: float(rounds[name].sum()) for name in (*ENERGIES, "energy_j")}
+    energy["metered_j"] = float(results.epochs["realised_energy_j"].sum())
+    return RunSummary(
+        folder, results.manifest, run_metrics(results), delay_sketch(results),
+        kept.groupby("user")["delay_s"].mean(), energy, tuple(run_troubles(results)),
+        finished_rounds(results),
+    )  # fmt: skip
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")

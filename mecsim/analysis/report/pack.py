@@ -1,0 +1,101 @@
+"""The replay's data: positions and rounds of a run as columns of numbers, compressed into text."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mecsim.results.result import Results
+
+OUTCOMES = ("finished", "unfinished", "dropped", "out_of_energy")
+_FLOATS = (
+    "start_s", "local_s", "uplink_s", "server_s", "downlink_s", "stall_s", "interruption_s", "wait_s",
+    "local_fraction", "local_j", "uplink_j", "server_j", "downlink_j", "score",
+)  # fmt: skip
+_WHOLE = ("round", "server_first", "server_last", "handovers", "restarts")
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Columns of a table as text.
+
+    Parameters
+    ----------
+    layout : list of dict
+        Name, dtype (as JavaScript's typed arrays call it), first byte and length of each column.
+    text : str
+        Base64 of the gzipped columns, one after the other, little-endian.
+    """
+
+    layout: list[dict[str, Any]]
+    text: str
+
+
+def pack_positions(results: Results, until_s: float) -> Packed:
+    """Return where everybody was, by user, then time; ``first`` has each user's first row and the end."""
+    frame = results.positions[results.positions["time_s"] <= until_s].sort_values(["user", "time_s"])
+    columns = {"first": _first_rows(frame, _users(results))}
+    columns |= {name: frame[name].to_numpy(np.float32) for name in ("time_s", "x_m", "y_m")}
+    return pack(columns)
+
+
+def pack_rounds(results: Results, until_s: float) -> Packed:
+    """Return every round that starts by ``until_s``, by user, then start.
+
+    Besides columns of the table: ``switch_s``, when the server changed, taken from the epochs.
+    """
+    frame = results.rounds[results.rounds["start_s"] <= until_s].sort_values(["user", "start_s", "round"])
+    columns: dict[str, NDArray[Any]] = {"first": _first_rows(frame, _users(results))}
+    columns |= {name: frame[name].to_numpy(np.float32) for name in _FLOATS}
+    columns |= {name: frame[name].to_numpy(np.uint32) for name in _WHOLE}
+    columns["outcome"] = frame["outcome"].map({name: i for i, name in enumerate(OUTCOMES)}).to_numpy(np.uint8)
+    columns["switch_s"] = switch_times(frame, results.epochs).astype(np.float32)
+    return pack(columns)
+
+
+def switch_times(rounds: pd.DataFrame, epochs: pd.DataFrame) -> NDArray[np.float64]:
+    """Return when each round changed its server: NaN if it did not.
+
+    The tables say how often a round changed its server and at which decisions users were moved. If
+    only one decision that moved anybody took effect within the round, that was it; of several the last is
+    taken.
+    """
+    moved = epochs[(epochs["handovers"] > 0) & epochs["in_force_s"].notna()]["in_force_s"].to_numpy()
+    moved = np.sort(moved)
+    start_s = rounds["start_s"].to_numpy()
+    last = np.searchsorted(moved, start_s + rounds["delay_s"].to_numpy(), side="right") - 1
+    at = np.append(moved, np.nan)[last]
+    return np.where((rounds["handovers"].to_numpy() > 0) & (last >= 0) & (at >= start_s), at, np.nan)
+
+
+def pack(columns: dict[str, NDArray[Any]]) -> Packed:
+    """Return columns as text; widest first, so that each begins where its type may."""
+    layout, parts, at = [], [], 0
+    for name, column in sorted(columns.items(), key=lambda item: -item[1].dtype.itemsize):
+        data = column.astype(column.dtype.newbyteorder("<")).tobytes()
+        layout.append({"name": name, "type": str(column.dtype), "at": at, "length": len(column)})
+        parts.append(data)
+        at += len(data)
+    return Packed(layout, squeeze(b"".join(parts)))
+
+
+def squeeze(data: bytes) -> str:
+    """Return bytes as base64 of their gzip, the same text every time."""
+    return base64.b64encode(gzip.compress(data, compresslevel=6, mtime=0)).decode()
+
+
+def _users(results: Results) -> int:
+    highest = [int(frame["user"].max()) for frame in (results.rounds, results.positions) if len(frame)]
+    return max([int(results.manifest["users"]), *(one + 1 for one in highest)])
+
+
+def _first_rows(frame: pd.DataFrame, users: int) -> NDArray[np.uint32]:
+    return np.searchsorted(frame["user"].to_numpy(), np.arange(users + 1)).astype(np.uint32)

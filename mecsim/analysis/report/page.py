@@ -1,0 +1,185 @@
+"""The page itself: everything put into one HTML file."""
+
+from __future__ import annotations
+
+import json
+import math
+import uuid
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mecsim.analysis.report.audit import audit_rows, fairness_rows
+from mecsim.analysis.report.charts import Chart, shown_replays, summary_charts
+from mecsim.analysis.report.collect import Collected, Setting, collect
+from mecsim.analysis.report.plotly_chart import hex_colours, plotly_figure, plotly_script
+from mecsim.analysis.report.provenance import provenance
+from mecsim.analysis.report.replay import BUDGET_BYTES, Replay
+from mecsim.analysis.report.timeline import promise_charts, promise_table, time_charts
+from mecsim.analysis.report.trouble import policy_troubles
+from mecsim.analysis.report.verdict import heads, ranking, sentences
+from mecsim.errors import ResultStoreError
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+REPORT = "report.html"
+_SCRIPTS = ("data.js", "charts.js", "map.js", "replay.js", "gantt.js", "start.js")
+
+
+def write_report(
+    folder: str | Path,
+    out: str | Path | None = None,
+    *,
+    setting: int = 0,
+    seed: int | None = None,
+    interactive: bool | None = None,
+    budget_bytes: int = BUDGET_BYTES,
+) -> Path:
+    """Write the report of a results folder and return its file.
+
+    Parameters
+    ----------
+    folder : str or Path
+        A run folder, or any folder with run folders below it.
+    out : str or Path, optional
+        The file; ``report.html`` in the folder if left out.
+    setting : int
+        Which of several scenarios is shown in full.
+    seed : int, optional
+        Which world is replayed.
+    interactive : bool, optional
+        Draw charts with plotly; if it is installed, where left out.
+    budget_bytes : int
+        How much the replay's data may take.
+
+    Raises
+    ------
+    ResultStoreError
+        If there is no such folder, or the file cannot be written.
+    """
+    html = render(collect(folder, setting, seed), interactive=interactive, budget_bytes=budget_bytes)
+    target = Path(out) if out is not None else Path(folder) / REPORT
+    part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        part.write_text(html, encoding="utf-8")
+        part.replace(target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise ResultStoreError(f"{target}: cannot be written: {error.strerror or error}") from error
+    return target
+
+
+def render(collected: Collected, *, interactive: bool | None = None, budget_bytes: int = BUDGET_BYTES) -> str:
+    """Return the page."""
+    script = None if interactive is False else plotly_script()
+    replay = Replay(collected, budget_bytes)
+    spans = tuple((low, high, f"server {m} down") for m, low, high in replay.header.get("outages", []))
+    charts = {
+        "summary": summary_charts(collected.setting) if collected.setting else [],
+        "time": time_charts(collected, spans),
+        "promise": promise_charts(collected),
+    }
+    blobs = dict(replay.blobs)
+    if script is not None:
+        blobs["plotly"] = script
+    every = [chart for group in charts.values() for chart in group]
+    data = {
+        "replay": replay.header,
+        "charts": {chart.key: plotly_figure(chart) for chart in every} if script is not None else {},
+        "palette": hex_colours(),
+    }
+    return _environment().get_template("page.html").render(
+        title=_title(collected),
+        collected=collected,
+        verdict=_verdict(collected),
+        charts=charts,
+        pictures={} if script is not None else _pictures(every),
+        replayed=shown_replays(collected),
+        replay_notes=replay.notes,
+        audit=audit_rows(collected),
+        fairness=fairness_rows(collected),
+        promise=promise_table(collected),
+        provenance=provenance(collected),
+        data=_json(data),
+        blobs=blobs,
+        style=_asset("style.css"),
+        scripts=[_asset(name) for name in _SCRIPTS],
+    )  # fmt: skip
+
+
+def _verdict(collected: Collected) -> list[dict[str, Any]]:
+    """Return ranking, sentences and troubles of every setting, that in full first."""
+    order = sorted(range(len(collected.settings)), key=lambda i: i != collected.shown)
+    found = []
+    for i in order:
+        setting = collected.settings[i]
+        found.append({
+            "number": i,
+            "label": setting.label,
+            "heads": heads(),
+            "rows": ranking(setting),
+            "sentences": sentences(setting),
+            "troubles": _troubles(setting),
+            "seeds": setting.seeds,
+        })  # fmt: skip
+    return found
+
+
+def _troubles(setting: Setting) -> list[str]:
+    about: dict[tuple[str, str], list[str]] = {}
+    for run in setting.runs:
+        for trouble in run.troubles:
+            about.setdefault((run.policy, trouble), []).append(str(run.seed))
+    lines = [f"{policy}, seed {', '.join(seeds)}: {trouble}" for (policy, trouble), seeds in about.items()]
+    for policy in setting.policies:
+        runs = [run for run in setting.runs if run.policy == policy]
+        first = runs[0].manifest
+        together = policy_troubles([run.rounds for run in runs], first["warmup_s"], first["duration_s"])
+        lines += [f"{policy}: {trouble}" for trouble in together]
+    return lines
+
+
+def _title(collected: Collected) -> str:
+    setting = collected.setting
+    if setting is None:
+        return f"{collected.root.name}: no finished run"
+    return f"{setting.label}: {', '.join(setting.policies)}"
+
+
+def _pictures(charts: Sequence[Chart]) -> dict[str, str]:
+    from mecsim.analysis.report.static_chart import static_picture
+
+    return {chart.key: static_picture(chart) for chart in charts}
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("mecsim.analysis.report", "assets"),
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+
+
+def _asset(name: str) -> str:
+    return (files("mecsim.analysis.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+def _json(value: Any) -> str:
+    """Return JSON that may stand in a script element: no ``<``, no NaN."""
+    text = json.dumps(_plain(value), ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    return None if isinstance(value, float) and not math.isfinite(value) else value

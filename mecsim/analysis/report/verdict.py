@@ -1,0 +1,159 @@
+"""Who is best, by how much, and what is not decided, in sentences."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from mecsim.analysis.comparison import plus_minus
+from mecsim.analysis.hypotheses import holm, t_test
+from mecsim.analysis.report.collect import Setting
+from mecsim.analysis.stats import Interval, ratio_interval, t_interval
+from mecsim.results.metrics import METRICS
+from mecsim.system.arrays import Floats
+
+ALPHA = 0.05
+
+
+class Judged(NamedTuple):
+    """A metric that policies are compared by, and which way is better."""
+
+    metric: str
+    called: str
+    more_is_better: bool
+
+
+JUDGED = (Judged("scr", "SCR", True), Judged("delay_s", "delay", False), Judged("energy_j", "energy", False))
+SHOWN = (
+    "scr",
+    "delay_s",
+    "delay_p95_s",
+    "energy_j",
+    "rounds_per_hour",
+    "handovers_per_round",
+    "decision_cpu_s",
+)
+
+
+class Row(NamedTuple):
+    """One policy of the ranking: its place, label, number of runs and metrics as texts."""
+
+    place: int
+    policy: str
+    runs: int
+    cells: tuple[str, ...]
+
+
+class Sentence(NamedTuple):
+    """One comparison of two policies; ``decided`` if its interval excludes no difference.
+
+    ``p`` is that of the paired t test, which agrees with the interval; NaN with fewer than two pairs.
+    """
+
+    text: str
+    decided: bool
+    p: float
+
+
+def ranking(setting: Setting) -> list[Row]:
+    """Return the policies by mean SCR, best first; without any SCR in the order given."""
+    rows: list[Row] = []
+    for policy in ranked(setting):
+        intervals = [t_interval(samples(setting, policy, name)) for name in SHOWN]
+        cells = tuple(
+            plus_minus(*_scaled(name, interval)) for name, interval in zip(SHOWN, intervals, strict=True)
+        )
+        count = sum(run.policy == policy for run in setting.runs)
+        rows.append(Row(len(rows) + 1, policy, count, cells))
+    return rows
+
+
+def heads() -> list[str]:
+    """Return what the columns of the ranking are called, with units."""
+    by_name = {metric.name: metric for metric in METRICS}
+    found = []
+    for name in SHOWN:
+        unit = "ms" if name == "decision_cpu_s" else by_name[name].unit
+        found.append(by_name[name].label + (f" ({unit})" if unit not in ("1", "1/h") else ""))
+    return found
+
+
+def sentences(setting: Setting) -> list[Sentence]:
+    """Return the best policy against every other, then neighbours in the ranking, for every judged metric.
+
+    What is decided by itself, but not once Holm's correction is made for all of them, says so.
+    """
+    order = ranked(setting)
+    pairs = [*((order[0], other) for other in order[1:]), *pairwise(order[1:])]
+    found = [one for a, b in pairs for judged in JUDGED if (one := compared(setting, a, b, judged))]
+    tested = [i for i, one in enumerate(found) if not math.isnan(one.p)]
+    for i, adjusted in zip(tested, holm([found[i].p for i in tested]) if tested else (), strict=True):
+        if found[i].decided and adjusted >= ALPHA:
+            text = f"{found[i].text}; not decided after Holm's correction for {len(tested)} comparisons"
+            found[i] = found[i]._replace(text=text)
+    return found
+
+
+def compared(setting: Setting, a: str, b: str, judged: Judged) -> Sentence | None:
+    """Return one comparison over the seeds that both policies finished; None if there is none.
+
+    Per cent are of the ratio of the means, its interval is Fieller's.
+    """
+    ours, theirs = samples(setting, a, judged.metric), samples(setting, b, judged.metric)
+    ratio = ratio_interval(ours, theirs)
+    r, low, high, n = float(ratio.mean), float(ratio.low), float(ratio.high), int(ratio.n)
+    if not r > 0:
+        return None
+    if n < 2:
+        text = f"{a} and {b} differ by {_change(r)} in {judged.called} in a single pair: nothing is decided"
+        return Sentence(text, decided=False, p=math.nan)
+    p = t_test(ours, theirs)
+    if not low > 0 or not math.isfinite(high) or low <= 1 <= high:
+        known = low > 0 and math.isfinite(high)
+        ends = f"95 % interval {_change(low)} to {_change(high)}" if known else "95 % interval unbounded"
+        text = (
+            f"undecided: {a} against {b} in {judged.called}, {_change(r)} ({ends}, {n} paired replications)"
+        )
+        return Sentence(text, decided=False, p=p)
+    if (r > 1) == judged.more_is_better:
+        return Sentence(_won(a, b, judged, (r, low, high), n), decided=True, p=p)
+    return Sentence(_won(b, a, judged, (1 / r, 1 / high, 1 / low), n), decided=True, p=p)
+
+
+def ranked(setting: Setting) -> list[str]:
+    """Return the policies by mean SCR, best first."""
+    scr = {policy: float(t_interval(samples(setting, policy, "scr")).mean) for policy in setting.policies}
+    return sorted(setting.policies, key=lambda policy: -np.nan_to_num(scr[policy], nan=-np.inf))
+
+
+def samples(setting: Setting, policy: str, metric: str) -> Floats:
+    """Return a metric of one policy for every seed of the setting, NaN where a run is missing."""
+    values = {run.seed: run.metrics[metric] for run in setting.runs if run.policy == policy}
+    return np.array([values.get(seed, np.nan) for seed in setting.seeds], dtype=np.float64)
+
+
+def _won(winner: str, loser: str, judged: Judged, ratios: tuple[float, float, float], n: int) -> str:
+    mean, *ends = (abs(ratio - 1.0) for ratio in ratios)
+    least, most = (_bare(100.0 * end) for end in sorted(ends))
+    return (
+        f"{winner} beats {loser} by {_bare(100.0 * mean)} % in {judged.called}, "
+        f"95 % interval {least} to {most}, {n} paired replications"
+    )
+
+
+def _change(ratio: float) -> str:
+    return f"{_bare(100.0 * (ratio - 1.0), signed=True)} %"
+
+
+def _bare(value: float, *, signed: bool = False) -> str:
+    digits = 0 if abs(value) >= 10 else 1 if abs(value) >= 1 else 2
+    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+    return text.replace("-", "\u2212")
+
+
+def _scaled(name: str, interval: Interval) -> tuple[float, float]:
+    scale = 1e3 if name == "decision_cpu_s" else 1.0
+    return scale * float(interval.mean), scale * float(interval.high - interval.mean)

@@ -1,0 +1,41 @@
+"""The notebook: short, without stale outputs, and every cell runs after the one before."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+NOTEBOOK = json.loads((DOCS / "quickstart.ipynb").read_text("utf-8"))
+CELLS = [(cell["cell_type"], "".join(cell["source"])) for cell in NOTEBOOK["cells"]]
+
+
+def test_it_has_at_most_ten_cells_and_no_outputs():
+    assert len(CELLS) <= 10
+    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in NOTEBOOK["cells"])
+
+
+def test_its_links_exist():
+    targets = [target for _, text in CELLS for target in re.findall(r"\]\(([^)#]+)\)", text)]
+    assert targets
+    for target in targets:
+        assert (DOCS / target).exists(), target
+
+
+def test_it_runs_in_a_minute(tmp_path):
+    """Mutant: a cell that uses a name from nowhere, or a column that has another name now."""
+    code = "\n".join(
+        [text for kind, text in CELLS if kind == "code"] + ["print(len(own.table), result.rounds.shape)"]
+    )
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-W", "error::FutureWarning:__main__", "-c", code],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
+        env=os.environ | {"MPLBACKEND": "Agg"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[0]) == 24
+    assert time.monotonic() - began < 60

@@ -1,0 +1,214 @@
+"""The report in a real browser: what it draws is what the tables hold, and everything can be reached."""
+
+import math
+
+import numpy as np
+import pytest
+
+from mecsim.analysis.report.page import write_report
+from mecsim.results.store import load_run
+
+EVIL = "<script>alert(1)</script>"
+
+
+class Opened:
+    """A page with everything that went wrong or asked for the network."""
+
+    def __init__(self, browser, file, width=1280):
+        self.complaints, self.requests, self.dialogs = [], [], []
+        self.page = browser.new_page(viewport={"width": width, "height": 900})
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
+        self.page.goto(file.as_uri())
+
+    def ready(self):
+        self.page.wait_for_selector("body[data-ready=yes]", timeout=20_000)
+        return self
+
+
+@pytest.fixture(scope="module")
+def opened(browser, page):
+    opened = Opened(browser, page).ready()
+    yield opened
+    opened.page.close()
+
+
+def test_no_complaint_no_request_no_script_of_somebody_else(opened, page):
+    for key in opened.page.eval_on_selector_all(".chart", "all => all.map((one) => one.dataset.chart)"):
+        opened.page.locator(f"[data-chart='{key}']").scroll_into_view_if_needed()
+        opened.page.wait_for_selector(f"[data-chart='{key}'] .plot[data-ready=yes]", timeout=20_000)
+    assert opened.complaints == []
+    assert opened.dialogs == []
+    assert [url for url in opened.requests if not url.startswith(("data:", "blob:"))] == [page.as_uri()]
+    assert EVIL in opened.page.inner_text("#verdict")
+    # In the charts too it is a text, not an element.
+    assert EVIL in opened.page.text_content("[data-chart=delay] .legend")
+
+
+def test_users_are_where_the_table_has_them(opened, study):
+    """Mutant: times shifted by a sample, users mixed up."""
+    run = next(
+        load_run(p.parent) for p in sorted(study.glob("*/manifest.json")) if "gucaa-s0" in p.parent.name
+    )
+    rows = run.positions.iloc[::7]
+    places = opened.page.evaluate(
+        """async (rows) => {
+            const run = await mecsim.runOf("gucaa");
+            return rows.map(([n, t]) => run.place(n, t));
+        }""",
+        rows[["user", "time_s"]].to_numpy().tolist(),
+    )
+    np.testing.assert_allclose(places, rows[["x_m", "y_m"]].to_numpy(), rtol=1e-6)
+    assert np.ptp(np.array(places), axis=0).min() > 10
+
+
+def test_rounds_are_drawn_as_the_table_has_them(opened, study):
+    run = next(
+        load_run(p.parent) for p in sorted(study.glob("*/manifest.json")) if "gucaa-s0" in p.parent.name
+    )
+    rows = run.rounds[run.rounds["delay_s"] > 0.01].iloc[::25]
+    asked = [[u, s + 0.5 * d] for u, s, d in rows[["user", "start_s", "delay_s"]].to_numpy().tolist()]
+    found = opened.page.evaluate(
+        """async (asked) => {
+            const run = await mecsim.runOf("gucaa");
+            const found = asked.map(([n, t]) => run.doing(n, t));
+            return found.map((one) => [run.rounds.round[one.round], one.share, one.server]);
+        }""",
+        asked,
+    )
+    assert [one[0] for one in found] == rows["round"].tolist()
+    np.testing.assert_allclose([one[1] for one in found], 0.5, atol=1e-3)
+    still = (rows["handovers"] == 0).to_numpy()
+    assert [one[2] for one, stays in zip(found, still, strict=True) if stays] == rows["server_first"][
+        still
+    ].tolist()
+
+
+def test_two_policies_stay_in_step_and_keys_work(opened):
+    """Mutant: a clock a panel. The dots of both maps are at the same places at the same time."""
+    page = opened.page
+    page.select_option("#left", index=0)
+    page.select_option("#right", index=2)
+    canvas = page.locator("#panel-left canvas")
+    canvas.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    assert page.evaluate("mecsim.replay.t") == 70
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("mecsim.replay.user") == 1
+    assert "share of the user" in page.inner_text("#panel-right .about")
+    page.keyboard.press("+")
+    assert page.input_value("#speed") == "60"
+    page.keyboard.press("Home")
+    page.keyboard.press(" ")
+    page.wait_for_function("() => mecsim.replay.t > 10")
+    page.keyboard.press(" ")
+    left, right = page.evaluate(
+        "mecsim.replay.views.map((view) => view.dots.map(({ user, at }) => [user, ...at]))"
+    )
+    assert left == right
+    assert len(left) > 1
+    names = page.evaluate("mecsim.replay.runs.map((run) => run.policy)")
+    assert sorted(names) == sorted([EVIL, "gucaa"])
+    assert page.evaluate("mecsim.replay.playing") is False
+    page.keyboard.press("End")
+    assert page.evaluate("mecsim.replay.t") == 120
+
+
+def test_the_gantt_chart_zooms_filters_and_tells_a_round(opened, study):
+    page = opened.page
+    policy = page.evaluate("mecsim.gantt.run.policy")
+    tables = [load_run(path.parent) for path in study.glob("*/manifest.json")]
+    (run,) = (one for one in tables if (one.manifest["policy"], one.manifest["seed"]) == (policy, 0))
+    page.locator("#gantt").focus()
+    page.keyboard.press("Home")
+    assert page.inner_text("#gantt-count").startswith(f"{len(run.rounds)} rounds, 0 to 120 s")
+    page.select_option("#gantt-filter", "handover")
+    assert page.inner_text("#gantt-count").startswith(f"{(run.rounds['handovers'] > 0).sum()} rounds")
+    page.select_option("#gantt-filter", "all")
+    page.locator("#gantt").focus()
+    page.keyboard.press("+")
+    assert page.evaluate("mecsim.gantt.to - mecsim.gantt.from") == pytest.approx(60)
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    user, at = page.evaluate("[mecsim.gantt.user, mecsim.gantt.round]")
+    shown = page.evaluate(f"mecsim.gantt.run.rounds.score[{at}]")
+    own = run.rounds[run.rounds["user"] == user]
+    assert np.isclose(own["score"], shown, rtol=1e-6).any()
+    assert "energy" in page.inner_text("#round-about")
+
+
+def test_the_filter_hides_a_policy_in_every_chart(opened):
+    page = opened.page
+    page.locator("[data-chart=scr]").scroll_into_view_if_needed()
+    page.wait_for_selector("[data-chart=scr] .plot[data-ready=yes]")
+    page.locator("#filter input").first.uncheck()
+    page.wait_for_function(
+        """() => {
+            const hidden = document.querySelector("#filter input").value;
+            const { data } = document.querySelector("[data-chart=scr] .plot");
+            const own = data.filter((t) => t.meta.policy === hidden);
+            return own.length === 2 && own.every((t) => t.visible === false);
+        }"""
+    )
+    shown = "(all) => all.filter((t) => t.visible !== false).length"
+    assert page.evaluate(f"({shown})(document.querySelector('[data-chart=scr] .plot').data)") == 2
+    page.locator("#filter input").first.check()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_it_fits_and_no_text_is_small(browser, page, width):
+    opened = Opened(browser, page, width).ready()
+    opened.page.wait_for_timeout(300)
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+    small = opened.page.evaluate(
+        """() => [...document.querySelectorAll("body *:not(script, style)")]
+            .filter((one) => one.textContent.trim() && one.offsetParent)
+            .filter((one) => parseFloat(getComputedStyle(one).fontSize) < 12)
+            .map((one) => one.outerHTML.slice(0, 80))"""
+    )
+    assert small == []
+    paint = opened.page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    assert paint < 2000
+    assert opened.complaints == []
+    opened.page.close()
+
+
+def test_every_control_is_reached_by_the_keyboard(browser, page):
+    """Mutant: a canvas or a control taken out of the order of the Tab key."""
+    opened = Opened(browser, page).ready()
+    wanted = opened.page.evaluate(
+        """() => {
+            const all = [...document.querySelectorAll("main :is(button, select, input, canvas[tabindex])")];
+            const seen = all.filter((one) => one.offsetParent);
+            seen.forEach((one, i) => { one.dataset.number = i; });
+            return seen.length;
+        }"""
+    )
+    met = set()
+    for _ in range(100):
+        opened.page.keyboard.press("Tab")
+        met.add(opened.page.evaluate("document.activeElement.dataset.number ?? null"))
+        if len(met - {None}) == wanted:
+            break
+    assert wanted == 20
+    assert len(met - {None}) == wanted
+    opened.page.close()
+
+
+def test_pages_without_runs_or_without_plotly_open_too(browser, study, tmp_path):
+    empty = Opened(browser, write_report(tmp_path))
+    assert "There is no finished run" in empty.page.inner_text("main")
+    assert empty.complaints == []
+    static = Opened(browser, write_report(study, tmp_path / "static.html", interactive=False)).ready()
+    sizes = static.page.eval_on_selector_all(".chart img", "all => all.map((one) => one.naturalWidth)")
+    assert len(sizes) == 10
+    assert min(sizes) > 400
+    assert static.complaints == []
+    assert not math.isnan(static.page.evaluate("mecsim.replay.t"))

@@ -1,0 +1,96 @@
+"""The live page: this machine only, what is done so far, the report at the end."""
+
+import http.client
+import json
+import threading
+
+import pytest
+
+from mecsim.analysis.report.live import LivePage
+from mecsim.cli import main
+from mecsim.cli.live import watched
+
+
+def asked(page, path, **headers):
+    connection = http.client.HTTPConnection("127.0.0.1", page._server.server_port, timeout=10)
+    connection.request("GET", path, headers=headers)
+    return connection.getresponse()
+
+
+def told(line):
+    return json.loads(line.decode().removeprefix("data: "))
+
+
+def test_it_tells_what_is_done_and_how_long_it_will_take():
+    page = LivePage("a study", 10.0)
+    page.tell(5.0, "half")
+    page.show(["policy"], [["gucaa"]])
+    state = told(asked(page, "/events").readline())
+    assert (state["title"], state["done"], state["total"], state["message"]) == ("a study", 5.0, 10.0, "half")
+    assert state["rows"] == [["gucaa"]]
+    assert 0 <= state["left_s"] < 60
+    assert b"EventSource" in asked(page, "/").read()
+    page.close()
+
+
+def test_it_answers_this_machine_only():
+    """Mutant: no look at Host, so that a name that points here would do."""
+    page = LivePage("a study", 1.0)
+    assert page._server.server_address[0] == "127.0.0.1"
+    assert asked(page, "/", Host="evil.example").status == 403
+    assert {asked(page, path).status for path in ("/report", "/../pyproject.toml", "/other")} == {404}
+    page.close()
+    with pytest.raises(OSError, match="refused"):
+        asked(page, "/")
+
+
+def test_who_watches_gets_the_report_before_it_closes(tmp_path):
+    """Mutant: closed at once; the watcher comes too late."""
+    report = tmp_path / "report.html"
+    report.write_text("the report", "utf-8")
+    page, got, started = LivePage("a study", 1.0), [], threading.Event()
+
+    def watch():
+        for line in asked(page, "/events"):
+            started.set()
+            if line.strip() and told(line)["ended"]:
+                break
+        got.append(asked(page, "/report").read())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    assert started.wait(10)
+    page.close(report)
+    watcher.join(10)
+    assert got == [b"the report"]
+
+
+def test_intervals_grow_with_the_runs(tmp_path, monkeypatch):
+    """Mutant: differences not paired by seed."""
+    from mecsim import compare
+
+    shown = []
+    monkeypatch.setattr(LivePage, "show", lambda self, heads, rows: shown.append(rows))
+    with watched(True, "t", 4, tmp_path, ["gucaa", "nearest"]) as watch:
+        tell = watch.both(lambda done, message: None)
+        result = compare(
+            "smoke", ["gucaa", "nearest"], 2, out=tmp_path, on_progress=lambda d, n, m: tell(d, m)
+        )
+    assert [row[1] for row in shown[-1]] == ["2", "2"]
+    wide = result.per_run.pivot_table(index="seed", columns="policy", values="scr")
+    difference = (wide["nearest"] - wide["gucaa"]).mean()
+    text = shown[-1][1][2].split("(")[1].split(" ±")[0]
+    assert float(text) == pytest.approx(difference, rel=0.1)
+
+
+def test_the_commands_have_it_and_end_in_a_report(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "smoke", "--live", "--out", "one", "-q"]) == 0
+    printed = capsys.readouterr()
+    assert "live: http://127.0.0.1:" in printed.err
+    assert printed.out.endswith("report: one/report.html\n")
+    assert (tmp_path / "one" / "report.html").is_file()
+    assert (
+        main(["compare", "smoke", "-p", "gucaa", "-r", "2", "--live", "--out", "two", "-q", "-j", "1"]) == 0
+    )
+    assert "report: two/report.html" in capsys.readouterr().out

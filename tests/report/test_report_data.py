@@ -1,0 +1,211 @@
+"""What the report says and holds, without a browser."""
+
+import base64
+import gzip
+import json
+import math
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mecsim import compare, load_scenario
+from mecsim.analysis.report.audit import audit_rows
+from mecsim.analysis.report.collect import RunSummary, Setting, collect
+from mecsim.analysis.report.pack import pack_positions, pack_rounds, switch_times
+from mecsim.analysis.report.page import render, write_report
+from mecsim.analysis.report.replay import Replay
+from mecsim.analysis.report.verdict import JUDGED, compared, ranked, sentences
+from mecsim.cli import main
+from mecsim.errors import MecsimError, ResultStoreError
+from mecsim.results.store import load_run
+from mecsim.study.plan import Run, choose_policies
+from mecsim.study.runner import execute
+
+EVIL = "<script>alert(1)</script>"
+ESCAPED = "&lt;script&gt;alert(1)&lt;/script&gt;"
+
+
+def unpack(packed):
+    data = gzip.decompress(base64.b64decode(packed.text))
+    return {c["name"]: np.frombuffer(data, c["type"], c["length"], c["at"]) for c in packed.layout}
+
+
+def a_run(study):
+    return load_run(sorted(path.parent for path in study.glob("*/manifest.json"))[0])
+
+
+def setting_of(**metrics):
+    """Return a setting whose policies have these values of every judged metric, one a seed."""
+    runs = []
+    for policy, values in metrics.items():
+        for seed, value in enumerate(values):
+            manifest = {"policy": policy, "seed": seed}
+            numbers = {judged.metric: value for judged in JUDGED}
+            runs.append(RunSummary(None, manifest, numbers, None, None, {}, (), None))
+    return Setting("made up", tuple(runs))
+
+
+def test_positions_are_packed_by_user_then_time(study):
+    """Mutant: rows in the order of the table, which is by time."""
+    results = a_run(study)
+    columns, table = unpack(pack_positions(results, math.inf)), results.positions
+    for user, own in table.groupby("user"):
+        rows = slice(columns["first"][user], columns["first"][user + 1])
+        for name in ("time_s", "x_m", "y_m"):
+            np.testing.assert_array_equal(columns[name][rows], own[name].to_numpy(np.float32))
+    assert not np.array_equal(columns["time_s"], table["time_s"].to_numpy(np.float32))
+
+
+def test_rounds_are_packed_whole_and_cut_by_time(study):
+    results = a_run(study)
+    columns = unpack(pack_rounds(results, math.inf))
+    assert len(columns["start_s"]) == len(results.rounds) == columns["first"][-1]
+    assert columns["score"].sum() == pytest.approx(results.rounds["score"].sum(), rel=1e-5)
+    assert set(columns["outcome"]) == {0, 1}
+    half = unpack(pack_rounds(results, 60.0))
+    assert len(half["start_s"]) == (results.rounds["start_s"] <= 60.0).sum() < len(results.rounds)
+
+
+def test_a_round_changes_its_server_at_the_decision_that_moved_users():
+    """Mutants: the first decision after the round; a round without a handover."""
+    rounds = pd.DataFrame({"start_s": [0.0, 7.0, 0.0], "delay_s": [6.0, 2.0, 30.0], "handovers": [1, 0, 2]})
+    epochs = pd.DataFrame({"in_force_s": [0.0, 5.0, 10.0, math.nan, 20.0], "handovers": [0, 1, 0, 3, 2]})
+    np.testing.assert_array_equal(switch_times(rounds, epochs), [5.0, math.nan, 20.0])
+
+
+def test_sentences_name_the_winner_whichever_way_is_better():
+    """Mutant: more is better for delay and energy too."""
+    setting = setting_of(a=[200.0, 202.0, 204.0], b=[100.0, 101.0, 102.0])
+    scr, delay, energy = (one.text for one in sentences(setting))
+    assert scr == "a beats b by 100 % in SCR, 95 % interval 100 to 100, 3 paired replications"
+    assert delay.startswith("b beats a by 50 % in delay, 95 % interval 50 to 50")
+    assert energy.startswith("b beats a by 50 % in energy")
+    assert ranked(setting) == ["a", "b"]
+
+
+def test_what_is_not_decided_is_said_to_be_undecided():
+    """Mutant: a point estimate taken for a verdict."""
+    apart = compared(setting_of(a=[10.0, 12.0, 8.0, 11.0], b=[11.0, 9.0, 10.0, 10.0]), "a", "b", JUDGED[0])
+    assert apart.text.startswith("undecided: a against b in SCR")
+    assert not apart.decided
+    alone = compared(setting_of(a=[20.0], b=[10.0]), "a", "b", JUDGED[0])
+    assert not alone.decided
+    assert "+100 % in SCR in a single pair: nothing is decided" in alone.text
+    assert compared(setting_of(a=[math.nan], b=[1.0]), "a", "b", JUDGED[0]) is None
+
+
+def test_many_comparisons_are_corrected_for():
+    """Mutant: no correction; the pair below has p = 0.04 alone."""
+    rng = np.random.default_rng(5)
+    noise = rng.normal(0, 1, 6)
+    noise = (noise - noise.mean()) / noise.std(ddof=1)
+    values = {f"p{i}": 100.0 + 0.001 * i + rng.normal(0, 1, 6) for i in range(5)}
+    values["best"] = values["p0"] + 1.12 * 1.0 + noise
+    found = sentences(setting_of(**{name: list(v) for name, v in values.items()}))
+    assert any(one.decided and "not decided after Holm's correction" in one.text for one in found)
+
+
+def test_the_energy_adds_up_and_a_missing_joule_is_seen(study):
+    """Mutant: the downlink's energy left out."""
+    collected = collect(study)
+    rows = audit_rows(collected)
+    assert [row.balanced for row in rows] == [True, True]
+    tables = [load_run(path.parent) for path in study.glob("*/manifest.json")]
+    total = sum(one.rounds["energy_j"].sum() for one in tables if one.manifest["policy"] == "gucaa")
+    assert next(row.total for row in rows if row.policy == "gucaa") == f"{total:,.1f}"
+    collected.setting.runs[0].energy_j["downlink_j"] *= 0.999
+    assert [row.balanced for row in audit_rows(collected)].count(False) == 1
+
+
+def test_names_are_text(study):
+    """Mutant: autoescape off."""
+    html = render(collect(study))
+    assert EVIL not in html
+    assert ESCAPED in html
+    data = json.loads(re.search(r'id="data">(.*?)</script>', html).group(1))
+    assert EVIL in {run["policy"] for run in data["replay"]["runs"]}
+    names = {trace["name"] for chart in data["charts"].values() for trace in chart["data"]}
+    assert ESCAPED in names
+
+
+def test_nothing_in_the_page_is_fetched(study):
+    for interactive in (True, False):
+        html = render(collect(study), interactive=interactive)
+        assert "default-src 'none'" in html
+        assert not re.search(r"""(src|href)\s*=\s*["']?(https?:)?//""", html)
+        assert ("blob-plotly" in html) is interactive
+        assert ("data:image/png" in html) is not interactive
+
+
+def test_a_page_over_budget_is_cut_visibly(study):
+    """Mutant: rounds left out silently."""
+    whole = Replay(collect(study))
+    assert whole.notes == []
+    size = sum(map(len, whole.blobs.values()))
+    cut = Replay(collect(study), budget_bytes=size // 2)
+    assert sum(map(len, cut.blobs.values())) <= size // 2
+    assert "of 120 s only" in cut.notes[0]
+    assert "of 120 s only" in render(collect(study), budget_bytes=size // 2)
+
+
+def test_the_same_results_give_the_same_page(study):
+    assert render(collect(study)) == render(collect(study))
+
+
+def test_an_empty_folder_and_one_with_failures_only_say_so(tmp_path):
+    assert "There is no finished run" in write_report(tmp_path).read_text("utf-8")
+    (tmp_path / "failed-one.txt").write_text(f"Traceback: {EVIL}", "utf-8")
+    html = write_report(tmp_path).read_text("utf-8")
+    assert "1 run failed" in html.replace("<strong>", "").replace("</strong>", "")
+    assert ESCAPED in html
+    with pytest.raises(ResultStoreError, match="no such folder"):
+        write_report(tmp_path / "nowhere")
+
+
+def test_a_damaged_run_is_named_and_the_others_are_shown(study, tmp_path):
+    shutil.copytree(study, tmp_path / "study")
+    victim = sorted((tmp_path / "study").glob("*/rounds.parquet"))[0]
+    victim.write_bytes(victim.read_bytes()[:-1] + b"?")
+    collected = collect(tmp_path / "study")
+    assert len(collected.problems) == 1
+    assert "SHA-256 differs" in collected.problems[0]
+    assert len(collected.setting.runs) == 3
+
+
+def test_settings_are_told_apart_by_what_was_swept(tmp_path):
+    for mhz in (10, 20):
+        changed = load_scenario("smoke").with_changes({"servers.bandwidth_mhz": mhz, "duration_s": 20})
+        execute(Run(changed, choose_policies(["gucaa"])[0], 0), out=tmp_path / f"at-{mhz}")
+    labels = [setting.label for setting in collect(tmp_path).settings]
+    assert sorted(labels) == ["smoke, servers.bandwidth_mhz = 10", "smoke, servers.bandwidth_mhz = 20"]
+    assert labels[1] in render(collect(tmp_path, setting=1), interactive=False).split("</h1>")[0]
+    with pytest.raises(MecsimError, match="must be 0 to 1, of the 2"):
+        collect(tmp_path, setting=2)
+    with pytest.raises(MecsimError, match="has it; there are 0"):
+        collect(tmp_path, seed=7)
+
+
+def test_an_overloaded_run_and_a_short_one_are_flagged_first(tmp_path):
+    """Mutant: means of a queue that grows, without a word."""
+    rounds = {"mode": "periodic", "period_s": 0.05}
+    changed = load_scenario("smoke").with_changes({"workload.rounds": rounds, "duration_s": 120})
+    compare(changed, ["nearest"], 1, out=tmp_path / "fast")
+    html = write_report(tmp_path / "fast").read_text("utf-8")
+    assert html.index("unstable: the time of a round grows") < html.index("Ranked by SCR")
+    short = load_scenario("smoke").with_changes({"duration_s": 3, "warmup_s": 0})
+    compare(short, ["nearest"], 1, out=tmp_path / "short")
+    assert "too short: half of the users" in write_report(tmp_path / "short").read_text("utf-8")
+
+
+def test_the_command_writes_where_it_is_told(study, tmp_path, capsys):
+    file = tmp_path / "page.html"
+    assert main(["report", str(study), "--out", str(file), "--seed", "1", "--static"]) == 0
+    assert capsys.readouterr().out == f"report: {file}\n"
+    assert "World of seed 1; one of 2 worlds" in file.read_text("utf-8")
+    assert main(["report", str(tmp_path / "nowhere")]) == 2
+    assert "no such folder" in capsys.readouterr().err
+    assert main(["report", str(study), "--out", str(tmp_path / "no" / "such.html")]) != 0
+    assert "cannot be written" in capsys.readouterr().err
