@@ -27,11 +27,15 @@ class InputFile(str):
     sha256: str
 
     @classmethod
-    def found(cls, name: str, folder: Path) -> InputFile:
-        """Return a file by its name, relative to a folder; a name that cannot be read is refused."""
+    def found(cls, name: str, folder: Path, *, confined: bool = False) -> InputFile:
+        """Return a file by its name, relative to a folder; a name that cannot be read is refused.
+
+        If ``confined``, so is one that leads out of the folder: a scenario file names nothing beyond it.
+        """
         path = (folder / name).absolute()  # a worker process may stand in another folder
         try:
-            problem = _problem(path)
+            outside = confined and not path.resolve().is_relative_to(folder.resolve())
+            problem = "must be in the scenario's folder or below it" if outside else _problem(path)
             content = b"" if problem else path.read_bytes()
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             problem = f"cannot be read: {getattr(error, 'strerror', None) or error}"
@@ -87,7 +91,9 @@ def _problem(path: Path) -> str:
 def _find(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> InputFile:
     if isinstance(value, InputFile):
         return value  # of a scenario that was checked before
-    return InputFile.found(handler(value), (info.context or {}).get("folder", Path()))
+    context = info.context or {}
+    folder, confined = context.get("folder", Path()), context.get("confined", False)
+    return InputFile.found(handler(value), folder, confined=confined)
 
 
 ScenarioFile: TypeAlias = Annotated[

@@ -24,7 +24,7 @@ def load_scenario(scenario: str | Path) -> Scenario:
         Lists every problem at once, each as `file:line: key = value: what is allowed`.
     """
     text = read_scenario_text(scenario)
-    return Scenario.from_toml(text, str(scenario), _find(str(scenario)).parent)
+    return Scenario.from_toml(text, str(scenario), _find(str(scenario)).parent, confined=True)
 
 
 def read_scenario_text(scenario: str | Path) -> str:

@@ -103,7 +103,9 @@ class Scenario(Section):
             return handler(value)
 
     @classmethod
-    def from_toml(cls, text: str, source: str = "<string>", folder: str | Path = "") -> Self:
+    def from_toml(
+        cls, text: str, source: str = "<string>", folder: str | Path = "", *, confined: bool = False
+    ) -> Self:
         """Return the scenario that a TOML text describes.
 
         Parameters
@@ -114,20 +116,30 @@ class Scenario(Section):
             What messages call it, usually the name of the file.
         folder : str or Path
             Where the files that the text names are; the present folder if left out.
+        confined : bool
+            Whether it may name files in that folder and below it only.
 
         Raises
         ------
         ScenarioError
             Lists every problem of the text.
         """
-        scenario = cls._checked(parse_toml(text, source), source, Path(folder), text)
+        scenario = cls._checked(parse_toml(text, source), source, Path(folder), text, confined=confined)
         scenario._text = text
         return scenario
 
     @classmethod
-    def _checked(cls, tables: Mapping[str, Any], source: str, folder: Path, text: str | None = None) -> Self:
+    def _checked(
+        cls,
+        tables: Mapping[str, Any],
+        source: str,
+        folder: Path,
+        text: str | None = None,
+        *,
+        confined: bool = False,
+    ) -> Self:
         try:
-            scenario = cls.model_validate(tables, context={"folder": folder})
+            scenario = cls.model_validate(tables, context={"folder": folder, "confined": confined})
             scenario._folder = folder
             return scenario
         except ValidationError as error:

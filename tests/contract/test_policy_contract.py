@@ -1,216 +1,59 @@
-"""What every registered policy keeps to, whoever wrote it.
+"""Every registered policy keeps what every policy promises, whoever wrote it (VERIFICATION.md M6, M13).
 
-A policy returns feasible finite numbers for any feasible snapshot, leaves pinned users where they
-are, gives one answer to one question, changes nothing that it is shown, and draws random numbers
-from its own generator only. Permuting users or servers permutes its answer (VERIFICATION.md M6,
-M13), except where MODEL.md section 4 says otherwise: ORDER_MATTERS.
+The promises are those of `mecsim.testing`; what a policy does not promise stands here, and that it does
+not is tested too. Policies that break one promise each are caught, with a message that names the fault.
 """
 
-import dataclasses
-import random
+import re
 
 import numpy as np
 import pytest
 
-from mecsim.policy import Observation, Policy, ScenarioInfo
+from mecsim.errors import PolicyNotFound
+from mecsim.policy import Policy
 from mecsim.registry import list_policies, make_policy
-from mecsim.system.allocation import Allocation
+from mecsim.testing import PROMISES, Traits, check_policy, examine_policy, parametrize_with_promises
 
 NAMES = [entry.name for entry in list_policies() if not entry.error]
-ORDER_MATTERS = {
-    "users": {"rucaa", "gucaa", "gucro"},  # a draw by index; users take their turn in index order
-    "servers": {"rucaa"},
-}
+# MODEL.md section 4: a draw by index; users take their turn in index order.
+ALL_ORDERS, USERS = frozenset({"users", "servers"}), frozenset({"users"})
+SMALL = ("one user", "one of each", "tiny budgets")
 # Where searches end depends on the last bits of what they compare: permuted to a thousandth of the SCR.
-TO_A_THOUSANDTH = {"local_search", "exhaustive", "dashf-reference"}
-
-SYSTEMS = {
-    "like the paper": {"users": 10, "servers": 2},
-    "one user": {"users": 1, "servers": 3},
-    "one server": {"users": 7, "servers": 1},
-    "one of each": {"users": 1, "servers": 1},
-    "more servers than users": {"users": 3, "servers": 8},
-    "many users": {"users": 60, "servers": 5},
-    "hopeless channels": {"users": 6, "servers": 3, "gain_decades": (-40, -30)},
-    "gains of a laboratory": {"users": 6, "servers": 3, "gain_decades": (-3, 3)},
-    "gains of every size": {"users": 6, "servers": 3, "gain_decades": (-30, 0)},
-    "tiny budgets": {"users": 6, "servers": 3, "scale": 1e-9},
-    "huge budgets": {"users": 6, "servers": 3, "scale": 1e9},
+SEARCH = Traits(permutation_rtol=1e-3, systems=SMALL, most_users=4)
+TRAITS = {
+    "rucaa": Traits(order_matters=ALL_ORDERS),
+    "gucaa": Traits(order_matters=USERS),
+    "gucro": Traits(order_matters=USERS),
+    "local_search": Traits(permutation_rtol=1e-3, most_users=8),
+    "exhaustive": SEARCH,
+    "dashf-reference": SEARCH,
 }
 
-# What these refuse, or take minutes for.
-SMALL = {"one user", "one of each", "tiny budgets"}
-NOT_FOR = dict.fromkeys(["exhaustive", "dashf-reference"], set(SYSTEMS) - SMALL)
 
-every_policy = pytest.mark.parametrize("name", NAMES)
-every_policy_and_system = pytest.mark.parametrize(
-    ("name", "instance"),
-    [(name, system) for name in NAMES for system in SYSTEMS if system not in NOT_FOR.get(name, ())],
-    indirect=["instance"],
-)
+@parametrize_with_promises({name: TRAITS.get(name, Traits()) for name in NAMES})
+def test_it_keeps(promise):
+    promise()
 
 
-@pytest.fixture
-def instance(request, snapshot):
-    return snapshot(3, **SYSTEMS[request.param])
-
-
-def fresh(name, instance, seed=5):
-    """Return a policy as a run would have it, reset with a generator of its own."""
-    policy = make_policy(name)
-    if hasattr(policy, "reset"):
-        info = ScenarioInfo("contract", instance.user_count, instance.server_count, 3600.0, 5.0)
-        policy.reset(info, np.random.default_rng(seed))
-    return policy
-
-
-def bits(value):
-    """Return every bit of an allocation, an observation or an instance."""
-    if dataclasses.is_dataclass(value):
-        return {field.name: bits(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    return (value.dtype.str, value.shape, value.tobytes()) if isinstance(value, np.ndarray) else repr(value)
-
-
-def assert_feasible(allocation, instance):
-    assert isinstance(allocation, Allocation)
-    assert [str(violation) for violation in allocation.violations(instance)] == []
-    for field in dataclasses.fields(allocation):
-        array = getattr(allocation, field.name)
-        assert array.shape == (instance.user_count,), field.name
-        assert array.dtype == (np.int64 if field.name == "server" else np.float64), field.name
-        assert np.isfinite(array).all(), field.name
-        assert (array >= 0).all(), field.name
-
-
-@every_policy
-def test_it_is_a_policy_with_a_summary(name):
-    (entry,) = [entry for entry in list_policies() if entry.name == name]
-    assert isinstance(make_policy(name), Policy)
+def assert_described(entry):
+    assert isinstance(make_policy(entry.name), Policy)
     assert entry.summary.endswith(".")
 
 
-@every_policy_and_system
-def test_its_answer_is_feasible(name, instance):
-    assert_feasible(fresh(name, instance).allocate(Observation.of(instance)), instance)
+@pytest.mark.parametrize("entry", list_policies(), ids=lambda entry: entry.name)
+def test_it_is_a_policy_with_a_summary(entry):
+    assert_described(entry)
 
 
-@every_policy_and_system
-def test_it_answers_without_a_reset(name, instance):
-    """A snapshot is solved without a run around it."""
-    assert_feasible(make_policy(name).allocate(Observation.of(instance)), instance)
+def test_a_policy_without_a_summary_is_noticed():
+    entry = list_policies()[0]
+    with pytest.raises(AssertionError):
+        assert_described(entry._replace(summary=""))
 
 
-@every_policy
-def test_channels_that_carry_nothing(name, snapshot):
-    instance = snapshot(3, 5, 2)
-    dead = dataclasses.replace(instance, gain=np.zeros_like(instance.gain))
-    one_dead_server = dataclasses.replace(instance, gain=instance.gain * [1.0, 0.0])
-    one_dead_user = dataclasses.replace(instance, gain=instance.gain * np.eye(5)[2][:, None])
-    for system in (dead, one_dead_server, one_dead_user):
-        assert_feasible(fresh(name, system).allocate(Observation.of(system)), system)
-
-
-@every_policy_and_system
-def test_an_answer_in_the_middle_of_rounds(name, instance, mid_round):
-    policy = fresh(name, instance)
-    first = policy.allocate(Observation.of(instance))
-    observation = mid_round(instance, first, np.zeros(instance.user_count))
-    answer = policy.allocate(observation)
-    assert_feasible(first if answer is None else answer, instance)
-
-
-@every_policy
-@pytest.mark.parametrize("seed", range(5))
-def test_pinned_users_stay(name, snapshot, mid_round, seed):
-    rng = np.random.default_rng(seed)
-    count = 5 if name in NOT_FOR else 12
-    instance = snapshot(seed, count, 3)
-    anywhere = make_policy("nearest").allocate(Observation.of(instance))
-    elsewhere = dataclasses.replace(anywhere, server=rng.integers(3, size=count), **nothing_granted(count))
-    pinned = rng.random(count) < 0.5
-    answer = fresh(name, instance).allocate(mid_round(instance, elsewhere, pinned, seed))
-    assert_feasible(answer, instance)
-    assert (answer.server == elsewhere.server)[pinned].all()
-
-
-def nothing_granted(count):
-    return {name: np.zeros(count) for name in ("bandwidth_hz", "server_power_w", "server_gpu_flops")}
-
-
-@every_policy_and_system
-def test_one_answer_to_one_question(name, instance, mid_round):
-    """M13: asked twice, the same bits; and the observation is as it was."""
-    policy = fresh(name, instance)
-    observation = mid_round(
-        instance, policy.allocate(Observation.of(instance)), np.zeros(instance.user_count)
-    )
-    before = bits(observation)
-    first, second = policy.allocate(observation), policy.allocate(observation)
-    assert bits(first) == bits(second)
-    assert bits(observation) == before
-
-
-@every_policy_and_system
-def test_the_same_generator_gives_the_same_answer(name, instance):
-    answers = [bits(fresh(name, instance).allocate(Observation.of(instance))) for _ in range(2)]
-    assert answers[0] == answers[1]
-
-
-@every_policy_and_system
-def test_no_random_numbers_but_its_own(name, instance):
-    def states():
-        return repr(np.random.get_state(legacy=False)), random.getstate()  # noqa: NPY002 - it is watched
-
-    before = states()
-    fresh(name, instance).allocate(Observation.of(instance))
-    assert states() == before
-
-
-def permuted(instance, users, servers):
-    def taken(group, order):
-        return dataclasses.replace(
-            group, **{f.name: getattr(group, f.name)[order] for f in dataclasses.fields(group)}
-        )
-
-    return dataclasses.replace(
-        instance,
-        users=taken(instance.users, users),
-        servers=taken(instance.servers, servers),
-        gain=instance.gain[np.ix_(users, servers)],
-    )
-
-
-def is_permuted(name, instance, users, servers):
-    """Tell whether the answer to the permuted question is the permuted answer."""
-    plain = fresh(name, instance).allocate(Observation.of(instance))
-    other = permuted(instance, users, servers)
-    answer = fresh(name, other).allocate(Observation.of(other))
-    if name in TO_A_THOUSANDTH:
-        return other.scr(answer) == pytest.approx(instance.scr(plain), rel=1e-3)
-    where = np.argsort(servers)
-    same_server = (answer.server == where[plain.server[users]]).all()
-    columns = zip(answer.columns, plain.columns, strict=True)
-    return same_server and all(np.allclose(a, b[users], rtol=1e-9, atol=0) for a, b in columns)
-
-
-@every_policy
-@pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("of", ["users", "servers"])
-def test_a_permutation_permutes_the_answer(name, snapshot, seed, of):
-    """M6; a policy that is listed as one whose order matters must show that it is."""
-    rng = np.random.default_rng(seed)
-    count = 5 if name in NOT_FOR else 9
-    instance = snapshot(seed, count, 3)
-    order = {"users": np.arange(count), "servers": np.arange(3)}
-    if name in ORDER_MATTERS[of]:
-        tries = [order | {of: rng.permutation(len(order[of]))} for _ in range(30)]
-        assert not all(is_permuted(name, instance, **each) for each in tries)
-    else:
-        assert is_permuted(name, instance, **(order | {of: rng.permutation(len(order[of]))}))
-
-
-BAD_POLICIES = """
+BAD_POLICIES = '''
 import dataclasses
+import threading
 import numpy as np
 from mecsim.registry import make_policy
 
@@ -218,11 +61,15 @@ def nearest(observation, **changed):
     return dataclasses.replace(make_policy("nearest").allocate(observation), **changed)
 
 class Greedy:
-    '''Everyone gets the whole server.'''
+    """Everyone gets the whole server."""
     def allocate(self, observation):
         answer = nearest(observation)
         everything = observation.instance.servers.bandwidth_hz[answer.server]
         return dataclasses.replace(answer, bandwidth_hz=everything)
+
+class ReturnsATuple:
+    def allocate(self, observation):
+        return (nearest(observation),)
 
 class DividesByTheGain:
     def allocate(self, observation):
@@ -255,6 +102,11 @@ class Scribbles:
         observation.instance.gain[0] *= 2
         return nearest(observation)
 
+class WritesAtOnce:
+    def allocate(self, observation):
+        observation.instance.gain[0] = 0
+        return nearest(observation)
+
 class FirstUserFirst:
     def allocate(self, observation):
         count = observation.instance.user_count
@@ -271,29 +123,118 @@ class NeedsAReset:
         self.count = info.user_count
     def allocate(self, observation):
         return nearest(observation, local_fraction=np.zeros(self.count))
-"""
+
+class Remembers:
+    runs = 0
+    def reset(self, info, rng):
+        self.runs += 1
+    def allocate(self, observation):
+        count = observation.instance.user_count
+        return nearest(observation, local_fraction=np.full(count, 1 / (1 + self.runs)))
+
+class HoldsALock:
+    def __init__(self):
+        self.lock = threading.Lock()
+    def allocate(self, observation):
+        return nearest(observation)
+
+class LosesItsMemory:
+    def __init__(self):
+        self.share = 0.5
+    def reset(self, info, rng):
+        self.share = 0.25
+    def __getstate__(self):
+        return {}
+    def __setstate__(self, state):
+        self.share = 0.5
+    def allocate(self, observation):
+        return nearest(observation, local_fraction=np.full(observation.instance.user_count, self.share))
+
+class NeedsAnActiveUser:
+    def allocate(self, observation):
+        if observation.allocation is not None:
+            np.nanmin(observation.local_fraction)
+            observation.local_fraction[~np.isnan(observation.local_fraction)].min()
+        return nearest(observation)
+
+class NeedsTwoServers:
+    def allocate(self, observation):
+        np.sort(observation.instance.gain, axis=1)[:, -2]
+        return nearest(observation)
+
+class KeepsWhatIsNotThere:
+    def allocate(self, observation):
+        return None
+'''
+
+CAUGHT = {
+    "Greedy": ("types and budgets", "bandwidth_hz"),
+    "ReturnsATuple": ("types and budgets", "returned tuple, must be an Allocation"),
+    "KeepsWhatIsNotThere": ("types and budgets", "returned NoneType, must be an Allocation"),
+    "NeedsTwoServers": ("types and budgets", "IndexError"),
+    "DividesByTheGain": ("zero gains", "local_fraction"),
+    "NeedsAnActiveUser": ("middle of rounds", "ValueError"),
+    "ForgetsWhoIsPinned": ("pinned users", "pinned users .* were moved"),
+    "ChangesItsMind": ("one answer to one question", "other values of answer.local_fraction"),
+    "Scribbles": ("one answer to one question", "wrote into observation.instance.gain"),
+    "WritesAtOnce": ("types and budgets", "read-only"),
+    "UnseededDice": ("determinism", "the same seed gave other values of answer.local_fraction"),
+    "DrawsFromTheGlobalGenerator": ("its own random numbers", "drew from the global generator of numpy"),
+    "FirstUserFirst": ("permutation of users", "users permuted .* local_fraction did not follow"),
+    "LikesTheFirstServer": ("permutation of servers", "servers permuted .* server did not follow"),
+    "NeedsAReset": ("without a reset", "without a reset before: AttributeError"),
+    "Remembers": ("reset forgets", "answer.local_fraction still depend on the run before"),
+    "HoldsALock": ("pickling", "cannot be sent to a worker"),
+    "LosesItsMemory": ("pickling", "sent to a worker gives other values of answer.local_fraction"),
+}
 
 
-@pytest.mark.parametrize(
-    ("policy", "promise", "of"),
-    [
-        ("Greedy", test_its_answer_is_feasible, None),
-        ("DividesByTheGain", test_channels_that_carry_nothing, None),
-        ("ForgetsWhoIsPinned", test_pinned_users_stay, None),
-        ("ChangesItsMind", test_one_answer_to_one_question, None),
-        ("UnseededDice", test_the_same_generator_gives_the_same_answer, None),
-        ("DrawsFromTheGlobalGenerator", test_no_random_numbers_but_its_own, None),
-        ("Scribbles", test_one_answer_to_one_question, None),
-        ("FirstUserFirst", test_a_permutation_permutes_the_answer, "users"),
-        ("LikesTheFirstServer", test_a_permutation_permutes_the_answer, "servers"),
-        ("NeedsAReset", test_it_answers_without_a_reset, None),
-        ("Greedy", test_it_is_a_policy_with_a_summary, None),
-    ],
-)
-def test_a_broken_promise_is_noticed(tmp_path, snapshot, mid_round, policy, promise, of):
-    (tmp_path / "bad.py").write_text(BAD_POLICIES)
-    given = {"name": f"{tmp_path / 'bad.py'}:{policy}", "instance": snapshot(3, 9, 3), "seed": 2, "of": of}
-    given |= {"snapshot": snapshot, "mid_round": mid_round}
-    wanted = promise.__code__.co_varnames[: promise.__code__.co_argcount]
-    with pytest.raises((AssertionError, AttributeError, ValueError)):
-        promise(**{key: given[key] for key in wanted})
+@pytest.fixture(scope="module")
+def bad(tmp_path_factory):
+    path = tmp_path_factory.mktemp("bad") / "bad.py"
+    path.write_text(BAD_POLICIES)
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:All-NaN")
+@pytest.mark.parametrize("name", CAUGHT)
+def test_a_broken_promise_is_named(bad, name):
+    promise, fault = CAUGHT[name]
+    report = examine_policy(f"{bad}:{name}", promises=[promise])
+    assert re.search(fault, report.broken[promise]), report
+    with pytest.raises(AssertionError, match=f"broken: {promise}: "):
+        check_policy(f"{bad}:{name}", promises=[promise])
+
+
+def test_every_promise_is_broken_by_somebody():
+    assert {promise for promise, _ in CAUGHT.values()} == set(PROMISES)
+
+
+def test_who_is_said_to_depend_on_an_order_must_be_seen_to():
+    with pytest.raises(AssertionError, match="is said to depend on the order of users, and never did"):
+        check_policy("nearest", traits=Traits(order_matters=USERS), promises=["permutation of users"])
+
+
+def test_an_object_a_class_and_a_function_are_taken_too():
+    class Mine:
+        def allocate(self, observation):
+            return make_policy("nearest").allocate(observation)
+
+    quick = [name for name in PROMISES if name != "middle of rounds"]
+    for given in (Mine(), Mine, lambda: Mine()):
+        report = check_policy(given, promises=quick)
+        assert report.kept == tuple(quick)
+    assert set(report.decision_s) > {"one user", "huge budgets"}
+    assert all(np.isfinite(seconds) for seconds in report.decision_s.values())
+    assert re.search(r"one decision: like the paper [\d.]+ ms", str(report))
+
+
+@pytest.mark.parametrize("given", ["gucca", 3, int])
+def test_what_is_no_policy_is_refused(given):
+    with pytest.raises(PolicyNotFound):
+        check_policy(given)
+
+
+def test_a_promise_by_another_name_is_refused():
+    with pytest.raises(PolicyNotFound, match="did you mean 'pinned users'"):
+        check_policy("nearest", promises=["pined users"])

@@ -18,6 +18,7 @@ from mecsim.world.traces.trace import Trace
 
 LARGEST_UNPACKED_MB = 1024
 _GZIP = b"\x1f\x8b"
+_PIECE_BYTES = 1 << 20
 
 
 def load_trace(
@@ -79,11 +80,14 @@ def parse_trace(
 
 def _unpacked(content: bytes, source: str) -> bytes:
     largest = LARGEST_UNPACKED_MB * 1024 * 1024
+    unpacked = io.BytesIO()
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
-            unpacked = packed.read(largest + 1)
+            # Read at once, all that is allowed would be reserved for the smallest file.
+            while unpacked.tell() <= largest and (piece := packed.read(_PIECE_BYTES)):
+                unpacked.write(piece)
     except (OSError, EOFError, zlib.error) as error:
         raise TraceError(source, [f"{source}: not a whole gzip file: {error}"]) from None
-    if len(unpacked) > largest:
+    if unpacked.tell() > largest:
         raise TraceError(source, [f"{source}: unpacks to more than {LARGEST_UNPACKED_MB} MiB"])
-    return unpacked
+    return unpacked.getvalue()

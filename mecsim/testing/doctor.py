@@ -1,0 +1,108 @@
+"""What mecsim runs on, and what is missing."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from importlib.metadata import PackageNotFoundError, requires, version
+from typing import NamedTuple
+
+from mecsim.registry import list_policies
+from mecsim.results.provenance import environment, simd_features
+
+SOLVERS = ("clarabel", "scs", "ecos", "cvxpy")
+_EXTRAS = {
+    "plotly": ("report", "interactive figures in reports"),
+    "duckdb": ("sql", "SQL over the tables of a study"),
+    "gymnasium": ("rl", "reinforcement learning"),
+    "pettingzoo": ("rl", "reinforcement learning, several agents"),
+    "dask": ("cluster", "studies on a cluster"),
+    "distributed": ("cluster", "studies on a cluster"),
+    "dask-jobqueue": ("cluster", "studies through SLURM"),
+    "hypothesis": ("test", "the test suite"),
+    "ciw": ("test", "the second simulator of the tests"),
+}
+_OPTIONAL = {"ecos": "exponential cones; CLARABEL takes its place"}
+
+
+class Symptom(NamedTuple):
+    """One line: what was looked for, what was found, what for, and how to get it."""
+
+    what: str
+    found: str
+    needed: bool
+    purpose: str
+    remedy: str
+
+
+def examine() -> list[Symptom]:
+    """Return what there is and what there is not, needed things first."""
+    return [*_system(), *_packages(), *_extras(), *_policies()]
+
+
+def _system() -> list[Symptom]:
+    recent = sys.version_info >= (3, 11)
+    told = environment()
+    threads = ", ".join(f"{name} {value}" for name, value in told["threads"].items())
+    facts = {
+        "mecsim": (f"{_version('mecsim')}, commit {told['git_commit'] or 'unknown'}", ""),
+        "system": (platform.platform(), ""),
+        "processors": (f"{_usable()} usable of {os.cpu_count()}", "--jobs"),
+        "SIMD": (" ".join(simd_features()), "the last bits of results"),
+        "BLAS threads": (threads, "the last bits of results"),
+        "free disk": (f"{shutil.disk_usage('.').free / 1e9:.1f} GB", "results"),
+    }
+    python = platform.python_version() if recent else ""
+    return [
+        Symptom("Python", python, True, "everything", "" if recent else "Python 3.11 or newer"),
+        *(Symptom(what, found, False, purpose, "") for what, (found, purpose) in facts.items()),
+    ]
+
+
+def _usable() -> int | None:
+    # Fewer than there are in a container or a job of a cluster; macOS does not tell.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def _packages() -> list[Symptom]:
+    """Return the dependencies of mecsim, as its own metadata names them."""
+    found = []
+    for line in requires("mecsim") or ():
+        if "extra ==" in line:
+            continue
+        name = line.split(";")[0].split("<")[0].split(">")[0].split("=")[0].strip()
+        needed = name not in _OPTIONAL
+        there = _version(name)
+        purpose = _OPTIONAL.get(name, "a solver" if name in SOLVERS else "")
+        remedy = "" if there else f"pip install '{line.split(';')[0].strip()}'"
+        if not there and not needed:
+            remedy = "wheels only up to Python 3.12 on x86-64"
+        found.append(Symptom(name, there, needed, purpose, remedy))
+    return found
+
+
+def _extras() -> list[Symptom]:
+    return [
+        Symptom(
+            name, _version(name), False, purpose, "" if _version(name) else f"pip install 'mecsim[{extra}]'"
+        )
+        for name, (extra, purpose) in _EXTRAS.items()
+    ]
+
+
+def _policies() -> list[Symptom]:
+    """Return the policies that are registered and cannot be imported."""
+    return [
+        Symptom(f"policy {entry.name}", "", False, entry.target, entry.error)
+        for entry in list_policies()
+        if entry.error
+    ]
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""

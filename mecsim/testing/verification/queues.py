@@ -1,0 +1,201 @@
+"""Rounds as jobs: Q1 to Q7 of VERIFICATION, by runs of the engine.
+
+One user with Poisson rounds that trains alone is a queue, first come first served. Users who come, do
+one round on the one server and leave are processor sharing. Users who only stay, with few places, are
+Erlang's loss system.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mecsim.engine.population import Fate
+from mecsim.engine.simulation import Simulation
+from mecsim.registry import make_policy
+from mecsim.scenario.load import load_scenario
+from mecsim.scenario.schema import Scenario
+from mecsim.system.arrays import Floats
+from mecsim.testing.verification.finding import Check, Finding, Judge, Setting, equal, mean, no_difference
+from mecsim.testing.verification.reference_queues import (
+    erlang_b,
+    lindley_waits,
+    shared_ends,
+    sigma_of_refusals,
+)
+from mecsim.world.world import World
+
+# One second of work is 1e6 token bits for 1e6 parameters at 1 TFLOP/s.
+_SECONDS = {
+    "warmup_s": 0,
+    "servers.positions_m": [[250, 200]],
+    "servers.gpu": {"peak_tflops": 1, "board_power_w": 100},
+    "servers.gpu_count": 1,
+    "servers.gpu_utilisation": 1,
+    "users.gpu": {"peak_tflops": 1, "board_power_w": 100},
+    "users.gpu_count": 1,
+    "users.gpu_utilisation": 1,
+    "users.mobility": {"model": "static"},
+    "workload.adapter_params": 1e6,
+    "workload.token_bits": 1e6,
+    "workload.bits_per_token_id": 1,
+    "workload.flops_per_param_and_token": 1,
+    "workload.bits_per_param": 0,
+    "channel.shadowing.sigma_db": 0,
+    "channel.fading": {"model": "none"},
+}
+_EXPONENTIAL = {"exponential": 1e6, "per": "round"}
+# Mean time in the system at load 0.5, and the deviation of a mean over 2e5 jobs.
+_SOJOURN_S = {"exponential": (2.0, 0.0144), "constant": (1.5, 0.0039)}
+_JOBS = 25_000
+
+
+class Jobs(NamedTuple):
+    """Jobs in the order of their arrival, (J,) each, in s; those that the end cut off are left out."""
+
+    arrivals_s: Floats
+    work_s: Floats
+    starts_s: Floats
+    ends_s: Floats
+
+
+def scenario_of(changes: dict[str, Any]) -> Scenario:
+    """Return a scenario in which a unit of work takes a second."""
+    until_s = changes["duration_s"]
+    rare = {"reallocation.period_s": 2 * until_s, "record.positions_s": 2 * until_s}
+    return load_scenario("smoke").with_changes(_SECONDS | rare | changes)
+
+
+@lru_cache(maxsize=4)
+def in_turn(setting: Setting, law: str) -> Jobs:
+    """Return the rounds of one user at load 0.5."""
+    scenario = scenario_of(
+        {
+            "duration_s": 2.0 * _JOBS * setting.size,
+            "users.count": 1,
+            "workload.rounds": {"mode": "poisson", "rate_per_s": 0.5},
+            "workload.token_bits": _EXPONENTIAL if law == "exponential" else 1e6,
+        }
+    )
+    seed = 1 + setting.seed
+    rounds = Simulation(scenario, make_policy("local_only"), seed).run().rounds
+    done = rounds["outcome"] == "finished"
+    count = int(done.sum())
+    workload = World(scenario, seed).workload
+    params, flops = workload.work(np.zeros(count, dtype=np.int64), np.arange(count))
+    starts_s = rounds["start_s"][done]
+    arrivals_s = workload.arrivals_s(0, scenario.duration_s)[:count]
+    return Jobs(arrivals_s, params * flops / 1e12, starts_s, starts_s + rounds["delay_s"][done])
+
+
+@lru_cache(maxsize=4)
+def shared(setting: Setting) -> Jobs:
+    """Return users who come at half the speed of the one server, are served together and leave."""
+    scenario = scenario_of(
+        {
+            "duration_s": 3000.0 * setting.size,
+            "users.count": 0,
+            "users.arrivals": {"rate_per_s": 0.5, "rounds": 1},
+            "workload.token_bits": {"exponential": 1e6},
+            "service.sharing": "work_conserving",
+            "reallocation.events": ["arrival"],
+        }
+    )
+    seed = 5 + setting.seed
+    world = World(scenario, seed)
+    users = np.arange(world.user_count)
+    work_s = np.prod(world.workload.work(users, np.zeros_like(users)), axis=0) / 1e12
+    rounds = Simulation(scenario, make_policy("edge_only"), seed).run().rounds
+    ends_s = np.full(len(users), np.inf)
+    done = rounds["outcome"] == "finished"
+    ends_s[rounds["user"][done]] = (rounds["start_s"] + rounds["delay_s"])[done]
+    return Jobs(world.population.enters_s, work_s, world.population.enters_s, ends_s)
+
+
+def sojourn(law: str) -> Judge:
+    """Return the check of the mean time in M/M/1 or M/D/1; the mutant leaves out the service."""
+
+    def judge(setting: Setting, wrong: bool) -> Finding:
+        jobs, (expected_s, sd_s) = in_turn(setting, law), _SOJOURN_S[law]
+        time_s = (jobs.starts_s if wrong else jobs.ends_s) - jobs.arrivals_s
+        warm_s = time_s[len(time_s) // 10 :]
+        return mean(warm_s, expected_s, sd_s * math.sqrt(2e5 / len(time_s)) * math.sqrt(len(warm_s)))
+
+    return judge
+
+
+def lindley(setting: Setting, wrong: bool) -> Finding:
+    """Check that every start is its arrival and Lindley's wait; the mutant takes the next job's work."""
+    jobs = in_turn(setting, "exponential")
+    work_s = np.roll(jobs.work_s, -1) if wrong else jobs.work_s
+    return no_difference(jobs.starts_s, jobs.arrivals_s + lindley_waits(jobs.arrivals_s, work_s), tol=1e-9)
+
+
+def little(setting: Setting, wrong: bool) -> Finding:
+    """Check that the integral of the number there is the sum of the sojourns; the mutant counts waits."""
+    jobs = in_turn(setting, "exponential")
+    times_s = np.concatenate([jobs.arrivals_s, jobs.ends_s])
+    order = np.argsort(times_s, kind="stable")
+    steps = np.repeat([1, -1], len(jobs.ends_s))[order]
+    area = math.fsum(np.cumsum(steps)[:-1] * np.diff(times_s[order]))
+    since_s = jobs.starts_s if wrong else jobs.ends_s
+    return equal(area, math.fsum(since_s - jobs.arrivals_s), rel=1e-9)
+
+
+def busy(setting: Setting, wrong: bool) -> Finding:
+    """Check that the user is busy for the sum of the work; the mutant forgets one job."""
+    jobs = in_turn(setting, "exponential")
+    idle_s = np.maximum(0.0, jobs.arrivals_s[1:] - jobs.ends_s[:-1])
+    busy_s = jobs.ends_s[-1] - jobs.arrivals_s[0] - math.fsum(idle_s)
+    return equal(busy_s, math.fsum(jobs.work_s[wrong:]), rel=1e-9)
+
+
+def sharing(setting: Setting, wrong: bool) -> Finding:
+    """Check that every end is that of equal shares; the mutant serves one after another."""
+    jobs = shared(setting)
+    done = np.isfinite(jobs.ends_s)
+    expected_s = shared_ends(jobs.arrivals_s, jobs.work_s)
+    if wrong:
+        expected_s = jobs.arrivals_s + lindley_waits(jobs.arrivals_s, jobs.work_s) + jobs.work_s
+    return no_difference(jobs.ends_s[done], expected_s[done], tol=1e-9)
+
+
+def number_shared(setting: Setting, wrong: bool) -> Finding:
+    """Check E[N] = rho / (1 - rho) of M/G/1 processor sharing; the mutant ignores the others."""
+    jobs, load = shared(setting), 0.5
+    horizon_s = 3000.0 * setting.size
+    there_s = np.minimum(jobs.ends_s, horizon_s) - jobs.arrivals_s
+    number = math.fsum(jobs.work_s if wrong else there_s) / horizon_s
+    sigma = math.sqrt(2.0 * load * (1.0 + load) / (1.0 - load) ** 4 / horizon_s)
+    return mean([number], load / (1.0 - load), sigma)
+
+
+def refused(setting: Setting, wrong: bool) -> Finding:
+    """Check that five places and 3 Erlang refuse 0.110054 of those who come; the mutant has seven."""
+    scenario = scenario_of(
+        {
+            "duration_s": 20_000.0 * setting.size,
+            "users.count": 0,
+            "users.arrivals": {"rate_per_s": 0.5, "stay_s": {"exponential": 6.0}},
+            "users.max_present": 7 if wrong else 5,
+            "workload.rounds": {"mode": "poisson", "rate_per_s": 1e-9},
+        }
+    )
+    fate = Simulation(scenario, make_policy("nearest"), 2 + setting.seed).run().ledger["fate"]
+    came = fate[fate != Fate.NOT_YET]
+    return mean(came == Fate.REFUSED, erlang_b(5, 3.0), sigma_of_refusals(5, 3.0))
+
+
+CHECKS = (
+    Check("Q1 M/M/1", "mean sojourn at load 0.5, s", "the wait alone", sojourn("exponential")),
+    Check("Q2 M/D/1", "mean sojourn at load 0.5, s", "the wait alone", sojourn("constant")),
+    Check("Q4 M/G/1-PS", "E[N] at load 0.5", "others who are not noticed", number_shared),
+    Check("Q5 Erlang B", "refused with 5 places", "two places too many", refused),
+    Check("Q7 Lindley", "every start", "the work of the next job", lindley),
+    Check("Q7 Little", "integral of N, s", "waits for sojourns", little),
+    Check("Q7 busy", "time busy, s", "one job forgotten", busy),
+    Check("Q7 sharing", "every end", "one after another", sharing),
+)

@@ -1,0 +1,60 @@
+"""Queues job by job, by recursion: what the engine's runs are compared with, and what they must not be."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from mecsim.system.arrays import Floats
+
+
+def lindley_waits(arrivals_s: Floats, work_s: Floats) -> Floats:
+    """Return the wait of every job of one server, first come first served: W' = max(0, W + S - A)."""
+    waits = [0.0]
+    for gap_s, job_s in zip(np.diff(arrivals_s).tolist(), work_s.tolist(), strict=False):
+        waits.append(max(0.0, waits[-1] + job_s - gap_s))
+    return np.array(waits)
+
+
+def shared_ends(arrivals_s: Floats, work_s: Floats) -> Floats:
+    """Return when jobs end that share one server equally: at each arrival or end it is shared anew."""
+    ends_s, now_s, left = np.empty(len(work_s)), 0.0, dict[int, float]()
+    for k, arrival_s in enumerate([*arrivals_s.tolist(), math.inf]):
+        while left:
+            first = min(left, key=left.__getitem__)
+            end_s = now_s + left[first] * len(left)
+            if end_s > arrival_s:
+                break
+            served_s, now_s = left.pop(first), end_s
+            left = {job: size_s - served_s for job, size_s in left.items()}
+            ends_s[first] = end_s
+        if k < len(work_s):
+            left = {job: size_s - (arrival_s - now_s) / len(left) for job, size_s in left.items()}
+            now_s, left[k] = arrival_s, float(work_s[k])
+    return ends_s
+
+
+def erlang_b(places: int, offered: float) -> float:
+    """Return the share of arrivals that find every place taken."""
+    blocked = 1.0
+    for k in range(1, places + 1):
+        blocked = offered * blocked / (k + offered * blocked)
+    return blocked
+
+
+def sigma_of_refusals(places: int, offered: float) -> float:
+    """Return the deviation of the refused share times the root of the number of arrivals, M/M/c/c.
+
+    From the Markov chain of what arrivals find: the departures until the next arrival have the law
+    ``a (a - D)^-1``, D the generator of pure death and a the offered load.
+    """
+    states = np.arange(places + 1)
+    death = np.diag(-states.astype(float)) + np.diag(states[1:].astype(float), -1)
+    between = offered * np.linalg.inv(offered * np.eye(places + 1) - death)
+    step = between[np.minimum(states + 1, places)]
+    weights = np.array([offered**k / math.factorial(int(k)) for k in states])
+    stationary = weights / weights.sum()
+    refused = (states == places) - stationary[places]
+    summed = np.linalg.inv(np.eye(places + 1) - step + stationary) @ refused
+    return math.sqrt(float((stationary * refused) @ (2.0 * summed - refused)))
