@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mecsim.cli.console import print_json, print_table, say
+from mecsim.cli.console import print_json, print_table, say, writing
 from mecsim.cli.options import (
     JsonOption,
     OutOption,
+    PolicyOption,
     QuietOption,
     ScenarioArgument,
     SeedOption,
@@ -25,12 +26,6 @@ if TYPE_CHECKING:
 
     from mecsim.analysis.promise import Gap
 
-PolicyOption = Annotated[
-    str,
-    typer.Option(
-        "--policy", "-p", metavar="P", help="NAME, module:Class or file.py:Class, then :key=value,..."
-    ),
-]
 _UNITS = {"delay_s": "delay (s)", "energy_j": "energy (J)", "score": "score", "scr": "SCR"}
 
 
@@ -85,12 +80,10 @@ def _means(gap: Gap) -> tuple[str, pd.DataFrame]:
 
 
 def _write(gap: Gap, folder: Path) -> None:
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("rounds", "generations", "epochs"):
             getattr(gap, name).to_csv(folder / f"{name}.csv", index=False)
-    except OSError as error:
-        raise MecsimError(f"{folder}: cannot be written: {error.strerror or error}") from error
 
 
 def recovery(

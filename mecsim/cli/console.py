@@ -48,6 +48,15 @@ def explain_error(error: MecsimError) -> str:
     return "\n".join(lines)
 
 
+@contextmanager
+def writing(path: object) -> Iterator[None]:
+    """Turn a failure to write a file into a message that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise MecsimError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
 def say(message: str, *, quiet: bool = False) -> None:
     """Write a line to standard error, unless silence was asked for."""
     if not quiet:

@@ -29,6 +29,12 @@ SetOption = Annotated[
         show_default=False,
     ),
 ]
+PolicyOption = Annotated[
+    str,
+    typer.Option(
+        "--policy", "-p", metavar="P", help="NAME, module:Class or file.py:Class, then :key=value,..."
+    ),
+]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the (first) world.")]
 OutOption = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Where to write.", show_default=False)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mecsim.cli.console import output_width, print_json, print_table, progress, say
+from mecsim.cli.console import output_width, print_json, print_table, progress, say, writing
 from mecsim.cli.options import (
     JsonOption,
     OutOption,
@@ -105,10 +105,8 @@ def plot(
         results, _names(policies), where=parse_changes(where or ()), deadline_s=_deadline(deadline_s)
     )
     figure = draw(kind, study, wanted)
-    try:
+    with writing(out or results / kind):
         files = save_figure(figure, out or results / kind)
-    except OSError as error:
-        raise MecsimError(f"{out or results / kind}: cannot be written: {error.strerror or error}") from error
     if as_json:
         print_json({"kind": kind, "runs": len(study.per_run), "files": [str(file) for file in files]})
     else:

@@ -15,6 +15,7 @@ from mecsim.cli.live import LiveOption, watched
 from mecsim.cli.options import (
     JsonOption,
     OutOption,
+    PolicyOption,
     QuietOption,
     ScenarioArgument,
     SeedOption,
@@ -57,12 +58,7 @@ def register(app: typer.Typer) -> None:
 
 def run(
     scenario: ScenarioArgument,
-    policy: Annotated[
-        str,
-        typer.Option(
-            "--policy", "-p", metavar="P", help="NAME, module:Class or file.py:Class, then :key=value,..."
-        ),
-    ] = "nearest",
+    policy: PolicyOption = "nearest",
     seed: SeedOption = 0,
     changes: SetOption = None,
     out: OutOption = None,

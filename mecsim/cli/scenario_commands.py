@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mecsim.cli.console import print_json, print_table, say
+from mecsim.cli.console import print_json, print_table, say, writing
 from mecsim.cli.options import (
     JsonOption,
     QuietOption,
@@ -16,7 +16,6 @@ from mecsim.cli.options import (
     SetOption,
     read_scenario,
 )
-from mecsim.errors import MecsimError
 
 
 def register(app: typer.Typer) -> None:
@@ -101,10 +100,8 @@ def draw(
 
     loaded = read_scenario(scenario, changes)
     file = out or Path(f"{loaded.name}-map.png")
-    try:
+    with writing(file):
         paths = save_figure(draw_map(loaded, seed), file)
-    except OSError as error:
-        raise MecsimError(f"{file}: cannot be written: {error.strerror or error}") from error
     say(f"figure: {', '.join(map(str, paths))}", quiet=quiet)
 
 
@@ -117,11 +114,8 @@ def new(
 
     path = file if file.suffix else file.with_suffix(".toml")
     text = new_scenario_text(path.stem)
-    try:
-        with path.open("x", encoding="utf-8") as target:
-            target.write(text)
-    except OSError as error:
-        raise MecsimError(f"{path}: cannot be written: {error.strerror or error}") from error
+    with writing(path), path.open("x", encoding="utf-8") as target:
+        target.write(text)
     say(f"{path}: written; next: mecsim validate {path}", quiet=quiet)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mecsim.cli.console import print_json, print_table, say
+from mecsim.cli.console import print_json, print_table, say, writing
 from mecsim.cli.options import JsonOption, QuietOption
 from mecsim.errors import InvalidAllocation, MecsimError, PolicyFailed
 
@@ -114,13 +114,10 @@ def _write_traces(path: Path, solutions: Sequence[Solution]) -> None:
         )
     rows = [{"policy": s.label} | row._asdict() for s in solutions for row in s.trace]
     columns = list(dict.fromkeys(["policy", *(name for row in rows for name in row)]))
-    try:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns, restval="")
-            writer.writeheader()
-            writer.writerows(rows)
-    except OSError as error:
-        raise MecsimError(f"{path}: cannot be written: {error.strerror}") from error
+    with writing(path), path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _is_trace(trace: Any) -> bool:

@@ -100,7 +100,7 @@ def test_on_dask_with_a_worker_killed(study: Study, expected: str, tmp_path: Pat
         pids = client.run(os.getpid)
 
     def kill() -> None:
-        while not list(tmp_path.glob("*/manifest.json")):
+        while not list(tmp_path.glob("[!.]*/manifest.json")):
             time.sleep(0.01)
         os.kill(next(iter(pids.values())), signal.SIGKILL)
 

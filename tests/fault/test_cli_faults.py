@@ -248,7 +248,8 @@ def test_ctrl_c_is_130_keeps_finished_runs_and_leaves_nobody_behind(jobs: str) -
         start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 60
-    while not list(Path("study").glob("*/manifest.json")) and time.monotonic() < deadline:
+    # A folder whose name begins with a dot is still being written.
+    while not list(Path("study").glob("[!.]*/manifest.json")) and time.monotonic() < deadline:
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=30)

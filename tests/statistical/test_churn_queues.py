@@ -15,6 +15,7 @@ import pytest
 from mecsim.engine.population import Fate
 from mecsim.engine.simulation import Simulation
 from mecsim.registry import make_policy
+from mecsim.testing.verification.reference_queues import erlang_b, shared_ends
 from mecsim.world.world import World
 
 RATE_PER_S, LOAD, DURATION_S = 0.5, 0.5, 6000.0
@@ -41,24 +42,6 @@ QUEUE = {
     "reallocation.events": ["arrival"],
     "record.positions_s": DURATION_S,
 }
-
-
-def shared_equally(arrivals_s, sizes_s):
-    """Return the ends of jobs by processor sharing: the least that is left is the next to end."""
-    ends_s, now_s, left = np.empty(len(sizes_s)), 0.0, {}
-    for k, arrival_s in enumerate([*arrivals_s, math.inf]):
-        while left:
-            first = min(left, key=left.get)
-            end_s = now_s + left[first] * len(left)
-            if end_s > arrival_s:
-                break
-            served_s, now_s = left.pop(first), end_s
-            left = {j: size_s - served_s for j, size_s in left.items()}
-            ends_s[first] = end_s
-        if k < len(sizes_s):
-            left = {j: size_s - (arrival_s - now_s) / len(left) for j, size_s in left.items()}
-            now_s, left[k] = arrival_s, sizes_s[k]
-    return ends_s
 
 
 def one_after_another(arrivals_s, sizes_s):
@@ -92,7 +75,7 @@ def test_every_sojourn_is_that_of_equal_shares(queue):
     arrivals_s, sizes_s, ends_s = queue
     done = np.isfinite(ends_s)
     assert done.sum() > 2800
-    expected_s = shared_equally(arrivals_s, sizes_s)
+    expected_s = shared_ends(np.asarray(arrivals_s), np.asarray(sizes_s))
     np.testing.assert_allclose(ends_s[done], expected_s[done], rtol=1e-9)
     assert not np.allclose(ends_s[done], one_after_another(arrivals_s, sizes_s)[done], rtol=1e-3)
     no_departures = arrivals_s + sizes_s * np.arange(1, len(sizes_s) + 1)
@@ -115,14 +98,6 @@ def test_a_queue_would_be_told_from_sharing(verdicts):
     with verdicts.rejects("first come first served"):
         sigma = SIGMA_L * math.sqrt(DURATION_S / time_s)
         verdicts.mean("L", [sojourns_s.sum() / time_s], LOAD / (1 - LOAD), sigma)
-
-
-def erlang_b(places, offered):
-    """Return the share of refused arrivals; 0.110054 for 5 places and 3 Erlang."""
-    blocked = 1.0
-    for k in range(1, places + 1):
-        blocked = offered * blocked / (k + offered * blocked)
-    return blocked
 
 
 def sigma_of_refusals(places, offered):

@@ -12,7 +12,7 @@ from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
-from mecsim_policies.baselines import equal_split, strongest_server
+from mecsim_policies.baselines import equal_split
 from mecsim_policies.dashf.association import round_to_slots
 from mecsim_policies.dashf.pairs import Pairs, slots_by_capacity
 from mecsim_policies.dashf.reference_pairs import pairs_of
@@ -27,7 +27,7 @@ from mecsim_policies.dashf.reference_sdr import (
 from mecsim_policies.dashf.reference_solvers import NoSolution
 from mecsim_policies.dashf.run import Iterate
 from mecsim_policies.dashf.shares import Price
-from mecsim_policies.participants import Participants
+from mecsim_policies.participants import Participants, everyone_alone
 
 _SDR_SOLVERS = {"SCS": ("SCS", "CLARABEL"), "CLARABEL": ("CLARABEL", "SCS")}  # should the first fail
 _Y_TOLERANCE = 1e-4
@@ -80,7 +80,7 @@ class DashfReference:
         self.trace = ()
         participants = Participants.of(observation)
         if participants is None:
-            return equal_split(observation.instance, strongest_server(observation), 1.0)
+            return everyone_alone(observation)
         instance = participants.instance
         refuse_if_too_large(instance.user_count, instance.server_count, self.solver)
         order = order_of(instance.user_count, instance.server_count)
