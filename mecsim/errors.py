@@ -74,6 +74,10 @@ class ResultStoreError(MecsimError):
     """A result folder cannot be written, or what it holds is not what was written."""
 
 
+class OtherSchema(ResultStoreError):
+    """A run folder is in another version of the format than this mecsim reads."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest known name, or an empty string."""
     close = get_close_matches(name, sorted(known), n=1, cutoff=0.6)

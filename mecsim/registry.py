@@ -10,7 +10,8 @@ import inspect
 import re
 import sys
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points, version
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -60,7 +61,7 @@ def parse_policy(spec: str) -> PolicySpec:
     return PolicySpec(head, parameters)
 
 
-def make_policy(spec: str, **parameters: Any) -> Policy:
+def make_policy(spec: str, /, **parameters: Any) -> Policy:
     """Return a new policy.
 
     Parameters
@@ -101,7 +102,7 @@ def list_policies() -> list[PolicyEntry]:
     return [_describe(point) for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)]
 
 
-def policy_version(spec: str, **parameters: Any) -> str:
+def policy_version(spec: str, /, **parameters: Any) -> str:
     """Return what pins a policy's code: its distribution's version, or a hash of its file.
 
     That of a policy within it follows after a plus sign.
@@ -116,13 +117,23 @@ def _version(target: str) -> str:
     point = _registered().get(target)
     if point is not None:
         return f"{point.dist.name} {point.dist.version}" if point.dist else "unknown"
+    factory, file = _factory(target), target.rpartition(":")[0]
     try:
-        source = inspect.getsourcefile(_factory(target))
-    except TypeError:
-        source = None
-    if source is None:
-        return f"mecsim {version('mecsim')}"
+        source = file if _is_file(file) else inspect.getsourcefile(factory) or inspect.getfile(factory)
+    except TypeError:  # typed at a prompt
+        return "unknown"
     return f"sha256 {hashlib.sha256(Path(source).read_bytes()).hexdigest()[:16]}"
+
+
+def policy_files(spec: str, /, **parameters: Any) -> list[str]:
+    """Return the files of code that a policy names, its own and that of a policy within it; imports none."""
+    target, own = parse_policy(spec)
+    file, inner = target.rpartition(":")[0], (own | parameters).get(_INNER)
+    return [file] * _is_file(file) + (policy_files(inner) if isinstance(inner, str) else [])
+
+
+def _is_file(module_name: str) -> bool:
+    return module_name.endswith(".py")
 
 
 def _inner(factory: Any, arguments: Mapping[str, Any]) -> str | None:
@@ -149,6 +160,12 @@ def _literal(text: str) -> Any:
 
 
 def _registered() -> dict[str, EntryPoint]:
+    return _registered_on(tuple(sys.path))
+
+
+@lru_cache(maxsize=4)
+def _registered_on(path: tuple[str, ...]) -> dict[str, EntryPoint]:
+    """Look through all that is installed once, not for every policy: that takes milliseconds."""
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
@@ -158,19 +175,24 @@ def _factory(target: str) -> Any:
         return _from_entry_point(target)
     if not attribute:
         raise PolicyNotFound(f"policy '{target}': a class is missing after the colon")
-    if module_name.endswith(".py"):
-        module = _import_file(Path(module_name))
-    else:
-        module = _import_module(target, module_name)
+    in_file = _is_file(module_name)
+    module = _import_file(Path(module_name)) if in_file else _import_module(target, module_name)
     try:
-        return getattr(module, attribute)
+        factory = getattr(module, attribute)
     except AttributeError as error:
         classes = [name for name, value in vars(module).items() if inspect.isclass(value)]
         hint = nearest(attribute, classes)
         raise PolicyNotFound(f"policy '{target}': {module_name} has no '{attribute}'{hint}") from error
+    # Anything may be installed, and a study file names it and its arguments: `os:system` is no policy.
+    if not in_file and not (inspect.isclass(factory) and callable(getattr(factory, "allocate", None))):
+        raise PolicyNotFound(f"policy '{target}': must be a class with a method allocate(observation)")
+    return factory
 
 
 def _from_entry_point(name: str) -> Any:
+    if name not in _registered():
+        # It may have been installed since, in the same session.
+        _registered_on.cache_clear()
     known = _registered()
     if name not in known:
         listed = ", ".join(sorted(known)) or "none"

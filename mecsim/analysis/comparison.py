@@ -13,8 +13,8 @@ import numpy as np
 
 from mecsim.analysis.stats import paired_difference, t_interval
 from mecsim.errors import MecsimError, RunFailed
+from mecsim.results.files import make_folder
 from mecsim.results.metrics import METRICS
-from mecsim.results.store import make_folder
 from mecsim.study.plan import Run, choose_policies, plan
 from mecsim.study.pool import Outcome, run_here, run_in_workers, worker_count
 from mecsim.study.runner import as_scenario

@@ -1,4 +1,8 @@
-"""A folder of runs as the frames that tables and figures are made from, read one run at a time."""
+"""A folder of runs as the frames that tables and figures are made from.
+
+Metrics come from the manifests, unless other code wrote them; the tables of a run, which are a
+hundred times larger, are read only for what needs them.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +10,22 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mecsim.analysis.service import all_metrics
+from mecsim.analysis.service import DEADLINE_MISSES, deadline_misses
 from mecsim.errors import MecsimError, ResultStoreError, nearest
 from mecsim.results.load import run_folders, run_keys
-from mecsim.results.metrics import delay_sketch
+from mecsim.results.metrics import METRICS, delay_sketch, run_metrics, told_metrics
+from mecsim.results.provenance import code_sha256
 from mecsim.results.store import load_run, read_manifest
 from mecsim.results.tables import KEYS
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_NAMES = {metric.name for metric in METRICS}
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +36,6 @@ class StudyFrames:
     ----------
     per_run : DataFrame
         One row a run: ``scenario``, the swept keys, ``policy``, ``seed``, every metric.
-    delays : DataFrame
-        The delay distribution of each run, as in ``Comparison.delays``, with the same keys.
     swept : tuple of str
         Scenario keys in which runs of one scenario name differ.
     folders : dict
@@ -37,7 +43,6 @@ class StudyFrames:
     """
 
     per_run: pd.DataFrame
-    delays: pd.DataFrame
     swept: tuple[str, ...]
     folders: Mapping[tuple[Any, ...], Path]
 
@@ -50,6 +55,20 @@ class StudyFrames:
     def policies(self) -> list[str]:
         """Labels of the policies in their order."""
         return list(dict.fromkeys(self.per_run["policy"]))
+
+    @cached_property
+    def delays(self) -> pd.DataFrame:
+        """The delay distribution of each run, as in ``Comparison.delays``, with the same keys."""
+        import pandas as pd
+
+        names = [*self.by, *KEYS[1:]]
+        return pd.concat(
+            [
+                delay_sketch(load_run(path)).assign(**dict(zip(names, key, strict=True)))
+                for key, path in self.folders.items()
+            ],
+            ignore_index=True,
+        )
 
 
 def study_frames(
@@ -69,7 +88,7 @@ def study_frames(
     where : mapping, optional
         Values that ``scenario``, ``seed`` or swept keys must have.
     deadline_s : float
-        For the metric ``deadline_misses``.
+        For the metric ``deadline_misses``, which is NaN without.
 
     Raises
     ------
@@ -84,7 +103,8 @@ def study_frames(
     paths = run_folders(root)
     if not paths:
         raise ResultStoreError(f"{root}: no run in it; give a run folder, or a folder of them")
-    keys, swept = _keys([read_manifest(path) for path in paths])
+    manifests = [read_manifest(path) for path in paths]
+    keys, swept = _keys(manifests)
     order = _order({key["policy"] for key in keys}, policies)
     chosen = [
         (order.index(key["policy"]), _in_order(key, swept), key["seed"], i)
@@ -93,13 +113,21 @@ def study_frames(
     ]
     if not chosen:
         raise MecsimError(f"{root}: no run is left with {_told(where or {})}")
-    rows, sketches, found = [], [], {}
+    rows, found = [], {}
     for *_, i in sorted(chosen):
-        results = load_run(paths[i])
-        rows.append(keys[i] | all_metrics(results, deadline_s))
-        sketches.append(delay_sketch(results).assign(**keys[i]))
+        rows.append(keys[i] | _metrics(paths[i], manifests[i], deadline_s))
         found[tuple(keys[i].values())] = paths[i]
-    return StudyFrames(pd.DataFrame(rows), pd.concat(sketches, ignore_index=True), swept, found)
+    return StudyFrames(pd.DataFrame(rows), swept, found)
+
+
+def _metrics(path: Path, manifest: dict[str, Any], deadline_s: float) -> dict[str, float]:
+    """Return every metric of one run."""
+    metrics = told_metrics(manifest)
+    by_this_code = manifest["environment"]["code_sha256"] == code_sha256() and metrics.keys() == _NAMES
+    if by_this_code and math.isnan(deadline_s):
+        return metrics | {DEADLINE_MISSES.name: math.nan}
+    results = load_run(path)
+    return run_metrics(results) | {DEADLINE_MISSES.name: deadline_misses(results, deadline_s)}
 
 
 def _keys(manifests: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], tuple[str, ...]]:

@@ -48,6 +48,13 @@ def sweep(
     ] = False,
     status: Annotated[bool, typer.Option("--status", help="Run nothing; say what is done.")] = False,
     changes: SetOption = None,
+    allow_local_policies: Annotated[
+        bool,
+        typer.Option(
+            "--allow-local-policies",
+            help="Run policies that the study names as file.py:Class. Read them first.",
+        ),
+    ] = False,
     out: OutOption = None,
     live: LiveOption = False,
     quiet: QuietOption = False,
@@ -59,25 +66,30 @@ def sweep(
     failed-RUN.txt with the traceback of what failed, also when tried again. Finished runs of the same
     scenario, policy, seed, code and packages are never run twice. --set changes a key of every scenario.
     """
+    from mecsim.study.record import other_changes
     from mecsim.study.study_file import load_study, parse_shard
+    from mecsim.study.sweep import RESULTS
 
-    study = load_study(file, parse_changes(changes or ()))
+    study = load_study(file, parse_changes(changes or ()), allow_local_policies=allow_local_policies)
     part = None if shard is None else parse_shard(shard)
     if executor not in ("local", "dask"):
         raise MecsimError(f"--executor {executor}: must be local or dask")
     if (executor == "dask") != (scheduler is not None):
         raise MecsimError("--executor dask and --scheduler ADDRESS go together")
+    folder = out or RESULTS / study.name
+    if told := other_changes(study, folder):
+        say(f"note: {told}", quiet=quiet)
     if status:
-        _status(study, out, as_json)
+        _status(study, folder, as_json)
     elif dry_run:
-        _plan(study, out, part, jobs, as_json, quiet)
+        _plan(study, folder, part, jobs, as_json, quiet)
     else:
-        _run(study, out, part, jobs, scheduler, live, as_json, quiet)
+        _run(study, folder, part, jobs, scheduler, live, as_json, quiet)
 
 
 def _run(
     study: Study,
-    out: Path | None,
+    folder: Path,
     part: tuple[int, int] | None,
     jobs: int,
     scheduler: str | None,
@@ -86,10 +98,10 @@ def _run(
     quiet: bool,
 ) -> None:
     from mecsim.study.state import look, table
-    from mecsim.study.sweep import RESULTS, TABLE
+    from mecsim.study.sweep import TABLE
     from mecsim.study.sweep import sweep as run_study
 
-    size, folder = len(study.runs), out or RESULTS / study.name
+    size = len(study.runs)
     policies = list(dict.fromkeys(run.policy.label for run in study.runs))
     with (
         watched(live, study.name, size, folder, policies) as watch,
@@ -97,7 +109,7 @@ def _run(
     ):
         told = watch.both(tell)
         done = run_study(
-            study, out=out, jobs=jobs, scheduler=scheduler, shard=part,
+            study, out=folder, jobs=jobs, scheduler=scheduler, shard=part,
             on_progress=lambda count, total, message: told(count * size / total, message),
         )  # fmt: skip
         report = watch.write_report(quiet=quiet)
@@ -128,12 +140,10 @@ def _run(
         raise typer.Exit(RUN_FAILED)
 
 
-def _status(study: Study, out: Path | None, as_json: bool) -> None:
+def _status(study: Study, folder: Path, as_json: bool) -> None:
     from mecsim.results.lock import holders
     from mecsim.study.state import KINDS, look, rates
-    from mecsim.study.sweep import RESULTS
 
-    folder = out or RESULTS / study.name
     states = look(study.runs, folder)
     counts = Counter(state.kind for state in states)
     left = rates(states).work(state.run for state in states if state.kind != "finished")
@@ -162,15 +172,13 @@ def _status(study: Study, out: Path | None, as_json: bool) -> None:
 
 
 def _plan(
-    study: Study, out: Path | None, part: tuple[int, int] | None, jobs: int, as_json: bool, quiet: bool
+    study: Study, folder: Path, part: tuple[int, int] | None, jobs: int, as_json: bool, quiet: bool
 ) -> None:
     from mecsim.study.pool import worker_count
     from mecsim.study.probe import probe_unknown
     from mecsim.study.state import look, rates
-    from mecsim.study.sweep import RESULTS
     from mecsim.study.sweep import part as part_of
 
-    folder = out or RESULTS / study.name
     runs = part_of(study.runs, part)
     states = look(runs, folder)
     known = rates(states)

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from mecsim.errors import ResultStoreError
+from mecsim.results.files import make_folder
 from mecsim.results.result import Results
-from mecsim.results.store import make_folder
 from mecsim.results.tables import TABLES
 
 MAT_FILE = "results.mat"

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mecsim.errors import ResultStoreError
-from mecsim.results.store import OLD, make_folder
+from mecsim.results.files import make_folder
+from mecsim.results.store import OLD
 
 _LEFTOVER = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}(?P<kind>\.part|\.old)")
 

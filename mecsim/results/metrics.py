@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mecsim.results.result import Results
 
@@ -31,8 +32,11 @@ METRICS = (
     ),
     Metric("delay_s", "s", "delay", "delay of a round, mean"),
     Metric("delay_p95_s", "s", "delay P95", "delay of a round, 95th percentile"),
+    Metric("delay_p99_s", "s", "delay P99", "delay of a round, 99th percentile"),
     Metric("energy_j", "J", "energy/round", "energy of a round, mean"),
+    Metric("spent_j", "J", "energy spent/round", "all energy spent per round finished, lost rounds included"),
     Metric("rounds_per_hour", "1/h", "rounds/h", "rounds finished per simulated hour, all users together"),
+    Metric("fairness", "1", "fairness", "Jain's index of the users' rounds finished"),
     Metric("handovers_per_round", "1", "handovers/round", "changes of server within a round, mean"),
     Metric("local_j", "J", "local energy", "energy of the user's GPUs in a round, mean"),
     Metric("uplink_j", "J", "uplink energy", "energy of the user's radio in a round, mean"),
@@ -60,16 +64,13 @@ def generations_after_warmup(results: Results) -> pd.DataFrame:
     would leave only generations that the slowest user reaches and that the fastest has not begun
     before: none at all, where users are unlike enough.
     """
-    rounds = rounds_after_warmup(results).sort_values(["user", "round"])
+    columns = ["user", "round", "score", "delay_s", "energy_j"]
+    rounds = rounds_after_warmup(results)[columns].sort_values(["user", "round"])
     rounds = rounds[rounds["user"] < results.manifest["users"]]
-    generation = rounds.groupby("user").cumcount().rename("generation")
-    sums = rounds.groupby(generation).agg(
-        users=("user", "size"),
-        score=("score", "sum"),
-        delay_s=("delay_s", "max"),
-        energy_j=("energy_j", "sum"),
-    )
-    whole: pd.DataFrame = sums[sums["users"] == results.manifest["users"]]
+    groups = rounds.groupby(rounds.groupby("user").cumcount().rename("generation"))
+    sums = groups[["score", "energy_j"]].sum()
+    sums = sums.assign(users=groups.size(), delay_s=groups["delay_s"].max())
+    whole: pd.DataFrame = sums.loc[sums["users"] == results.manifest["users"], ["users", *columns[2:]]]
     weights = results.manifest["objective"]
     cost = (
         weights["delay_weight_per_s"] * whole["delay_s"] + weights["energy_weight_per_j"] * whole["energy_j"]
@@ -95,19 +96,59 @@ def run_metrics(results: Results) -> dict[str, float]:
     ``rounds_per_hour`` counts the rounds that *end* after the warm-up: counting only those that
     also start in it would take almost one round a user away, most from policies with long rounds.
     """
-    rounds = rounds_after_warmup(results)
-    ended_s = results.rounds["start_s"] + results.rounds["delay_s"]
+    rounds, finished = rounds_after_warmup(results), finished_by_user(results)
     warmup_s, duration_s = results.manifest["warmup_s"], results.manifest["duration_s"]
-    finished = (results.rounds["outcome"] == "finished") & (ended_s >= warmup_s)
-    decisions = results.epochs[results.epochs["time_s"] >= warmup_s]
+    decisions_s = results.epochs.loc[results.epochs["time_s"] >= warmup_s, "decision_cpu_s"]
+    p95_s, p99_s = rounds["delay_s"].quantile([0.95, 0.99])
     values = {name: rounds[name].mean() for name in _ROUND_MEANS} | {
         "scr": scr_after_warmup(results),
-        "delay_p95_s": rounds["delay_s"].quantile(0.95),
+        "delay_p95_s": p95_s,
+        "delay_p99_s": p99_s,
+        "spent_j": spent_per_round(results),
         "rounds_per_hour": finished.sum() / (duration_s - warmup_s) * 3600.0,
+        "fairness": jain_index(finished),
         "handovers_per_round": rounds["handovers"].mean(),
-        "decision_cpu_s": decisions["decision_cpu_s"].mean(),
+        "decision_cpu_s": decisions_s.mean(),
     }
     return {metric.name: float(values[metric.name]) for metric in METRICS}
+
+
+def finished_by_user(results: Results) -> pd.Series[float]:
+    """Return the rounds that each user finished after the warm-up; none for one that finished none."""
+    rounds = results.rounds
+    ended_s = rounds["start_s"] + rounds["delay_s"]
+    finished = rounds["outcome"].eq("finished") & ended_s.ge(results.manifest["warmup_s"])
+    by_user: pd.Series[float] = finished.groupby(rounds["user"]).sum().astype("float64")
+    return by_user
+
+
+def jain_index(amounts: ArrayLike) -> float:
+    """Return (sum x)^2 / (n sum x^2): 1 if all get the same, 1/n if one gets everything.
+
+    References
+    ----------
+    Jain, Chiu and Hawe, "A quantitative measure of fairness and discrimination for resource
+    allocation in shared computer systems", DEC-TR-301 (1984).
+    """
+    x = np.asarray(amounts, dtype=np.float64)
+    squares = float(x @ x)
+    return float(x.sum()) ** 2 / (len(x) * squares) if squares > 0 else math.nan
+
+
+def spent_per_round(results: Results) -> float:
+    """Return the energy spent after the warm-up over the rounds finished in that time, in J.
+
+    Other than the mean energy of finished rounds it counts what lost rounds have cost.
+    """
+    epochs = results.epochs[results.epochs["time_s"] >= results.manifest["warmup_s"]]
+    finished = int(epochs["rounds_finished"].sum())
+    return float(epochs["realised_energy_j"].sum()) / finished if finished else math.nan
+
+
+def told_metrics(manifest: Mapping[str, Any]) -> dict[str, float]:
+    """Return the metrics that the manifest of a written run tells; JSON has no NaN. None from any other."""
+    told = manifest.get("metrics", {})
+    return {name: math.nan if value is None else value for name, value in told.items()}
 
 
 def run_notes(results: Results, metrics: Mapping[str, float] | None = None) -> list[str]:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import uuid
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mecsim.errors import ResultStoreError
+from mecsim.errors import OtherSchema, ResultStoreError
+from mecsim.results.files import PART, flush_folder, make_folder, write_file
 from mecsim.results.result import Results
 from mecsim.results.tables import SCHEMA, TABLES, Column, table_problems
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MANIFEST = "manifest.json"
-PART, OLD = ".part", ".old"
+OLD = ".old"
 _COMPRESSION = "zstd"
 _ADVICE = "delete the folder and run again"
 
@@ -94,9 +94,27 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
     Raises
     ------
     ResultStoreError
-        If there is none, it is damaged, or its schema is not the one this version reads.
+        If there is none, or it is damaged.
+    OtherSchema
+        If its schema is not the one this version reads.
     """
     path = Path(folder) / MANIFEST
+    manifest = _json_object(path)
+    if manifest["schema"] != SCHEMA:
+        raise OtherSchema(
+            f"{path}: schema = {manifest['schema']!r}: this version of mecsim reads {SCHEMA}; "
+            f"read it with {_writer(manifest)}, or run again"
+        )
+    missing = [name for name in TABLES if name not in manifest.get("tables", {})]
+    if missing:
+        raise ResultStoreError(f"{path}: damaged (no entry for {', '.join(missing)}); {_ADVICE}")
+    if manifest.get("sha256", "") not in ("", manifest_sha256(manifest)):
+        raise ResultStoreError(f"{path}: damaged (its SHA-256 differs); {_ADVICE}")
+    return manifest
+
+
+def _json_object(path: Path) -> dict[str, Any]:
+    """Return a manifest of any schema."""
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -104,22 +122,17 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
             f"{path}: {error.strerror or error}; give a run folder, or a folder of them"
         ) from error
     except ValueError as error:
-        raise ResultStoreError(f"{path}: damaged ({error}); delete the folder and run again") from error
+        raise ResultStoreError(f"{path}: damaged ({error}); {_ADVICE}") from error
     if not isinstance(manifest, dict) or "schema" not in manifest:
         raise ResultStoreError(f"{path}: not the manifest of a mecsim run")
-    if manifest["schema"] != SCHEMA:
-        raise ResultStoreError(
-            f"{path}: schema = {manifest['schema']!r}: this version of mecsim reads {SCHEMA}; read it "
-            f"with mecsim {manifest.get('environment', {}).get('mecsim', 'of that time')}, or run again"
-        )
-    missing = [name for name in TABLES if name not in manifest.get("tables", {})]
-    if missing:
-        raise ResultStoreError(
-            f"{path}: damaged (no entry for {', '.join(missing)}); delete the folder and run again"
-        )
-    if manifest.get("sha256", "") not in ("", manifest_sha256(manifest)):
-        raise ResultStoreError(f"{path}: damaged (its SHA-256 differs); {_ADVICE}")
     return manifest
+
+
+def _writer(manifest: dict[str, Any]) -> str:
+    """Return which mecsim wrote a run, as far as its manifest says."""
+    told = manifest.get("environment", {})
+    commit = f" of commit {told['git_commit']}" if told.get("git_commit") else ""
+    return f"mecsim {told.get('mecsim', 'of that time')}{commit}"
 
 
 def manifest_sha256(manifest: dict[str, Any]) -> str:
@@ -143,33 +156,15 @@ def claim(folder: str | Path, run_id: str) -> None:
         return
     if target.exists() and not (target / MANIFEST).is_file():
         raise ResultStoreError(f"{target}: is there already and is no run folder; {advice}")
-    if target.exists() and (held := read_manifest(target).get("run_id")) != run_id:
+    if target.exists() and (held := _json_object(target / MANIFEST).get("run_id")) != run_id:
         raise ResultStoreError(f"{target}: holds another run ({held}); {advice}")
-
-
-def make_folder(folder: str | Path) -> Path:
-    """Return the folder, made if it was not there.
-
-    Raises
-    ------
-    ResultStoreError
-        If it cannot be made or written to.
-    """
-    path = Path(folder)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ResultStoreError(f"{path}: cannot be made: {error.strerror or error}") from error
-    if not os.access(path, os.W_OK):
-        raise ResultStoreError(f"{path}: cannot be written to; choose another place with --out")
-    return path
 
 
 def _write_parts(results: Results, part: Path) -> dict[str, Any]:
     tables = {}
     for name, frame in results.tables.items():
         content = _parquet_bytes(name, frame)
-        _write_file(part / f"{name}.parquet", content)
+        write_file(part / f"{name}.parquet", content)
         tables[name] = {
             "file": f"{name}.parquet",
             "rows": len(frame),
@@ -177,8 +172,8 @@ def _write_parts(results: Results, part: Path) -> dict[str, Any]:
         }
     manifest = results.manifest | {"schema": SCHEMA, "tables": tables}
     manifest["sha256"] = manifest_sha256(manifest)
-    _write_file(part / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode())
-    _flush_folder(part)
+    write_file(part / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode())
+    flush_folder(part)
     return manifest
 
 
@@ -195,25 +190,7 @@ def _publish(part: Path, target: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
     else:
         part.replace(target)
-    _flush_folder(target.parent)
-
-
-def _write_file(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut, where the system can do that."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    flush_folder(target.parent)
 
 
 def _parquet_bytes(table: str, frame: pd.DataFrame) -> bytes:
@@ -277,21 +254,3 @@ def _checked_bytes(path: Path, entry: dict[str, Any]) -> bytes:
     if hashlib.sha256(content).hexdigest() != entry["sha256"]:
         raise ResultStoreError(f"{path}: is not the file that was written (its SHA-256 differs); {_ADVICE}")
     return content
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a small file that appears whole or not at all.
-
-    Raises
-    ------
-    ResultStoreError
-        If it cannot be written.
-    """
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}{PART}")
-    try:
-        _write_file(part, text.encode())
-        part.replace(path)
-    except OSError as error:
-        raise ResultStoreError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)

@@ -26,7 +26,8 @@ from mecsim.errors import ResultStoreError, nearest
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA = 1
+SCHEMA = 2
+"""Raised with every change of the columns. 1 was three sets of them, of which the last is that of 2."""
 KEYS = ("scenario", "policy", "seed")
 MEASURED = frozenset({"decision_cpu_s"})
 """Columns that hold measured computing time: the only ones that differ when a run is repeated."""

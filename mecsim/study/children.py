@@ -3,7 +3,8 @@
 A policy may hang in compiled code, use up all memory or crash the interpreter. Then its process
 ends, the run has an outcome that says so, and nothing else is disturbed: not the other runs, and
 not the worker of a cluster that asked for it. A process that meets the time limit ends itself from
-a thread that needs no Python (``faulthandler``) and leaves a traceback of where it was.
+a thread that needs no Python (``faulthandler``). What that writes, where the process was, comes
+down the pipe of answers in place of one: no file is left behind, whoever is killed.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from __future__ import annotations
 import os
 import pickle
 import queue
+import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import threading
 import traceback
 from contextlib import suppress
@@ -29,8 +30,14 @@ from mecsim.study.plan import Run
 
 _GRACE_S = 5.0
 _LENGTH = struct.Struct("<Q")
+# Texts that faulthandler begins with are more than this, read as a length.
+_LONGEST = 1 << 48
 _START = "from mecsim.study.children import serve; serve()"
 _here = threading.local()
+
+
+class _Ended(Exception):
+    """The process at the other end is gone; the text is what it wrote in place of a message."""
 
 
 class Child:
@@ -46,13 +53,13 @@ class Child:
         """Return the outcome of a run, also if its process dies or takes longer than ``limit_s``."""
         self._busy = True
         try:
-            with tempfile.TemporaryDirectory(prefix="mecsim-") as private:
-                place = Path(private) / "place.txt"
-                answer = self._ask(_pickled((run, folder, limit_s, reuse, place)), limit_s)
-                if isinstance(answer, str):
-                    error = RunFailed(f"cannot be sent to its process: {answer.strip().splitlines()[-1]}")
-                    return replace(failure(run, error), details=answer)
-                return answer or self._death(run, limit_s, place)
+            answer = self._ask(_pickled((run, folder, limit_s, reuse)), limit_s)
+            if isinstance(answer, Outcome):
+                return answer
+            error = RunFailed(f"cannot be sent to its process: {answer.strip().splitlines()[-1]}")
+            return replace(failure(run, error), details=answer)
+        except _Ended as ended:
+            return self._death(run, limit_s, str(ended))
         except Exception as error:  # noqa: BLE001 - what cannot be pickled is this run's outcome
             return failure(run, error)
         finally:
@@ -66,8 +73,8 @@ class Child:
         else:
             self._discard()
 
-    def _ask(self, message: bytes, limit_s: float | None) -> Outcome | str | None:
-        """Return the answer: an outcome, the traceback of an unreadable message, None from a dead child."""
+    def _ask(self, message: bytes, limit_s: float | None) -> Outcome | str:
+        """Return the answer: an outcome, or the traceback of a message that could not be read."""
         process = self._started()
         assert process.stdin is not None
         assert process.stdout is not None
@@ -81,17 +88,19 @@ class Child:
             content = _receive(process.stdout)
         finally:
             rescue.cancel()
-        return None if content is None else pickle.loads(content)  # noqa: S301 - from our own child
+        answer: Outcome | str = pickle.loads(content)  # noqa: S301 - from our own child
+        return answer
 
-    def _death(self, run: Run, limit_s: float | None, place: Path) -> Outcome:
-        """Return the outcome of a run whose process is gone."""
+    def _death(self, run: Run, limit_s: float | None, where: str) -> Outcome:
+        """Return the outcome of a run whose process is gone; ``where`` is what it wrote at its end."""
         code = self._discard()
-        where = place.read_text(encoding="utf-8", errors="replace") if place.exists() else ""
         if where.startswith("Timeout"):
             error = RunFailed(f"took longer than the limit of {limit_s:g} s; its process was ended")
             return replace(failure(run, error, "timeout"), details=f"{error}\n{where}")
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        error = RunFailed(f"its worker process was killed, perhaps for lack of memory ({how})")
+        crash = where.partition("\n")[0]
+        what = f"crashed: {crash}" if crash else "was killed, perhaps for lack of memory"
+        error = RunFailed(f"its worker process {what if code < 0 else 'ended itself'} ({how})")
         return replace(failure(run, error, "killed"), details=f"{error}\n{where}")
 
     def _started(self) -> subprocess.Popen[bytes]:
@@ -105,7 +114,9 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=os.environ | one_thread | {"PYTHONPATH": paths},
+                process_group=0,
             )
+            threading.Thread(target=_bury, args=(self._process,), daemon=True).start()
             if self._ended:
                 self._process.kill()
         return self._process
@@ -121,6 +132,14 @@ class Child:
                 assert pipe is not None
                 pipe.close()
         return process.wait()
+
+
+def _bury(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of a process, then end what it started: that would hold the pipe of answers open."""
+    process.wait()
+    if sys.platform != "win32":
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def attempt_apart(run: Run, folder: Path | None, limit_s: float | None, study: str) -> Outcome:
@@ -140,24 +159,23 @@ def attempt_apart(run: Run, folder: Path | None, limit_s: float | None, study: s
 def serve() -> None:
     """Be the child: take runs from standard input until it ends, answer with outcomes."""
     import faulthandler
-    import signal
 
     # Ctrl-C reaches the parent too, which then ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")
+    faulthandler.enable(answers)
     # What a policy prints must not get between the answers.
     os.dup2(2, 1)
     for content in iter(_requests(sys.stdin.buffer).get, b""):
         try:
-            run, folder, limit_s, reuse, place = pickle.loads(content)  # noqa: S301 - from our own parent
+            run, folder, limit_s, reuse = pickle.loads(content)  # noqa: S301 - from our own parent
         except Exception:  # noqa: BLE001 - a policy's module may raise anything when it is imported
             _send(answers, _pickled(traceback.format_exc()))
             continue
-        with place.open("w", encoding="utf-8") as file:
-            if limit_s is not None:
-                faulthandler.dump_traceback_later(limit_s, exit=True, file=file)
-            outcome = attempt(run, folder, reuse=reuse)
-            faulthandler.cancel_dump_traceback_later()
+        if limit_s is not None:
+            faulthandler.dump_traceback_later(limit_s, exit=True, file=answers)
+        outcome = attempt(run, folder, reuse=reuse)
+        faulthandler.cancel_dump_traceback_later()
         _send(answers, _pickled(outcome))
 
 
@@ -166,8 +184,9 @@ def _requests(stream: IO[bytes]) -> queue.SimpleQueue[bytes]:
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
     def read() -> None:
-        while (content := _receive(stream)) is not None:
-            requests.put(content)
+        with suppress(_Ended):
+            while True:
+                requests.put(_receive(stream))
         os._exit(0)
 
     threading.Thread(target=read, daemon=True).start()
@@ -179,14 +198,16 @@ def _send(stream: IO[bytes], content: bytes) -> None:
     stream.flush()
 
 
-def _receive(stream: IO[bytes]) -> bytes | None:
-    """Return the next message, or None at the end of the stream."""
+def _receive(stream: IO[bytes]) -> bytes:
+    """Return the next message; raise _Ended if there is none."""
     head = stream.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
-        return None
-    (length,) = _LENGTH.unpack(head)
+    length = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else 0
+    if not 0 < length < _LONGEST:
+        raise _Ended((head + stream.read()).decode(errors="replace"))
     content = stream.read(length)
-    return content if len(content) == length else None
+    if len(content) < length:
+        raise _Ended
+    return content
 
 
 def _pickled(message: object) -> bytes:

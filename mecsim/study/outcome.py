@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mecsim.errors import MecsimError, ResultStoreError
-from mecsim.results.metrics import delay_sketch, run_metrics, run_notes
+from mecsim.results.metrics import delay_sketch, run_metrics, run_notes, told_metrics
 from mecsim.study.plan import Run
 from mecsim.study.runner import OnProgress, execute, finished
 
@@ -93,7 +93,7 @@ def reused(run: Run, manifest: dict[str, Any]) -> Outcome:
         run.run_id,
         run.policy.label,
         run.seed,
-        {name: math.nan if value is None else value for name, value in manifest["metrics"].items()},
+        told_metrics(manifest),
         notes=tuple(manifest["notes"]),
         origin="reused",
         wall_s=manifest["wall_s"],

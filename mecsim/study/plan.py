@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mecsim.errors import PolicyNotFound
-from mecsim.registry import make_policy, parse_policy, policy_version
+from mecsim.registry import make_policy, parse_policy, policy_files, policy_version
 from mecsim.results.provenance import environment
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class PolicyChoice:
     folder: str = ""
 
     @classmethod
-    def of(cls, given: PolicyLike, **parameters: Any) -> PolicyChoice:
+    def of(cls, given: PolicyLike, /, **parameters: Any) -> PolicyChoice:
         """Return the choice a person wrote: a spec, ``{name, label, parameters...}``, or an object.
 
         Raises
@@ -160,11 +160,14 @@ def plan(scenario: Scenario, policies: Sequence[PolicyChoice], replications: int
     return [Run(scenario, policy, seed + k) for k in range(replications) for policy in policies]
 
 
-def choose_policies(policies: Iterable[PolicyLike], folder: Path | None = None) -> list[PolicyChoice]:
+def choose_policies(
+    policies: Iterable[PolicyLike], folder: Path | None = None, *, local_code: bool = True
+) -> list[PolicyChoice]:
     """Return the policies of a comparison, each made once to see that it can be.
 
     With a folder, a policy file is looked for there first, then in the present folder. Labels that
-    would be equal get their whole target; the same policy twice is an error.
+    would be equal get their whole target; the same policy twice is an error. Without ``local_code``
+    a policy that is a file is refused, and the file not looked at.
 
     Raises
     ------
@@ -175,6 +178,8 @@ def choose_policies(policies: Iterable[PolicyLike], folder: Path | None = None) 
     for given in policies:
         try:
             choice = PolicyChoice.of(given)
+            if not local_code:
+                _refuse_files(choice)
             choice = choice if folder is None else _located(choice, folder)
             choice.make()
             choices.append(choice)
@@ -208,6 +213,14 @@ def is_own(policy: Policy) -> bool:
     own = type(policy).__module__.partition(".")[0] in _OWN_MODULES
     inner: Any = getattr(policy, "policy", None)
     return own and (not callable(getattr(inner, "allocate", None)) or is_own(inner))
+
+
+def _refuse_files(choice: PolicyChoice) -> None:
+    for file in policy_files(choice.target, **choice.parameters):
+        raise PolicyNotFound(
+            f"policy '{choice.target}': {file} is a file of code, which is run only if you say so: read it, "
+            "then give --allow-local-policies (allow_local_policies=True in Python)"
+        )
 
 
 def _located(choice: PolicyChoice, folder: Path) -> PolicyChoice:

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
-from mecsim.errors import ResultStoreError
+from mecsim.errors import OtherSchema, ResultStoreError
+from mecsim.results.files import write_text
 from mecsim.results.metrics import METRICS
-from mecsim.results.store import MANIFEST, read_manifest, verify_run, write_text
+from mecsim.results.store import MANIFEST, read_manifest, verify_run
 from mecsim.results.tables import KEYS
 from mecsim.study.outcome import Outcome
 from mecsim.study.plan import Run
@@ -24,7 +25,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 class State(NamedTuple):
     """One run of a study: finished, failed when last tried, missing, outdated, or damaged.
 
-    Outdated is a finished run of other code or packages, or of a policy file that has changed since.
+    Outdated is a finished run of other code or packages, of a policy file that has changed since, or
+    in another version of the format; the last has no manifest here.
     """
 
     run: Run
@@ -46,6 +48,8 @@ def _state(run: Run, place: Path, folder: Path, verify: bool) -> State:
         return State(run, "missing")
     try:
         manifest = verify_run(place) if verify else read_manifest(place)
+    except OtherSchema:
+        return State(run, "outdated", "of another version of the format")
     except ResultStoreError as error:
         return State(run, "damaged", str(error))
     if manifest.get("identity") != run.identity or "metrics" not in manifest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,6 +22,9 @@ from mecsim.study.plan import PolicyChoice, Run, choose_policies
 MOST_RUNS = 1_000_000
 
 
+_Name = Annotated[str, Field(json_schema_extra={"allowed": "the name of a scenario, or of its file"})]
+
+
 class StudyTables(Section):
     """What a study file says; values are as in the file."""
 
@@ -35,7 +38,7 @@ class StudyTables(Section):
         example="bandwidth",
     )
     description: str = key("What the study is about", default="", max_length=10_000)
-    scenarios: Annotated[tuple[str, ...], Field(min_length=1)] = key(
+    scenarios: Annotated[tuple[_Name, ...], Field(min_length=1)] = key(
         "Scenario files, seen from the study file, or names of shipped ones",
         allowed="a list of scenario files or names",
         example=["paper"],
@@ -57,6 +60,15 @@ class StudyTables(Section):
         default={},
         allowed="a table of scenario keys, each with a list of values",
     )
+
+    @field_validator("policies", mode="before")
+    @classmethod
+    def _are_texts_or_tables(cls, value: Any) -> Any:
+        items = value if isinstance(value, list) else []
+        wrong = [k for k, item in enumerate(items) if not isinstance(item, str | dict)]
+        if wrong:
+            raise refusal(*(((k,), "must be a text, or a table with the key name") for k in wrong))
+        return value
 
     @field_validator("grid")
     @classmethod
@@ -90,12 +102,15 @@ class Study:
         All of them, by replication, then scenario, grid point and policy.
     limit_s : float or None
         Wall-clock limit of a run.
+    changes : mapping
+        Scenario keys that were changed in every scenario, before the grid.
     """
 
     name: str
     text: str
     runs: tuple[Run, ...]
     limit_s: float | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def swept(self) -> tuple[str, ...]:
@@ -103,7 +118,9 @@ class Study:
         return tuple(dict.fromkeys(key for run in self.runs for key in run.swept))
 
 
-def load_study(study: str | Path, changes: Mapping[str, Any] | None = None) -> Study:
+def load_study(
+    study: str | Path, changes: Mapping[str, Any] | None = None, *, allow_local_policies: bool = False
+) -> Study:
     """Return the study of a file.
 
     Parameters
@@ -112,6 +129,8 @@ def load_study(study: str | Path, changes: Mapping[str, Any] | None = None) -> S
         A TOML file as in docs/studies.md.
     changes : mapping, optional
         Scenario keys to change in every scenario, before the grid.
+    allow_local_policies : bool
+        Whether a policy of the file may be ``file.py:Class``, and so bring code of its own.
 
     Raises
     ------
@@ -128,10 +147,12 @@ def load_study(study: str | Path, changes: Mapping[str, Any] | None = None) -> S
         given = StudyTables.model_validate(tables)
     except ValidationError as error:
         raise StudyError(source, problem_lines(error, StudyTables, tables, source, text)) from None
-    return _checked(given, source, text, dict(changes or {}))
+    return _checked(given, source, text, dict(changes or {}), allow_local_policies)
 
 
-def _checked(given: StudyTables, source: str, text: str, changes: dict[str, Any]) -> Study:
+def _checked(
+    given: StudyTables, source: str, text: str, changes: dict[str, Any], allow_local_policies: bool
+) -> Study:
     lines, problems = Lines(text), list[str]()
     points, policies = list[tuple[Scenario, dict[str, Any]]](), list[PolicyChoice]()
     for name in given.grid:
@@ -151,7 +172,7 @@ def _checked(given: StudyTables, source: str, text: str, changes: dict[str, Any]
                 where = f"{source}:{lines.of(('scenarios', index))}"
                 problems += [f"{where}: {problem}" for problem in error.problems]
     try:
-        policies = choose_policies(given.policies, Path(source).parent)
+        policies = choose_policies(given.policies, Path(source).parent, local_code=allow_local_policies)
     except PolicyNotFound as error:
         where = f"{source}:{lines.of(('policies',))}"
         problems += [f"{where}: {line}" for line in str(error).splitlines()]
@@ -164,7 +185,7 @@ def _checked(given: StudyTables, source: str, text: str, changes: dict[str, Any]
     problems += _twins(runs, source)
     if problems:
         raise StudyError(source, dict.fromkeys(problems))
-    return Study(given.name, text, runs, given.limit_s)
+    return Study(given.name, text, runs, given.limit_s, changes)
 
 
 def _scenario(name: str, folder: Path, changes: dict[str, Any]) -> Scenario:

@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from mecsim.errors import MecsimError, ResultStoreError
+from mecsim.results.files import make_folder, write_text
 from mecsim.results.leftovers import remove_parts, set_aside
 from mecsim.results.lock import folder_lock
-from mecsim.results.store import make_folder, write_text
 from mecsim.study.outcome import Outcome, reused
 from mecsim.study.plan import Run
 from mecsim.study.pool import run_waiting, worker_count
+from mecsim.study.record import record
 from mecsim.study.schedule import Rates, Waiting
 from mecsim.study.state import State, look, mark, rates, table
 from mecsim.study.study_file import Study, load_study
 
 RESULTS = Path("results")
-STUDY_FILE, TABLE = "study.toml", "runs.csv"
+TABLE = "runs.csv"
 
 OnStudyProgress = Callable[[float, int, str], None]
 Work = Callable[[Waiting, int], Iterator[Outcome]]
@@ -63,6 +64,7 @@ def sweep(
     *,
     out: str | Path | None = None,
     changes: Mapping[str, Any] | None = None,
+    allow_local_policies: bool = False,
     jobs: int = -1,
     scheduler: str | None = None,
     shard: tuple[int, int] | None = None,
@@ -83,6 +85,8 @@ def sweep(
         Folder for one run folder each, ``runs.csv`` and ``study.toml``; ``results/<name>`` if left out.
     changes : mapping, optional
         Scenario keys to change in every scenario of the file.
+    allow_local_policies : bool
+        Whether policies of the file may be files of code.
     jobs : int
         Child processes; -1 for every core. The tables do not depend on it.
     scheduler : str, optional
@@ -101,13 +105,18 @@ def sweep(
     """
     if jobs < 1 and jobs != -1:
         raise MecsimError(f"jobs = {jobs}: must be at least 1, or -1 for every core")
-    asked = study if isinstance(study, Study) else load_study(study, changes)
+    asked = (
+        study
+        if isinstance(study, Study)
+        else load_study(study, changes, allow_local_policies=allow_local_policies)
+    )
     folder = make_folder(RESULTS / asked.name if out is None else out).absolute()
     runs = part(asked.runs, shard)
     with folder_lock(folder, shard):
         # Beside other shards, only what is known to be nobody else's.
-        remove_parts(folder, None if shard is None else [run.run_id for run in runs])
-        write_text(folder / STUDY_FILE, asked.text)
+        mine = None if shard is None else [run.run_id for run in runs]
+        remove_parts(folder, mine)
+        record(asked, folder)
         states = look(runs, folder, verify=True)
         damaged = tuple(set_aside(folder / s.run.run_id) for s in states if s.kind == "damaged")
         found = {
@@ -124,6 +133,8 @@ def sweep(
             found[outcome.run_id] = outcome
             if on_progress is not None:
                 on_progress(len(found), len(runs), f"{outcome.run_id}: {outcome.error or outcome.origin}")
+        # What processes that were killed in this sweep have left.
+        remove_parts(folder, mine)
         write_table(asked, folder)
     return Sweep(asked, folder, tuple(found[run.run_id] for run in runs), damaged)
 

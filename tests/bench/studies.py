@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from mecsim import load_results, load_scenario, simulate
 from mecsim.study.plan import PolicyChoice, Run
@@ -22,34 +25,41 @@ def study(count: int, duration_s: float) -> Study:
     return Study("bench", "", tuple(Run(scenario, policy, seed) for seed in range(count)))
 
 
-def wall_s(work: Callable[[], Any]) -> float:
-    began = time.perf_counter()
+def spent_s(work: Callable[[], Any]) -> np.ndarray:
+    """Return wall time and CPU time, that of processes that ended included."""
+    began, cpu = time.perf_counter(), sum(os.times()[:4])
     work()
-    return time.perf_counter() - began
+    return np.array([time.perf_counter() - began, sum(os.times()[:4]) - cpu])
 
 
-def simulated_s(folder: Path) -> list[float]:
-    manifests = (json.loads(path.read_text()) for path in folder.glob("*/manifest.json"))
-    return [manifest["wall_s"] for manifest in manifests]
+def simulated_s(folder: Path) -> np.ndarray:
+    """Return wall and CPU time of each simulation, a row a run."""
+    manifests = [json.loads(path.read_text()) for path in folder.glob("*/manifest.json")]
+    return np.array([[manifest["wall_s"], manifest["cpu_s"]] for manifest in manifests])
 
 
 def overhead(root: Path) -> None:
     few, many = 5, 55
-    first = wall_s(lambda: sweep(study(few, 60), out=root / "few", jobs=1))
-    second = wall_s(lambda: sweep(study(many, 60), out=root / "many", jobs=1))
-    runs_s = sum(simulated_s(root / "many")) - sum(simulated_s(root / "few"))
-    each_ms = (second - first - runs_s) / (many - few) * 1e3
-    again = wall_s(lambda: sweep(study(many, 60), out=root / "many", jobs=1))
-    print("\nA sweep of small runs, one child")
-    print(f"  beyond the simulation, metrics and tables included   {each_ms:6.1f} ms a run (target: 30)")
-    print(f"  start of the child                                   {first - few * second / many:6.2f} s")
-    print(f"  a finished run, found and checked                    {again / many * 1e3:6.1f} ms")
+    first = spent_s(lambda: sweep(study(few, 60), out=root / "few", jobs=1))
+    second = spent_s(lambda: sweep(study(many, 60), out=root / "many", jobs=1))
+    runs = simulated_s(root / "many").sum(axis=0) - simulated_s(root / "few").sum(axis=0)
+    each_ms = (second - first - runs) / (many - few) * 1e3
+    again = spent_s(lambda: sweep(study(many, 60), out=root / "many", jobs=1))
+    start = first - few * second / many
+    print("\nA sweep of small runs, one child                           wall      CPU")
+    print(f"  beyond the simulation, metrics and tables included   {told(each_ms)} ms a run (target: 30)")
+    print(f"  start of the child                                   {told(start * 1e3)} ms")
+    print(f"  a finished run, found and checked                    {told(again / many * 1e3)} ms")
+
+
+def told(both: np.ndarray) -> str:
+    return f"{both[0]:6.1f}   {both[1]:6.1f}"
 
 
 def speed_up(root: Path) -> None:
-    duration_s = 60 * 2.0 / max(simulated_s(root / "few"))
-    one = wall_s(lambda: sweep(study(10, duration_s), out=root / "one", jobs=1))
-    two = wall_s(lambda: sweep(study(10, duration_s), out=root / "two", jobs=2))
+    duration_s = 60 * 2.0 / simulated_s(root / "few")[:, 0].max()
+    one, _ = spent_s(lambda: sweep(study(10, duration_s), out=root / "one", jobs=1))
+    two, _ = spent_s(lambda: sweep(study(10, duration_s), out=root / "two", jobs=2))
     print("\nTen runs of about 2 s")
     print(f"  one job {one:.1f} s, two jobs {two:.1f} s: {one / two:.2f} x (target: 1.8)")
 
@@ -67,8 +77,8 @@ def reading(root: Path) -> None:
         nonlocal rounds
         rounds = len(load_results(whole).rounds)
 
-    took = wall_s(read)
-    print(f"\nReading 1,000 runs, {rounds:,} rounds: {took:.1f} s (target: 5)")
+    took = spent_s(read)
+    print(f"\nReading 1,000 runs, {rounds:,} rounds: {took[0]:.1f} s, {took[1]:.1f} s of CPU (target: 5)")
 
 
 if __name__ == "__main__":

@@ -73,6 +73,20 @@ def test_what_a_person_reads(capsys: pytest.CaptureFixture[str]) -> None:
     assert "8 runs in results/tiny: 8 finished" in capsys.readouterr().out
 
 
+def test_what_was_set_is_written_down_and_another_setting_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """Mutants rejected: study.toml as it was given; a resume without --set that says nothing."""
+    arguments = ["sweep", "tiny.toml", "-j", "1"]
+    assert main([*arguments, "--set", "duration_s=20", "--set", "warmup_s=1"]) == 0
+    assert "last swept" not in capsys.readouterr().err
+    written = Path("results/tiny/study.toml").read_text()
+    assert written == STUDY + "# --set duration_s=20\n# --set warmup_s=1\n"
+    assert main([*arguments, "--set", "warmup_s=1", "--set", "duration_s=20", "--status"]) == 0
+    assert "last swept" not in capsys.readouterr().err
+    assert main([*arguments, "--status"]) == 0
+    told = "was last swept with --set duration_s=20, --set warmup_s=1, this is with no --set"
+    assert told in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -96,5 +110,5 @@ def test_wrong_input(arguments: list[str], words: str, capsys: pytest.CaptureFix
 def test_a_study_of_which_every_run_fails(capsys: pytest.CaptureFixture[str]) -> None:
     Path("bad.py").write_text("class Bad:\n    def allocate(self, observation):\n        raise ValueError\n")
     Path("tiny.toml").write_text(STUDY.replace('"gucaa", "nearest"', '"bad.py:Bad"'))
-    told = asked(capsys, "-j", "2", code=1)
+    told = asked(capsys, "-j", "2", "--allow-local-policies", code=1)
     assert (told["table"], len(told["failures"])) == ([], 4)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from mecsim import compare
 from mecsim.analysis.draw import KINDS, Wanted, draw
@@ -23,7 +24,7 @@ from mecsim.analysis.stats import t_interval
 from mecsim.analysis.text_tables import escape, text_table
 from mecsim.cli import main
 from mecsim.errors import MecsimError
-from mecsim.results.store import load_run
+from mecsim.results.store import load_run, write_run
 from mecsim.scenario.load import load_scenario
 
 KEY = "servers.bandwidth_mhz"
@@ -54,6 +55,19 @@ def test_frames_have_the_swept_key_and_every_metric(study) -> None:
     assert study.per_run[["scr", "delay_p99_s", "fairness"]].notna().all().all()
     finished = sum(load_run(path).rounds["outcome"].eq("finished").sum() for path in study.folders.values())
     assert 0.7 * finished < study.delays["weight"].sum() <= finished
+
+
+def test_metrics_of_other_code_are_worked_out_anew(study, folder: Path, tmp_path: Path) -> None:
+    """Mutant: the manifest's word whoever wrote it. That of this code is taken, without reading any table."""
+    run = load_run(next(iter(study.folders.values())))
+    told = run.manifest["metrics"]["scr"]
+    run.manifest["metrics"]["scr"] = 7.0
+    write_run(run, tmp_path / "this")
+    (tmp_path / "this" / "rounds.parquet").unlink()
+    run.manifest["environment"] = run.manifest["environment"] | {"code_sha256": "other"}
+    write_run(run, tmp_path / "other")
+    assert study_frames(tmp_path / "this").per_run["scr"].to_list() == [7.0]
+    assert study_frames(tmp_path / "other").per_run["scr"].to_list() == [told]
 
 
 def test_runs_are_chosen_by_policy_and_key(folder: Path) -> None:
@@ -168,9 +182,10 @@ def test_ranks_and_their_certainty() -> None:
 
 
 def test_kendall_s_w() -> None:
-    """Siegel (1956), page 230: three executives, six applicants, W = 0.16. Mutant: without the 12."""
+    """Rank sums 8 14 11 11 11 8 by hand; W is Friedman's statistic over m (n - 1). Mutant: without the 12."""
     ranks = np.array([[1, 6, 3, 2, 5, 4], [1, 5, 6, 4, 2, 3], [6, 3, 2, 5, 4, 1]], dtype=float)
-    assert kendall_w(ranks) == pytest.approx(0.16, abs=0.005)
+    assert kendall_w(ranks) == pytest.approx(12 * 25.5 / (9 * (6**3 - 6)), rel=1e-12)
+    assert kendall_w(ranks) == pytest.approx(stats.friedmanchisquare(*ranks.T).statistic / (3 * 5), rel=1e-12)
     assert kendall_w(np.array([[1.0, 2, 3], [1, 2, 3]])) == 1.0
 
 

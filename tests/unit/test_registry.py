@@ -6,7 +6,7 @@ import textwrap
 import pytest
 
 from mecsim.errors import PolicyNotFound
-from mecsim.registry import list_policies, make_policy, parse_policy, policy_version
+from mecsim.registry import list_policies, make_policy, parse_policy, policy_files, policy_version
 
 SHIPPED = ["edge_only", "gucaa", "local_only", "nearest", "rucaa"]
 
@@ -32,6 +32,12 @@ class Anything:
 class NoMethod:
     pass
 
+class Breaks:
+    def __init__(self):
+        raise LookupError("no weights")
+    def allocate(self, observation):
+        return None
+
 class Needs:
     def __init__(self, alpha):
         self.alpha = alpha
@@ -48,6 +54,7 @@ class Around:
         return self.policy.allocate(observation)
 
 not_callable = 3
+ready = __import__("functools").partial(Mine, 3.0)
 """
 
 
@@ -210,6 +217,7 @@ def test_a_bad_value_is_named(spec, parts):
         ("Mein", ["has no 'Mein'", "did you mean 'Mine'?"]),
         ("NoMethod", ["has no method allocate(observation)"]),
         ("Needs", ["refused its parameters", "alpha"]),
+        ("Breaks", ["cannot be made: LookupError: no weights"]),
         ("Mine:alpha=-1", ["refused its parameters", "alpha = -1: must be >= 0"]),
         ("", ["a class is missing after the colon"]),
     ],
@@ -221,6 +229,51 @@ def test_what_is_wrong_with_a_class_is_said(mine, name, parts):
 
 def test_something_that_is_no_class_is_refused(mine):
     assert "not_callable" in refusal(f"{mine}:not_callable")
+
+
+def test_the_version_of_a_file_does_not_depend_on_what_is_taken_from_it(mine):
+    """Mutant: a hash of where a class was written only, so that a changed file keeps its results."""
+    before = policy_version(f"{mine}:ready")
+    assert before == policy_version(f"{mine}:Mine")
+    mine.write_text(GOOD_FILE.replace("Mine, 3.0", "Mine, 4.0"), encoding="utf-8")
+    assert policy_version(f"{mine}:ready") != before
+
+
+@pytest.mark.parametrize(
+    ("spec", "parameters"),
+    [
+        ("os:mkdir", {"path": "made"}),
+        ("os:mkdir:path=made", {}),
+        ("subprocess:Popen", {"args": ["mkdir", "made"]}),
+        ("builtins:open", {"file": "made", "mode": "w"}),
+        ("mecsim.registry:make_policy", {"spec": "nearest"}),
+        ("mecsim.policy:Observation", {}),
+        ("hysteresis", {"policy": "os:mkdir:path=made"}),
+    ],
+)
+def test_of_a_module_only_policy_classes_are_made(tmp_path, monkeypatch, spec, parameters):
+    """Whatever is installed can be named in a study file. Mutant: called first, looked at afterwards."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PolicyNotFound, match=r"must be a class with a method allocate\(observation\)"):
+        make_policy(spec, **parameters)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "parameters", "files"),
+    [
+        ("gucaa:local_fraction=0.3", {}, []),
+        ("a.b:C", {}, []),
+        ("x/mine.py:Mine:a=1", {}, ["x/mine.py"]),
+        ("hysteresis:policy='mine.py:Mine:a=1,b=2'", {}, ["mine.py"]),
+        ("hysteresis", {"policy": "hysteresis:policy=mine.py:Mine"}, ["mine.py"]),
+        ("a.py:A", {"policy": "b.py:B"}, ["a.py", "b.py"]),
+        ("a.py:A:policy=b.py:B", {"policy": "gucaa"}, ["a.py"]),
+    ],
+)
+def test_the_files_of_code_that_a_policy_names(spec, parameters, files):
+    """Mutants: the policy within not looked at, or only one level of it."""
+    assert policy_files(spec, **parameters) == files
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from mecsim.results.blas import _controls, one_blas_thread, thread_setting
 from mecsim.results.provenance import differences, environment
 from mecsim.results.result import Results
 from mecsim.results.store import claim, load_run, read_manifest, write_run
-from mecsim.results.tables import KEYS, TABLES
+from mecsim.results.tables import KEYS, SCHEMA, TABLES
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_the_folder_holds_what_design_6_says_and_nothing_else(folder: Path) -> N
 def test_the_manifest_tells_where_the_run_comes_from(run: Results, folder: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     scenario = load_scenario("smoke")
-    assert manifest["schema"] == 1
+    assert manifest["schema"] == SCHEMA
     assert (manifest["scenario"], manifest["policy"], manifest["seed"]) == ("smoke", "nearest", 1)
     assert manifest["scenario_sha256"] == scenario.sha256
     assert manifest["scenario_text"] == scenario.text

@@ -21,6 +21,10 @@ LABELS = ("dashf", "dashf-reference", "gucaa:local_fraction=0.3")
     ("text", "claim"),
     [
         ("scr:dashf-dashf-reference ±2%", Claim("scr", "dashf", "dashf-reference", 0.02, relative=True)),
+        (
+            "delay_p99_s:dashf-dashf-reference ±2%",
+            Claim("delay_p99_s", "dashf", "dashf-reference", 0.02, relative=True),
+        ),
         ("scr:dashf-reference-dashf +-2%", Claim("scr", "dashf-reference", "dashf", 0.02, relative=True)),
         (
             " delay_s : dashf - gucaa:local_fraction=0.3 +/- 0.5",

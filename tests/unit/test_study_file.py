@@ -73,7 +73,7 @@ def test_scenarios_and_policy_files_stand_beside_the_study(tmp_path: Path) -> No
     (folder / "mine.toml").write_text(load_scenario("smoke").to_toml())
     (folder / "mine.py").write_text("from mecsim_policies.baselines import Gucaa\nclass Mine(Gucaa): pass\n")
     text = GOOD.replace('"smoke"', '"mine.toml"').replace('"nearest"', '"mine.py:Mine"')
-    study = load_study(written(text, "studies/study.toml"))
+    study = load_study(written(text, "studies/study.toml"), allow_local_policies=True)
     assert {run.policy.label for run in study.runs} == {"gucaa", "Mine", "g3"}
     mine = next(run for run in study.runs if run.policy.label == "Mine")
     assert mine.policy.version.startswith("sha256")

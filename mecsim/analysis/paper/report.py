@@ -23,7 +23,7 @@ from mecsim.analysis.paper.snapshots import (
 from mecsim.analysis.paper.texts import FIGURE_2, FIGURE_3A, FIGURE_3C, VERDICTS, head
 from mecsim.analysis.stats import t_interval
 from mecsim.analysis.style import save_figure
-from mecsim.results.store import make_folder
+from mecsim.results.files import make_folder
 from mecsim.scenario.load import load_scenario
 
 if TYPE_CHECKING:
