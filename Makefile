@@ -55,10 +55,10 @@ export SETUP
 WHAT := .[report,sql,cluster,test,lint]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint clean
+.PHONY: help setup demo test coverage verify bench lint clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## make .venv with mecsim and everything the other targets need
 
@@ -68,10 +68,17 @@ demo: $(STAMP) ## compare policies on two simulated hours of moving users
 test: $(STAMP) ## run every test
 	$(BIN)/python -m pytest -n $(JOBS)
 
+coverage: $(STAMP) ## run every test and say which branches none of them takes
+	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term --cov-report=html --cov-fail-under=90
+
+verify: $(STAMP) ## check the simulator against closed forms, and that each check rejects its bug
+	$(BIN)/mecsim verify --mutants
+
 bench: $(STAMP) ## measure the speed of the simulator
 	$(BIN)/python tests/bench/bench.py
 	$(BIN)/python tests/bench/decisions.py
 	$(BIN)/python tests/bench/studies.py
+	$(BIN)/python tests/bench/report.py
 
 lint: $(STAMP) ## check style, types and which room imports which
 	$(BIN)/ruff check .

@@ -6,17 +6,29 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any
 
 from mecsim.errors import ScenarioError
 
 LARGEST_BYTES = 256 * 1024
 MOST_KEY_PARTS = 16
+MOST_NESTED = 32
 LONGEST_QUOTE = 60
 
 # tomllib takes a time that grows with the square of the parts of a dotted key.
 _PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
 _LONG_KEY = re.compile(rf"(?<![\w-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{MOST_KEY_PARTS},}}")
+
+# Strings and comments, whose brackets do not count, or a bracket. A string without an end goes to the
+# end of line or text, so that no place is read twice.
+_BRACKET = re.compile(
+    r""""{3}(?:\\.|(?!"{3})[^\\])*+(?:"{3})?"""
+    r"""|'{3}(?:(?!'{3}).)*+(?:'{3})?"""
+    r"""|"(?:\\.|[^"\\\n])*+"?|'[^'\n]*+'?|#[^\n]*+"""
+    r"|(?P<bracket>[][{}])",
+    re.DOTALL,
+)
 
 
 def parse_toml(text: str, source: str) -> dict[str, Any]:
@@ -42,14 +54,19 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
     if long_key:
         line = text.count("\n", 0, long_key.start()) + 1
         raise ScenarioError(source, [f"{source}:{line}: has a key of more than {MOST_KEY_PARTS} parts"])
+    if _nesting(text) > MOST_NESTED:
+        raise ScenarioError(source, [f"{source}: brackets are nested more than {MOST_NESTED} deep"])
     try:
         return tomllib.loads(text)
-    except RecursionError:
-        raise ScenarioError(source, [f"{source}: brackets are nested too deeply"]) from None
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(source, [_syntax_problem(source, text, str(error))]) from None
     except ValueError:
         raise ScenarioError(source, [f"{source}: an integer has thousands of digits"]) from None
+
+
+def _nesting(text: str) -> int:
+    steps = (1 if mark in "[{" else -1 for mark in (m["bracket"] for m in _BRACKET.finditer(text)) if mark)
+    return max(accumulate(steps), default=0)
 
 
 def too_large(source: str) -> ScenarioError:

@@ -94,7 +94,7 @@ def _read_json(path: Path, source: str) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = sorted(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
         if twice:
-            raise InstanceError(source, [f"{source}: {key}: the key stands twice" for key in twice])
+            raise InstanceError(source, [f"{source}: {_named(key)}: the key stands twice" for key in twice])
         return dict(pairs)
 
     try:
@@ -178,7 +178,7 @@ def _keys(
     known = (*required, *optional)
     for key in given:
         if key not in known:
-            yield f"{prefix}{key}: unknown key{nearest(key, known)}"
+            yield f"{prefix}{_named(key)}: unknown key{nearest(key, known)}"
     for key in required:
         if key not in given:
             yield f"{prefix}{key}: missing"
@@ -198,6 +198,11 @@ def _finite(value: float) -> bool:
         return math.isfinite(float(value))
     except OverflowError:
         return False
+
+
+def _named(key: str) -> str:
+    """Return a key as it stands in messages: as it is, or quoted and cut if it is no plain name."""
+    return key if key.isidentifier() and len(key) <= 60 else _shown(key)
 
 
 def _shown(value: Any) -> str:

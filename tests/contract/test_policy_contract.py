@@ -162,6 +162,27 @@ class NeedsTwoServers:
         np.sort(observation.instance.gain, axis=1)[:, -2]
         return nearest(observation)
 
+class NeedsTwoUsers:
+    def allocate(self, observation):
+        observation.instance.gain[1]
+        return nearest(observation)
+
+class ForgetsTheLastUser:
+    def allocate(self, observation):
+        answer = nearest(observation)
+        return type(answer)(*(getattr(answer, field.name)[:-1] for field in dataclasses.fields(answer)))
+
+class AddsATenthOfAHertz:
+    def allocate(self, observation):
+        answer = nearest(observation)
+        return dataclasses.replace(answer, bandwidth_hz=answer.bandwidth_hz + 0.1)
+
+class OverflowsWhereBudgetsAreHuge:
+    def allocate(self, observation):
+        with np.errstate(over="ignore", invalid="ignore"):
+            weight = observation.instance.users.max_gpu_flops ** 20.0
+            return nearest(observation, local_fraction=weight / weight.max())
+
 class KeepsWhatIsNotThere:
     def allocate(self, observation):
         return None
@@ -171,6 +192,10 @@ CAUGHT = {
     "Greedy": ("types and budgets", "bandwidth_hz"),
     "ReturnsATuple": ("types and budgets", "returned tuple, must be an Allocation"),
     "KeepsWhatIsNotThere": ("types and budgets", "returned NoneType, must be an Allocation"),
+    "NeedsTwoUsers": ("types and budgets", "IndexError"),
+    "ForgetsTheLastUser": ("types and budgets", "system 'like the paper': server has shape"),
+    "AddsATenthOfAHertz": ("types and budgets", "system 'tiny budgets': bandwidth_hz"),
+    "OverflowsWhereBudgetsAreHuge": ("types and budgets", "system 'huge budgets': local_fraction"),
     "NeedsTwoServers": ("types and budgets", "IndexError"),
     "DividesByTheGain": ("zero gains", "local_fraction"),
     "NeedsAnActiveUser": ("middle of rounds", "ValueError"),

@@ -1,6 +1,7 @@
 """Files that are no scenarios: a clear ScenarioError for each, at once."""
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -9,9 +10,13 @@ import pytest
 from mecsim.errors import ScenarioError
 from mecsim.scenario.load import load_scenario
 from mecsim.scenario.schema import Scenario
-from mecsim.scenario.toml_text import LARGEST_BYTES
+from mecsim.scenario.toml_text import LARGEST_BYTES, parse_toml
 
 PAPER = load_scenario("paper").text
+
+
+# Coverage looks at every line.
+MOST_S = 1.0 if sys.gettrace() is None else 4.0
 
 
 def refused(path):
@@ -19,7 +24,7 @@ def refused(path):
     start = time.process_time()
     with pytest.raises(ScenarioError) as caught:
         load_scenario(path)
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < MOST_S
     assert all(problem.startswith(f"{path}:") for problem in caught.value.problems)
     return [problem.removeprefix(f"{path}:") for problem in caught.value.problems]
 
@@ -35,8 +40,8 @@ def refused(path):
         (PAPER.encode("utf-16"), " not UTF-8 text (byte 0)"),
         (b"\x00" * 100, "1: "),
         (b"[" * 10_000_000, " is larger than 256 KiB"),
-        (b"x = " + b"[" * 5000 + b"]" * 5000, " brackets are nested too deeply"),
-        (b"x = " + b"{a=" * 5000 + b"1" + b"}" * 5000, " brackets are nested too deeply"),
+        (b"x = " + b"[" * 5000 + b"]" * 5000, " brackets are nested more than 32 deep"),
+        (b"x = " + b"{a=" * 5000 + b"1" + b"}" * 5000, " brackets are nested more than 32 deep"),
         (b"[" + b"a." * 100 + b"a]", "1: has a key of more than 16 parts"),
         (b"a = 1\n" + b"'b'." * 100 + b"c = 1", "2: has a key of more than 16 parts"),
         (b"x = " + b"1" * 5000, " an integer has thousands of digits"),
@@ -103,7 +108,15 @@ def test_a_large_scenario_that_is_right_is_read_at_once(tmp_path):
     path.write_text(PAPER.replace("count = 10 ", f"count = 20_000\npositions_m = [{points}] "))
     start = time.process_time()
     assert load_scenario(path).users.positions_m[19_999] == (999, 19)
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < MOST_S
+
+
+def test_brackets_in_strings_and_comments_do_not_nest():
+    """Counted as if they opened arrays. Mutant: every bracket of the text."""
+    text = f"# {'[' * 50}\na = \"{'[' * 50}\"\nb = '''\n{'{' * 50}'''\nc = {'[' * 32}{']' * 32}\n"
+    assert set(parse_toml(text, "text")) == {"a", "b", "c"}
+    with pytest.raises(ScenarioError, match="more than 32 deep"):
+        parse_toml(text.replace("'", "").replace('"', ""), "text")
 
 
 def test_a_folder(tmp_path):

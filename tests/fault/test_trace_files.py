@@ -2,6 +2,7 @@
 
 import gzip
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -89,3 +90,47 @@ def test_deep_and_wide_documents_are_quick():
     check(b"t_s,user_id,x_m,y_m\n" + b",".join([b"1"] * 200_000), "csv")
     check(b"t_s,user_id,x_m,y_m\n" + b"".join(b"%d,u,1,2\n" % i for i in range(50_000)), "csv")
     assert time.process_time() - began < 5.0
+
+
+MIB = 1 << 20
+ZEROS = gzip.compress(bytes(100 * MIB))
+# Packed content that is all a small file may unpack to, at its most harmful.
+DENSE = {
+    "zeros": (b"\0" * (4 * MIB - 9), "csv"),
+    "one field": (b"t_s,user_id,x_m,y_m\n" + b"9" * (4 * MIB - 30), "csv"),
+    "nested": (b"<gpx>" + b"<a>" * (MIB - 3), "gpx"),
+    "nested steps": (b"<fcd-export>" + b"<a>" * (MIB - 5), "sumo_fcd"),
+    "references": (b"<gpx><time>" + b"&amp;" * (MIB // 2), "gpx"),
+}
+
+
+def peak_bytes(content, file_format, told):
+    tracemalloc.start()
+    try:
+        with pytest.raises(TraceError, match=told):
+            parse_trace(content, "t", file_format)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("members", [1, 3, 30])
+def test_a_bomb_is_refused_before_it_takes_memory(members):
+    """0.1, 0.3 and 3 MB that unpack to 0.1, 0.3 and 3 GiB. Mutant: all unpacked, then measured."""
+    allowed = f"{100 * members * len(ZEROS) // MIB} MiB from" if members < 30 else "256 MiB"
+    assert peak_bytes(ZEROS * members, "csv", f"t: unpacks to more than {allowed}") < 12 * MIB
+
+
+@pytest.mark.parametrize("what", DENSE)
+def test_what_is_just_small_enough_takes_little(what):
+    """Mutants: open elements without a bound; a floor of 16 MiB."""
+    content, file_format = DENSE[what]
+    assert peak_bytes(gzip.compress(content), file_format, r"t:\d: ") < 100e6
+
+
+def test_a_small_file_may_pack_as_well_as_it_likes():
+    """Mutant: a bound on the ratio alone."""
+    content = b"t_s,user_id,x_m,y_m\n0,a,1,2\n" + b"\n" * (3 * MIB)
+    packed = gzip.compress(content)
+    assert len(content) > 500 * len(packed)
+    assert parse_trace(packed, "t", "csv").user_count == 1

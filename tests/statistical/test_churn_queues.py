@@ -15,7 +15,7 @@ import pytest
 from mecsim.engine.population import Fate
 from mecsim.engine.simulation import Simulation
 from mecsim.registry import make_policy
-from mecsim.testing.verification.reference_queues import erlang_b, shared_ends
+from mecsim.testing.verification.reference_queues import shared_ends, sigma_of_refusals, stationary_law
 from mecsim.world.world import World
 
 RATE_PER_S, LOAD, DURATION_S = 0.5, 0.5, 6000.0
@@ -100,24 +100,6 @@ def test_a_queue_would_be_told_from_sharing(verdicts):
         verdicts.mean("L", [sojourns_s.sum() / time_s], LOAD / (1 - LOAD), sigma)
 
 
-def sigma_of_refusals(places, offered):
-    """Return the standard deviation of the refused share, times the root of the number of arrivals.
-
-    From the Markov chain of the number found by each arrival: the deaths until the next arrival have the
-    law ``lambda (lambda - D)^-1``, D the generator of pure death.
-    """
-    states = np.arange(places + 1)
-    death = np.diag(-states.astype(float)) + np.diag(states[1:].astype(float), -1)
-    between = offered * np.linalg.inv(offered * np.eye(places + 1) - death)
-    step = between[np.minimum(states + 1, places)]
-    weights = np.array([offered**k / math.factorial(k) for k in states])
-    stationary = weights / weights.sum()
-    np.testing.assert_allclose(stationary @ step, stationary, rtol=1e-9)
-    refused = (states == places) - stationary[places]
-    summed = np.linalg.inv(np.eye(places + 1) - step + stationary) @ refused
-    return math.sqrt(float((stationary * refused) @ (2.0 * summed - refused)))
-
-
 @pytest.mark.parametrize("stay_s", [{"exponential": 6.0}, 6.0], ids=["exponential", "constant"])
 def test_refused_users_are_erlangs_share(make_scenario, verdicts, stay_s):
     scenario = make_scenario(QUEUE | {
@@ -133,12 +115,12 @@ def test_refused_users_are_erlangs_share(make_scenario, verdicts, stay_s):
     came = np.flatnonzero(record.ledger["fate"] != Fate.NOT_YET)
     refused = record.ledger["fate"][came] == Fate.REFUSED
     assert record.counts["refused"] == refused.sum()
-    assert math.isclose(erlang_b(5, 3.0), 0.110054, abs_tol=1e-6)
-    sigma = sigma_of_refusals(5, 3.0)
-    verdicts.mean("refused share", refused, erlang_b(5, 3.0), sigma)
+    sigma = sigma_of_refusals(3.0, np.arange(1.0, 6.0))
+    verdicts.mean("refused share", refused, 0.110054, sigma)
     for places in (4, 6):
         with verdicts.rejects(f"{places} places"):
-            verdicts.mean("refused share", refused, erlang_b(places, 3.0), sigma)
+            erlang_b = stationary_law(3.0, np.arange(1.0, places + 1))[-1]
+            verdicts.mean("refused share", refused, erlang_b, sigma)
 
 
 def test_there_are_never_more_than_there_is_room_for(make_scenario):

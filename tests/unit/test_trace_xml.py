@@ -217,10 +217,19 @@ def test_packed_files_are_unpacked(tmp_path):
         load_trace(path)
 
 
-def test_a_file_that_unpacks_to_too_much_is_refused(monkeypatch):
-    monkeypatch.setattr("mecsim.world.traces.read.LARGEST_UNPACKED_MB", 1)
-    with pytest.raises(TraceError, match=r"t\.gpx: unpacks to more than 1 MiB"):
-        parse_trace(gzip.compress(b" " * (2 * 1024 * 1024)), "t.gpx", "gpx")
+def test_what_is_packed_may_be_as_large_as_any_file(monkeypatch):
+    """Mutant: the bound of the packed file for what it unpacks to."""
+    monkeypatch.setattr("mecsim.world.traces.read.LARGEST_MB", 1)
+    with pytest.raises(TraceError, match=r"t\.gpx: unpacks to more than 1 MiB$"):
+        parse_trace(gzip.compress(b" " * ((1 << 20) + 1)), "t.gpx", "gpx")
+    with pytest.raises(TraceError, match=r"t\.gpx: is empty"):
+        parse_trace(gzip.compress(b" " * (1 << 20)), "t.gpx", "gpx")
+
+
+@pytest.mark.parametrize(("depth", "told"), [(99, "no element found"), (100, "nested more than 100 deep")])
+def test_elements_nest_only_so_deep(depth, told):
+    with pytest.raises(TraceError, match=told):
+        parse_trace(b"<gpx>" + b"<a>" * depth, "t", "gpx")
 
 
 def test_files_that_cannot_be_read(tmp_path):

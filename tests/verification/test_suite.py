@@ -24,7 +24,7 @@ from mecsim.testing.verification.finding import (
     no_difference,
     share,
 )
-from mecsim.testing.verification.reference_queues import erlang_b, sigma_of_refusals
+from mecsim.testing.verification.reference_queues import sigma_of_refusals, stationary_law
 
 QUICK = ("C8", "C9", "C10", "C11", "C5 closed", "R", "Q", "O1", "O4", "O5", "law g", "K", "D1 ", "D3")
 
@@ -77,7 +77,8 @@ def test_shares_laws_and_arrays_are_judged():
 
 
 def test_erlangs_numbers():
-    assert erlang_b(5, 3.0) == pytest.approx(0.110054, abs=1e-6)
+    assert stationary_law(3.0, np.arange(1.0, 6.0))[-1] == pytest.approx(0.110054, abs=1e-6)
+    assert stationary_law(0.8, np.ones(5))[-1] == pytest.approx(0.088819, abs=1e-6)
     rng = np.random.default_rng(0)
     # One place: refusals are a two-state chain whose deviation a simulation knows well enough.
     means = []
@@ -88,7 +89,7 @@ def test_erlangs_numbers():
             refused.append(now_s < free_s)
             free_s = free_s if refused[-1] else now_s + stay_s
         means.append(np.mean(refused))
-    assert np.std(means) * 20 == pytest.approx(sigma_of_refusals(1, 1.0), rel=0.15)
+    assert np.std(means) * 20 == pytest.approx(sigma_of_refusals(1.0, np.ones(1)), rel=0.15)
 
 
 def raises(setting, wrong):

@@ -1,18 +1,26 @@
-"""The engine against the paper's equations, its slow twin and its own books: exactness, K1 to K3, D1, D3."""
+"""The engine against the paper's equations, its slow twin and its books: exactness, K1 to K4, D1 to D3."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+from scipy.optimize import brentq
 
+from mecsim.engine.job import State
 from mecsim.engine.recorder import RunRecord
 from mecsim.engine.simulation import Simulation
-from mecsim.policy import Observation, Policy, ScenarioInfo
+from mecsim.policy import Observation, Phase, Policy, ScenarioInfo
 from mecsim.registry import list_policies, make_policy
+from mecsim.results.load import load_results
 from mecsim.scenario.load import load_scenario
+from mecsim.study.plan import PolicyChoice, plan
+from mecsim.study.pool import run_here, run_in_workers
 from mecsim.system.allocation import Allocation
 from mecsim.testing import golden
 from mecsim.testing.reference_engine import ReferenceEngine
@@ -115,6 +123,52 @@ def joules_metered(setting: Setting, wrong: bool) -> Finding:
     return equal(math.fsum(record.rounds["energy_j"]), metered, rel=1e-9)
 
 
+def shares(setting: Setting, wrong: bool) -> Finding:
+    """Check that a busy GPU or radio gives all it has, after every event; the mutant reserves shares.
+
+    What a user has of the band is read off its rate.
+    """
+    still = {"users.mobility": {"model": "static"}, "channel.fading": {"model": "none"}}
+    sharing = "reserved" if wrong else "work_conserving"
+    scenario = load_scenario("smoke").with_changes(
+        still | {"duration_s": 20, "warmup_s": 0, "users.count": 6, "service.sharing": sharing}
+    )
+    simulation = Simulation(scenario, make_policy(_BUSY), 2 + setting.seed)
+    clock, worst, looks = simulation.clock, 0.0, 0
+    while clock.peek() < scenario.duration_s:
+        clock.step()
+        for given, whole in _given(simulation):
+            worst, looks = max(worst, abs(given / whole - 1.0)), looks + 1
+    return Finding(0.0, worst if looks > 100 else math.nan, 0.0, 1e-9)
+
+
+def _given(simulation: Simulation) -> Iterator[tuple[float, float]]:
+    """Yield what each GPU and radio in use gives, and what it has."""
+    world, jobs = simulation.world, [job for job in simulation.service.jobs if job.state is State.SERVED]
+    servers, gains = world.servers, world.all_gains(0.0, fading=True)
+    for m in range(world.server_count):
+        here = [job for job in jobs if job.server == m]
+        gpu = [job.rate / servers.gpu_count[m] for job in here if job.phase is Phase.SERVER]
+        radio = [
+            _band_hz(job.rate, job.power_w * gains[job.user, m] / world.noise_w_per_hz)
+            for job in here
+            if job.phase in (Phase.UPLINK, Phase.DOWNLINK)
+        ]
+        if gpu:
+            yield math.fsum(gpu), float(servers.max_gpu_flops[m])
+        if radio:
+            yield math.fsum(radio), float(servers.bandwidth_hz[m])
+
+
+def _band_hz(rate: float, received_over_noise_hz: float) -> float:
+    """Return b with b log2(1 + s / b) = rate."""
+
+    def missing(band_hz: float) -> float:
+        return band_hz * math.log2(1.0 + received_over_noise_hz / band_hz) - rate
+
+    return float(brentq(missing, 1e-3, 1e12, xtol=1e-6, rtol=1e-14))
+
+
 def time_accounted(setting: Setting, wrong: bool) -> Finding:
     """Check that each round starts where the user's one before has ended, by its columns of time."""
     rounds = moving(setting).rounds
@@ -144,6 +198,21 @@ def repeated(setting: Setting, wrong: bool) -> Finding:
     return equal(float(sum(a != b for a, b in zip(first, second, strict=True))), 0.0)
 
 
+def workers(setting: Setting, wrong: bool) -> Finding:
+    """Count the runs whose tables differ between this process and two others; the mutant has other seeds."""
+    scenario = load_scenario("smoke").with_changes({"duration_s": 10, "warmup_s": 0})
+    policies = [PolicyChoice.of(name) for name in ("nearest", _BUSY)]
+    with TemporaryDirectory(prefix="mecsim-") as folder:
+        places = [Path(folder, place) for place in ("here", "there")]
+        for place in places:
+            place.mkdir()
+        here = plan(scenario, policies, 2, setting.seed)
+        list(run_here(here, places[0], None))
+        list(run_in_workers(plan(scenario, policies, 2, setting.seed + 2 * wrong), 2, places[1]))
+        digests = [{load_results(run).digest() for run in place.glob("[!.]*/")} for place in places]
+    return equal(float(len(here) - len(digests[0] & digests[1])), 0.0)
+
+
 def one_world(setting: Setting, wrong: bool) -> Finding:
     """Check that the world is untouched by the policy in it: digests after runs of two policies."""
     scenario = load_scenario("smoke").with_changes({"duration_s": 10, "warmup_s": 0})
@@ -169,14 +238,16 @@ LAWS = (
         Check(f"law {name}", "run = equations, worst error", "epochs of training forgotten", exactness(name))
         for name in NAMES
     ),
-    Check("K1 work", "served + left = started", "what is left forgotten", work_kept),
+    Check("K2 work", "served + left = started", "what is left forgotten", work_kept),
     Check("K1 bits", "of finished rounds", "bytes for bits", bits_delivered),
     Check("K3 energy", "J, meters = rounds", "servers not metered", joules_metered),
+    Check("K4 shares", "all that is there, worst error", "shares reserved for others", shares),
     Check("K6 time", "rounds fill the run", "local training not counted", time_accounted),
     Check("twin", "engine = slow engine", "another world", twin),
 )
 DETERMINISM = (
     Check("D1 repeated", "digests that differ", "another seed", repeated),
+    Check("D2 workers", "runs that differ, 1 and 2 processes", "other seeds", workers),
     Check("D3 one world", "worlds of two policies", "a seed a policy", one_world),
     Check("D11 goldens", "cases that differ", "another seed", golden_set),
 )

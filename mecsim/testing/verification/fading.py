@@ -1,4 +1,4 @@
-"""Small-scale fading: C1 to C6 of VERIFICATION, on the world's own links.
+"""Small-scale fading: C1 to C6 of VERIFICATION, and Rice's, on the world's own links.
 
 A fading of 128 waves is nearly, not exactly, Gaussian: that moves z by 2 at most at these sizes.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.special import j0
+from scipy.stats import ncx2
 
 from mecsim.system.arrays import Floats
 from mecsim.system.equations import shannon_rate
@@ -24,12 +25,19 @@ from mecsim.testing.verification.finding import (
 )
 from mecsim.units import SPEED_OF_LIGHT_MPS
 from mecsim.world.fading import RayleighLinks
+from mecsim.world.localmean import Link
+from mecsim.world.rician import DirectWave
 from mecsim.world.waves import Complexes
 
 SIDE = 100
 SPEED_MPS, WAVELENGTH_M = 10.0, SPEED_OF_LIGHT_MPS / 3.5e9
 DOPPLER_HZ = SPEED_MPS / WAVELENGTH_M
 EXPONENTIAL = Law(lambda x: -np.expm1(-x), lambda p: -np.log1p(-p))
+K = 10.0**0.9
+# 2 (K + 1) |h|^2 is noncentral chi-squared, of two degrees and 2 K.
+RICE = Law(
+    lambda x: ncx2.cdf(2.0 * (K + 1.0) * x, 2, 2.0 * K), lambda p: ncx2.ppf(p, 2, 2.0 * K) / (2.0 * (K + 1.0))
+)
 # SNR in dB: ergodic capacity and the deviation of log2(1 + g X), bit/s/Hz.
 CAPACITY = {0: (0.860347382, 0.605761), 10: (2.906514808, 1.315007), 20: (5.884048234, 1.703670)}
 
@@ -119,6 +127,37 @@ def crossings(setting: Setting, wrong: bool) -> Finding:
     return mean(found, 0.922137009 * 511 * 0.01, float(found.std()))
 
 
+def rician(setting: Setting, ground_m: float = 120.0, *, travelled_m: float = 5.0) -> Complexes:
+    """Return h of links with a direct wave of 9 dB over the scattered ones."""
+    (scattered,) = links_after(setting, travelled_m)
+    link = Link(np.ones(scattered.size), np.full(scattered.size, ground_m), None)
+    return DirectWave(K, WAVELENGTH_M, rise_m=8.5).coefficient(scattered, link)
+
+
+def rician_law(setting: Setting, wrong: bool) -> Finding:
+    """Check Rice's law of |h|^2 at K = 9 dB; the mutant adds powers instead of waves."""
+    (scattered,) = links_after(setting, 5.0)
+    mixed = (K + np.abs(scattered) ** 2) / (K + 1.0)
+    return follows(mixed if wrong else np.abs(rician(setting)) ** 2, RICE)
+
+
+def rician_power(setting: Setting, wrong: bool) -> Finding:
+    """Check the unit mean of |h|^2, whose variance is (1 + 2 K) / (1 + K)^2; the mutant is not normalised."""
+    sample = np.abs(rician(setting)) ** 2
+    return mean(sample * (K + 1.0) / K if wrong else sample, 1.0, np.sqrt(1.0 + 2.0 * K) / (1.0 + K))
+
+
+def rician_phase(setting: Setting, wrong: bool) -> Finding:
+    """Check E[h' h*] 3 cm farther on: the direct wave turns with the way; the mutant's stands still."""
+    moved_m = 0.03
+    here, there = rician(setting), rician(setting, 120.0 + moved_m * (not wrong), travelled_m=5.0 + moved_m)
+    turns = (np.hypot(120.0 + moved_m, 8.5) - np.hypot(120.0, 8.5)) / WAVELENGTH_M
+    fading = j0(2.0 * np.pi * moved_m / WAVELENGTH_M)
+    expected = float(K * np.cos(2.0 * np.pi * turns) + fading) / (K + 1.0)
+    product = (there * here.conj()).real
+    return mean(product, expected, float(product.std()))
+
+
 def capacity(snr_db: int) -> Judge:
     """Return the check of the mean of log2(1 + g |h|^2) against exp(1/g) E1(1/g) / ln 2."""
 
@@ -163,6 +202,9 @@ CHECKS = (
     Check("C3 power", "E[|h|^2|h'|^2] = 1 + J0^2", "1 + J0", power_autocorrelation),
     Check("C3 parts", "E[I Q] = 0", "parts correlated by 0.2", independent_parts),
     Check("C4 crossings", "level 1, in 5.11 / f_d", "a flat Doppler spectrum", crossings),
+    Check("C1 Rice", "|h|^2 at K = 9 dB", "powers added for waves", rician_law),
+    Check("C1 Rice power", "E|h|^2 at K = 9 dB", "not normalised", rician_power),
+    Check("C2 Rice", "E[h'h*] after 3 cm", "a direct wave that stands still", rician_phase),
     *(
         Check(f"C5 {snr_db} dB", "ergodic capacity, bit/s/Hz", "no fading at all", capacity(snr_db))
         for snr_db in CAPACITY

@@ -99,6 +99,13 @@ def mean(sample: ArrayLike, expected: float, sigma: float) -> Finding:
     return Finding(expected, float(values.mean()), expected - half, expected + half, CHANCE_OF_Z)
 
 
+def per_cycle(amounts: ArrayLike, sizes: ArrayLike, expected: float) -> Finding:
+    """Return the verdict on a ratio of sums over many independent cycles, whose spread is seen in them."""
+    amount, size = np.asarray(amounts, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
+    off = (amount - expected * size) / size.mean()
+    return mean(expected + off, expected, float(off.std()))
+
+
 def share(hits: ArrayLike, expected: float) -> Finding:
     """Return the verdict on the share of true values among independent ones."""
     return mean(hits, expected, math.sqrt(expected * (1.0 - expected)))

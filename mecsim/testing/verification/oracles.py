@@ -1,4 +1,4 @@
-"""Optimisers against closed forms and against each other: O1, O4, O5 and O6 of VERIFICATION.
+"""Optimisers against closed forms and against each other: O1, O2, O4, O5 and O6 of VERIFICATION.
 
 The policies are asked through the registry, like anyone's. GUCRO's part 2 optimises the resources for a
 given association and phi, so a system can be posed to it whose best shares are known.
@@ -6,6 +6,7 @@ given association and phi, so a system can be posed to it whose best shares are 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -66,6 +67,35 @@ def root_law(setting: Setting, wrong: bool) -> Finding:
     return equal(float(np.abs(6.0 * share - [1.0, 2.0, 3.0]).max()), 0.0, tol=2e-2)
 
 
+def band_law(setting: Setting, wrong: bool) -> Finding:
+    """Check min sum D/(b r), D = (1, 4, 9), r = (1, 1, 4): b = (2, 4, 3) ninths, at one price for delays.
+
+    Rates are nearly proportional to bandwidths where signals are very much stronger than noise: a rate of
+    four is an SNR to the fourth.
+    """
+    band, rates = np.array([2.0, 4.0, 3.0]) / 9.0, np.array([1.0, 1.0, 4.0])
+    bits_per_hz = 200.0 * rates
+    upload_s = WORK / (band * bits_per_hz)
+    instance = _one_server(1e-3 + upload_s.max() - upload_s)
+    instance = replace(
+        instance,
+        users=replace(instance.users, adapter_params=WORK, flops_per_param=np.full(3, 2e12)),
+        servers=replace(
+            instance.servers,
+            bandwidth_hz=np.ones(1),
+            max_gpu_flops=np.array([1e30]),
+            max_power_w=np.array([3.0]),
+        ),
+        gain=2.0 ** bits_per_hz[:, None],
+        noise_w_per_hz=1.0,
+        bits_per_param=1.0,
+    )
+    allocation = make_policy("gucro").allocate(Observation.of(instance))
+    assert allocation is not None, "GUCRO always decides"
+    share = WORK / WORK.sum() if wrong else allocation.bandwidth_hz
+    return equal(float(np.abs(9.0 * share - 9.0 * band).max()), 0.0, tol=3e-2)
+
+
 def least_maximum(setting: Setting, wrong: bool) -> Finding:
     """Check min max C/F: F in proportion to C, longest delay 14/6; the mutant follows the root law."""
     share = _speeds(_one_server(np.full(3, 1e-3)))
@@ -117,6 +147,7 @@ def exhaustive(setting: Setting, wrong: bool) -> Finding:
 
 CHECKS = (
     Check("O1 root law", "speeds (1, 2, 3), worst error", "speeds as the work", root_law),
+    Check("O2 band law", "bandwidths (2, 4, 3), worst error", "bandwidths as the bits", band_law),
     Check("O4 min max", "longest delay, s", "the root law", least_maximum),
     Check("O5 energy", "J of 5e8 cycles", "power for energy", training_energy),
     Check("O5 upload", "s for 1 Mbit", "20 dB for 100", upload),

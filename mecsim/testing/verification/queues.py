@@ -1,4 +1,4 @@
-"""Rounds as jobs: Q1 to Q7 of VERIFICATION, by runs of the engine.
+"""Rounds as jobs: Q1 to Q5 and Q7 of VERIFICATION, by runs of the engine.
 
 One user with Poisson rounds that trains alone is a queue, first come first served. Users who come, do
 one round on the one server and leave are processor sharing. Users who only stay, with few places, are
@@ -19,12 +19,21 @@ from mecsim.registry import make_policy
 from mecsim.scenario.load import load_scenario
 from mecsim.scenario.schema import Scenario
 from mecsim.system.arrays import Floats
-from mecsim.testing.verification.finding import Check, Finding, Judge, Setting, equal, mean, no_difference
+from mecsim.testing.verification.finding import (
+    Check,
+    Finding,
+    Judge,
+    Setting,
+    equal,
+    mean,
+    no_difference,
+    per_cycle,
+)
 from mecsim.testing.verification.reference_queues import (
-    erlang_b,
     lindley_waits,
     shared_ends,
     sigma_of_refusals,
+    stationary_law,
 )
 from mecsim.world.world import World
 
@@ -47,7 +56,12 @@ _SECONDS = {
     "channel.shadowing.sigma_db": 0,
     "channel.fading": {"model": "none"},
 }
-_EXPONENTIAL = {"exponential": 1e6, "per": "round"}
+_TOKEN_BITS = {
+    "exponential": {"exponential": 1e6, "per": "round"},
+    "constant": 1e6,
+    # Mean 1 s, mean square 2.6875 s^2.
+    "two sizes": {"choice": [0.25e6, 0.25e6, 0.25e6, 3.25e6], "per": "round"},
+}
 # Mean time in the system at load 0.5, and the deviation of a mean over 2e5 jobs.
 _SOJOURN_S = {"exponential": (2.0, 0.0144), "constant": (1.5, 0.0039)}
 _JOBS = 25_000
@@ -77,7 +91,7 @@ def in_turn(setting: Setting, law: str) -> Jobs:
             "duration_s": 2.0 * _JOBS * setting.size,
             "users.count": 1,
             "workload.rounds": {"mode": "poisson", "rate_per_s": 0.5},
-            "workload.token_bits": _EXPONENTIAL if law == "exponential" else 1e6,
+            "workload.token_bits": _TOKEN_BITS[law],
         }
     )
     seed = 1 + setting.seed
@@ -125,6 +139,18 @@ def sojourn(law: str) -> Judge:
         return mean(warm_s, expected_s, sd_s * math.sqrt(2e5 / len(time_s)) * math.sqrt(len(warm_s)))
 
     return judge
+
+
+def pollaczek_khinchine(setting: Setting, wrong: bool) -> Finding:
+    """Check W = load E[S^2] / (2 (1 - load)) of two sizes of work; the mutant has exponential work.
+
+    Every job that finds nobody begins a cycle that is independent of all before; the last is cut off.
+    """
+    jobs = in_turn(setting, "exponential" if wrong else "two sizes")
+    waits_s = jobs.starts_s - jobs.arrivals_s
+    first = np.flatnonzero(waits_s == 0.0)
+    sums_s, sizes = np.add.reduceat(waits_s, first), np.diff(first)
+    return per_cycle(sums_s[:-1], sizes, 0.5 * 2.6875 / (2.0 * 0.5))
 
 
 def lindley(setting: Setting, wrong: bool) -> Finding:
@@ -175,25 +201,43 @@ def number_shared(setting: Setting, wrong: bool) -> Finding:
 
 def refused(setting: Setting, wrong: bool) -> Finding:
     """Check that five places and 3 Erlang refuse 0.110054 of those who come; the mutant has seven."""
-    scenario = scenario_of(
-        {
-            "duration_s": 20_000.0 * setting.size,
-            "users.count": 0,
-            "users.arrivals": {"rate_per_s": 0.5, "stay_s": {"exponential": 6.0}},
-            "users.max_present": 7 if wrong else 5,
-            "workload.rounds": {"mode": "poisson", "rate_per_s": 1e-9},
-        }
-    )
-    fate = Simulation(scenario, make_policy("nearest"), 2 + setting.seed).run().ledger["fate"]
-    came = fate[fate != Fate.NOT_YET]
-    return mean(came == Fate.REFUSED, erlang_b(5, 3.0), sigma_of_refusals(5, 3.0))
+    stay = {"users.arrivals": {"rate_per_s": 0.5, "stay_s": {"exponential": 6.0}}}
+    idle = {"workload.rounds": {"mode": "poisson", "rate_per_s": 1e-9}}
+    came = _turned_away(setting, 20_000.0, 7 if wrong else 5, stay | idle, "nearest")
+    ends = np.arange(1.0, 6.0)
+    return mean(came, stationary_law(3.0, ends)[-1], sigma_of_refusals(3.0, ends))
+
+
+def lost(setting: Setting, wrong: bool) -> Finding:
+    """Check that M/M/1/5 at load 0.8 loses 0.088819 of its jobs; the mutant has room for three."""
+    work = {
+        "users.arrivals": {"rate_per_s": 0.8, "rounds": 1},
+        "workload.token_bits": {"exponential": 1e6},
+        "service.sharing": "work_conserving",
+        "reallocation.events": ["arrival"],
+    }
+    came = _turned_away(setting, 3_000.0, 3 if wrong else 5, work, "edge_only")
+    ends = np.ones(5)
+    return mean(came, stationary_law(0.8, ends)[-1], sigma_of_refusals(0.8, ends))
+
+
+def _turned_away(
+    setting: Setting, duration_s: float, places: int, changes: dict[str, Any], policy: str
+) -> Floats:
+    """Return 1 for each user who came and found all places taken, 0 for the others."""
+    room = {"duration_s": duration_s * setting.size, "users.count": 0, "users.max_present": places}
+    record = Simulation(scenario_of(room | changes), make_policy(policy), 2 + setting.seed).run()
+    fate = record.ledger["fate"]
+    return np.where(fate[fate != Fate.NOT_YET] == Fate.REFUSED, 1.0, 0.0)
 
 
 CHECKS = (
     Check("Q1 M/M/1", "mean sojourn at load 0.5, s", "the wait alone", sojourn("exponential")),
     Check("Q2 M/D/1", "mean sojourn at load 0.5, s", "the wait alone", sojourn("constant")),
+    Check("Q3 M/G/1", "mean wait, two sizes of work, s", "exponential work", pollaczek_khinchine),
     Check("Q4 M/G/1-PS", "E[N] at load 0.5", "others who are not noticed", number_shared),
     Check("Q5 Erlang B", "refused with 5 places", "two places too many", refused),
+    Check("Q5 M/M/1/5", "lost at load 0.8", "two places too few", lost),
     Check("Q7 Lindley", "every start", "the work of the next job", lindley),
     Check("Q7 Little", "integral of N, s", "waits for sojourns", little),
     Check("Q7 busy", "time busy, s", "one job forgotten", busy),

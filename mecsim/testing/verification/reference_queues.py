@@ -35,26 +35,28 @@ def shared_ends(arrivals_s: Floats, work_s: Floats) -> Floats:
     return ends_s
 
 
-def erlang_b(places: int, offered: float) -> float:
-    """Return the share of arrivals that find every place taken."""
-    blocked = 1.0
-    for k in range(1, places + 1):
-        blocked = offered * blocked / (k + offered * blocked)
-    return blocked
+def stationary_law(rate: float, ends: Floats) -> Floats:
+    """Return the law of the number there, 0 to K, of Poisson arrivals; k of them end at the rate ends[k - 1].
 
-
-def sigma_of_refusals(places: int, offered: float) -> float:
-    """Return the deviation of the refused share times the root of the number of arrivals, M/M/c/c.
-
-    From the Markov chain of what arrivals find: the departures until the next arrival have the law
-    ``a (a - D)^-1``, D the generator of pure death and a the offered load.
+    The last entry is the share of arrivals that is refused, if K is all there is room for.
     """
-    states = np.arange(places + 1)
-    death = np.diag(-states.astype(float)) + np.diag(states[1:].astype(float), -1)
-    between = offered * np.linalg.inv(offered * np.eye(places + 1) - death)
+    weights = np.cumprod(np.append(1.0, rate / ends))
+    law: Floats = weights / weights.sum()
+    return law
+
+
+def sigma_of_refusals(rate: float, ends: Floats) -> float:
+    """Return the deviation of the refused share times the root of the number of arrivals.
+
+    From the Markov chain of what arrivals find: the ends until the next arrival have the law
+    ``a (a - D)^-1``, D the generator of pure death and a the rate of arrivals.
+    """
+    places = len(ends)
+    states, all_ends = np.arange(places + 1), np.append(0.0, ends)
+    death = np.diag(-all_ends) + np.diag(all_ends[1:], -1)
+    between = rate * np.linalg.inv(rate * np.eye(places + 1) - death)
     step = between[np.minimum(states + 1, places)]
-    weights = np.array([offered**k / math.factorial(int(k)) for k in states])
-    stationary = weights / weights.sum()
+    stationary = stationary_law(rate, ends)
     refused = (states == places) - stationary[places]
     summed = np.linalg.inv(np.eye(places + 1) - step + stationary) @ refused
     return math.sqrt(float((stationary * refused) @ (2.0 * summed - refused)))

@@ -9,14 +9,23 @@ from dataclasses import dataclass, replace
 
 from mecsim.errors import MecsimError, nearest
 from mecsim.results.blas import one_blas_thread
-from mecsim.testing.verification import engine_laws, fading, largescale, mobility, oracles, queues
+from mecsim.testing.verification import (
+    engine_laws,
+    fading,
+    largescale,
+    mobility,
+    oracles,
+    queues,
+    tandem,
+    walks,
+)
 from mecsim.testing.verification.finding import Check, Finding, Setting
 
 FULL_SIZE = 4
 _GROUPS: dict[str, tuple[Check, ...]] = {
     "channel": fading.CHECKS + largescale.CHECKS,
-    "mobility": mobility.CHECKS,
-    "queues": queues.CHECKS,
+    "mobility": mobility.CHECKS + walks.CHECKS,
+    "queues": queues.CHECKS + tandem.CHECKS,
     "optimisers": oracles.CHECKS,
     "engine": engine_laws.LAWS,
     "determinism": engine_laws.DETERMINISM,

@@ -1,0 +1,147 @@
+"""Other ways to move, in their stationary laws: Gauss-Markov, streets, groups (R1, R2 and R4 for these).
+
+Each is asked for at 0 and, where a wrong start would show, later.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+from scipy.stats import rice
+
+from mecsim.scenario.mobility import GaussMarkov, Group, Manhattan
+from mecsim.system.arrays import Floats
+from mecsim.testing.verification.finding import Check, Finding, Judge, Law, Setting, follows, mean, share
+from mecsim.world.mobility import Trajectories
+from mecsim.world.mobility.gauss_markov import gauss_markov
+from mecsim.world.mobility.group import followed_point, group_member
+from mecsim.world.mobility.manhattan import manhattan
+
+USERS, LATER_S = 3000, 60.0
+WANDER = GaussMarkov(memory=0.8, mean_speed_mps=1.5, sigma_mps=1.0, step_s=1.0)
+FIELD_M = np.array([100.0, 60.0])
+_RICE = rice(WANDER.mean_speed_mps / WANDER.sigma_mps, scale=WANDER.sigma_mps)
+SPEED = Law(_RICE.cdf, _RICE.ppf)
+ALONG_X = Law(lambda x: np.clip(x / FIELD_M[0], 0.0, 1.0), lambda p: FIELD_M[0] * p)
+
+# 3 x 2 blocks of 50 m: of the 17 sides of blocks 10 lie at the edge of the grid.
+BLOCKS, BLOCK_M, EDGE_SHARE = (3, 2), 50.0, 10.0 / 17.0
+SLOW, FAST = 2.0, 12.0
+STREETS = Manhattan(
+    street_spacing_m=BLOCK_M, speed_mps=(SLOW, FAST), pause_s=(0.0, 0.0), turn_probabilities=(0.6, 0.3, 0.1)
+)
+STREET_SPEED_MPS = (FAST - SLOW) / math.log(FAST / SLOW)
+
+RADIUS_M, GROUPS = 20.0, 1500
+GROUP = Group(groups=GROUPS, radius_m=RADIUS_M, speed_mps=(2.0, 6.0), member_speed_mps=(0.5, 1.5))
+# Of the distance over the radius: E r^2 and E r^4 for the density ~ r (1 - r^2) E(r), by quadrature.
+SQUARE, FOURTH = 0.314286, 0.151020
+PARK_M = np.array([140.0, 140.0])
+
+
+def _at(ways: Trajectories, time_s: float) -> Floats:
+    """Return the places of all users."""
+    return ways.position_m(np.arange(len(ways.first) - 1), np.array(time_s))
+
+
+def _velocity(ways: Trajectories, time_s: float) -> Floats:
+    found: Floats = ways.legs.velocity_mps[ways.leg(np.arange(len(ways.first) - 1), np.array(time_s))]
+    return found
+
+
+@lru_cache(maxsize=2)
+def wanderers(setting: Setting) -> Trajectories:
+    """Return Gauss-Markov users between borders that are mirrors."""
+    users = range(USERS * setting.size)
+    return Trajectories.join([gauss_markov(WANDER, FIELD_M, 40 + setting.seed, n, LATER_S) for n in users])
+
+
+def wandering_speed(setting: Setting, wrong: bool) -> Finding:
+    """Check Rice's law of the speed after a minute; the mutant has pushes of 1 - a for sqrt(1 - a^2)."""
+    velocity = _velocity(wanderers(setting), LATER_S)
+    if wrong:
+        rng, a = np.random.default_rng(setting.seed), WANDER.memory
+        spread = WANDER.sigma_mps * math.sqrt((1.0 - a) / (1.0 + a))
+        velocity = [WANDER.mean_speed_mps, 0.0] + spread * rng.standard_normal(velocity.shape)
+    return follows(np.hypot(*velocity.T), SPEED)
+
+
+def wandering_memory(setting: Setting, wrong: bool) -> Finding:
+    """Check the correlation memory^2 of the velocity after two steps; the mutant takes one step.
+
+    Borders turn a velocity round, so they stand far away here.
+    """
+    model = WANDER.model_copy(update={"mean_speed_mps": 0.0})
+    users = range(USERS * setting.size)
+    far_m = np.array([1e6, 1e6])
+    ways = Trajectories.join([gauss_markov(model, far_m, 50 + setting.seed, n, 5.0) for n in users])
+    rho = WANDER.memory**2
+    product = _velocity(ways, 0.5) * _velocity(ways, 1.5 if wrong else 2.5)
+    return mean(product, rho, math.sqrt(1.0 + rho**2))
+
+
+def wandering_place(setting: Setting, wrong: bool) -> Finding:
+    """Check that x is uniform after a minute; the mutant has borders that hold instead of mirrors."""
+    x_m = _at(wanderers(setting), LATER_S)[:, 0]
+    if wrong:
+        start_m, velocity = _at(wanderers(setting), 0.0), _velocity(wanderers(setting), 0.0)
+        x_m = np.clip(start_m[:, 0] + LATER_S * velocity[:, 0], 0.0, FIELD_M[0])
+    return follows(x_m, ALONG_X)
+
+
+@lru_cache(maxsize=2)
+def walkers(setting: Setting) -> Trajectories:
+    """Return users of 3 x 2 blocks."""
+    users, size_m = range(USERS * setting.size), np.array(BLOCKS) * BLOCK_M
+    return Trajectories.join([manhattan(STREETS, size_m, 60 + setting.seed, n, LATER_S) for n in users])
+
+
+def street_speed(setting: Setting, wrong: bool) -> Finding:
+    """Check the mean speed (v2 - v1) / ln(v2 / v1) at 0; the mutant has fresh speeds."""
+    spread = (FAST**2 - SLOW**2) / (2.0 * math.log(FAST / SLOW)) - STREET_SPEED_MPS**2
+    speed = np.hypot(*_velocity(walkers(setting), 0.0).T)
+    if wrong:
+        speed = np.random.default_rng(setting.seed).uniform(SLOW, FAST, len(speed))
+    return mean(speed, STREET_SPEED_MPS, math.sqrt(spread))
+
+
+def at_the_edge(time_s: float) -> Judge:
+    """Return the check of the share of users on streets at the edge; the mutant draws crossings."""
+
+    def judge(setting: Setting, wrong: bool) -> Finding:
+        place = _at(walkers(setting), time_s) / BLOCK_M
+        if wrong:
+            crossing = np.random.default_rng(setting.seed).integers(0, np.array(BLOCKS) + 1, place.shape)
+            return share(((crossing == 0) | (crossing == BLOCKS)).any(axis=1), EDGE_SHARE)
+        off = np.abs(place - np.round(place))
+        along_x = off[:, 1] <= off[:, 0]
+        across = np.where(along_x, np.round(place[:, 1]), np.round(place[:, 0]))
+        return share((across == 0) | (across == np.where(along_x, BLOCKS[1], BLOCKS[0])), EDGE_SHARE)
+
+    return judge
+
+
+def about_the_point(setting: Setting, wrong: bool) -> Finding:
+    """Check the mean square of the distance from the point that is followed; the mutant is uniform."""
+    size = setting.size
+    model = GROUP.model_copy(update={"groups": GROUPS * size})
+    seed, groups = 70 + setting.seed, range(GROUPS * size)
+    points = Trajectories.join([followed_point(model, PARK_M, seed, g, LATER_S) for g in groups])
+    members = Trajectories.join([group_member(model, PARK_M, seed, g, LATER_S) for g in groups])
+    square = ((_at(members, LATER_S) - _at(points, LATER_S)) ** 2).sum(axis=1) / RADIUS_M**2
+    if wrong:
+        square = np.random.default_rng(setting.seed).random(len(square))
+    return mean(square, SQUARE, math.sqrt(FOURTH - SQUARE**2))
+
+
+CHECKS = (
+    Check("R1 Gauss-Markov", "speed ~ Rice after 60 s", "pushes of 1 - a", wandering_speed),
+    Check("R1 memory", "correlation after 2 steps", "one step", wandering_memory),
+    Check("R2 Gauss-Markov", "x uniform after 60 s", "borders that hold", wandering_place),
+    Check("R1 streets", "m/s, U(2, 12)", "everyone starts a fresh block", street_speed),
+    Check("R2 streets at 0", "share at the edge", "crossings, not streets, alike", at_the_edge(0.0)),
+    Check("R2 streets later", "share at the edge", "crossings, not streets, alike", at_the_edge(LATER_S)),
+    Check("R2 group", "(distance / radius)^2", "uniform in the disc", about_the_point),
+)
