@@ -49,6 +49,25 @@ def test_the_code_runs(code, tmp_path):
     assert run([sys.executable, "-c", code], tmp_path).strip()
 
 
+def test_the_table_of_policies_has_the_numbers_of_the_demo():
+    """Mutant: a demo of new numbers beside a table of old ones."""
+    (shown,) = blocks("text")
+    rows = re.findall(
+        r"^\| `(\w+)` \|.*?\|.*?\|.*?\| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|", PAGE, flags=re.MULTILINE
+    )
+    assert len(rows) == 5
+    for policy, *numbers in rows:
+        own = re.search(rf"^ +{policy} +(.*)$", shown, flags=re.MULTILINE).group(1)
+        scr, delay, _, energy = re.findall(r"(\S+) ± ", own)[:4]
+        assert numbers == [scr, delay, energy], policy
+
+
+def test_the_report_is_in_a_picture_that_loads_quickly():
+    picture = REPOSITORY / "docs" / "images" / "report.png"
+    assert "(docs/images/report.png)" in PAGE
+    assert 30_000 < picture.stat().st_size < 300_000
+
+
 def test_links_and_pictures_exist():
     for target in re.findall(r"\]\(([^)#]+)\)", PAGE):
         assert (REPOSITORY / target).exists(), target

@@ -10,6 +10,8 @@ from mecsim.analysis.report.live import LivePage
 from mecsim.cli import main
 from mecsim.cli.live import watched
 
+EVIL = "<script>alert(1)</script>"
+
 
 def asked(page, path, **headers):
     connection = http.client.HTTPConnection("127.0.0.1", page._server.server_port, timeout=10)
@@ -94,3 +96,34 @@ def test_the_commands_have_it_and_end_in_a_report(tmp_path, capsys, monkeypatch)
         main(["compare", "smoke", "-p", "gucaa", "-r", "2", "--live", "--out", "two", "-q", "-j", "1"]) == 0
     )
     assert "report: two/report.html" in capsys.readouterr().out
+    study = 'schema = 1\nname = "s"\nscenarios = ["smoke"]\npolicies = ["gucaa"]\nreplications = 2\n'
+    (tmp_path / "s.toml").write_text(study + '[grid]\n"duration_s" = [20]\n', "utf-8")
+    assert main(["sweep", "s.toml", "--live", "--out", "three", "-q", "-j", "1"]) == 0
+    printed = capsys.readouterr()
+    assert "live: http://127.0.0.1:" in printed.err
+    assert (tmp_path / "three" / "report.html").is_file()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_in_a_browser_shows_text_and_becomes_the_report(browser, page, width):
+    """Mutants: rows as HTML; no way to the report; a table without rows shown."""
+    live, complaints = LivePage(EVIL, 4.0), []
+    shown = browser.new_page(viewport={"width": width, "height": 700})
+    shown.on("console", lambda message: complaints.append(message.text))
+    shown.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
+    shown.goto(live.url)
+    live.tell(1.0, "one run")
+    shown.wait_for_function("() => document.getElementById('how').textContent.startsWith('25 %')")
+    assert shown.locator("#table").is_hidden()
+    live.show(["policy", "runs", "SCR"], [[EVIL, "2", "100.0 \u00b1 5.0 (+3.0 \u00b1 1.0)"]])
+    shown.wait_for_selector("#rows td")
+    assert shown.inner_text("h1") == EVIL
+    assert shown.inner_text("#rows td") == EVIL
+    assert shown.evaluate("document.documentElement.scrollWidth") <= width
+    closing = threading.Thread(target=live.close, args=(page,))
+    closing.start()
+    shown.wait_for_selector("#verdict", timeout=20_000)
+    closing.join(20)
+    assert shown.url.endswith("/report")
+    assert complaints == []
+    shown.close()

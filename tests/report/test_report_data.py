@@ -12,11 +12,13 @@ import pandas as pd
 import pytest
 
 from mecsim import compare, load_scenario
-from mecsim.analysis.report.audit import audit_rows
+from mecsim.analysis.report.audit import audit_rows, class_rows
 from mecsim.analysis.report.collect import RunSummary, Setting, collect
 from mecsim.analysis.report.pack import pack_positions, pack_rounds, switch_times
 from mecsim.analysis.report.page import render, write_report
+from mecsim.analysis.report.promise import promise_charts, promise_table
 from mecsim.analysis.report.replay import Replay
+from mecsim.analysis.report.timeline import MOST_MARKS, time_charts
 from mecsim.analysis.report.verdict import JUDGED, compared, ranked, sentences
 from mecsim.cli import main
 from mecsim.errors import MecsimError, ResultStoreError
@@ -90,9 +92,9 @@ def test_what_is_not_decided_is_said_to_be_undecided():
     """Mutant: a point estimate taken for a verdict."""
     apart = compared(setting_of(a=[10.0, 12.0, 8.0, 11.0], b=[11.0, 9.0, 10.0, 10.0]), "a", "b", JUDGED[0])
     assert apart.text.startswith("undecided: a against b in SCR")
-    assert not apart.decided
+    assert apart.verdict == "undecided"
     alone = compared(setting_of(a=[20.0], b=[10.0]), "a", "b", JUDGED[0])
-    assert not alone.decided
+    assert alone.verdict == "undecided"
     assert "+100 % in SCR in a single pair: nothing is decided" in alone.text
     assert compared(setting_of(a=[math.nan], b=[1.0]), "a", "b", JUDGED[0]) is None
 
@@ -105,7 +107,7 @@ def test_many_comparisons_are_corrected_for():
     values = {f"p{i}": 100.0 + 0.001 * i + rng.normal(0, 1, 6) for i in range(5)}
     values["best"] = values["p0"] + 1.12 * 1.0 + noise
     found = sentences(setting_of(**{name: list(v) for name, v in values.items()}))
-    assert any(one.decided and "not decided after Holm's correction" in one.text for one in found)
+    assert any(one.verdict == "alone" and "not decided after Holm's correction" in one.text for one in found)
 
 
 def test_the_energy_adds_up_and_a_missing_joule_is_seen(study):
@@ -118,6 +120,87 @@ def test_the_energy_adds_up_and_a_missing_joule_is_seen(study):
     assert next(row.total for row in rows if row.policy == "gucaa") == f"{total:,.1f}"
     collected.setting.runs[0].energy_j["downlink_j"] *= 0.999
     assert [row.balanced for row in audit_rows(collected)].count(False) == 1
+
+
+def test_device_classes_add_up_and_are_those_of_the_world(tmp_path):
+    """Mutants: the classes of another seed; radio and GPU exchanged."""
+    from mecsim.world.world import World
+
+    kinds = [{"name": "phone", "share": 1}, {"name": "car", "share": 1, "gpu_count": 2}]
+    arrivals = {"rate_per_s": 0.2, "stay_s": 10}
+    scenario = load_scenario("smoke").with_changes({"users.classes": kinds, "users.arrivals": arrivals})
+    compare(scenario, ["gucaa"], 1, seed=3, out=tmp_path)
+    collected, (run,) = (
+        collect(tmp_path),
+        [load_run(path.parent) for path in tmp_path.glob("*/manifest.json")],
+    )
+    rows = class_rows(collected)
+    assert [row.devices for row in rows] == ["users: car", "users: phone", "servers"]
+    cars = np.flatnonzero(World(scenario, 3).population.kind == 1)
+    own = run.rounds[run.rounds["user"].isin(cars)]
+    assert (rows[0].gpu, rows[0].radio) == tuple(
+        f"{own[name].sum():,.1f}" for name in ("local_j", "uplink_j")
+    )
+    (audit,) = audit_rows(collected)
+    totals = [float(row.total.replace(",", "")) for row in rows]
+    assert sum(totals) == pytest.approx(float(audit.total.replace(",", "")), abs=0.2)
+    assert totals[-1] == pytest.approx(float(audit.servers.replace(",", "")), abs=0.1)
+
+
+def test_every_time_chart_marks_handovers_missed_decisions_and_outages(study):
+    """Mutants: marks in one chart only; every decision ticked."""
+    collected = collect(study)
+    epochs = collected.replays["gucaa"].epochs
+    epochs.loc[epochs.index[3:5], "status"] = ["held", "late"]
+    charts = time_charts(collected, ((40.0, 60.0, "server 0 down"),))
+    assert len(charts) == 4
+    for chart in charts:
+        (gucaa,) = (marks for marks in chart.marks if marks.policy == "gucaa")
+        np.testing.assert_array_equal(gucaa.ticks, epochs["time_s"][epochs["handovers"] > 0])
+        np.testing.assert_array_equal(gucaa.crosses, epochs["time_s"].iloc[3:5])
+        assert len(chart.marks) == len(collected.replays)
+        assert "server 0 down, 40 to 60 s" in chart.note
+        assert "evenly chosen" not in chart.note
+    assert 0 < len(charts[0].marks[0].ticks) < len(epochs)
+
+
+def test_marks_over_the_most_are_thinned_visibly(study):
+    """Mutant: thinned without a word."""
+    collected = collect(study)
+    results = collected.replays["gucaa"]
+    long = pd.concat([results.epochs] * 200, ignore_index=True).assign(handovers=1)
+    object.__setattr__(results, "epochs", long)
+    chart = time_charts(collected, ())[0]
+    assert max(len(marks.ticks) for marks in chart.marks) <= MOST_MARKS < len(long)
+    assert f"At most {MOST_MARKS} evenly chosen" in chart.note
+
+
+def test_the_gap_is_what_the_gains_did_and_the_rest(tmp_path):
+    """Mutants: realised less true taken for the gains; rounds of two epochs thrown together."""
+    rounds = {"mode": "synchronous", "think_s": 1}
+    changes = {"workload.rounds": rounds, "duration_s": 30, "reallocation.period_s": 1.7}
+    compare(load_scenario("smoke").with_changes(changes), ["gucaa"], 1, out=tmp_path)
+    collected = collect(tmp_path)
+    results = collected.replays["gucaa"]
+    rows = {row.quantity: row for row in promise_table(collected)}
+    assert list(rows) == ["SCR", "delay (s)", "energy (J)"]
+    for row in rows.values():
+        gap, gains, rest = (float(text.replace("\u2212", "-")) for text in (row.gap, row.gains, row.rest))
+        assert gains + rest == pytest.approx(gap, abs=0.01 * (abs(gains) + abs(rest)))
+    own = results.rounds.groupby("epoch")
+    whole = own["user"].nunique().eq(results.manifest["users"]) & own.size().eq(results.manifest["users"])
+    assert 2 <= whole.sum() < len(whole)
+    assert rows["delay (s)"].epochs == str(whole.sum())
+    assert float(rows["delay (s)"].realised) == pytest.approx(own["delay_s"].max()[whole].mean(), rel=1e-3)
+    said = results.epochs.set_index("epoch")["delay_s"][whole.index[whole]]
+    assert float(rows["delay (s)"].predicted) == pytest.approx(said.mean(), rel=1e-3)
+    keys = [chart.key for chart in promise_charts(collected)]
+    assert keys == [
+        "promise-epochs-scr",
+        "promise-epochs-delay_s",
+        "promise-epochs-energy_j",
+        "promise-generations",
+    ]
 
 
 def test_names_are_text(study):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mecsim.analysis.report.collect import ENERGIES, Collected
-from mecsim.analysis.service import jain_index
+from mecsim.results.metrics import jain_index
 
 
 class AuditRow(NamedTuple):
@@ -25,6 +25,17 @@ class AuditRow(NamedTuple):
     total: str
     metered: str
     balanced: bool
+
+
+class ClassRow(NamedTuple):
+    """Energy of a device class under one policy: of GPUs, radios and both in J; its share of the policy's."""
+
+    policy: str
+    devices: str
+    gpu: str
+    radio: str
+    total: str
+    share: str
 
 
 class FairnessRow(NamedTuple):
@@ -57,6 +68,25 @@ def audit_rows(collected: Collected) -> list[AuditRow]:
                 _joules(sums["metered_j"]), agree,
             )
         )  # fmt: skip
+    return rows
+
+
+def class_rows(collected: Collected) -> list[ClassRow]:
+    """Return one row a policy and device class, over all its runs of the setting shown."""
+    rows = []
+    for policy in collected.setting.policies if collected.setting else ():
+        runs = [run for run in collected.setting.runs if run.policy == policy] if collected.setting else []
+        names = dict.fromkeys(name for run in runs for name in run.class_energy_j)
+        parts = {
+            name: [math.fsum(run.class_energy_j.get(name, (0.0, 0.0))[k] for run in runs) for k in (0, 1)]
+            for name in names
+        }
+        whole = math.fsum(one for both in parts.values() for one in both)
+        for name, (gpu_j, radio_j) in parts.items():
+            share = f"{100.0 * (gpu_j + radio_j) / whole:.1f} %" if whole else "\u2013"
+            rows.append(
+                ClassRow(policy, name, _joules(gpu_j), _joules(radio_j), _joules(gpu_j + radio_j), share)
+            )
     return rows
 
 

@@ -12,6 +12,17 @@ from mecsim.analysis.report.verdict import ranked, samples
 from mecsim.analysis.stats import t_interval
 from mecsim.system.arrays import Floats
 
+# Eight of each: of ten colours those that share one also differ in grey. On and off, in line widths.
+DASHES = (
+    (), (5, 2), (1.5, 1.5), (5, 2, 1.5, 2), (8, 3), (5, 2, 1.5, 2, 1.5, 2), (2.5, 4), (8, 2, 2.5, 2),
+)  # fmt: skip
+MARKERS = (
+    ("circle", "o"), ("square", "s"), ("triangle-up", "^"), ("diamond", "D"), ("triangle-down", "v"),
+    ("cross", "P"), ("x", "X"), ("star", "*"),
+)  # fmt: skip
+ENERGY_LOOKS = (("#f0e442", ""), ("#56b4e9", "/"), ("#009e73", ""), ("#4a3a78", "."))
+_MOST_LETTERS = 12
+
 Kind = Literal["line", "points", "bars"]
 ENERGY_NAMES = dict(zip(ENERGIES, ("user GPU", "user radio", "server GPU", "server radio"), strict=True))
 
@@ -23,7 +34,7 @@ class Series:
     Parameters
     ----------
     name : str
-        For the legend.
+        For the legend; empty for no place in it.
     look : int
         Which colour, dash and marker; the same number looks the same in every chart.
     kind : str
@@ -34,7 +45,7 @@ class Series:
     policy : str
         Which policy it belongs to, for the filter; empty for none.
     faint : bool
-        Drawn small and without a place in the legend.
+        Drawn small.
     """
 
     name: str
@@ -48,6 +59,16 @@ class Series:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class Marks:
+    """What happened when under one policy: ticks for handovers, crosses for decisions held or late."""
+
+    policy: str
+    look: int
+    ticks: Floats
+    crosses: Floats
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Chart:
     """A chart: series on two axes, spans of time shaded, a line of what to know.
 
@@ -56,6 +77,8 @@ class Chart:
     key, title, x_label, y_label, note : str
     series : tuple of Series
     spans : tuple of (from, to, text)
+    marks : tuple of Marks
+        A strip below with the same first axis, one row each.
     log_x, diagonal : bool
         A logarithmic first axis; the line of equal values.
     """
@@ -67,6 +90,7 @@ class Chart:
     series: tuple[Series, ...]
     note: str = ""
     spans: tuple[tuple[float, float, str], ...] = ()
+    marks: tuple[Marks, ...] = ()
     log_x: bool = False
     diagonal: bool = False
 
@@ -81,6 +105,11 @@ def look_of(setting: Setting) -> dict[str, int]:
     return {policy: i for i, policy in enumerate(setting.policies)}
 
 
+def shortened(name: str) -> str:
+    """Return a name that fits beside a row of marks."""
+    return name if len(name) <= _MOST_LETTERS else name[: _MOST_LETTERS - 1] + "\u2026"
+
+
 def _scr(setting: Setting) -> Chart:
     order, look, series = ranked(setting), look_of(setting), []
     for policy in order:
@@ -92,7 +121,7 @@ def _scr(setting: Setting) -> Chart:
         )  # fmt: skip
         kept = values[~np.isnan(values)]
         series.append(
-            Series(policy, look[policy], "points", [policy] * len(kept), kept, None, policy, faint=True)
+            Series("", look[policy], "points", [policy] * len(kept), kept, None, policy, faint=True)
         )
     return Chart(
         "scr", "Service-cost ratio", "", "SCR", tuple(series),
@@ -115,7 +144,7 @@ def _delays(setting: Setting) -> Chart:
         series.append(Series(policy, look[policy], "line", curve, grid, None, policy))
         ends = np.array([0.95, 0.99])
         at_ends = curve[np.isin(grid, ends)]
-        tails.append(Series(f"{policy}: P95, P99", look[policy], "points", at_ends, ends, None, policy))
+        tails.append(Series("", look[policy], "points", at_ends, ends, None, policy))
     highs = np.array([float(np.max(np.asarray(one.x, dtype=np.float64))) for one in series] or [1.0])
     lows = np.array([float(np.min(np.asarray(one.x, dtype=np.float64))) for one in series] or [1.0])
     return Chart(

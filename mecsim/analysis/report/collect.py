@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mecsim.analysis.health import Rounds, finished_rounds
+from mecsim.analysis.report.classes import class_energy
 from mecsim.analysis.report.trouble import run_troubles
 from mecsim.errors import MecsimError, ResultStoreError
 from mecsim.results.load import run_folders
@@ -45,6 +46,8 @@ class RunSummary:
         What a reader must know before the numbers.
     rounds : Rounds
         When rounds ended and how long they took.
+    class_energy_j : dict
+        Energy of the GPUs and of the radios of each device class.
     """
 
     folder: Path
@@ -55,6 +58,7 @@ class RunSummary:
     energy_j: dict[str, float]
     troubles: tuple[str, ...]
     rounds: Rounds
+    class_energy_j: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def policy(self) -> str:
@@ -255,7 +259,7 @@ def _summary(folder: Path, results: Results) -> RunSummary:
     return RunSummary(
         folder, results.manifest, run_metrics(results), delay_sketch(results),
         kept.groupby("user")["delay_s"].mean(), energy, tuple(run_troubles(results)),
-        finished_rounds(results),
+        finished_rounds(results), class_energy(results),
     )  # fmt: skip
 
 

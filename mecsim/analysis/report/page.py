@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mecsim.analysis.report.audit import audit_rows, fairness_rows
+from mecsim.analysis.report.audit import audit_rows, class_rows, fairness_rows
 from mecsim.analysis.report.charts import Chart, shown_replays, summary_charts
 from mecsim.analysis.report.collect import Collected, Setting, collect
-from mecsim.analysis.report.plotly_chart import hex_colours, plotly_figure, plotly_script
+from mecsim.analysis.report.plotly_chart import height_px, hex_colours, plotly_figure, plotly_script
+from mecsim.analysis.report.promise import promise_charts, promise_command, promise_table
 from mecsim.analysis.report.provenance import provenance
 from mecsim.analysis.report.replay import BUDGET_BYTES, Replay
-from mecsim.analysis.report.timeline import promise_charts, promise_table, time_charts
+from mecsim.analysis.report.timeline import time_charts
 from mecsim.analysis.report.trouble import policy_troubles
 from mecsim.analysis.report.verdict import heads, ranking, sentences
 from mecsim.errors import ResultStoreError
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 REPORT = "report.html"
-_SCRIPTS = ("data.js", "charts.js", "map.js", "replay.js", "gantt.js", "start.js")
+_SCRIPTS = ("data.js", "charts.js", "numbers.js", "map.js", "replay.js", "gantt.js", "start.js")
 
 
 def write_report(
@@ -89,7 +90,7 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
     every = [chart for group in charts.values() for chart in group]
     data = {
         "replay": replay.header,
-        "charts": {chart.key: plotly_figure(chart) for chart in every} if script is not None else {},
+        "charts": {chart.key: plotly_figure(chart) for chart in every},
         "palette": hex_colours(),
     }
     return _environment().get_template("page.html").render(
@@ -100,9 +101,12 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
         pictures={} if script is not None else _pictures(every),
         replayed=shown_replays(collected),
         replay_notes=replay.notes,
+        heights={chart.key: height_px(chart) for chart in every},
         audit=audit_rows(collected),
+        classes=class_rows(collected),
         fairness=fairness_rows(collected),
         promise=promise_table(collected),
+        promise_command=promise_command(collected),
         provenance=provenance(collected),
         data=_json(data),
         blobs=blobs,

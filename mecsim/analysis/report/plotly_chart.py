@@ -10,16 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from mecsim.analysis.report.charts import Chart, Series
+from mecsim.analysis.report.charts import DASHES, ENERGY_LOOKS, MARKERS, Chart, Marks, Series, shortened
 from mecsim.analysis.report.pack import squeeze
 from mecsim.analysis.style import colours
 
-_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
-_MARKERS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x")
-_PATTERNS = ("", "/", "", ".")
-_ENERGY_COLOURS = ("#f0e442", "#56b4e9", "#009e73", "#4a3a78")
+_LINE_PX = 2
 _FONT_PX = 13
 _CROWD = 60
+_PLOT_PX, _ROW_PX = 340, 20
 
 
 @cache
@@ -35,20 +33,6 @@ def plotly_script() -> str | None:
 def plotly_figure(chart: Chart) -> dict[str, Any]:
     """Return a chart as ``{"data": ..., "layout": ...}``; what people wrote is escaped, plotly reads HTML."""
     data = [_trace(one, hex_colours()) for one in chart.series]
-    axis = {
-        "gridcolor": "#e4e4e4",
-        "zerolinecolor": "#bbb",
-        "linecolor": "#555",
-        "ticks": "outside",
-        "automargin": True,
-    }
-    x_axis: dict[str, Any] = {**axis, "title": {"text": chart.x_label}}
-    if chart.log_x:
-        # Plotly's own labels between decades are smaller than the rest.
-        ticks = [m * 10.0**e for e in range(-6, 10) for m in (1, 2, 5)]
-        x_axis |= {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
-    if any(isinstance(one.x, list) for one in chart.series):
-        x_axis["type"] = "category"
     spans = [
         {"type": "rect", "xref": "x", "yref": "paper", "x0": low, "x1": high, "y0": 0, "y1": 1,
          "fillcolor": "#999", "opacity": 0.3, "line": {"width": 0}, "layer": "below"}
@@ -58,34 +42,105 @@ def plotly_figure(chart: Chart) -> dict[str, Any]:
         "font": {"size": _FONT_PX, "family": "system-ui, sans-serif", "color": "#222"},
         "margin": {"l": 56, "r": 12, "t": 8, "b": 48},
         "paper_bgcolor": "#fff", "plot_bgcolor": "#fff",
-        "xaxis": x_axis,
-        "yaxis": {**axis, "title": {"text": chart.y_label}, "rangemode": "tozero"},
+        "xaxis": _x_axis(chart),
+        "yaxis": _y_axis(chart),
         "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.01, "x": 0},
         "shapes": spans + ([_diagonal(chart)] if chart.diagonal else []),
         "barmode": "stack",
         "hovermode": "closest",
         "hoverlabel": {"font": {"size": _FONT_PX}},
     }  # fmt: skip
+    if chart.marks:
+        data += [trace for row, one in enumerate(chart.marks) for trace in _ticks_and_crosses(one, row)]
+        layout |= _strip(chart)
     return {"data": data, "layout": layout}
+
+
+def height_px(chart: Chart) -> int:
+    """Return how high a chart is: a row more for each policy in its strip."""
+    return _PLOT_PX + _ROW_PX * len(chart.marks)
+
+
+def _ticks_and_crosses(marks: Marks, row: int) -> list[dict[str, Any]]:
+    colour = hex_colours()[marks.look % 10]
+    tick = {"symbol": "line-ns-open", "size": 11, "color": colour, "line": {"width": 1, "color": colour}}
+    cross = {"symbol": "x-thin-open", "size": 9, "line": {"width": 2}, "color": "#000"}
+    name = escape(marks.policy, quote=False)
+    return [
+        {
+            "type": "scatter", "mode": "markers", "yaxis": "y2", "showlegend": False,
+            "name": f"{name}: {what}", "x": _numbers(times), "y": [row] * len(times), "marker": marker,
+            "meta": {"policy": marks.policy},
+        }
+        for what, times, marker in (("handover", marks.ticks, tick), ("held or late", marks.crosses, cross))
+    ]  # fmt: skip
+
+
+def _strip(chart: Chart) -> dict[str, Any]:
+    """Return the layout that leaves room for the strip, in pixels the same for any number of policies."""
+    rows = len(chart.marks)
+    share = _ROW_PX * rows / (height_px(chart) - 100)
+    names = [escape(shortened(one.policy), quote=False) for one in chart.marks]
+    lanes = {
+        "domain": [0, share], "range": [rows - 0.4, -0.6], "tickvals": list(range(rows)), "ticktext": names,
+        "showgrid": False, "zeroline": False, "fixedrange": True, "automargin": True,
+    }  # fmt: skip
+    return {
+        "yaxis": {**_y_axis(chart), "domain": [share + 0.05, 1]},
+        "yaxis2": lanes,
+        "xaxis": {**_x_axis(chart), "anchor": "y2", "range": [0.0, _latest(chart)]},
+    }
+
+
+def _latest(chart: Chart) -> float:
+    times = [np.asarray(one.x, dtype=np.float64) for one in chart.series]
+    times += [one for each in chart.marks for one in (each.ticks, each.crosses)]
+    return 1.01 * max((float(one.max()) for one in times if len(one)), default=1.0)
+
+
+_AXIS = {
+    "gridcolor": "#e4e4e4",
+    "zerolinecolor": "#bbb",
+    "linecolor": "#555",
+    "ticks": "outside",
+    "automargin": True,
+}
+
+
+def _y_axis(chart: Chart) -> dict[str, Any]:
+    return {**_AXIS, "title": {"text": chart.y_label}, "rangemode": "tozero"}
+
+
+def _x_axis(chart: Chart) -> dict[str, Any]:
+    axis: dict[str, Any] = {**_AXIS, "title": {"text": chart.x_label}}
+    if chart.log_x:
+        # Plotly's own labels between decades are smaller than the rest.
+        ticks = [m * 10.0**e for e in range(-6, 10) for m in (1, 2, 5)]
+        axis |= {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+    if any(isinstance(one.x, list) for one in chart.series):
+        axis["type"] = "category"
+    return axis
 
 
 def _trace(series: Series, palette: list[str]) -> dict[str, Any]:
     i = series.look
     trace: dict[str, Any] = {
-        "name": escape(series.name, quote=False),
+        "name": escape(series.name or series.policy, quote=False),
         "x": [escape(x, quote=False) for x in series.x] if isinstance(series.x, list) else _numbers(series.x),
         "y": _numbers(series.y),
-        "showlegend": not series.faint,
+        "showlegend": bool(series.name),
         "meta": {"policy": series.policy},
     }
     if series.kind == "bars":
-        pattern = {"shape": _PATTERNS[i % 4], "fillmode": "overlay", "fgcolor": "#fff", "size": 7}
+        fill_colour, shape = ENERGY_LOOKS[i % len(ENERGY_LOOKS)]
+        pattern = {"shape": shape, "fillmode": "overlay", "fgcolor": "#fff", "size": 7}
         edge = {"color": "#222", "width": 1}
-        fill = {"color": _ENERGY_COLOURS[i % 4], "pattern": pattern, "line": edge}
+        fill = {"color": fill_colour, "pattern": pattern, "line": edge}
         return trace | {"type": "bar", "marker": fill}
-    colour, symbol = palette[i % len(palette)], _MARKERS[i % len(_MARKERS)]
+    colour, (symbol, _) = palette[i % len(palette)], MARKERS[i % len(MARKERS)]
     if series.kind == "line":
-        line = {"color": colour, "dash": _DASHES[i % len(_DASHES)], "width": 2}
+        dash = ",".join(f"{_LINE_PX * length:g}px" for length in DASHES[i % len(DASHES)]) or "solid"
+        line = {"color": colour, "dash": dash, "width": _LINE_PX}
         return trace | {"type": "scatter", "mode": "lines", "line": line}
     marker: dict[str, Any] = {"color": colour, "symbol": symbol, "size": 10}
     if series.faint:

@@ -48,7 +48,7 @@ def provenance(collected: Collected) -> Origin | None:
 
 
 def _command(setting: Setting) -> str:
-    by_policy = {run.policy: _spec(run.manifest) for run in setting.runs}
+    by_policy = {run.policy: spec_of(run.manifest) for run in setting.runs}
     seeds = setting.seeds
     if len(by_policy) == 1 and len(seeds) == 1:
         spec = next(iter(by_policy.values()))
@@ -58,7 +58,8 @@ def _command(setting: Setting) -> str:
     return f"mecsim compare scenario.toml --policies {policies} --replications {span} --seed {seeds[0]}"
 
 
-def _spec(manifest: dict[str, Any]) -> str:
+def spec_of(manifest: dict[str, Any]) -> str:
+    """Return what names the policy of a run on the command line, with its parameters."""
     settings = ",".join(f"{key}={value}" for key, value in manifest["policy_parameters"].items())
     return f"{manifest['policy_target']}:{settings}" if settings else str(manifest["policy_target"])
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mecsim.analysis.recovery import outages_of
+from mecsim.analysis.report.classes import scenario_of
 from mecsim.analysis.report.collect import Collected
 from mecsim.analysis.report.pack import OUTCOMES, Packed, pack_positions, pack_rounds
 from mecsim.analysis.report.verdict import ranked
 from mecsim.errors import MecsimError
-from mecsim.scenario.schema import Scenario
 
 if TYPE_CHECKING:
     from mecsim.results.result import Results
+    from mecsim.scenario.schema import Scenario
 
 BUDGET_BYTES = 18_000_000
 
@@ -84,7 +84,7 @@ class Replay:
 def _scenario(results: Results, notes: list[str]) -> Scenario | None:
     """Return the scenario of a run, if the files that it names can still be found from here."""
     try:
-        return Scenario.from_toml(results.manifest["scenario_toml"], "manifest.json", Path.cwd())
+        return scenario_of(results)
     except MecsimError as error:
         notes.append(f"Servers and outages are missing, as the scenario cannot be read again: {error}")
         return None

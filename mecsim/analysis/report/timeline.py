@@ -1,4 +1,4 @@
-"""Charts of one world over time, and of what its decisions promised."""
+"""Charts of one world over time, with what happened when."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mecsim.analysis.report.charts import Chart, Series, look_of
+from mecsim.analysis.report.charts import Chart, Marks, Series, look_of
 from mecsim.analysis.report.collect import Collected
 from mecsim.system.arrays import Floats
 
 if TYPE_CHECKING:
     from mecsim.results.result import Results
 
-MOST_POINTS = 400
 MOST_STEPS = 150
+MOST_MARKS = 1500
 _NOT_FOLLOWED = ("held", "late")
 
 Spans = tuple[tuple[float, float, str], ...]
 
 
 def time_charts(collected: Collected, spans: Spans) -> list[Chart]:
-    """Return SCR, delay, power and handovers over the time of one world.
+    """Return SCR, delay, power and handovers over the time of one world, each with what happened when.
 
     Parameters
     ----------
@@ -38,13 +38,8 @@ def time_charts(collected: Collected, spans: Spans) -> list[Chart]:
     for policy, results in collected.replays.items():
         for key, (x, y) in _lines(results, step_s).items():
             lines[key].append(Series(policy, look[policy], "line", x, y, None, policy))
-        missed = results.epochs[results.epochs["status"].isin(_NOT_FOLLOWED)]
-        if len(missed):
-            marked = missed.iloc[:: max(1, len(missed) // MOST_POINTS)]
-            series = Series(f"{policy}: decision held or late", look[policy], "points",
-                            marked["time_s"].to_numpy(), np.zeros(len(marked)), None, policy)  # fmt: skip
-            lines["scr"].append(series)
-    every = f"Means over {step_s:g} s." + (" Shaded: a server is down." if spans else "")
+    marks, thinned = _marks(collected)
+    every = " ".join([f"Means over {step_s:g} s.", *_shaded(spans), *_strip(thinned)])
     labels = {
         "scr": ("Service-cost ratio over time", "SCR", f"Realised, of each user's last round. {every}"),
         "delay": ("Delay over time", "delay (s)", f"Of rounds by when they ended. {every}"),
@@ -56,67 +51,36 @@ def time_charts(collected: Collected, spans: Spans) -> list[Chart]:
         ),
     }
     return [
-        Chart(f"time-{key}", title, "time (s)", y_label, tuple(lines[key]), note, spans)
+        Chart(f"time-{key}", title, "time (s)", y_label, tuple(lines[key]), note, spans, marks)
         for key, (title, y_label, note) in labels.items()
     ]
 
 
-def promise_charts(collected: Collected) -> list[Chart]:
-    """Return predicted against realised SCR of epochs and of generations."""
-    if collected.setting is None:
-        return []
-    look = look_of(collected.setting)
-    found = []
-    for key, title, table, said, came in (
-        ("epochs", "SCR of epochs", "epochs", "scr", "realised_scr"),
-        ("generations", "SCR of generations", "generations", "predicted_scr", "scr"),
-    ):
-        series, thinned = [], False
-        for policy, results in collected.replays.items():
-            frame = getattr(results, table)[[said, came]].replace([np.inf, -np.inf], np.nan).dropna()
-            kept = frame.iloc[:: max(1, -(-len(frame) // MOST_POINTS))]
-            thinned |= len(kept) < len(frame)
-            series.append(
-                Series(
-                    policy, look[policy], "points", kept[said].to_numpy(), kept[came].to_numpy(), None, policy
-                )
-            )
-        note = "Below the diagonal: less came of a decision than it promised."
-        note += f" At most {MOST_POINTS} evenly chosen ones of each policy are drawn." if thinned else ""
-        found.append(
-            Chart(
-                f"promise-{key}", title, "predicted SCR", "realised SCR", tuple(series), note, diagonal=True
-            )
-        )
-    return found
-
-
-def promise_table(collected: Collected) -> list[tuple[str, ...]]:
-    """Return a row a policy and quantity: predicted, with the true gains, realised, and over how many epochs.
-
-    Delay and energy are those of the rounds that started in an epoch, over the epochs in which every
-    user of the run started exactly one: only there do they mean what the prediction means.
-    """
-    rows = []
+def _marks(collected: Collected) -> tuple[tuple[Marks, ...], bool]:
+    """Return a row of marks a policy, and whether some were left out."""
+    assert collected.setting is not None
+    look, found, thinned = look_of(collected.setting), [], False
     for policy, results in collected.replays.items():
-        epochs = results.epochs.set_index("epoch")
-        own = results.rounds[results.rounds["outcome"] == "finished"].groupby("epoch").agg(
-            rounds=("user", "size"), users=("user", "nunique"),
-            delay=("delay_s", "max"), energy=("energy_j", "sum"),
-        )  # fmt: skip
-        users = results.manifest["users"]
-        whole = own[(own["rounds"] == users) & (own["users"] == users)]
-        scr = epochs[["scr", "true_scr", "realised_scr"]].replace([np.inf, -np.inf], np.nan).dropna()
-        rows.append((policy, "SCR", *_three(scr.to_numpy()), str(len(scr))))
-        for name, unit, column in (("delay", "s", "delay_s"), ("energy", "J", "energy_j")):
-            joined = epochs.loc[whole.index, [column, f"true_{column}"]].assign(realised=whole[name])
-            joined = joined.replace([np.inf, -np.inf], np.nan).dropna()
-            rows.append((policy, f"{name} ({unit})", *_three(joined.to_numpy()), str(len(joined))))
-    return rows
+        epochs = results.epochs
+        moved = epochs.loc[epochs["handovers"] > 0, "time_s"].to_numpy(np.float64)
+        missed = epochs.loc[epochs["status"].isin(_NOT_FOLLOWED), "time_s"].to_numpy(np.float64)
+        kept = [times[:: max(1, -(-len(times) // MOST_MARKS))] for times in (moved, missed)]
+        thinned |= len(kept[0]) < len(moved) or len(kept[1]) < len(missed)
+        found.append(Marks(policy, look[policy], *kept))
+    return tuple(found), thinned
 
 
-def _three(values: Floats) -> tuple[str, ...]:
-    return tuple(f"{mean:.4g}" for mean in values.mean(axis=0)) if len(values) else ("\u2013",) * 3
+def _shaded(spans: Spans) -> list[str]:
+    if not spans:
+        return []
+    shown = [f"{text}, {low:,.0f} to {high:,.0f} s" for low, high, text in spans[:3]]
+    more = f"; and {len(spans) - 3} more" if len(spans) > 3 else ""
+    return [f"Shaded: {'; '.join(shown)}{more}."]
+
+
+def _strip(thinned: bool) -> list[str]:
+    text = "Strip below: a tick where a decision moved users in mid-round, a cross where it was held or late."
+    return [text, f"At most {MOST_MARKS} evenly chosen ones of each policy."] if thinned else [text]
 
 
 def _step(collected: Collected) -> float:

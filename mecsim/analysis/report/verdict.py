@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -48,13 +48,16 @@ class Row(NamedTuple):
 
 
 class Sentence(NamedTuple):
-    """One comparison of two policies; ``decided`` if its interval excludes no difference.
+    """One comparison of two policies, and what it says.
+
+    ``decided`` if its interval excludes no difference, also after Holm's correction; ``alone`` if only
+    without it; ``undecided`` otherwise.
 
     ``p`` is that of the paired t test, which agrees with the interval; NaN with fewer than two pairs.
     """
 
     text: str
-    decided: bool
+    verdict: Literal["decided", "alone", "undecided"]
     p: float
 
 
@@ -91,9 +94,9 @@ def sentences(setting: Setting) -> list[Sentence]:
     found = [one for a, b in pairs for judged in JUDGED if (one := compared(setting, a, b, judged))]
     tested = [i for i, one in enumerate(found) if not math.isnan(one.p)]
     for i, adjusted in zip(tested, holm([found[i].p for i in tested]) if tested else (), strict=True):
-        if found[i].decided and adjusted >= ALPHA:
+        if found[i].verdict == "decided" and adjusted >= ALPHA:
             text = f"{found[i].text}; not decided after Holm's correction for {len(tested)} comparisons"
-            found[i] = found[i]._replace(text=text)
+            found[i] = found[i]._replace(text=text, verdict="alone")
     return found
 
 
@@ -109,7 +112,7 @@ def compared(setting: Setting, a: str, b: str, judged: Judged) -> Sentence | Non
         return None
     if n < 2:
         text = f"{a} and {b} differ by {_change(r)} in {judged.called} in a single pair: nothing is decided"
-        return Sentence(text, decided=False, p=math.nan)
+        return Sentence(text, verdict="undecided", p=math.nan)
     p = t_test(ours, theirs)
     if not low > 0 or not math.isfinite(high) or low <= 1 <= high:
         known = low > 0 and math.isfinite(high)
@@ -117,10 +120,10 @@ def compared(setting: Setting, a: str, b: str, judged: Judged) -> Sentence | Non
         text = (
             f"undecided: {a} against {b} in {judged.called}, {_change(r)} ({ends}, {n} paired replications)"
         )
-        return Sentence(text, decided=False, p=p)
+        return Sentence(text, verdict="undecided", p=p)
     if (r > 1) == judged.more_is_better:
-        return Sentence(_won(a, b, judged, (r, low, high), n), decided=True, p=p)
-    return Sentence(_won(b, a, judged, (1 / r, 1 / high, 1 / low), n), decided=True, p=p)
+        return Sentence(_won(a, b, judged, (r, low, high), n), verdict="decided", p=p)
+    return Sentence(_won(b, a, judged, (1 / r, 1 / high, 1 / low), n), verdict="decided", p=p)
 
 
 def ranked(setting: Setting) -> list[str]:

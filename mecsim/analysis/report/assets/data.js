@@ -32,9 +32,8 @@ function lastAtOrBefore(values, x, from, to) {
 
 const PHASES = ["local", "uplink", "server", "downlink", "stall", "interruption"];
 const PHASE_NAMES = ["training at the user", "uplink", "training at the server", "downlink", "stall", "interruption"];
-const PHASE_COLOURS = ["#e3ca00", "#56b4e9", "#009e73", "#4a3a78", "#b0b0b0", "#000000"];
-// White below dark phases, black below light ones: what is written on a bar.
-const SHAPES = ["circle", "square", "triangle", "diamond", "cross", "star"];
+const PHASE_COLOURS = ["#e3ca00", "#56b4e9", "#009e73", "#4a3a78", "#666666", "#000000"];
+const SHAPES = ["circle", "square", "triangle", "diamond", "cross", "star", "pentagon", "wedge"];
 
 // A run: where users are, which round is on, how far it is. All questions take the time in seconds.
 class Run {
@@ -133,6 +132,7 @@ function aboutRound(run, i) {
     ["downlink", `${number(r.downlink_s[i], "s")} at ${power("downlink")}`],
     ["stall, interruption", `${number(r.stall_s[i], "s")}, ${number(r.interruption_s[i], "s")}`],
     ["wait before", number(r.wait_s[i], "s")],
+    ["other grants", "not recorded"],
     ["energy", number(r.local_j[i] + r.uplink_j[i] + r.server_j[i] + r.downlink_j[i], "J")],
     ["score", number(r.score[i])],
   ];

@@ -2,9 +2,7 @@
 const TEXT = "13px system-ui, 'DejaVu Sans', sans-serif";
 
 function serverColour(server) {
-  // Yellow of the palette is too light on white.
-  const usable = DATA.palette.filter((_, i) => i !== 9);
-  return server < 0 ? "#888" : usable[server % usable.length];
+  return server < 0 ? "#888" : DATA.palette[server % DATA.palette.length];
 }
 
 function shapePath(context, server, x, y, size) {
@@ -13,9 +11,9 @@ function shapePath(context, server, x, y, size) {
   if (shape === "circle") context.arc(x, y, size, 0, 2 * Math.PI);
   else if (shape === "square") context.rect(x - 0.88 * size, y - 0.88 * size, 1.76 * size, 1.76 * size);
   else {
-    const corners = { triangle: 3, diamond: 4, cross: 12, star: 10 }[shape];
+    const corners = { triangle: 3, diamond: 4, cross: 12, star: 10, pentagon: 5, wedge: 3 }[shape];
     for (let k = 0; k < corners; k++) {
-      const angle = -Math.PI / 2 + (2 * Math.PI * k) / corners;
+      const angle = (shape === "wedge" ? 0.5 : -0.5) * Math.PI + (2 * Math.PI * k) / corners;
       let radius = 1.2 * size;
       if (shape === "star" && k % 2) radius *= 0.5;
       if (shape === "cross" && k % 3 === 0) radius *= 0.5;
@@ -86,9 +84,10 @@ class MapView {
     c.fillStyle = "#55606b";
     c.font = TEXT;
     c.textAlign = "left";
-    c.textBaseline = "top";
+    c.textBaseline = "bottom";
     const note = this.stretched ? " (axes stretched)" : "";
-    c.fillText(`${number(width_m)} m × ${number(height_m)} m${note}`, x0 + 2, y1 + 5);
+    // Below the ring of a user who stands on the border.
+    c.fillText(`${number(width_m)} m × ${number(height_m)} m${note}`, x0 + 2, y1 + 25);
   }
 
   isDown(m, t) {
@@ -108,13 +107,14 @@ class MapView {
   }
 
   serverName(m, place, t) {
-    const c = this.context, [x, y] = this.at(place);
+    const c = this.context, [at, y] = this.at(place), text = `server ${m}${this.isDown(m, t) ? " down" : ""}`;
     c.font = `bold ${TEXT}`;
     c.textAlign = "center";
     c.textBaseline = "bottom";
     c.lineWidth = 3;
     c.strokeStyle = "#fff";
-    const text = `server ${m}${this.isDown(m, t) ? " down" : ""}`;
+    // Whole on the canvas, also beside its edge.
+    const half = c.measureText(text).width / 2 + 3, x = Math.min(Math.max(at, half), this.size[0] - half);
     c.strokeText(text, x, y - 15);
     c.fillStyle = "#000";
     c.fillText(text, x, y - 15);
@@ -138,6 +138,9 @@ class MapView {
     shapePath(c, server, x, y, size);
     c.fillStyle = serverColour(server);
     c.fill();
+    c.strokeStyle = "#222";
+    c.lineWidth = 1;
+    c.stroke();
     if (phase >= 0) {
       c.beginPath();
       c.arc(x, y, size + 4, 0, 2 * Math.PI);

@@ -8,4 +8,5 @@ byId("save").addEventListener("click", () => {
 });
 window.mecsim = { data: DATA, replay, gantt, runOf };
 startCharts();
+startNumbers();
 startReplay().then(startGantt).then(() => { document.body.dataset.ready = "yes"; });

@@ -1,0 +1,135 @@
+"""Write the pages of this folder anew, from the schema, the tables and the commands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from mecsim.cli import app
+from mecsim.results.tables import TABLES
+from mecsim.scenario.keys import Key, Keys, keys_of
+from mecsim.scenario.schema import Scenario
+from mecsim.scenario.toml_text import toml_value
+
+HERE = Path(__file__).resolve().parent
+_MADE = "<!-- Made by docs/reference/update.py; do not edit. -->"
+
+
+def scenario_page() -> str:
+    """Return the page of all keys of a scenario file."""
+    keys = keys_of(Scenario)
+    parts = [_MADE, "# Keys of a scenario file", _KEYS_TEXT]
+    tables = ["", *keys.by_name]
+    for table in tables:
+        inside = [key for key in keys.directly_in(table) if not key.is_table]
+        if inside:
+            about = keys.by_name[table].fragment["description"] if table else "At the top of the file"
+            parts += _section(f"`{table}`" if table else "Top", str(about), inside, keys)
+        for key in inside:
+            if each := keys.of_each(key):
+                parts += _section(
+                    f"`{key.name}`", f"Each of the list: {key.fragment['description']}", each, keys
+                )
+    return _page(parts)
+
+
+_KEYS_TEXT = """\
+Every key with its unit, its default and what is allowed. `mecsim explain KEY` says the same and gives an
+example; `mecsim validate` checks a file, `mecsim new` writes one to begin with. *Required* keys have no
+default; *left out* is a value of its own, said in the meaning."""
+
+
+def _section(title: str, about: str, inside: list[Key], keys: Keys) -> list[str]:
+    heads = ("key", "unit", "default", "allowed", "meaning")
+    return [f"## {title}", f"{about}.", _table(heads, [_key_row(key, keys) for key in inside])]
+
+
+def _key_row(key: Key, keys: Keys) -> tuple[str, ...]:
+    name = key.name.split(".")[-1]
+    default = key.fragment.get("default")
+    shown = f"`{toml_value(default)}`" if default is not None else "required" if key.required else "left out"
+    about = str(key.fragment["description"])
+    about += f"; only with `{key.only_with}`" if key.only_with else ""
+    catalogue = ", ".join(f"`{one}`" for one in keys.catalogue(key.fragment))
+    about += f"; in the catalogue: {catalogue}" if catalogue else ""
+    return f"`{name}`", str(key.fragment.get("unit", "")), shown, keys.allowed(key.fragment), about
+
+
+def tables_page() -> str:
+    """Return the page of the tables that a run leaves."""
+    parts = [_MADE, "# Tables of a run", _TABLES_TEXT]
+    for name, columns in TABLES.items():
+        rows = [(f"`{c.name}`", c.dtype, c.unit, c.meaning) for c in columns]
+        parts += [f"## `{name}.parquet`", _table(("column", "type", "unit", "meaning"), rows)]
+    return _page(parts)
+
+
+_TABLES_TEXT = """\
+Each run's folder has four Parquet tables and `manifest.json` with the scenario, the seed, versions and a
+SHA-256 of each table. `mecsim.load_results(folder)` gives them as pandas frames for one run or many, with
+`scenario`, `policy`, `seed` and whatever a study swept in front; `mecsim export` writes CSV or MATLAB files
+of the same columns. A unit of `1` is a pure number."""
+
+
+def commands_page() -> str:
+    """Return the page of all commands."""
+    parts = [_MADE, "# Commands", _COMMANDS_TEXT]
+    for path, command in _commands(typer.main.get_command(app), ()):
+        name = " ".join(("mecsim", *path))
+        parts += [f"## `{name}`", re.sub(r"[ \t]*\n[ \t]*", "\n", (command.help or "").strip())]
+        rows = [_parameter_row(one) for one in command.params if "--help" not in one.opts]
+        if rows:
+            parts.append(_table(("argument", "default", "meaning"), rows))
+        example = (command.epilog or "").removeprefix("Example: ").strip()
+        if example:
+            parts.append(f"```console\n$ {example}\n```")
+    return _page(parts)
+
+
+_COMMANDS_TEXT = """\
+`mecsim COMMAND --help` says the same. Exit codes: 0 done, 1 a run failed (named), 2 wrong input, 130
+interrupted. Progress goes to standard error, results to standard output."""
+
+
+def _commands(group: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, (*path, name))
+        elif not command.hidden:
+            yield (*path, name), command
+
+
+def _parameter_row(parameter: Any) -> tuple[str, ...]:
+    if parameter.param_type_name == "argument":
+        name = str(parameter.metavar or parameter.name.upper())
+    else:
+        metavar = "" if parameter.is_flag else f" {parameter.metavar or parameter.name.upper()}"
+        name = f"{', '.join([*parameter.opts, *parameter.secondary_opts])}{metavar}"
+    default = parameter.default
+    given = default not in (None, False, (), "")
+    shown = "required" if parameter.required else f"`{default}`" if given else ""
+    return f"`{name}`", shown, str(getattr(parameter, "help", "") or "")
+
+
+def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [heads, ("---",) * len(heads), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _page(parts: list[str]) -> str:
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "scenario.md": scenario_page,
+    "tables.md": tables_page,
+    "commands.md": commands_page,
+}
+
+if __name__ == "__main__":
+    for file, page in PAGES.items():
+        (HERE / file).write_text(page(), encoding="utf-8")

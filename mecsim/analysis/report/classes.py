@@ -1,0 +1,59 @@
+"""Which kind of device spent how much: users by class, servers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mecsim.errors import MecsimError
+from mecsim.scenario.schema import Scenario
+from mecsim.world.mobility.trajectories import replay_of
+from mecsim.world.population import Population
+
+if TYPE_CHECKING:
+    from mecsim.results.result import Results
+
+USERS, SERVERS = "users", "servers"
+
+
+def scenario_of(results: Results) -> Scenario:
+    """Return the scenario of a run, read again from its manifest.
+
+    Raises
+    ------
+    MecsimError
+        If a file that it names cannot be found from here.
+    """
+    return Scenario.from_toml(results.manifest["scenario_toml"], "manifest.json", Path.cwd())
+
+
+def class_energy(results: Results) -> dict[str, tuple[float, float]]:
+    """Return the energy of GPUs and of radios, in J, of each device class over all rounds of a run.
+
+    Users are one class unless the scenario has ``users.classes``, and if its files cannot be read again.
+    """
+    rounds = results.rounds
+    user = rounds.groupby("user")[["local_j", "uplink_j"]].sum()
+    names = _user_classes(results)
+    named = user.groupby([USERS] * len(user) if names is None else names[user.index]).sum()
+    found = {str(name): (float(gpu), float(radio)) for name, gpu, radio in named.itertuples()}
+    return found | {SERVERS: (float(rounds["server_j"].sum()), float(rounds["downlink_j"].sum()))}
+
+
+def _user_classes(results: Results) -> np.ndarray[tuple[int], np.dtype[np.str_]] | None:
+    """Return the class of every user of a run; None if there are none, or if they cannot be known."""
+    if "classes" not in results.manifest["scenario_toml"]:
+        return None
+    try:
+        scenario = scenario_of(results)
+    except MecsimError:
+        return None
+    classes = scenario.users.classes
+    if not classes:
+        return None
+    replayed = replay_of(scenario)
+    seen_s = None if replayed is None else (replayed.enters_s, replayed.leaves_s)
+    kind = Population.draw(scenario, int(results.manifest["seed"]), seen_s).kind
+    return np.array([f"{USERS}: {classes[k].name}" for k in kind])

@@ -1,0 +1,161 @@
+"""All pages: links lead somewhere, code is of this mecsim; tutorial and guides run from top to bottom."""
+
+import re
+import runpy
+import shlex
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import matplotlib
+import pytest
+import typer
+
+from mecsim.cli import app, main
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PAGES = sorted(
+    path
+    for path in (*REPOSITORY.glob("*.md"), *REPOSITORY.glob("*/*.md"), *REPOSITORY.glob("docs/*/*.md"))
+    if path.parts[-2] not in (".venv", "results", "tests")
+)
+RUN = [REPOSITORY / "docs" / "tutorial.md", *sorted((REPOSITORY / "docs" / "guides").glob("*.md"))]
+FENCE = re.compile(r'^```(\w*)(?: title="([\w.-]+)")?\n(.*?)^```$', flags=re.MULTILINE | re.DOTALL)
+matplotlib.use("Agg")
+PREVIOUS = {"CHANGELOG.md"}  # a changelog names commands and files of its time
+
+
+def named(paths):
+    return [pytest.param(path, id=str(path.relative_to(REPOSITORY))) for path in paths]
+
+
+def blocks(path):
+    return FENCE.findall(path.read_text("utf-8"))
+
+
+def prose(path):
+    return FENCE.sub("", path.read_text("utf-8"))
+
+
+def anchors(path):
+    """Return what GitHub makes of the headings of a page."""
+    heads = re.findall(r"^#+ (.*)$", prose(path), flags=re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", head.replace("`", "").lower()).strip().replace(" ", "-") for head in heads
+    }
+
+
+@pytest.mark.parametrize("path", named(PAGES))
+def test_links_lead_somewhere(path):
+    """Mutants: a page renamed, a heading reworded."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(path)):
+        if re.match(r"https?://|mailto:", target):
+            continue
+        file, _, anchor = target.partition("#")
+        place = (path.parent / file).resolve() if file else path
+        assert place.exists(), target
+        assert not anchor or anchor in anchors(place), target
+
+
+@cache
+def commands():
+    """Return the options of every command of the command line."""
+    found = {}
+
+    def walk(group, names):
+        for name, command in group.commands.items():
+            if hasattr(command, "commands"):
+                walk(command, (*names, name))
+            else:
+                found[(*names, name)] = {one for p in command.params for one in (*p.opts, *p.secondary_opts)}
+
+    walk(typer.main.get_command(app), ())
+    return found
+
+
+def shell_lines(text):
+    joined = re.sub(r"\\\n\s*", " ", text)
+    lines = [line.strip().removeprefix("$ ") for line in joined.splitlines()]
+    return [line for line in lines if line.startswith("mecsim ")]
+
+
+def complaint(line):
+    """Return what is wrong with a line that calls mecsim; nothing if it may be typed."""
+    words = shlex.split(line.split(" > ")[0].rstrip("&| "), comments=True)[1:]
+    names = next((tuple(words[:n]) for n in (2, 1) if tuple(words[:n]) in commands()), None)
+    if names is None:
+        return f"no command {words[:2]}"
+    given = [word.partition("=")[0] for word in words[len(names) :] if re.match(r"--?[a-zA-Z]", word)]
+    unknown = set(given) - commands()[names] - {"--help", "-h"}
+    return f"no option {sorted(unknown)}" if unknown else ""
+
+
+@pytest.mark.parametrize("path", named(path for path in PAGES if path.name not in PREVIOUS))
+def test_code_is_of_this_mecsim(path):
+    """Mutants: an option renamed; a bracket left out."""
+    for kind, _, text in blocks(path):
+        if kind == "python":
+            compile(text, str(path), "exec")
+        elif kind == "toml":
+            tomllib.loads(text)
+        elif kind in ("sh", "console", ""):
+            for line in shell_lines(text):
+                assert not complaint(line), line
+
+
+def test_a_wrong_line_would_be_noticed():
+    assert complaint("mecsim run smoke --polcy nearest") == "no option ['--polcy']"
+    assert complaint("mecsim ran smoke") == "no command ['ran', 'smoke']"
+    assert complaint("mecsim trace info town.csv --json") == ""
+
+
+@pytest.mark.parametrize("path", named(RUN))
+def test_the_page_runs_from_top_to_bottom(path, tmp_path, monkeypatch, capsys):
+    """Mutant: a file that an earlier block does not write."""
+    monkeypatch.chdir(tmp_path)
+    ran = 0
+    for kind, title, text in blocks(path):
+        if title:
+            (tmp_path / title).write_text(text, encoding="utf-8")
+        if kind == "python":
+            exec(compile(text, str(path), "exec"), {})  # noqa: S102 - it is our own page
+            ran += 1
+        elif kind == "console":
+            for line in shell_lines(text):
+                assert main(shlex.split(line)[1:]) == 0, f"{line}\n{capsys.readouterr().err}"
+                ran += 1
+        else:
+            assert kind in ("toml", "csv", "matlab"), kind
+    assert ran >= 3
+
+
+def test_the_reference_is_that_of_the_code():
+    """Mutants: a default changed without ``python docs/reference/update.py``; a page edited by hand."""
+    folder = REPOSITORY / "docs" / "reference"
+    for name, page in runpy.run_path(str(folder / "update.py"))["PAGES"].items():
+        written = (folder / name).read_text("utf-8")
+        assert written == page(), f"docs/reference/{name}: run python docs/reference/update.py"
+
+
+def test_the_reference_has_every_key_column_and_command():
+    """Mutant: a table of the schema that the generator skips."""
+    from mecsim.results.tables import TABLES
+    from mecsim.scenario.keys import keys_of
+    from mecsim.scenario.schema import Scenario
+
+    folder = REPOSITORY / "docs" / "reference"
+    keys, tables, listed = (
+        (folder / name).read_text("utf-8") for name in ("scenario.md", "tables.md", "commands.md")
+    )
+    for name in [key.name for key in keys_of(Scenario).by_name.values() if not key.is_table]:
+        table, _, last = name.rpartition(".")
+        section = keys.split(f"## `{table}`\n" if table else "## Top\n")[1].split("\n## ")[0]
+        assert f"| `{last}` |" in section, name
+    assert all(f"| `{column.name}` |" in tables for columns in TABLES.values() for column in columns)
+    assert all(f"## `mecsim {' '.join(names)}`" in listed for names in commands())
+
+
+def test_every_page_is_in_the_index():
+    index = REPOSITORY / "docs" / "README.md"
+    linked = {(index.parent / target).resolve() for target in re.findall(r"\]\(([^)#]+)\)", prose(index))}
+    assert {path for path in PAGES if path.is_relative_to(index.parent)} - linked == {index}
