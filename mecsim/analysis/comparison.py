@@ -212,8 +212,6 @@ def compare(
         raise MecsimError(f"replications = {replications}: must be at least 1")
     if seed < 0:
         raise MecsimError(f"seed = {seed}: must not be negative")
-    if jobs < 1 and jobs != -1:
-        raise MecsimError(f"jobs = {jobs}: must be at least 1, or -1 for every core")
     runs = plan(as_scenario(scenario), choose_policies(policies), replications, seed)
     folder = None if out is None else make_folder(out)
     # Workers finish in any order; nothing after this line shows it.

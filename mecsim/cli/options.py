@@ -35,6 +35,7 @@ PolicyOption = Annotated[
         "--policy", "-p", metavar="P", help="NAME, module:Class or file.py:Class, then :key=value,..."
     ),
 ]
+JobsOption = Annotated[int, typer.Option("--jobs", "-j", help="Worker processes; -1 for every core.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the (first) world.")]
 OutOption = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Where to write.", show_default=False)

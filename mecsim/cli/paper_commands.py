@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mecsim.cli.console import print_json, print_table, progress
-from mecsim.cli.options import JsonOption, OutOption, QuietOption
+from mecsim.cli.options import JobsOption, JsonOption, OutOption, QuietOption
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
 def paper(
     out: OutOption = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Worlds for each setting.")] = 20,
+    jobs: JobsOption = -1,
     quick: Annotated[bool, typer.Option("--quick", help=f"At most {_QUICK_SEEDS} seeds.")] = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -34,25 +35,31 @@ def paper(
     """Reproduce the figures of Qian and Zhao and say whether ours agree with the paper's words.
 
     Convergence (figure 2), policies (3a), bandwidth (3b), weights (3c), on static snapshots. The
-    folder --out, or results/paper, gets each figure as PNG and PDF, its numbers as CSV, and paper.md.
-    About a minute for 20 seeds.
+    folder --out, or results/paper, gets each figure as PNG and PDF, its numbers as CSV, and paper.md;
+    its folder decisions one file for each decision, none of which is made twice: killed and started
+    again, or with more seeds, the command goes on where it was.
     """
     from mecsim.analysis.paper import reproduce
 
     count = min(seeds, _QUICK_SEEDS) if quick else seeds
     with progress("paper", 1.0, quiet=quiet) as tell:
-        found = reproduce(out or _OUT, count, on_progress=lambda done, total: tell(done / total, ""))
+        found = reproduce(
+            out or _OUT, count, jobs=jobs,
+            on_progress=lambda done, total, message: tell(done / total, message),
+        )  # fmt: skip
     if as_json:
         print_json(
             {
                 "page": str(found.page),
                 "files": [str(file) for file in found.files],
                 "seeds": found.seeds,
+                "decisions": found.origins,
                 "claims": [claim._asdict() for claim in found.claims],
             }
         )
         return
     print_table(_claims_table(found))
+    typer.echo(", ".join(f"{count} {origin}" for origin, count in found.origins.items()) + " decisions")
     typer.echo(f"page:    {found.page}")
     typer.echo(f"figures: {', '.join(str(file) for file in found.files if file.suffix == '.png')}")
 

@@ -13,6 +13,7 @@ import typer
 from mecsim.cli.console import RUN_FAILED, output_width, print_json, print_table, progress, say
 from mecsim.cli.live import LiveOption, watched
 from mecsim.cli.options import (
+    JobsOption,
     JsonOption,
     OutOption,
     PolicyOption,
@@ -31,7 +32,6 @@ RESULTS = Path("results")
 DEMO_POLICIES = "rucaa,gucaa,aauco,gucro,dashf"
 DEMO_REPLICATIONS = 4
 
-JobsOption = Annotated[int, typer.Option("--jobs", "-j", help="Worker processes; -1 for every core.")]
 UntilOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -44,7 +44,7 @@ def run_on_dask(waiting: Waiting, address: str, out: Path, limit_s: float | None
                 run = waiting.take()
                 key = f"{run.run_id}-{study}"
                 pending[key] = run
-                done.add(client.submit(attempt_apart, run, out / run.run_id, limit_s, study, key=key))
+                done.add(client.submit(attempt_apart, run, out / run.kept_as, limit_s, study, key=key))
 
         try:
             hand_out()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mecsim.errors import MecsimError, ResultStoreError
 from mecsim.results.metrics import delay_sketch, run_metrics, run_notes, told_metrics
+from mecsim.study.decision import Decision, write_decision
 from mecsim.study.plan import Run
 from mecsim.study.runner import OnProgress, execute, finished
 
@@ -67,12 +68,16 @@ def attempt(
     """Return the outcome of a run; never raise, for one exception would end all other runs.
 
     With ``reuse``, a run that is in its folder is read if running it again could not give other bits.
+    A decision has a file, not a folder, and is made whenever this is called.
     """
     try:
+        origin: Origin = "replaced" if folder is not None and folder.exists() else "new"
+        if isinstance(run, Decision):
+            assert folder is not None
+            return replace(reused(run, write_decision(run, folder)), origin=origin)
         results = finished(run, folder) if reuse and folder is not None else None
         if results is not None:
             return _outcome(run, results, "reused")
-        origin: Origin = "replaced" if folder is not None and folder.exists() else "new"
         return _outcome(run, execute(run, out=folder, on_progress=on_progress), origin)
     except Exception as error:  # noqa: BLE001 - whatever a policy may raise is this run's outcome
         return failure(run, error)

@@ -137,6 +137,11 @@ class Run:
         return f"{_slug(name)}-{_digest(self._asked())[:8]}"
 
     @property
+    def kept_as(self) -> str:
+        """Name, in the folder of a study, of what is kept of the run: here a folder."""
+        return self.run_id
+
+    @property
     def identity(self) -> str:
         """Hash of what was asked for and of the code that answers: policy and mecsim with its packages.
 

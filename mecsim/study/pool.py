@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
+from mecsim.errors import MecsimError
 from mecsim.results.leftovers import remove_parts
 from mecsim.results.lock import folder_lock
 from mecsim.study.children import Child
@@ -75,14 +76,22 @@ def run_waiting(
             for child in children:
                 child.end()
             if out is not None:
-                remove_parts(out, [run.run_id for _, run in busy.values()])
+                remove_parts(out, [run.kept_as for _, run in busy.values()])
 
 
 def worker_count(jobs: int, runs: int) -> int:
-    """Return how many processes to use: ``jobs``, all cores for -1, never more than runs."""
+    """Return how many processes to use: ``jobs``, all cores for -1, never more than runs.
+
+    Raises
+    ------
+    MecsimError
+        If ``jobs`` is no such number.
+    """
+    if jobs < 1 and jobs != -1:
+        raise MecsimError(f"jobs = {jobs}: must be at least 1, or -1 for every core")
     return max(1, min(os.cpu_count() or 1 if jobs == -1 else jobs, runs))
 
 
 def run_folder(out: Path | None, run: Run) -> Path | None:
-    """Return where a run's folder goes."""
-    return None if out is None else out / run.run_id
+    """Return where a run's folder, or the file of a decision, goes."""
+    return None if out is None else out / run.kept_as

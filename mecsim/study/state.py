@@ -11,6 +11,7 @@ from mecsim.results.files import write_text
 from mecsim.results.metrics import METRICS
 from mecsim.results.store import MANIFEST, read_manifest, verify_run
 from mecsim.results.tables import KEYS
+from mecsim.study.decision import Decision, read_decision
 from mecsim.study.outcome import Outcome
 from mecsim.study.plan import Run
 from mecsim.study.schedule import Rates
@@ -37,17 +38,19 @@ class State(NamedTuple):
 
 def look(runs: Iterable[Run], folder: Path, *, verify: bool = False) -> list[State]:
     """Return the state of each run; with ``verify``, tables are compared with their SHA-256."""
-    return [_state(run, folder / run.run_id, folder, verify) for run in runs]
+    return [_state(run, folder, verify) for run in runs]
 
 
-def _state(run: Run, place: Path, folder: Path, verify: bool) -> State:
-    if not (place / MANIFEST).is_file():
+def _state(run: Run, folder: Path, verify: bool) -> State:
+    place = folder / run.kept_as
+    read = read_decision if isinstance(run, Decision) else verify_run if verify else read_manifest
+    if not (place if isinstance(run, Decision) else place / MANIFEST).is_file():
         mark = failure_mark(folder, run.run_id)
         if mark.is_file():
             return State(run, "failed", mark.read_text(encoding="utf-8").partition("\n")[0])
         return State(run, "missing")
     try:
-        manifest = verify_run(place) if verify else read_manifest(place)
+        manifest = read(place)
     except OtherSchema:
         return State(run, "outdated", "of another version of the format")
     except ResultStoreError as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mecsim.errors import MecsimError, ResultStoreError
+from mecsim.errors import ResultStoreError
 from mecsim.results.files import make_folder, write_text
 from mecsim.results.leftovers import remove_parts, set_aside
 from mecsim.results.lock import folder_lock
@@ -103,8 +103,6 @@ def sweep(
     ResultStoreError
         If another process writes to the folder, or it cannot be written (any more); finished runs stay.
     """
-    if jobs < 1 and jobs != -1:
-        raise MecsimError(f"jobs = {jobs}: must be at least 1, or -1 for every core")
     asked = (
         study
         if isinstance(study, Study)
@@ -113,30 +111,63 @@ def sweep(
     folder = make_folder(RESULTS / asked.name if out is None else out).absolute()
     runs = part(asked.runs, shard)
     with folder_lock(folder, shard):
-        # Beside other shards, only what is known to be nobody else's.
-        mine = None if shard is None else [run.run_id for run in runs]
-        remove_parts(folder, mine)
         record(asked, folder)
-        states = look(runs, folder, verify=True)
-        damaged = tuple(set_aside(folder / s.run.run_id) for s in states if s.kind == "damaged")
-        found = {
-            s.run.run_id: reused(s.run, s.manifest) for s in states if s.kind == "finished" and s.manifest
-        }
-        waiting = [state.run for state in states if state.kind != "finished"]
+        # Beside other shards, only what is known to be nobody else's.
+        mine = None if shard is None else [run.kept_as for run in runs]
         work = _work(folder, asked.limit_s, scheduler)
-        at_once = worker_count(jobs, len(waiting))
-        if on_progress is not None:
-            on_progress(len(found), len(runs), "")
-        for outcome in _outcomes(waiting, rates(states), work, at_once):
-            _refuse_a_broken_store(outcome, folder)
-            mark(folder, outcome)
-            found[outcome.run_id] = outcome
-            if on_progress is not None:
-                on_progress(len(found), len(runs), f"{outcome.run_id}: {outcome.error or outcome.origin}")
-        # What processes that were killed in this sweep have left.
-        remove_parts(folder, mine)
+        outcomes, damaged = complete(runs, folder, jobs, work=work, mine=mine, on_progress=on_progress)
         write_table(asked, folder)
-    return Sweep(asked, folder, tuple(found[run.run_id] for run in runs), damaged)
+    return Sweep(asked, folder, outcomes, damaged)
+
+
+def complete(
+    runs: Sequence[Run],
+    folder: Path,
+    jobs: int,
+    *,
+    work: Work | None = None,
+    mine: Sequence[str] | None = None,
+    on_progress: OnStudyProgress | None = None,
+) -> tuple[tuple[Outcome, ...], tuple[Path, ...]]:
+    """Do what is missing of some runs in a folder that is locked.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        Each only once.
+    folder : Path
+        Where they are kept.
+    jobs : int
+        Child processes; -1 for every core.
+    work : callable, optional
+        What does them; child processes if left out.
+    mine : sequence of str, optional
+        What is removed where it was not written to its end; in all of the folder if left out.
+    on_progress : callable, optional
+        As in :func:`sweep`.
+
+    Returns
+    -------
+    tuple of Outcome, tuple of Path
+        How every run ended; where the damaged ones are now.
+    """
+    at_once = worker_count(jobs, len(runs))
+    remove_parts(folder, mine)
+    states = look(runs, folder, verify=True)
+    damaged = tuple(set_aside(folder / s.run.kept_as) for s in states if s.kind == "damaged")
+    found = {s.run.run_id: reused(s.run, s.manifest) for s in states if s.kind == "finished" and s.manifest}
+    waiting = [state.run for state in states if state.kind != "finished"]
+    if on_progress is not None:
+        on_progress(len(found), len(runs), "")
+    for outcome in _outcomes(waiting, rates(states), work or _work(folder, None, None), at_once):
+        _refuse_a_broken_store(outcome, folder)
+        mark(folder, outcome)
+        found[outcome.run_id] = outcome
+        if on_progress is not None:
+            on_progress(len(found), len(runs), f"{outcome.run_id}: {outcome.error or outcome.origin}")
+    # What processes that were killed just now have left.
+    remove_parts(folder, mine)
+    return tuple(found[run.run_id] for run in runs), damaged
 
 
 def part(runs: Sequence[Run], shard: tuple[int, int] | None) -> Sequence[Run]:

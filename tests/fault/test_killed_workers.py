@@ -19,6 +19,7 @@ import pytest
 
 from mecsim import load_results
 from mecsim.results.store import MANIFEST
+from mecsim.results.tables import TABLES
 from mecsim.study.study_file import Study, load_study
 from mecsim.study.sweep import Sweep, sweep
 
@@ -62,8 +63,8 @@ scenarios = ["smoke"]
 policies = ["killer.py:Killer"]
 replications = 2
 """
-FIRST, LAST = 1, 8
-"""A run writes five files, their folder, the name, the folder above; between the tables nothing differs."""
+FIRST, LAST = 1, len(TABLES) + 4
+"""A run writes its tables, the manifest, their folder, the name, the folder above; all tables in one way."""
 CLI = "import sys; from mecsim.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
@@ -104,7 +105,11 @@ def kill_after_every_write(
 def test_a_child_killed_after_any_write(study: Study, expected: str, place: Path, tmp_path: Path) -> None:
     """F6. Mutants rejected: a run counted although it is not whole; a killed run that is not tried again."""
     found = kill_after_every_write(
-        place, tmp_path, "child", lambda out: sweep(study, out=out, jobs=1), (FIRST, 4, 5, 6, 7, LAST)
+        place,
+        tmp_path,
+        "child",
+        lambda out: sweep(study, out=out, jobs=1),
+        (FIRST, *range(LAST - 4, LAST + 1)),
     )
     for done in found:
         assert not done.failures
@@ -112,7 +117,7 @@ def test_a_child_killed_after_any_write(study: Study, expected: str, place: Path
         assert {path.name for path in done.folder.iterdir()} == {
             *(run.run_id for run in study.runs), "runs.csv", "study.toml",
         }  # fmt: skip
-    # After the rename, the seventh, the run is there: its second try finds and replaces it.
+    # After the rename, the last but one, the run is there: its second try finds and replaces it.
     assert [done.origins["replaced"] for done in found] == [0, 0, 0, 0, 1, 1]
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,6 @@ from mecsim.errors import ResultStoreError
 from mecsim.results.store import MANIFEST
 from mecsim.results.tables import SCHEMA
 from mecsim.study import pool
-from mecsim.study.children import Child
-from mecsim.study.outcome import attempt
 from mecsim.study.study_file import load_study
 from mecsim.study.sweep import sweep
 
@@ -121,47 +120,15 @@ def digests(folder: Path) -> dict[str, str]:
     return found
 
 
-@pytest.fixture
-def in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let runs be done by the process of the sweep, so that one signal hits all there is."""
-
-    def here(self, run, folder, limit_s=None, *, reuse=False):
-        return attempt(run, folder, reuse=reuse)
-
-    monkeypatch.setattr(Child, "attempt", here)
-
-
-def killed_after(step: int, study: Path, folder: Path) -> tuple[bool, int]:
-    """Sweep in a fork that kills itself after its ``step``-th write; say if it came to its end."""
-    process = os.fork()
-    if process == 0:
-        left = step
-
-        def counted(original):
-            def operation(*arguments, **more):
-                nonlocal left
-                answer = original(*arguments, **more)
-                left -= 1
-                if left == 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return answer
-
-            return operation
-
-        os.fsync, Path.replace = counted(os.fsync), counted(Path.replace)  # type: ignore[method-assign]
-        code = 3
-        try:
-            code = 0 if not sweep(study, out=folder, jobs=1).failures else 4
-        finally:
-            os._exit(code)
-    status = os.waitpid(process, 0)[1]
-    assert os.waitstatus_to_exitcode(status) in (0, -signal.SIGKILL)
-    return os.WIFEXITED(status), step
+def swept(study: Path, folder: Path) -> bool:
+    return not sweep(study, out=folder, jobs=1).failures
 
 
 @posix
 @pytest.mark.usefixtures("in_one_process")
-def test_a_sweep_killed_after_any_write_resumes_to_the_same_tables(tmp_path: Path) -> None:
+def test_a_sweep_killed_after_any_write_resumes_to_the_same_tables(
+    tmp_path: Path, killed_after: Callable[..., bool]
+) -> None:
     """F7, for k = 1, 2, 3 ... Mutants rejected: see the two tests below."""
     study, whole = write_study(), tmp_path / "whole"
     assert len(sweep(study, out=whole, jobs=1).outcomes) == 2
@@ -169,7 +136,7 @@ def test_a_sweep_killed_after_any_write_resumes_to_the_same_tables(tmp_path: Pat
     kept_counts = set()
     for step in range(1, 60):
         folder = tmp_path / f"killed-{step}"
-        ended, _ = killed_after(step, study, folder)
+        ended = killed_after(step, lambda folder=folder: swept(study, folder))
         kept = {path.parent.name: path.stat().st_mtime_ns for path in manifests(folder)}
         kept_counts.add(len(kept))
         assert digests(folder).items() <= undisturbed.items()
@@ -188,7 +155,7 @@ def test_a_sweep_killed_after_any_write_resumes_to_the_same_tables(tmp_path: Pat
 @posix
 @pytest.mark.usefixtures("in_one_process")
 def test_writing_under_the_final_name_would_be_noticed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_after: Callable[..., bool]
 ) -> None:
     """Mutant: no hidden folder, the manifest first. A kill then leaves a run that is not whole."""
     from mecsim.results import store
@@ -202,7 +169,7 @@ def test_writing_under_the_final_name_would_be_noticed(
 
     monkeypatch.setattr(store, "_write_parts", at_once)
     study = write_study()
-    killed_after(4, study, tmp_path / "killed")
+    killed_after(4, lambda: swept(study, tmp_path / "killed"))
     assert list((tmp_path / "killed").glob(f"*/{MANIFEST}"))
     with pytest.raises(ResultStoreError):
         load_results(tmp_path / "killed")

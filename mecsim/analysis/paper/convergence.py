@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mecsim.analysis.paper.snapshots import SYSTEMS, Done, decide
-from mecsim.registry import make_policy
+from mecsim.analysis.paper.snapshots import SYSTEMS, Kept, Row
 from mecsim.scenario.load import load_scenario
+from mecsim.study.decision import Decision
+from mecsim.study.plan import PolicyChoice
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,8 +20,21 @@ PART_1, PART_2, WHOLE = "part 1", "part 2", "DASHF"
 LOOKS = 24
 _PART_1_ROWS = ("start", "association")
 
+Trace = Sequence[Mapping[str, Any]]
 
-def convergence(seeds: Sequence[int], done: Done) -> pd.DataFrame:
+
+def by_iteration(seeds: Sequence[int]) -> list[Row]:
+    """Return the decisions whose traces are drawn, with ``system``, ``seed`` and the ``parts`` drawn."""
+    drawn = {f"dashf:looks={LOOKS}": (PART_1,), "dashf": (PART_2, WHOLE)}
+    return [
+        ({"system": system, "seed": seed, "parts": parts}, Decision(scenario, PolicyChoice.of(policy), seed))
+        for system, scenario in ((name, load_scenario(name)) for name in SYSTEMS)
+        for seed in seeds
+        for policy, parts in drawn.items()
+    ]
+
+
+def convergence(rows: Sequence[Row], kept: Kept) -> pd.DataFrame:
     """Return the SCR after every iteration: ``system, seed, part, iteration, scr, relative, objective``.
 
     ``part 1``
@@ -38,23 +52,17 @@ def convergence(seeds: Sequence[int], done: Done) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = []
-    for system in SYSTEMS:
-        scenario = load_scenario(system)
-        for seed in seeds:
-            for spec, curves in ((f"dashf:looks={LOOKS}", (PART_1,)), ("dashf", (PART_2, WHOLE))):
-                policy: Any = make_policy(spec)
-                instance, allocation = decide(policy, spec, scenario, seed)
-                final = instance.scr(allocation)
-                for part in curves:
-                    points = _CURVES[part](policy.trace, final)
-                    rows += [
-                        (system, seed, part, k, scr, scr / final, objective)
-                        for k, (scr, objective) in enumerate(points)
-                    ]
-            done()
+    found = []
+    for labels, decision in rows:
+        told = kept(decision)
+        trace, final = told["trace"], told["metrics"]["scr"]
+        for part in labels["parts"]:
+            found += [
+                (labels["system"], labels["seed"], part, k, scr, scr / final, objective)
+                for k, (scr, objective) in enumerate(_CURVES[part](trace, final))
+            ]
     columns = ["system", "seed", "part", "iteration", "scr", "relative", "objective"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(found, columns=columns)
 
 
 def iterations_needed(scr: Sequence[float], within: float = 0.01) -> int:
@@ -69,25 +77,26 @@ def padded(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     return frame.pivot_table(index="seed", columns="iteration", values=column).ffill(axis=1)
 
 
-def _part_1(trace: Sequence[Any], final: float) -> list[tuple[float, float]]:
-    rows = [row for row in trace if row.outer == 0 and row.part in _PART_1_ROWS]
-    return _best_so_far([(row.scr, row.objective) for row in rows])
+def _part_1(trace: Trace, final: float) -> list[tuple[float, float]]:
+    rows = [row for row in trace if row["outer"] == 0 and row["part"] in _PART_1_ROWS]
+    return _best_so_far([(row["scr"], row["objective"]) for row in rows])
 
 
-def _part_2(trace: Sequence[Any], final: float) -> list[tuple[float, float]]:
-    first = next(i for i, row in enumerate(trace) if row.part == "resources")
-    before = [row for row in trace[:first] if row.accepted]
-    start = before[-1].scr if before else trace[first].y
-    solved = [(row.scr, row.objective) for row in trace if row.part == "resources"]
+def _part_2(trace: Trace, final: float) -> list[tuple[float, float]]:
+    first = next(i for i, row in enumerate(trace) if row["part"] == "resources")
+    before = [row for row in trace[:first] if row["accepted"]]
+    start = before[-1]["scr"] if before else trace[first]["y"]
+    solved = [(row["scr"], row["objective"]) for row in trace if row["part"] == "resources"]
     return _best_so_far([(start, np.nan), *solved])
 
 
-def _whole(trace: Sequence[Any], final: float) -> list[tuple[float, float]]:
-    points = [(max(trace[0].y, trace[0].scr), np.nan)]
-    for outer in sorted({row.outer for row in trace}):
-        solved = [row for row in trace if row.outer == outer and row.part == "resources" and row.accepted]
+def _whole(trace: Trace, final: float) -> list[tuple[float, float]]:
+    points = [(max(trace[0]["y"], trace[0]["scr"]), np.nan)]
+    for outer in sorted({row["outer"] for row in trace}):
+        own = [row for row in trace if row["outer"] == outer]
+        solved = [row for row in own if row["part"] == "resources" and row["accepted"]]
         if solved:
-            points.append((max(row.scr for row in solved), solved[-1].objective))
+            points.append((max(row["scr"] for row in solved), solved[-1]["objective"]))
     return _best_so_far([*points[:-1], (final, points[-1][1])])
 
 

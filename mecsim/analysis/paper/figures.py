@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import numpy as np
 
 from mecsim.analysis.paper.convergence import PART_1, PART_2, WHOLE, padded
-from mecsim.analysis.paper.snapshots import POLICIES, USES, WEIGHTS
+from mecsim.analysis.paper.snapshots import POLICIES, WEIGHTS
 from mecsim.analysis.style import COLUMN_IN, DASHES, MARKERS, STYLE, WIDTH_IN, colours, cycle, interval_ends
+from mecsim.study.snapshot import USES
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,46 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mecsim.analysis.comparison import plus_minus
 from mecsim.analysis.paper import figures
 from mecsim.analysis.paper.claims import Claim, all_claims
-from mecsim.analysis.paper.convergence import WHOLE, convergence, padded
+from mecsim.analysis.paper.convergence import WHOLE, by_iteration, convergence, padded
 from mecsim.analysis.paper.snapshots import (
-    BANDWIDTHS_MHZ,
     POLICIES,
     SYSTEMS,
-    USES,
-    WEIGHTS,
+    Kept,
     by_bandwidth,
     by_system,
     by_weights,
+    measured,
 )
 from mecsim.analysis.paper.texts import FIGURE_2, FIGURE_3A, FIGURE_3C, VERDICTS, head
 from mecsim.analysis.stats import t_interval
 from mecsim.analysis.style import save_figure
-from mecsim.results.files import make_folder
+from mecsim.errors import RunFailed
+from mecsim.results.files import make_folder, write_text
+from mecsim.results.leftovers import remove_parts
+from mecsim.results.lock import folder_lock
 from mecsim.scenario.load import load_scenario
+from mecsim.study.decision import Decision, read_decision
+from mecsim.study.snapshot import USES
+from mecsim.study.sweep import OnStudyProgress, complete
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
 PAGE = "paper.md"
+DECISIONS = "decisions"
 _SHOWN = ("delay_s", "energy_j", "score", "scr")
-_SNAPSHOTS = 2 * len(SYSTEMS) + len(BANDWIDTHS_MHZ) + len(WEIGHTS)
 
 
 class Reproduction(NamedTuple):
-    """What :func:`reproduce` found and wrote; paths in the order of the page."""
+    """What :func:`reproduce` found and wrote; paths in the order of the page.
+
+    ``origins`` counts the decisions that are new, reused or replaced.
+    """
 
     page: Path
     files: tuple[Path, ...]
     claims: tuple[Claim, ...]
     seeds: int
+    origins: Counter[str]
 
 
 class _Part(NamedTuple):
@@ -58,9 +68,13 @@ class _Part(NamedTuple):
 
 
 def reproduce(
-    out: str | Path, seeds: int = 20, *, on_progress: Callable[[float, float], None] | None = None
+    out: str | Path, seeds: int = 20, *, jobs: int = -1, on_progress: OnStudyProgress | None = None
 ) -> Reproduction:
     """Compute figures 2 and 3 of the paper and write them, their tables and a page about them.
+
+    Every decision is a run of a study: done by a child process, and kept in a file of its own in
+    ``decisions``. What is there already, of the same scenario, policy, seed, code and packages, is
+    not done again. Figures and tables are made of these files alone.
 
     Parameters
     ----------
@@ -68,26 +82,59 @@ def reproduce(
         The folder; files of the same names in it are replaced.
     seeds : int
         Worlds 0, 1, ... of each setting; every policy meets all of them.
+    jobs : int
+        Child processes; -1 for every core. The tables do not depend on it.
     on_progress : callable, optional
-        Called with the settings done, each with one seed, and how many there are.
+        As in :func:`mecsim.study.sweep.sweep`.
+
+    Raises
+    ------
+    RunFailed
+        If a decision failed twice; the others are kept.
+    ResultStoreError
+        If another process writes to the folder, or it cannot be written (any more).
     """
-    folder = Path(out)
-    make_folder(folder)
-    numbers, total, count = range(seeds), _SNAPSHOTS * seeds, 0
+    folder = make_folder(out).absolute()
+    rows = [asked(range(seeds)) for asked in (by_iteration, by_system, by_bandwidth, by_weights)]
+    with folder_lock(folder):
+        remove_parts(folder)
+        decisions = [decision for part in rows for _, decision in part]
+        kept, origins = decided(decisions, make_folder(folder / DECISIONS), jobs, on_progress)
+        frames = [convergence(rows[0], kept), *(measured(part, kept) for part in rows[1:])]
+        claims = all_claims(*frames)
+        parts = [make(frame) for make, frame in zip((_fig2, _fig3a, _fig3b, _fig3c), frames, strict=True)]
+        files = [file for part in parts for file in _write(part, folder)]
+        page = folder / PAGE
+        write_text(page, _page(parts, claims, seeds))
+    return Reproduction(page, (page, *files), tuple(claims), seeds, origins)
 
-    def done() -> None:
-        nonlocal count
-        count += 1
-        if on_progress is not None:
-            on_progress(count, total)
 
-    frames = [part(numbers, done) for part in (convergence, by_system, by_bandwidth, by_weights)]
-    claims = all_claims(*frames)
-    parts = [make(frame) for make, frame in zip((_fig2, _fig3a, _fig3b, _fig3c), frames, strict=True)]
-    files = [file for part in parts for file in _write(part, folder)]
-    page = folder / PAGE
-    page.write_text(_page(parts, claims, seeds), encoding="utf-8")
-    return Reproduction(page, (page, *files), tuple(claims), seeds)
+def decided(
+    decisions: Sequence[Decision], folder: Path, jobs: int, on_progress: OnStudyProgress | None = None
+) -> tuple[Kept, Counter[str]]:
+    """Make what is missing of some decisions in a folder that is locked.
+
+    Returns
+    -------
+    callable, Counter
+        What was kept of each decision; how many are new, reused or replaced.
+
+    Raises
+    ------
+    RunFailed, ResultStoreError
+        As :func:`reproduce`.
+    """
+    # Figures share decisions: dashf at the paper's own settings is in all of them.
+    runs = {decision.run_id: decision for decision in decisions}
+    outcomes, _ = complete(list(runs.values()), folder, jobs, on_progress=on_progress)
+    failures = [outcome for outcome in outcomes if outcome.error]
+    if failures:
+        raise RunFailed(
+            f"{len(failures)} of {len(runs)} decisions failed, such as {failures[0].run_id}: "
+            f"{failures[0].error}; tracebacks: {folder}/failed-*.txt; the same command tries them again"
+        )
+    kept = {run_id: read_decision(folder / decision.kept_as) for run_id, decision in runs.items()}
+    return (lambda decision: kept[decision.run_id]), Counter(outcome.origin for outcome in outcomes)
 
 
 def _fig2(frame: pd.DataFrame) -> _Part:
@@ -138,7 +185,7 @@ def _write(part: _Part, folder: Path) -> list[Path]:
     files = save_figure(part.figure, folder / part.name)
     for suffix, frame in (("", part.points), ("-runs", part.runs)):
         file = folder / f"{part.name}{suffix}.csv"
-        frame.to_csv(file, index=False)
+        write_text(file, frame.to_csv(index=False))
         files.append(file)
     return files
 

@@ -1,0 +1,80 @@
+"""A run of one decision on a static snapshot, kept in one file that is whole or not there."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from mecsim.errors import ResultStoreError
+from mecsim.results.blas import one_blas_thread
+from mecsim.results.files import write_text
+from mecsim.results.store import manifest_sha256
+from mecsim.study.plan import Run
+from mecsim.study.snapshot import decide, measures
+
+
+class Decision(Run):
+    """Only the policy's decision at time 0: no round is simulated, and no folder of tables written."""
+
+    @property
+    def kept_as(self) -> str:
+        """Name of its file."""
+        return f"{self.run_id}.json"
+
+    def _asked(self) -> list[Any]:
+        return ["decision", *super()._asked()]
+
+
+def write_decision(run: Decision, path: Path) -> dict[str, Any]:
+    """Let the policy decide, and return what was written.
+
+    Returns
+    -------
+    dict
+        ``run_id`` and ``identity``; ``metrics``, as :func:`mecsim.study.snapshot.measures`;
+        ``trace``, a mapping for each row that the policy left behind; ``wall_s``, what it took;
+        ``notes``, none; ``sha256`` of all that.
+
+    Raises
+    ------
+    PolicyFailed, InvalidAllocation
+        If the policy decides nothing, or breaks a constraint.
+    ResultStoreError
+        If the file cannot be written.
+    """
+    policy: Any = run.policy.make()
+    began_s = time.perf_counter()
+    with one_blas_thread():
+        instance, allocation = decide(policy, run.policy.label, run.scenario, run.seed)
+    kept = {
+        "run_id": run.run_id,
+        "identity": run.identity,
+        "metrics": measures(instance, allocation),
+        "trace": [row._asdict() for row in getattr(policy, "trace", ())],
+        "wall_s": time.perf_counter() - began_s,
+        "notes": [],
+    }
+    kept["sha256"] = manifest_sha256(kept)
+    write_text(path, json.dumps(kept, indent=1))
+    return kept
+
+
+def read_decision(path: Path) -> dict[str, Any]:
+    """Return what :func:`write_decision` wrote; Python's JSON keeps every bit, and NaN.
+
+    Raises
+    ------
+    ResultStoreError
+        If it is not there, or not what was written.
+    """
+    try:
+        kept = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ResultStoreError(f"{path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise ResultStoreError(f"{path}: damaged ({error})") from error
+    if not isinstance(kept, dict) or kept.get("sha256") != manifest_sha256(kept):
+        raise ResultStoreError(f"{path}: damaged (its SHA-256 differs)")
+    return kept

@@ -1,0 +1,54 @@
+"""Ways to kill what is at work on a folder of results."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mecsim.study.children import Child
+from mecsim.study.outcome import attempt
+
+
+@pytest.fixture
+def in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runs be done by the process of the sweep, so that one signal hits all there is."""
+
+    def here(self, run, folder, limit_s=None, *, reuse=False):
+        return attempt(run, folder, reuse=reuse)
+
+    monkeypatch.setattr(Child, "attempt", here)
+
+
+@pytest.fixture
+def killed_after() -> Callable[[int, Callable[[], bool]], bool]:
+    """Do something in a fork that kills itself after its so-manieth write; say if it came to its end."""
+    return _killed_after
+
+
+def _killed_after(step: int, act: Callable[[], bool]) -> bool:
+    process = os.fork()
+    if process == 0:
+        left = step
+
+        def counted(original):
+            def operation(*arguments, **more):
+                nonlocal left
+                answer = original(*arguments, **more)
+                left -= 1
+                if left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return answer
+
+            return operation
+
+        os.fsync, Path.replace = counted(os.fsync), counted(Path.replace)  # type: ignore[method-assign]
+        code = 3
+        try:
+            code = 0 if act() else 4
+        finally:
+            os._exit(code)
+    status = os.waitpid(process, 0)[1]
+    assert os.waitstatus_to_exitcode(status) in (0, -signal.SIGKILL)
+    return os.WIFEXITED(status)
