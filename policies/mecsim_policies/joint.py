@@ -15,7 +15,7 @@ from mecsim.system.arrays import Floats
 from mecsim.system.instance import Instance
 from mecsim_policies.dashf.resources import Compared, compare, solve
 from mecsim_policies.dashf.run import Point
-from mecsim_policies.dashf.shares import OWN, PHI, UP, Price, ShareProblem, Totals
+from mecsim_policies.dashf.shares import PHI, Price, ShareProblem, Totals
 
 _FIRST_WEIGHT = 30.0
 _NEXT_WEIGHT = 300.0
@@ -26,9 +26,6 @@ _MARGIN = 1e-2
 _WARM_MARGIN = 1e-3
 _GLANCE_WEIGHT = 50.0
 _GLANCE_STEPS = 20
-# Largest first; the loss is of the size of the solver's own gap.
-_SNAPS = (1e-2, 1e-3, 1e-4, 1e-5)
-_SNAP_LOSS = 1e-6
 
 
 def joint_step(instance: Instance, allocation: Allocation) -> Allocation:
@@ -86,7 +83,7 @@ def polish(instance: Instance, point: Point, *, gap: float = _GAP) -> Point:
         How exactly to solve for each y, as for :func:`mecsim_policies.dashf.resources.solve`.
     """
     problem = point.problem
-    start = drawn_in(problem, point.shares, _MARGIN)
+    start = problem.inside(point.shares, _MARGIN, free=PHI + 1)
     best = Point.of(instance, problem, start)
     y, weight = max(best.scr, point.scr), _FIRST_WEIGHT
     for _ in range(_MOST_SOLVES):
@@ -97,8 +94,8 @@ def polish(instance: Instance, point: Point, *, gap: float = _GAP) -> Point:
         if best.scr <= y * (1.0 + _Y_TOLERANCE):
             break
         y, weight = best.scr, _NEXT_WEIGHT
-        start = drawn_in(problem, best.shares, _WARM_MARGIN)
-    best = _snapped(instance, best)
+        start = problem.inside(best.shares, _WARM_MARGIN, free=PHI + 1)
+    best = best.snapped(instance)
     return best if best.scr > point.scr else point
 
 
@@ -116,30 +113,8 @@ def glances(problem: ShareProblem, price: Price, shares: Floats) -> Compared:
     return compare(
         problem,
         price,
-        drawn_in(problem, shares, _MARGIN),
+        problem.inside(shares, _MARGIN, free=PHI + 1),
         weight=_GLANCE_WEIGHT,
         free=PHI + 1,
         steps=_GLANCE_STEPS,
     )
-
-
-def drawn_in(problem: ShareProblem, shares: Floats, margin: float) -> Floats:
-    """Return shares strictly inside all bounds and budgets, those of phi as well."""
-    inner = problem.inside(shares, margin)
-    # What a user at phi = 0 does not use may stand anywhere; phi itself must be able to leave.
-    inner[:, PHI] = np.clip(shares[:, PHI], 2.0 * margin, 1.0 - 2.0 * margin)
-    unused = shares[:, PHI] <= 0
-    inner[unused, UP : OWN + 1] = np.minimum(inner[unused, UP : OWN + 1], 0.5)
-    return inner
-
-
-def _snapped(instance: Instance, point: Point) -> Point:
-    """Return the point with every phi close to 0 or 1 put there, if that loses nothing that counts."""
-    for near in _SNAPS:
-        shares = point.shares.copy()
-        phi = shares[:, PHI]
-        shares[:, PHI] = np.where(phi < near, 0.0, np.where(phi > 1.0 - near, 1.0, phi))
-        trial = Point.of(instance, point.problem, shares)
-        if trial.scr >= point.scr * (1.0 - _SNAP_LOSS):
-            return trial
-    return point

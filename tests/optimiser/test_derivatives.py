@@ -78,7 +78,7 @@ def whole_hessian(barrier, shares, longest_s, *, budgets=True):
         at = slice(n * free, (n + 1) * free)
         H[at, at] = d.blocks[n]
         H[at, -1] = H[-1, at] = d.border[n]
-    H[-1, -1] = d.corner[0]
+    H[-1, -1] = (d.pull**2).sum()
     if budgets:
         for m, row in enumerate(barrier.problem.member[0]):
             for k in range(SHARED):
@@ -134,9 +134,12 @@ def test_newton_step_is_that_of_the_whole_matrix(make_barrier, free):
     assert np.linalg.eigvalsh(H)[0] > 0  # or the step would be that of the bent blocks
     gradient = whole_gradient(barrier, packed(shares, longest_s, free), shares)
     step = -np.linalg.solve(H, gradient)
-    move, move_s, decrement = barrier.newton(barrier.derivatives(shares, longest_s), WEIGHT)
+    move, move_s, decrement, growth = barrier.newton(barrier.derivatives(shares, longest_s), WEIGHT)
     assert np.append(move[:, :free].ravel(), move_s) == pytest.approx(step, rel=1e-7, abs=1e-9)
     assert decrement == pytest.approx(-gradient @ step, rel=1e-8)
+    slack_s, little = longest_s - barrier.problem.evaluate(shares)[0], 1e-6
+    after_s = longest_s + little * move_s - barrier.problem.evaluate(shares + little * move)[0]
+    assert growth == pytest.approx(((slack_s - after_s) / (little * slack_s)).max(), rel=1e-4)
     blocks = whole_hessian(barrier, shares, longest_s, budgets=False)
     assert -np.linalg.solve(blocks, gradient) != pytest.approx(step, rel=1e-3)
 

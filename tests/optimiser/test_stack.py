@@ -42,15 +42,15 @@ def test_value_and_newton_step_of_a_copy_are_those_of_the_problem_alone(stacked,
     barrier = Barrier(stack, price, WEIGHT, free)
     longest_s = 1.2 * stack.evaluate(shares)[0].reshape(COPIES, -1).max(axis=1)
     values = barrier.value(shares, longest_s)
-    move, move_s, decrement = barrier.newton(barrier.derivatives(shares, longest_s), WEIGHT)
-    size = barrier.longest_step(shares, move)
-    for k, (problem, own, way) in enumerate(zip(singles, each(shares), each(move), strict=True)):
+    step = barrier.newton(barrier.derivatives(shares, longest_s), WEIGHT)
+    size = barrier.longest_step(shares, step.move, step.growth)
+    for k, (problem, own, way) in enumerate(zip(singles, each(shares), each(step.move), strict=True)):
         alone = Barrier(problem, price, WEIGHT, free)
         assert alone.value(own, longest_s[k : k + 1]) == pytest.approx(values[k], rel=1e-12)
         single = alone.newton(alone.derivatives(own, longest_s[k : k + 1]), WEIGHT)
         assert single[0] == pytest.approx(way, rel=1e-6, abs=1e-9)
-        assert (single[1][0], single[2][0]) == pytest.approx((move_s[k], decrement[k]), rel=1e-6)
-        assert alone.longest_step(own, way) == pytest.approx(size[k], rel=1e-9)
+        assert [part[0] for part in single[1:]] == pytest.approx([part[k] for part in step[1:]], rel=1e-6)
+        assert alone.longest_step(own, way, single.growth) == pytest.approx(size[k], rel=1e-6)
         assert alone.value(own, longest_s[k : k + 1]) != pytest.approx(values[k - 1], rel=1e-3)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +23,8 @@ class Derivatives:
     ``walls_s + weight per_s``: ``walls`` and ``energy`` (K N, F), ``worth`` (K N,) of each shared one,
     ``walls_s`` (K,).
     ``blocks`` (K N, F, F) of the users without the budgets, made positive; ``border`` (K N, F), the
-    column of T; ``corner`` (K,), T's own; ``spare`` (K M, 3), whose inverse squares are the weights of
-    the budgets' rank-one terms.
+    column of T; ``pull`` (K N,), one over the slack of each delay, whose squares add up to T's own;
+    ``spare`` (K M, 3), whose inverse squares are the weights of the budgets' rank-one terms.
     """
 
     walls: Floats
@@ -32,8 +33,20 @@ class Derivatives:
     worth: Floats
     blocks: Floats
     border: Floats
-    corner: Floats
+    pull: Floats
     spare: Floats
+
+
+class Step(NamedTuple):
+    """A Newton step of shares (K N, 6) and T (K,), its squared decrement, and how it eats up slack.
+
+    ``growth`` (K,) is the largest part of a delay's slack to T that the whole step takes, to first order.
+    """
+
+    move: Floats
+    move_s: Floats
+    decrement: Floats
+    growth: Floats
 
 
 def positive(blocks: Floats) -> Floats:
@@ -64,9 +77,7 @@ def _indefinite(blocks: Floats) -> NDArray[np.bool_]:
     return bad
 
 
-def arrow_solve(
-    problem: ShareProblem, d: Derivatives, gradient: Floats, gradient_s: Floats
-) -> tuple[Floats, Floats, Floats]:
+def arrow_solve(problem: ShareProblem, d: Derivatives, gradient: Floats, gradient_s: Floats) -> Step:
     """Solve the Newton system: users' blocks, then 3 x 3 a server, then T, for every copy."""
     users, free = gradient.shape
     copies, servers, each = problem.member.shape
@@ -83,9 +94,12 @@ def arrow_solve(
     left = solved[:, :, SHARED:] - np.matmul(solved[:, :, :SHARED], by_server[problem.server])
     bordered = np.matmul(d.border[:, None, :], left).reshape(copies, each, 2).sum(axis=1)
     # The corner less border' H^-1 border is positive in exact arithmetic; cancellation must not flip it.
-    schur = np.maximum(d.corner - bordered[:, 1], 1e-14 * d.corner)
+    corner = (d.pull**2).reshape(copies, each).sum(axis=1)
+    schur = np.maximum(corner - bordered[:, 1], 1e-14 * corner)
     move_s = -(gradient_s - bordered[:, 0]) / schur
     move = np.zeros((users, 6))
-    move[:, :free] = -left[:, :, 0] - left[:, :, 1] * np.repeat(move_s, each)[:, None]
-    along = (gradient * move[:, :free]).reshape(copies, -1).sum(axis=1)
-    return move, move_s, -(along + gradient_s * move_s)
+    every_s = np.repeat(move_s, each)
+    moved = move[:, :free] = -left[:, :, 0] - left[:, :, 1] * every_s[:, None]
+    along = np.einsum("nf,nf->n", gradient, moved).reshape(copies, each).sum(axis=1)
+    growth = -d.pull * every_s - np.einsum("nf,nf->n", d.border, moved) / d.pull
+    return Step(move, move_s, -(along + gradient_s * move_s), growth.reshape(copies, each).max(axis=1))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mecsim.system.arrays import Floats
-from mecsim_policies.dashf.arrow import Derivatives, arrow_solve, positive
+from mecsim_policies.dashf.arrow import Derivatives, Step, arrow_solve, positive
 from mecsim_policies.dashf.shares import (
     BAND,
     DOWN,
@@ -30,6 +30,9 @@ from mecsim_policies.dashf.shares import (
 
 # Slacks of T below this, relative to T, are lost in the rounding of the delays.
 _GRAIN = 1e-13
+# The most that one step may take of a budget or bound, and of a delay's slack, which bends.
+_ROOM = 0.8
+_SLACK = 0.5
 
 _POWERS_TWICE = ([UP, DOWN], [UP, DOWN])
 _SPEEDS_TWICE = ([OWN, GPU], [OWN, GPU])
@@ -81,8 +84,11 @@ class Barrier:
         inside = (room.min(axis=1) > 0) & (slack_s.min(axis=1) > _GRAIN * longest_s)
         return np.where(inside, values, np.inf)
 
-    def longest_step(self, shares: Floats, move: Floats, keep: float = 0.2) -> Floats:
-        """Return the steps that leave ``keep`` of every budget and bound, at most 1, (K,)."""
+    def longest_step(self, shares: Floats, move: Floats, growth: Floats | float = 0.0) -> Floats:
+        """Return how much of a step leaves enough of every budget, bound and slack, at most 1, (K,).
+
+        ``growth`` (K,) is what the whole step takes of a delay's slack, see :class:`Step`.
+        """
         p = self.problem
         moved, change = shares[:, : self.free], move[:, : self.free]
         rates = (
@@ -91,11 +97,11 @@ class Barrier:
             p.used(move) / (1.0 - p.used(shares)),
         )
         worst = np.concatenate([rate.reshape(len(p.member), -1) for rate in rates], axis=1).max(axis=1)
-        steps: Floats = np.minimum(1.0, (1.0 - keep) / np.maximum(worst, 1e-300))
+        steps: Floats = 1.0 / np.maximum(np.maximum(worst / _ROOM, growth / _SLACK), 1.0)
         return steps
 
-    def newton(self, d: Derivatives, toward: float) -> tuple[Floats, Floats, Floats]:
-        """Return the Newton step of shares (K N, 6) and T (K,), and the squared decrement (K,).
+    def newton(self, d: Derivatives, toward: float) -> Step:
+        """Return the Newton step.
 
         ``toward`` is the weight in the gradient: that of this barrier, or that of the next one for
         a step along the central path.
@@ -175,7 +181,7 @@ class Barrier:
             worth=worth,
             blocks=positive(np.ascontiguousarray(blocks.transpose(2, 0, 1))),
             border=np.ascontiguousarray((-pull * steep).T),
-            corner=(pull**2).reshape(copies, -1).sum(axis=1),
+            pull=pull,
             spare=spare,
         )
 

@@ -20,6 +20,8 @@ from mecsim_policies.dashf.run import Iterate, Point, Run
 from mecsim_policies.dashf.shares import PHI, Price, ShareProblem
 
 _Y_TOLERANCE = 1e-4
+# From cold another round of looks costs as much as the first, and pays only after one that paid.
+_ANOTHER_ROUND = 2e-3
 # Dinkelbach's y converges quadratically: a move of 3 % is followed by one below the tolerance.
 _LAST_MOVE = 0.03
 _F_TOLERANCE = 1e-4
@@ -45,7 +47,7 @@ def optimise(
     start: Allocation | None = None,
     *,
     horizon: Horizon | None = None,
-    looks: int = 4,
+    looks: int = 8,
     max_iterations: int = 10,
 ) -> Outcome:
     """Run DASHF on a snapshot.
@@ -64,14 +66,14 @@ def optimise(
     max_iterations : int
         Most rounds of part 1 and part 2, each with a higher y.
     """
-    run = Run(instance, allowed, horizon)
+    run, tolerance = Run(instance, allowed, horizon), _ANOTHER_ROUND if start is None else _Y_TOLERANCE
     search = Looks(run, looks, warm=start is not None)
     point = search.from_slots() if start is None else run.inside(start, _WARM_MARGIN)
     for outer in range(max_iterations):
         before = point.scr
         point = _improve(run, search, outer, point)
         settled = point.scr - run.y <= _LAST_MOVE * run.y
-        if settled and (search.left == 0 or point.scr <= before * (1.0 + _Y_TOLERANCE)):
+        if settled and (search.left == 0 or point.scr <= before * (1.0 + tolerance)):
             break
     return Outcome(point, tuple(run.trace))
 
@@ -94,13 +96,27 @@ def _improve(run: Run, search: Looks, outer: int, point: Point) -> Point:
     unchanged = seat.problem is in_force.problem
     if outer > 0 and unchanged:
         return point
-    for choice in (seat,) if unchanged else (seat, in_force):
+    jointly = search.look.free > PHI
+    for choice in (seat,) if unchanged or jointly else (seat, in_force):
         start = run.point(choice.problem, choice.solution.shares, choice.solution.totals)
         run.raise_y(start.scr)
-        found = _alternate(run, outer, start, on_path_at=choice.weight)
+        improve = _together if jointly else _alternate
+        found = improve(run, outer, start, on_path_at=choice.weight)
         if found.scr > point.scr:
             return found
     return point
+
+
+def _together(run: Run, outer: int, point: Point, *, on_path_at: float) -> Point:
+    """The joint step: part 2 and phi at once, which gets past points where neither gains alone."""
+    began = time.process_time()
+    last = _resources(run, point.problem, point.shares, on_path_at, free=PHI + 1)
+    found = run.point(point.problem, last.shares, last.totals).snapped(run.instance)
+    better = found.scr > point.scr
+    run.note(
+        outer, "resources", found, status="solved with phi", accepted=better, steps=last.steps, began=began
+    )
+    return found if better else point
 
 
 def _alternate(run: Run, outer: int, point: Point, *, on_path_at: float | None = None) -> Point:
@@ -130,8 +146,10 @@ def _alternate(run: Run, outer: int, point: Point, *, on_path_at: float | None =
     return best
 
 
-def _resources(run: Run, problem: ShareProblem, start: Floats, on_path_at: float | None) -> Solution:
-    """Part 2 for fixed phi, y brought up to date on the way."""
+def _resources(
+    run: Run, problem: ShareProblem, start: Floats, on_path_at: float | None, free: int = PHI
+) -> Solution:
+    """Part 2 for fixed phi, or the joint step; y is brought up to date on the way."""
     return solve(
         problem,
         run.price(),
@@ -139,5 +157,6 @@ def _resources(run: Run, problem: ShareProblem, start: Floats, on_path_at: float
         gap=_GAP,
         first_weight=_WARM_WEIGHT if on_path_at is None else on_path_at,
         on_the_way=_ON_THE_WAY,
+        free=free,
         refresh=lambda shares: run.raise_y(problem.scr(run.instance, shares)),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -20,26 +21,31 @@ from mecsim_policies.dashf.run import Point, Run
 from mecsim_policies.dashf.shares import PHI, ShareProblem
 
 # How exactly to solve the relaxation: the rounding is settled long before.
-_TOLERANCE = 1e-5
+_TOLERANCE = 1e-3
 _GAIN = 1e-3
-# Up to so much above the seat a barrier function may end for its association to be worth a cost.
+# Up to so much above the seat's, or the best other's, a barrier function may end to be worth going on.
 _HOPE = 3.0
+_BEHIND = 1.0
 _OPINIONS = 4
 _NEAR = 0.03
 _OPINION_WEIGHT = 400.0
 
 
 class Look(NamedTuple):
-    """How associations are compared: barrier weight, margin of the start, most steps, how many at once."""
+    """How associations are compared: barrier weight, most steps, how many at once, what is free.
+
+    ``free`` is 5 for part 2 with the phi that a change comes with, 6 for the joint step.
+    """
 
     weight: float
-    margin: float
     steps: int
     width: int
+    free: int
 
 
-COLD = Look(weight=100.0, margin=3e-2, steps=14, width=24)
-WARM = Look(weight=50.0, margin=8e-2, steps=10, width=8)
+COLD = Look(weight=100.0, steps=14, width=10, free=PHI + 1)
+WARM = Look(weight=50.0, steps=10, width=8, free=PHI)
+_MARGIN = 8e-2
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -77,8 +83,8 @@ class Looks:
 
     @property
     def look(self) -> Look:
-        """How associations are compared."""
-        return WARM if self.warm else COLD
+        """How associations are compared: phi moves only from cold, and if it may."""
+        return WARM if self.warm else COLD._replace(free=PHI) if self.run.fixed.any() else COLD
 
     def from_slots(self) -> Point:
         """Return where part 1 gets alone, with equal slots and the y of everybody's strongest server."""
@@ -97,9 +103,10 @@ class Looks:
 
     def in_force(self, outer: int, point: Point) -> Seat:
         """Return the seat of the association in force, or of one to start from if that is better."""
-        candidates = [(start.problem.server, start.shares) for start in (point, *self.starts)]
+        starts = [(start.problem.server, start.shares) for start in (point, *self.starts)]
         self.starts = []
         self._tried.clear()
+        candidates = list(filter(self._is_new, starts))
         seat = self._best(outer, "start", candidates, None)
         assert seat is not None
         return seat
@@ -128,27 +135,34 @@ class Looks:
         pairs = run.pairs(run.point(seat.problem, seat.solution.shares, seat.solution.totals))
         relaxed = relax(pairs, run.price(), run.slots, tolerance=_TOLERANCE)
         trial = run.equal_split(round_to_slots(relaxed.association, run.slots), pairs)
-        return [(trial.problem.server, trial.shares)]
+        return list(filter(self._is_new, [(trial.problem.server, trial.shares)]))
 
     def _promising(self, seat: Seat) -> list[_Candidate]:
         run, solution = self.run, seat.solution
         changes = promising(run.everyone_at, seat.problem, solution, run.price(), run.allowed, run.fixed)
-        width = self.look.width
-        return [changed(seat.problem, solution.shares, change, run.fixed) for change in changes[:width]]
+        candidates = (changed(seat.problem, solution.shares, change, run.fixed) for change in changes)
+        return list(islice(filter(self._is_new, candidates), self.look.width))
 
     def _best(
         self, outer: int, part: str, candidates: list[_Candidate], seat: Seat | None
     ) -> Seat | None:
         """Solve part 2 for all candidates at once; return the best of them if it beats the seat."""
         began, run, look = time.process_time(), self.run, self.look
-        candidates = [candidate for candidate in candidates if self._is_new(*candidate)]
         self._compared = None
         if not candidates:
             return None
         problem = ShareProblem.stack(run.everyone_at, np.stack([server for server, _ in candidates]))
-        start = problem.inside(np.concatenate([shares for _, shares in candidates]), look.margin)
-        hopeless = np.inf if seat is None else seat.value + _HOPE
-        found = compare(problem, run.price(), start, weight=look.weight, steps=look.steps, hopeless=hopeless)
+        start = problem.inside(np.concatenate([shares for _, shares in candidates]), _MARGIN, free=look.free)
+        found = compare(
+            problem,
+            run.price(),
+            start,
+            weight=look.weight,
+            steps=look.steps,
+            free=look.free,
+            hopeless=np.inf if seat is None else seat.value + _HOPE,
+            behind=_BEHIND,
+        )
         best = int(found.costs.argmin())
         single, solution = found.solution(best)
         better = seat is None or bool(found.costs[best] < seat.solution.cost - _GAIN)
@@ -182,6 +196,7 @@ class Looks:
             seat.solution.shares,
             first_weight=seat.weight,
             last_weight=_OPINION_WEIGHT,
+            free=self.look.free,
             longest_s=seat.solution.longest_s,
         )
         better = solution.cost < own.cost - _GAIN
@@ -198,8 +213,11 @@ class Looks:
             return Seat(single, solution, np.inf, _OPINION_WEIGHT)
         return replace(seat, solution=own, weight=_OPINION_WEIGHT)
 
-    def _is_new(self, server: Ints, shares: Floats) -> bool:
-        key = server.tobytes() + np.rint(100.0 * shares[:, PHI]).tobytes()
+    def _is_new(self, candidate: _Candidate) -> bool:
+        server, shares = candidate
+        key = server.tobytes()
+        if self.look.free == PHI:
+            key += np.rint(100.0 * shares[:, PHI]).tobytes()
         new = key not in self._tried
         self._tried.add(key)
         return new

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecsim.system.arrays import Floats, Ints
-from mecsim_policies.dashf.arrow import Derivatives
+from mecsim_policies.dashf.arrow import Derivatives, Step
 from mecsim_policies.dashf.barrier import Barrier
 
-_PROMISE = 1.0
+# Newton's model promises half the squared decrement.
+_PROMISE = 0.5
 _HALVINGS = 30
 
 
@@ -47,11 +48,13 @@ def centre(
     enough: float,
     most: int,
     hopeless: float = np.inf,
+    behind: float = np.inf,
 ) -> Centre:
     """Minimise the barrier function of every copy by Newton steps.
 
     A copy stops when its squared decrement is ``enough``, when its value does not promise to fall below
-    ``hopeless``, or after ``most`` steps; so do those that find no descent.
+    ``hopeless`` nor to end less than ``behind`` above one that has converged, or after ``most`` steps;
+    so do those that find no descent.
     """
     copies, _, users = barrier.problem.member.shape
     every = Centre(
@@ -61,8 +64,11 @@ def centre(
     for step in range(most + 1):
         if step < most:
             there = barrier.derivatives(shares, longest_s)
-            move, move_s, decrement = barrier.newton(there, barrier.weight)
-            done = (decrement < enough) | (value - _PROMISE * decrement > hopeless)
+            newton = barrier.newton(there, barrier.weight)
+            done = newton.decrement < enough
+            if done.any():
+                hopeless = min(hopeless, value[done].min() + behind)
+            done |= value - _PROMISE * newton.decrement > hopeless
             every.steps[at_work[done & ~stuck]] = step
             done |= stuck
         else:
@@ -75,11 +81,9 @@ def centre(
             keep = ~done
             barrier = replace(barrier, problem=barrier.problem.take(keep))
             of_users = np.repeat(keep, users)
-            at_work, shares, move = at_work[keep], shares[of_users], move[of_users]
-            longest_s, move_s, value, decrement = (x[keep] for x in (longest_s, move_s, value, decrement))
-        shares, longest_s, value, stuck = _descend(
-            barrier, shares, longest_s, value, (move, move_s, decrement)
-        )
+            at_work, shares, longest_s, value = at_work[keep], shares[of_users], longest_s[keep], value[keep]
+            newton = Step(newton.move[of_users], *(x[keep] for x in newton[1:]))
+        shares, longest_s, value, stuck = _descend(barrier, shares, longest_s, value, newton)
     return replace(
         every,
         shares=every.shares.reshape(copies * users, 6),
@@ -97,7 +101,7 @@ def follow(barrier: Barrier, heavier: Barrier, centre: Centre) -> tuple[Floats, 
     shares, longest_s, there = centre.shares, centre.longest_s, centre.there
     users = len(shares) // len(longest_s)
     there = barrier.derivatives(shares, longest_s) if there is None else there
-    move, move_s, _ = barrier.newton(there, heavier.weight)
+    move, move_s, *_ = barrier.newton(there, heavier.weight)
     part = barrier.weight / heavier.weight
     size = part * barrier.longest_step(shares, part * move)
     for _ in range(_HALVINGS):
@@ -114,21 +118,16 @@ def follow(barrier: Barrier, heavier: Barrier, centre: Centre) -> tuple[Floats, 
 
 
 def _descend(
-    barrier: Barrier,
-    shares: Floats,
-    longest_s: Floats,
-    value: Floats,
-    step: tuple[Floats, Floats, Floats],
+    barrier: Barrier, shares: Floats, longest_s: Floats, value: Floats, newton: Step
 ) -> tuple[Floats, Floats, Floats, NDArray[np.bool_]]:
     """Go along a Newton step as far as the value falls; say which copies find no descent and stay."""
-    move, move_s, decrement = step
     users = len(shares) // len(longest_s)
-    size = barrier.longest_step(shares, move)
+    size = barrier.longest_step(shares, newton.move, newton.growth)
     for _ in range(_HALVINGS):
-        trial = shares + np.repeat(size, users)[:, None] * move
-        trial_s = longest_s + size * move_s
+        trial = shares + np.repeat(size, users)[:, None] * newton.move
+        trial_s = longest_s + size * newton.move_s
         trial_value = barrier.value(trial, trial_s)
-        short = ~(trial_value <= value - 0.05 * size * decrement)
+        short = ~(trial_value <= value - 0.05 * size * newton.decrement)
         if not short.any():
             return trial, trial_s, trial_value, short
         size = np.where(short, 0.5 * size, size)

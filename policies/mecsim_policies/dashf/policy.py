@@ -42,7 +42,7 @@ class Dashf:
     def __init__(
         self,
         max_iterations: int = 10,
-        looks: int = 4,
+        looks: int = 8,
         warm_looks: int = 1,
         active_only: bool = False,
         horizon: str = "round",

@@ -127,6 +127,7 @@ def compare(
     steps: int,
     free: int = 5,
     hopeless: float = np.inf,
+    behind: float = np.inf,
 ) -> Compared:
     """Return solutions of many associations at one weight of the barrier: cheap, and one measure for all.
 
@@ -140,11 +141,13 @@ def compare(
         As for :func:`solve`.
     hopeless : float
         Give an association up when its barrier function does not promise to fall below this.
+    behind : float
+        The same for so much above another's that is solved.
     """
     barrier = Barrier(problem, price, weight, free)
     above_s = ceiling_s(barrier, start)
     value = barrier.value(start, above_s)
-    found = centre(barrier, start, above_s, value, _DECREMENT, steps, hopeless)
+    found = centre(barrier, start, above_s, value, _DECREMENT, steps, hopeless, behind)
     costs = np.where(found.value <= hopeless, problem.costs(price, found.shares), np.inf)
     return Compared(barrier, found, costs)
 

@@ -17,6 +17,10 @@ from mecsim_policies.dashf.horizon import HALF, Horizon
 from mecsim_policies.dashf.pairs import Pairs, slots_by_capacity
 from mecsim_policies.dashf.shares import PHI, Price, ShareProblem, Totals
 
+# Largest first; the loss is of the size of the solver's own gap.
+_SNAPS = (1e-2, 1e-3, 1e-4, 1e-5)
+_SNAP_LOSS = 1e-6
+
 
 class Iterate(NamedTuple):
     """One step of the algorithm, a row of the trace.
@@ -56,6 +60,17 @@ class Point:
     def allocation(self, instance: Instance) -> Allocation:
         """Return the allocation that the shares stand for."""
         return self.problem.allocation(instance, self.shares)
+
+    def snapped(self, instance: Instance) -> Point:
+        """Return the point with every phi close to 0 or 1 put there, if that loses nothing that counts."""
+        for near in _SNAPS:
+            shares = self.shares.copy()
+            phi = shares[:, PHI]
+            shares[:, PHI] = np.where(phi < near, 0.0, np.where(phi > 1.0 - near, 1.0, phi))
+            trial = Point.of(instance, self.problem, shares)
+            if trial.scr >= self.scr * (1.0 - _SNAP_LOSS):
+                return trial
+        return self
 
 
 @dataclass(eq=False)

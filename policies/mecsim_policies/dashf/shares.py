@@ -241,18 +241,22 @@ class ShareProblem:
         )
         return np.stack(columns, axis=1)
 
-    def inside(self, shares: Floats, margin: float) -> Floats:
+    def inside(self, shares: Floats, margin: float, *, free: int = PHI) -> Floats:
         """Return shares drawn in so that every budget and bound of resources keeps ``margin`` free.
 
         Shares are at least ``margin`` of an equal part too: one that is too small costs a Newton
-        step for each doubling.
+        step for each doubling. With ``free`` = 6 phi is drawn in as well.
         """
         users = self.sharers()
         inner: Floats = np.maximum(shares, margin * 10.0 / np.maximum(users, 10.0)[:, None])
         inner[:, UP:PHI] = np.minimum(inner[:, UP:PHI], 1.0 - margin)
         used = self.used(inner)[self.server]
         inner[:, :SHARED] *= np.minimum(1.0, (1.0 - margin) / used)
-        inner[:, PHI] = shares[:, PHI]
+        inner[:, PHI] = phi = shares[:, PHI]
+        if free > PHI:
+            inner[:, PHI] = np.clip(phi, 2.0 * margin, 1.0 - 2.0 * margin)
+            # What a user at phi = 0 does not use may stand anywhere; phi itself must be able to leave.
+            inner[phi <= 0, UP:PHI] = np.minimum(inner[phi <= 0, UP:PHI], 0.5)
         return inner
 
     def own_in_full(self, shares: Floats) -> Floats:
