@@ -17,6 +17,8 @@ from mecsim.testing import PROMISES, Traits, check_policy, examine_policy, param
 NAMES = [entry.name for entry in list_policies() if not entry.error]
 # MODEL.md section 4: a draw by index; users take their turn in index order.
 ALL_ORDERS, USERS = frozenset({"users", "servers"}), frozenset({"users"})
+# The joint step ends where the SCR is flat: the shares there answer to rounding, the SCR does not.
+FLAT = Traits(permutation_rtol=1e-5)
 SMALL = ("one user", "one of each", "tiny budgets")
 # Where searches end depends on the last bits of what they compare: permuted to a thousandth of the SCR.
 SEARCH = Traits(permutation_rtol=1e-3, systems=SMALL, most_users=4)
@@ -24,6 +26,7 @@ TRAITS = {
     "rucaa": Traits(order_matters=ALL_ORDERS),
     "gucaa": Traits(order_matters=USERS),
     "gucro": Traits(order_matters=USERS),
+    "dashf": FLAT,
     "local_search": Traits(permutation_rtol=1e-3, most_users=8),
     "exhaustive": SEARCH,
     "dashf-reference": SEARCH,

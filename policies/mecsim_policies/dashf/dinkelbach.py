@@ -108,7 +108,7 @@ def _improve(run: Run, search: Looks, outer: int, point: Point) -> Point:
 
 
 def _together(run: Run, outer: int, point: Point, *, on_path_at: float) -> Point:
-    """The joint step: part 2 and phi at once, which gets past points where neither gains alone."""
+    """Return where the joint step ends: past points where neither part 2 nor phi gains alone."""
     began = time.process_time()
     last = _resources(run, point.problem, point.shares, on_path_at, free=PHI + 1)
     found = run.point(point.problem, last.shares, last.totals).snapped(run.instance)
@@ -137,9 +137,7 @@ def _alternate(run: Run, outer: int, point: Point, *, on_path_at: float | None =
         before = best.totals.cost(last.price)
         better = last.cost < before
         found = run.point(problem, last.shares, last.totals)
-        run.note(
-            outer, "resources", found, status="solved", accepted=better, steps=last.steps, began=began
-        )
+        run.note(outer, "resources", found, status="solved", accepted=better, steps=last.steps, began=began)
         best = found if better else best
         if before - last.cost < _F_TOLERANCE:
             break

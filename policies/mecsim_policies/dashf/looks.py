@@ -46,6 +46,8 @@ class Look(NamedTuple):
 COLD = Look(weight=100.0, steps=14, width=10, free=PHI + 1)
 WARM = Look(weight=50.0, steps=10, width=8, free=PHI)
 _MARGIN = 8e-2
+# From here on the weight grows with the users, or the slack of so many delays would hide which is largest.
+_FEW = 10
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -84,7 +86,9 @@ class Looks:
     @property
     def look(self) -> Look:
         """How associations are compared: phi moves only from cold, and if it may."""
-        return WARM if self.warm else COLD._replace(free=PHI) if self.run.fixed.any() else COLD
+        if self.warm:
+            return WARM._replace(weight=WARM.weight * max(1.0, len(self.run.fixed) / _FEW))
+        return COLD._replace(free=PHI) if self.run.fixed.any() else COLD
 
     def from_slots(self) -> Point:
         """Return where part 1 gets alone, with equal slots and the y of everybody's strongest server."""
@@ -114,7 +118,8 @@ class Looks:
     def second(self, outer: int, seat: Seat) -> Seat:
         """Part 1 with the resources in force, and the most promising changes; again while it pays.
 
-        From the allocation of the last epoch the changes come first, and part 1 where none of them pays.
+        From the allocation of the last epoch the changes come first, then part 1 where none of them pays,
+        and that is all.
         """
         candidates = [] if self.warm or outer > 0 else self._relaxation(seat)
         while True:
@@ -125,6 +130,7 @@ class Looks:
             if found is not None and self.left > 0:
                 seat, candidates = found, []
             elif found is None and self.warm and outer == 0:
+                self.left = 0
                 return self._best(outer, "association", self._relaxation(seat), seat) or seat
             else:
                 return found or self._second_opinion(outer, seat)
@@ -143,9 +149,7 @@ class Looks:
         candidates = (changed(seat.problem, solution.shares, change, run.fixed) for change in changes)
         return list(islice(filter(self._is_new, candidates), self.look.width))
 
-    def _best(
-        self, outer: int, part: str, candidates: list[_Candidate], seat: Seat | None
-    ) -> Seat | None:
+    def _best(self, outer: int, part: str, candidates: list[_Candidate], seat: Seat | None) -> Seat | None:
         """Solve part 2 for all candidates at once; return the best of them if it beats the seat."""
         began, run, look = time.process_time(), self.run, self.look
         self._compared = None

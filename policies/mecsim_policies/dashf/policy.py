@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import ceil
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from mecsim_policies.dashf.dinkelbach import next_fractions, optimise
 from mecsim_policies.dashf.horizon import Horizon
 from mecsim_policies.dashf.run import Iterate
 from mecsim_policies.participants import Participants, everyone_alone
+
+_USERS_A_LOOK = 25
 
 
 class Dashf:
@@ -24,7 +27,7 @@ class Dashf:
     looks : int
         For how many changes of the association the second look solves part 2, from cold.
     warm_looks : int
-        The same from the allocation of the last epoch.
+        The same from the allocation of the last epoch, for every 25 users begun.
     active_only : bool
         Leave out users without a round in progress instead of reserving their share.
     horizon : {"round", "remaining"}
@@ -75,7 +78,7 @@ class Dashf:
             participants.allowed,
             participants.start,
             horizon=horizon,
-            looks=self.looks if participants.start is None else self.warm_looks,
+            looks=self._looks(participants),
             max_iterations=self.max_iterations,
         )
         self.trace = outcome.trace
@@ -84,3 +87,9 @@ class Dashf:
             phi = next_fractions(participants.instance, participants.allowed, outcome.point)
             own = replace(own, local_fraction=np.where(horizon.fixed, phi, own.local_fraction))
         return participants.among_all(observation, own)
+
+    def _looks(self, participants: Participants) -> int:
+        """Return how many looks there may be: from epoch to epoch the changes due grow with the users."""
+        if participants.start is None:
+            return self.looks
+        return self.warm_looks * ceil(len(participants.allowed) / _USERS_A_LOOK)

@@ -49,9 +49,7 @@ class Totals(NamedTuple):
     def scr(self, instance: Instance) -> float:
         """Return the service-cost ratio."""
         w, total = instance.weights, instance.score_law.scale * self.score
-        return eq.service_cost_ratio(
-            total, self.longest_s, self.energy_j, w.delay_per_s, w.energy_per_j
-        )
+        return eq.service_cost_ratio(total, self.longest_s, self.energy_j, w.delay_per_s, w.energy_per_j)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
