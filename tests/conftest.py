@@ -86,7 +86,8 @@ class RandomPolicy:
 def record_digest(record):
     """Return a hash of every bit of a record but the measured computing time."""
     hashed = hashlib.sha256()
-    for table in (record.rounds, record.epochs, record.generations, record.positions, record.ledger):
+    tables = (record.rounds, record.epochs, record.generations, record.positions, record.allocations)
+    for table in (*tables, record.ledger):
         for name, column in table.items():
             if name != "decision_cpu_s":
                 hashed.update(f"{name} {column.dtype} {column.shape} ".encode())

@@ -69,7 +69,7 @@ def tables_page() -> str:
 
 
 _TABLES_TEXT = """\
-Each run's folder has four Parquet tables and `manifest.json` with the scenario, the seed, versions and a
+Each run's folder has five Parquet tables and `manifest.json` with the scenario, the seed, versions and a
 SHA-256 of each table. `mecsim.load_results(folder)` gives them as pandas frames for one run or many, with
 `scenario`, `policy`, `seed` and whatever a study swept in front; `mecsim export` writes CSV or MATLAB files
 of the same columns. A unit of `1` is a pure number."""

@@ -56,8 +56,8 @@ DeadlineOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    app.command(epilog="Example: mecsim plot results/campus-7d15da25 --kind forest --reference gucaa")(plot)
-    app.command(epilog="Example: mecsim table results/campus-7d15da25 --format latex")(table)
+    app.command(epilog="Example: mecsim plot results/campus-b158849a --kind forest --reference gucaa")(plot)
+    app.command(epilog="Example: mecsim table results/campus-b158849a --format latex")(table)
     app.command(epilog="Example: mecsim tune campus -p 'dashf:max_iterations=1|3|10,gucaa' --budget 30")(tune)
 
 

@@ -12,7 +12,7 @@ from mecsim.cli.options import QuietOption
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    app.command(epilog="Example: mecsim report results/campus-7d15da25 --out campus.html")(report)
+    app.command(epilog="Example: mecsim report results/campus-b158849a --out campus.html")(report)
 
 
 def report(

@@ -155,6 +155,9 @@ class Decider:
             users = observation.user if self._run.presence.changes else None
             handovers = self._service.apply(allocation, observation.instance, users)
             self._run.presence.begin(observation.user)
+            if self._run.scenario.record.allocations:
+                present = self._run.presence.users
+                self._run.recorder.grants.take(observation.epoch, allocation, observation.user, present)
             self.handovers += handovers
             if self._open_epoch is not None:
                 self._open_epoch = self._open_epoch._replace(handovers=handovers, in_force_s=in_force_s)

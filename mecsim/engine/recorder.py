@@ -1,4 +1,4 @@
-"""What happened, in columns: one row a round, an epoch, a generation, a position."""
+"""What happened, in columns: one row a round, an epoch, a generation, a position, a grant."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from mecsim.engine.grant_log import GrantLog
 from mecsim.engine.guard import CAUSES, STATUSES
 from mecsim.engine.round import RoundLog
 from mecsim.scenario.schema import Scenario
@@ -54,8 +55,8 @@ class RunRecord:
 
     Parameters
     ----------
-    rounds, epochs, generations, positions : dict of arrays
-        The four tables.
+    rounds, epochs, generations, positions, allocations : dict of arrays
+        The five tables.
     ledger : dict of arrays
         Work and energy of the whole run, for conservation: ``work_started``, ``work_served``,
         ``work_left`` and ``work_dropped``, which was still left when a round lost it, (N, 4) by phase
@@ -69,6 +70,7 @@ class RunRecord:
     epochs: Table
     generations: Table
     positions: Table
+    allocations: Table
     ledger: Table
     counts: dict[str, int]
 
@@ -97,9 +99,10 @@ class EpochRow(NamedTuple):
 
 
 class Recorder:
-    """Takes rounds and epochs as they end."""
+    """Takes rounds and epochs as they end, and ``grants`` as they are put in force."""
 
     def __init__(self) -> None:
+        self.grants = GrantLog()
         self._rounds = _Rows(_ROUND)
         self._epochs = _Rows(_EPOCH)
 
@@ -119,7 +122,7 @@ class Recorder:
         self._epochs.append(row)
 
     def tables(self, world: World, stays_s: Stays | None = None) -> dict[str, Table]:
-        """Return the four tables; ``stays_s`` says who was there when, by default everybody always."""
+        """Return the five tables; ``stays_s`` says who was there when, by default everybody always."""
         rounds, epochs = _with_sums(self._rounds.table()), self._epochs.table()
         realised_scr = realised(rounds, epochs["time_s"], world.scenario, stays_s)
         residents = None if stays_s is None else world.population.residents
@@ -128,6 +131,7 @@ class Recorder:
             "epochs": epochs | {"realised_scr": realised_scr},
             "generations": generations(rounds, epochs, world.scenario, residents),
             "positions": positions(world, stays_s),
+            "allocations": self.grants.table(),
         }
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def load_results(folder: str | Path) -> Results:
-    """Return every run below a folder as four tidy frames.
+    """Return every run below a folder as five tidy frames.
 
     The first columns of each frame say which run a row is from: ``scenario``, ``policy``,
     ``seed``, and one more for every scenario key that a study swept, or in which runs of one

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Results:
-    """The four tables of a run (DESIGN.md 6) and where they come from.
+    """The five tables of a run (DESIGN.md 6) and where they come from.
 
     Parameters
     ----------
-    rounds, epochs, generations, positions : DataFrame
+    rounds, epochs, generations, positions, allocations : DataFrame
         Columns as in ``mecsim.results.tables``. From ``load_results`` they also carry
         ``scenario``, ``policy`` and ``seed``, first.
     manifest : dict
@@ -35,6 +35,7 @@ class Results:
     epochs: pd.DataFrame
     generations: pd.DataFrame
     positions: pd.DataFrame
+    allocations: pd.DataFrame
     manifest: dict[str, Any]
 
     @classmethod
@@ -51,7 +52,7 @@ class Results:
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
-        """The four frames by name."""
+        """The five frames by name."""
         return {name: getattr(self, name) for name in TABLES}
 
     def digest(self) -> str:
@@ -80,7 +81,7 @@ def _column_bytes(values: pd.Series[Any], column: Column) -> bytes:
         codes, texts = values.factorize()
         return "\0".join([*texts, ""]).encode() + codes.astype("<i8").tobytes()
     numbers = values.to_numpy(column.dtype)
-    if column.dtype == "float64":
+    if numbers.dtype.kind == "f":
         # A NaN has many bit patterns that mean the same.
         numbers = np.where(np.isnan(numbers), np.nan, numbers)
     return numbers.astype(numbers.dtype.newbyteorder("<")).tobytes()

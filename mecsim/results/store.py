@@ -210,12 +210,10 @@ def _arrow_schema(table: str) -> pa.Schema:
     """Return the parquet schema; unit and meaning of each column travel in the file."""
     import pyarrow as pa
 
-    kinds = {"int64": pa.int64(), "float64": pa.float64(), "str": pa.string()}
-
     def field(column: Column) -> pa.Field:
         return pa.field(
             column.name,
-            kinds[column.dtype],
+            pa.string() if column.dtype == "str" else pa.from_numpy_dtype(column.dtype),
             nullable=False,
             metadata={"unit": column.unit, "meaning": column.meaning},
         )

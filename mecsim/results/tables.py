@@ -1,5 +1,9 @@
 """The output contract: every table's columns in order, with dtype, unit and meaning (DESIGN.md 6).
 
+The table ``allocations`` has a row for each user of each decision that took effect, as it was put in
+force; it is empty where the scenario says ``record.allocations = false``. What a brown-out takes away
+later, or shared service adds, is not in it.
+
 Two columns set what a policy promised beside what came of it. A round ends at
 ``start_s + delay_s``; an epoch lasts from its ``time_s`` to that of the next, the last one to the
 end of the run; a decision and a round that start at the same time start in that order.
@@ -32,7 +36,8 @@ KEYS = ("scenario", "policy", "seed")
 MEASURED = frozenset({"decision_cpu_s"})
 """Columns that hold measured computing time: the only ones that differ when a run is repeated."""
 
-Kind = Literal["int64", "float64", "str"]
+Kind = Literal["int64", "int32", "int16", "float64", "float32", "str"]
+"""Narrow where a table has a row for every user of every decision."""
 
 
 class Column(NamedTuple):
@@ -110,6 +115,17 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("user", "int64", "1", "index of the user"),
         Column("x_m", "float64", "m", "position, first axis"),
         Column("y_m", "float64", "m", "position, second axis"),
+    ),
+    "allocations": (
+        Column("epoch", "int32", "1", "the decision; it is in force from its epochs.in_force_s on"),
+        Column("user", "int32", "1", "index of the user"),
+        Column("server", "int16", "1", "server of the user"),
+        Column("local_fraction", "float32", "1", "share of the adapter that the user trains, phi"),
+        Column("bandwidth_hz", "float32", "Hz", "bandwidth of the user's link"),
+        Column("user_power_w", "float32", "W", "transmit power of the user"),
+        Column("server_power_w", "float32", "W", "transmit power of the server towards the user"),
+        Column("user_gpu_flops", "float32", "FLOP/s", "speed of each of the user's GPUs"),
+        Column("server_gpu_flops", "float32", "FLOP/s", "speed of each of the server's GPUs for the user"),
     ),
 }
 

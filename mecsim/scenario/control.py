@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import Field, PlainValidator, StrictBool, ValidationInfo, WithJsonSchema, field_validator
 
 from mecsim.errors import nearest
 from mecsim.scenario.base import Real, Section, key, refusal
@@ -142,4 +142,7 @@ class Record(Section):
 
     positions_s: Annotated[Real, Field(ge=1e-3, le=1e9)] = key(
         "Time between two records of all positions", unit="s", default=10.0
+    )
+    allocations: StrictBool = key(
+        "Whether the allocation of every decision that took effect is written down", default=True
     )

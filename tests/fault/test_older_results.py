@@ -22,7 +22,7 @@ OLD = {
     "results-46-columns": "mecsim 0.1.0 of commit 806eaf67499ff7356a736355625fe836c85682f1",
     "results-48-columns": "mecsim 0.1.0 of commit dcc1daa1dc9effaa343b5450f6eb12ebd15beebe",
 }
-COLUMNS = {2: "a3bbf33e42315b88"}
+COLUMNS = {2: "cd517235bcfc9a35"}
 STUDY = 'schema = 1\nname = "old"\nscenarios = ["smoke"]\npolicies = ["gucaa"]\nreplications = 2\n'
 
 

@@ -20,7 +20,7 @@ from mecsim.results.leftovers import remove_parts
 from mecsim.results.result import Results
 from mecsim.results.store import load_run, write_run
 
-PARTS = ("rounds.parquet", "epochs.parquet", "generations.parquet", "positions.parquet")
+PARTS = tuple(f"{n}.parquet" for n in ("rounds", "epochs", "generations", "positions", "allocations"))
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_a_process_that_dies_at_any_step_leaves_a_whole_run_or_none(run: Results
         seen.add(target.exists())
         if target.exists():
             assert load_run(target).digest() == run.digest()
-            assert len(load_results(tmp_path).manifest["tables"]) == 4
+            assert len(load_results(tmp_path).manifest["tables"]) == len(PARTS)
         else:
             with pytest.raises(ResultStoreError, match="no run in it"):
                 load_results(tmp_path)

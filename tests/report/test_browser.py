@@ -1,12 +1,15 @@
 """The report in a real browser: what it draws is what the tables hold, and everything can be reached."""
 
 import math
+import re
 
 import numpy as np
 import pytest
 
+from mecsim import load_scenario, simulate
 from mecsim.analysis.report.page import write_report
 from mecsim.results.store import load_run
+from mecsim.results.tables import TABLES
 
 EVIL = "<script>alert(1)</script>"
 
@@ -26,6 +29,10 @@ class Opened:
     def ready(self):
         self.page.wait_for_selector("body[data-ready=yes]", timeout=20_000)
         return self
+
+
+def every_run(study):
+    return [load_run(path.parent) for path in study.glob("*/manifest.json")]
 
 
 @pytest.fixture(scope="module")
@@ -119,11 +126,90 @@ def test_two_policies_stay_in_step_and_keys_work(opened):
     assert page.evaluate("mecsim.replay.t") == 120
 
 
+def told(page, side, user, t):
+    """Return what the panel of one side says of a user at a time, by term."""
+    page.evaluate("([n, t]) => { mecsim.replay.select(n); mecsim.replay.seek(t); }", [user, t])
+    texts = page.locator(f"#panel-{side} .about > *").all_inner_texts()
+    return dict(zip(texts[::2], texts[1::2], strict=True))
+
+
+UNITS = {"MHz": 1e6, "mW": 1e-3, "W": 1.0, "TFLOP/s": 1e12, "s": 1.0}
+
+
+def numbers_of(text):
+    """Return the numbers of a text in SI units."""
+    return [float(value) * UNITS[unit] for value, unit in re.findall(r"([\d.]+) ([\w/]+)", text)]
+
+
+def grants_shown(about):
+    server, phi = about["server, next φ"].split(", ")
+    names = ("bandwidth", "power up, down", "user's GPUs, each", "server's GPUs, each")
+    return [int(server), float(phi), *(value for name in names for value in numbers_of(about[name]))]
+
+
+GRANTS = [column.name for column in TABLES["allocations"]][2:]
+
+
+def test_the_panel_shows_the_grants_in_force_at_the_time_shown(opened, study):
+    """Mutants: the decision before or after, another user or policy, a unit or two columns mixed up; a
+    panel that is not written anew at a decision."""
+    page = opened.page
+    page.evaluate("mecsim.replay.pinned = true")
+    page.select_option("#left", index=0)
+    page.select_option("#right", index=2)
+    page.wait_for_function("() => new Set(mecsim.replay.runs.map((run) => run?.policy)).size === 2")
+    policies = page.evaluate("mecsim.replay.runs.map((run) => run.policy)")
+    tables = {(one.manifest["policy"], one.manifest["seed"]): one for one in every_run(study)}
+    seen = set()
+    for side, policy in zip(("left", "right"), policies, strict=True):
+        run = tables[policy, 0]
+        decided = run.epochs.dropna(subset="in_force_s")
+        own = run.allocations.set_index(["epoch", "user"])[GRANTS]
+        for k, user in ((0, 0), (2, 1), (3, 3), (5, 2), (len(decided) - 1, 3)):
+            begins = decided["in_force_s"].iloc[k]
+            ends = [*decided["in_force_s"], 120.0][k + 1]
+            told(page, side, user, begins - 1e-3)
+            for t in (begins, begins + 0.9 * (ends - begins)):
+                about = told(page, side, user, t)
+                expected = own.loc[(decided["epoch"].iloc[k], user)].tolist()
+                np.testing.assert_allclose(grants_shown(about), expected, rtol=6e-4)
+                assert numbers_of(about["grants now"])[0] <= t
+            seen.add(tuple(expected))
+    assert len(seen) > 4
+    page.evaluate("mecsim.replay.pinned = false; mecsim.replay.select(-1)")
+
+
+def test_who_has_left_has_no_grants_and_what_is_not_recorded_is_not_told(browser, tmp_path):
+    """Mutants: the last grants of a user who has gone; zeros where nothing was written down."""
+    changes = {"duration_s": 60, "users.arrivals": {"rate_per_s": 0.2, "stay_s": {"constant": 15}}}
+    scenario = load_scenario("smoke").with_changes(changes)
+    run = simulate(scenario, "nearest", 1, out=tmp_path / "on" / "run")
+    silent = scenario.with_changes({"record.allocations": False})
+    simulate(silent, "nearest", 1, out=tmp_path / "off" / "run")
+    places = run.positions.groupby("user")["time_s"].agg(["min", "max"])
+    gone = int(places.index[(places["min"] > 0) & (places["max"] < 40)][0])
+    opened = Opened(browser, write_report(tmp_path / "on")).ready()
+    assert told(opened.page, "left", gone, float(places.loc[gone, "max"]))["bandwidth"].endswith(" MHz")
+    for t in (0.0, 59.0):
+        about = told(opened.page, "left", gone, t)
+        assert about["grants now"] == "none"
+        assert "bandwidth" not in about
+    plain = Opened(browser, write_report(tmp_path / "off")).ready()
+    about = told(plain.page, "left", 0, 30.0)
+    assert about["grants now"] == "not recorded: record.allocations = false"
+    assert "bandwidth" not in about
+    assert "energy" in about
+    assert opened.complaints + plain.complaints == []
+    opened.page.close()
+    plain.page.close()
+
+
 def test_the_gantt_chart_zooms_filters_and_tells_a_round(opened, study):
     page = opened.page
     policy = page.evaluate("mecsim.gantt.run.policy")
-    tables = [load_run(path.parent) for path in study.glob("*/manifest.json")]
-    (run,) = (one for one in tables if (one.manifest["policy"], one.manifest["seed"]) == (policy, 0))
+    (run,) = (
+        one for one in every_run(study) if (one.manifest["policy"], one.manifest["seed"]) == (policy, 0)
+    )
     page.locator("#gantt").focus()
     page.keyboard.press("Home")
     assert page.inner_text("#gantt-count").startswith(f"{len(run.rounds)} rounds, 0 to 120 s")
@@ -142,6 +228,7 @@ def test_the_gantt_chart_zooms_filters_and_tells_a_round(opened, study):
     own = run.rounds[run.rounds["user"] == user]
     assert np.isclose(own["score"], shown, rtol=1e-6).any()
     assert "energy" in page.inner_text("#round-about")
+    assert "grants at its start" in page.inner_text("#round-about")
 
 
 def test_the_filter_hides_a_policy_in_every_chart(opened):

@@ -56,7 +56,7 @@ def test_the_tables_have_the_columns_that_are_promised_in_that_order(world):
     recorder = Recorder()
     recorder.round(log(), "unfinished")
     tables = recorder.tables(world)
-    for name in ("rounds", "generations", "positions"):
+    for name in ("rounds", "generations", "positions", "allocations"):
         promised = [column.name for column in TABLES[name]]
         assert list(tables[name]) == promised, name
     apart = {"true_delay_s", "true_energy_j", "true_scr"}  # the decider's

@@ -20,7 +20,7 @@ def results_of(rows, duration_s=1000.0):
     names = ("user", "round", "start_s", "delay_s", "score", "stall_s", "outcome", "restarts")
     rounds = pd.DataFrame(rows, columns=names).assign(interruption_s=0.0, energy_j=1.0)
     empty = pd.DataFrame()
-    return Results(rounds, empty, empty, empty, {"duration_s": duration_s, "objective": WEIGHTS})
+    return Results(rounds, empty, empty, empty, empty, {"duration_s": duration_s, "objective": WEIGHTS})
 
 
 def steady(user, until_s, delay_s, score, first=0, from_s=0.0):

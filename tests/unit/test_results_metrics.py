@@ -48,7 +48,7 @@ def results_of(rows: list[tuple], *, warmup_s: float = 100.0, users: int = 2) ->
     names = ("user", "round", "start_s", "delay_s", "energy_j", "score", "handovers", "outcome")
     rounds = table("rounds", {name: [row[i] for row in rows] for i, name in enumerate(names)} if rows else {})
     epochs = table("epochs", {"time_s": [0.0, 100.0, 200.0], "decision_cpu_s": [9.0, 1.0, 2.0]})
-    none = {name: table(name, {}) for name in ("generations", "positions")}
+    none = {name: table(name, {}) for name in ("generations", "positions", "allocations")}
     manifest = {"warmup_s": warmup_s, "duration_s": 400.0, "users": users, "objective": WEIGHTS}
     return Results(rounds=rounds, epochs=epochs, **none, manifest=manifest)
 

@@ -53,7 +53,8 @@ def test_odd_values_survive(run: Results, tmp_path: Path) -> None:
 
 
 def test_the_folder_holds_what_design_6_says_and_nothing_else(folder: Path) -> None:
-    names = {"rounds.parquet", "epochs.parquet", "generations.parquet", "positions.parquet", "manifest.json"}
+    names = {f"{name}.parquet" for name in ("rounds", "epochs", "generations", "positions", "allocations")}
+    names |= {"manifest.json"}
     assert {path.name for path in folder.iterdir()} == names
     assert [path.name for path in folder.parent.iterdir()] == ["run"]
 

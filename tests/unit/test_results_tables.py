@@ -44,6 +44,9 @@ DESIGN_6 = {
         realised_scr""",
     "generations": "round users score delay_s energy_j scr predicted_scr",
     "positions": "time_s user x_m y_m",
+    "allocations": """
+        epoch user server local_fraction bandwidth_hz user_power_w server_power_w user_gpu_flops
+        server_gpu_flops""",
 }
 
 
@@ -59,8 +62,9 @@ def test_every_column_has_a_unit_and_a_meaning(table: str) -> None:
         assert column.meaning
         assert (column.unit == "") == (column.dtype == "str")
         suffix = column.name.rpartition("_")[2]
-        if suffix in ("s", "j", "m", "bits"):
-            assert column.unit == {"s": "s", "j": "J", "m": "m", "bits": "bit"}[suffix]
+        units = {"s": "s", "j": "J", "m": "m", "bits": "bit", "hz": "Hz", "w": "W", "flops": "FLOP/s"}
+        if suffix in units:
+            assert column.unit == units[suffix]
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -110,9 +114,9 @@ def test_the_digest_repeats_and_another_seed_changes_it(run: Results) -> None:
 def test_one_bit_in_any_column_but_the_measured_changes_the_digest(run: Results, table: str, column) -> None:
     """Mutants rejected: a digest of rounded values, of some columns, or one that includes measured time."""
     values = run.tables[table][column.name].copy()
-    if column.dtype == "float64":
-        values.iloc[-1] = np.nextafter(values.iloc[-1], np.inf)
-    elif column.dtype == "int64":
+    if column.dtype.startswith("float"):
+        values.iloc[-1] = np.nextafter(values.iloc[-1], values.dtype.type(np.inf))
+    elif column.dtype.startswith("int"):
         values.iloc[-1] += 1
     else:
         values.iloc[-1] = "other"

@@ -71,6 +71,7 @@ def test_defaults_are_the_physical_ones(minimal):
     # A score is at most s1 ln(1 + 3 s2), which the defaults make 1000.
     assert objective.score_scale * np.log(1 + 3 * objective.score_slope) == pytest.approx(1000)
     assert minimal.record.positions_s == 10
+    assert minimal.record.allocations is True
 
 
 def test_columns_have_one_value_for_each(minimal):

@@ -27,9 +27,7 @@ from mecsim.results.result import Results
 def made(rounds: dict, epochs: dict | None = None, **manifest) -> Results:
     """Return results that have only what is looked at."""
     known = {"warmup_s": 10.0, "duration_s": 100.0, "users": 2, "counts": {}, "scenario_toml": ""}
-    return Results(
-        pd.DataFrame(rounds), pd.DataFrame(epochs or {}), pd.DataFrame(), pd.DataFrame(), known | manifest
-    )
+    return Results(pd.DataFrame(rounds), pd.DataFrame(epochs or {}), *[pd.DataFrame()] * 3, known | manifest)
 
 
 ROUNDS = {

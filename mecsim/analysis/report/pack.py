@@ -1,4 +1,4 @@
-"""The replay's data: positions and rounds of a run as columns of numbers, compressed into text."""
+"""The replay's data: positions, rounds and grants of a run as columns of numbers, compressed into text."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from mecsim.results.result import Results
 
 OUTCOMES = ("finished", "unfinished", "dropped", "out_of_energy")
 _FLOATS = (
     "start_s", "local_s", "uplink_s", "server_s", "downlink_s", "stall_s", "interruption_s", "wait_s",
     "local_fraction", "local_j", "uplink_j", "server_j", "downlink_j", "score",
+)  # fmt: skip
+_GRANTS = (
+    "local_fraction", "bandwidth_hz", "user_power_w", "server_power_w", "user_gpu_flops", "server_gpu_flops",
 )  # fmt: skip
 _WHOLE = ("round", "server_first", "server_last", "handovers", "restarts")
 
@@ -58,6 +60,30 @@ def pack_rounds(results: Results, until_s: float) -> Packed:
     columns |= {name: frame[name].to_numpy(np.uint32) for name in _WHOLE}
     columns["outcome"] = frame["outcome"].map({name: i for i, name in enumerate(OUTCOMES)}).to_numpy(np.uint8)
     columns["switch_s"] = switch_times(frame, results.epochs).astype(np.float32)
+    return pack(columns)
+
+
+def pack_grants(results: Results, until_s: float) -> Packed | None:
+    """Return what users have been granted by ``until_s``, by user, then time; None if it is not recorded.
+
+    A row holds until the user's next one: where a decision leaves a user what it has, there is none.
+    Grants are NaN from the first decision on that is without a user who had some.
+    """
+    if results.allocations.empty:
+        return None
+    decided = results.epochs.loc[results.epochs["in_force_s"] <= until_s, ["epoch", "in_force_s"]]
+    decided = decided.assign(turn=np.arange(len(decided)))
+    frame = results.allocations.merge(decided, on="epoch").sort_values(["user", "turn"])
+    before = frame.shift()
+    goes_on = frame["user"].eq(before["user"]) & frame["turn"].eq(before["turn"] + 1)
+    same = frame[["server", *_GRANTS]].eq(before[["server", *_GRANTS]]).all(axis=1)
+    ended = frame[~goes_on.shift(-1, fill_value=False) & (frame["turn"] + 1 < len(decided))]
+    ends = ended[["user"]].assign(turn=ended["turn"] + 1, server=0)
+    ends["in_force_s"] = decided["in_force_s"].to_numpy()[ends["turn"]]
+    rows = pd.concat([frame[~(goes_on & same)], ends]).sort_values(["user", "turn"])
+    columns: dict[str, NDArray[Any]] = {"first": _first_rows(rows, _users(results))}
+    columns |= {name: rows[name].to_numpy(np.float32) for name in ("in_force_s", *_GRANTS)}
+    columns["server"] = rows["server"].to_numpy(np.uint32)
     return pack(columns)
 
 

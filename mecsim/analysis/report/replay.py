@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mecsim.analysis.recovery import outages_of
 from mecsim.analysis.report.classes import scenario_of
 from mecsim.analysis.report.collect import Collected
-from mecsim.analysis.report.pack import OUTCOMES, Packed, pack_positions, pack_rounds
+from mecsim.analysis.report.pack import OUTCOMES, Packed, pack_grants, pack_positions, pack_rounds
 from mecsim.analysis.report.verdict import ranked
 from mecsim.errors import MecsimError
 
@@ -63,10 +63,14 @@ class Replay:
             positions, rounds = pack_positions(results, until_s), pack_rounds(results, until_s)
             where = names.setdefault(positions.text, f"positions-{i}")
             self.blobs |= {where: positions.text, f"rounds-{i}": rounds.text}
+            grants = pack_grants(results, until_s)
+            if grants is not None:
+                self.blobs[f"grants-{i}"] = grants.text
             self.header["runs"].append({
                 "policy": policy,
                 "positions": _entry(where, positions),
                 "rounds": _entry(f"rounds-{i}", rounds),
+                "grants": None if grants is None else _entry(f"grants-{i}", grants),
             })  # fmt: skip
 
     def _place(self, first: Results) -> dict[str, Any]:

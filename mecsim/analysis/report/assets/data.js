@@ -37,10 +37,11 @@ const SHAPES = ["circle", "square", "triangle", "diamond", "cross", "star", "pen
 
 // A run: where users are, which round is on, how far it is. All questions take the time in seconds.
 class Run {
-  constructor(policy, positions, rounds) {
+  constructor(policy, positions, rounds, grants) {
     this.policy = policy;
     this.positions = positions;
     this.rounds = rounds;
+    this.grants = grants;
     this.userCount = positions.first.length - 1;
     const { time_s } = positions;
     this.sample_s = Infinity;
@@ -73,6 +74,15 @@ class Run {
     return first[user + 1] > first[user] ? lastAtOrBefore(start_s, t, first[user], first[user + 1]) : -1;
   }
 
+  // The row of the grants that user n has, -1 if it has none; null where grants are not recorded.
+  grantAt(user, t) {
+    if (!this.grants) return null;
+    const { first, in_force_s, bandwidth_hz } = this.grants, { first: sampled, time_s } = this.positions;
+    const i = lastAtOrBefore(in_force_s, t, first[user], first[user + 1]);
+    const left = time_s[sampled[user]] <= t && sampled[user] < sampled[user + 1] && !this.place(user, t);
+    return i < 0 || left || Number.isNaN(bandwidth_hz[i]) ? -1 : i;
+  }
+
   // What user n is doing: the round, its phase (-1 between rounds), the share that is over, the server.
   doing(user, t) {
     const i = this.roundAt(user, t);
@@ -95,8 +105,8 @@ const RUNS = new Map();
 async function runOf(policy) {
   if (!RUNS.has(policy)) {
     const entry = DATA.replay.runs.find((one) => one.policy === policy);
-    RUNS.set(policy, Promise.all([columnsOf(entry.positions), columnsOf(entry.rounds)])
-      .then(([positions, rounds]) => new Run(policy, positions, rounds)));
+    const columns = [entry.positions, entry.rounds, entry.grants].map((one) => one && columnsOf(one));
+    RUNS.set(policy, Promise.all(columns).then((all) => new Run(policy, ...all)));
   }
   return RUNS.get(policy);
 }
@@ -107,11 +117,12 @@ function number(value, unit = "") {
   return unit ? `${text} ${unit}` : text;
 }
 
-// Terms and texts into a definition list, as text.
+// Terms and texts into a definition list, as text; a third value that is true begins a group.
 function describe(list, pairs) {
-  list.replaceChildren(...pairs.flatMap(([term, text]) => {
+  list.replaceChildren(...pairs.flatMap(([term, text, begins]) => {
     const dt = document.createElement("dt"), dd = document.createElement("dd");
     dt.textContent = term;
+    dt.classList.toggle("begins", Boolean(begins));
     dd.textContent = text;
     return [dt, dd];
   }));
@@ -122,7 +133,7 @@ function aboutRound(run, i) {
   const power = (phase) => r[`${phase}_s`][i] > 0 ? number(r[`${phase}_j`][i] / r[`${phase}_s`][i], "W") : "–";
   const switched = r.handovers[i] > 0;
   return [
-    ["round", `${r.round[i]}, ${DATA.replay.outcomes[r.outcome[i]].replaceAll("_", " ")}`],
+    ["round", `${r.round[i]}, ${DATA.replay.outcomes[r.outcome[i]].replaceAll("_", " ")}`, true],
     ["server", switched ? `first ${r.server_first[i]}, last ${r.server_last[i]}; handovers: ${r.handovers[i]}` : String(r.server_first[i])],
     ["start, delay", `${number(r.start_s[i], "s")}, ${number(run.length(i), "s")}`],
     ["share of the user φ", number(r.local_fraction[i])],
@@ -132,8 +143,24 @@ function aboutRound(run, i) {
     ["downlink", `${number(r.downlink_s[i], "s")} at ${power("downlink")}`],
     ["stall, interruption", `${number(r.stall_s[i], "s")}, ${number(r.interruption_s[i], "s")}`],
     ["wait before", number(r.wait_s[i], "s")],
-    ["other grants", "not recorded"],
     ["energy", number(r.local_j[i] + r.uplink_j[i] + r.server_j[i] + r.downlink_j[i], "J")],
     ["score", number(r.score[i])],
+  ];
+}
+
+const watts = (value) => (value > 0 && value < 1 ? number(1e3 * value, "mW") : number(value, "W"));
+
+// What a user may use at some time, as the decision in force then says; `when` says which time that is.
+function aboutGrants(run, user, t, when) {
+  const i = run.grantAt(user, t), g = run.grants;
+  if (i === null) return [[when, "not recorded: record.allocations = false", true]];
+  if (i < 0) return [[when, "none", true]];
+  return [
+    [when, `since ${number(g.in_force_s[i], "s")}`, true],
+    ["server, next φ", `${g.server[i]}, ${number(g.local_fraction[i])}`],
+    ["bandwidth", number(g.bandwidth_hz[i] / 1e6, "MHz")],
+    ["power up, down", `${watts(g.user_power_w[i])}, ${watts(g.server_power_w[i])}`],
+    ["user's GPUs, each", number(g.user_gpu_flops[i] / 1e12, "TFLOP/s")],
+    ["server's GPUs, each", number(g.server_gpu_flops[i] / 1e12, "TFLOP/s")],
   ];
 }

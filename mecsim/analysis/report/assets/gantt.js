@@ -139,8 +139,9 @@ gantt.select = (user, round) => {
   const list = byId("round-about");
   if (round < 0) describe(list, [["", "Click a round for its numbers."]]);
   else {
-    describe(list, [["user", String(user)], ["policy", gantt.run.policy], ...aboutRound(gantt.run, round)]);
-    const start = gantt.run.rounds.start_s[round], end = start + gantt.run.length(round), span = gantt.to - gantt.from;
+    const start = gantt.run.rounds.start_s[round], grants = aboutGrants(gantt.run, user, start, "grants at its start");
+    describe(list, [["user", String(user)], ["policy", gantt.run.policy], ...aboutRound(gantt.run, round), ...grants]);
+    const  end = start + gantt.run.length(round), span = gantt.to - gantt.from;
     if (start < gantt.from || end > gantt.to) {
       gantt.show((start + end - span) / 2, (start + end + span) / 2);
       return;

@@ -34,11 +34,12 @@ replay.about = (side, run) => {
     return;
   }
   const { round, phase, share } = run.doing(n, replay.t);
-  const key = `${run.policy} ${n} ${round} ${phase} ${Math.floor(20 * share)}`;
+  const key = `${run.policy} ${n} ${round} ${phase} ${Math.floor(20 * share)} ${run.grantAt(n, replay.t)}`;
   if (list.dataset.shown === key) return;
   list.dataset.shown = key;
   const doing = phase < 0 ? "between rounds" : `${PHASE_NAMES[phase]}, ${Math.floor(100 * share)} % of the round`;
-  describe(list, [["user", String(n)], ["now", doing], ...(round < 0 ? [] : aboutRound(run, round))]);
+  const grants = aboutGrants(run, n, replay.t, "grants now");
+  describe(list, [["user", String(n)], ["now", doing], ...grants, ...(round < 0 ? [] : aboutRound(run, round))]);
 };
 
 replay.seek = (t) => {
