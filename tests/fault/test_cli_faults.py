@@ -241,7 +241,10 @@ def test_ctrl_c_is_130_keeps_finished_runs_and_leaves_nobody_behind(jobs: str) -
     """F12."""
     scenario = load_scenario("smoke").with_changes({"duration_s": 1200})
     Path("long.toml").write_text(scenario.to_toml())
-    code = "import sys; from mecsim.cli import main; sys.exit(main(sys.argv[1:]))"
+    code = (  # a shell that starts something in the background lets it ignore Ctrl-C
+        "import signal, sys; from mecsim.cli import main; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); sys.exit(main(sys.argv[1:]))"
+    )
     arguments = ["compare", "long.toml", "-p", "gucaa,nearest", "-r", "50", "-j", jobs, "--out", "study"]
     process = subprocess.Popen(
         [sys.executable, "-c", code, *arguments],

@@ -91,7 +91,11 @@ class Slow(Gucaa):
         time.sleep(0.1)
         return super().allocate(observation)
 '''
-CLI = "import sys; from mecsim.cli import main; sys.exit(main(sys.argv[1:]))"
+# A shell that starts something in the background lets it ignore Ctrl-C.
+CLI = (
+    "import signal, sys; from mecsim.cli import main; "
+    "signal.signal(signal.SIGINT, signal.default_int_handler); sys.exit(main(sys.argv[1:]))"
+)
 ALLOW = "--allow-local-policies"
 posix = pytest.mark.skipif(os.name != "posix", reason="signals, fork")
 
