@@ -185,3 +185,13 @@ def random_policy():
 def digest():
     """Return the function from a record to a hash of it."""
     return record_digest
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Yield a dask cluster of two processes on this machine."""
+    distributed = pytest.importorskip("distributed", reason="the cluster extra is not installed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+    ) as cluster:
+        yield cluster

@@ -73,15 +73,6 @@ def test_another_seed_would_be_noticed(study: Study, expected: str, tmp_path: Pa
     assert load_results(tmp_path).digest() != expected
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    distributed = pytest.importorskip("distributed", reason="the cluster extra is not installed")
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
-    ) as cluster:
-        yield cluster
-
-
 def test_on_dask(study: Study, expected: str, tmp_path: Path, cluster) -> None:
     done = sweep(study, out=tmp_path, scheduler=cluster.scheduler_address)
     assert done.origins == {"new": 8}

@@ -121,15 +121,6 @@ def test_a_child_killed_after_any_write(study: Study, expected: str, place: Path
     assert [done.origins["replaced"] for done in found] == [0, 0, 0, 0, 1, 1]
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    distributed = pytest.importorskip("distributed", reason="the cluster extra is not installed")
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
-    ) as cluster:
-        yield cluster
-
-
 def test_a_dask_worker_or_its_child_killed_after_any_write(
     study: Study, expected: str, place: Path, tmp_path: Path, cluster
 ) -> None:
