@@ -46,7 +46,7 @@ class LocalSearch:
         How many associations the last decision looked at.
     """
 
-    def __init__(self, starts: int = 3, width: int = 48) -> None:
+    def __init__(self, starts: int = 4, width: int = 48) -> None:
         self.starts = whole("starts", starts, 1)
         self.width = whole("width", width, 1)
         self.iterations = 0
