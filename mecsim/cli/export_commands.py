@@ -29,8 +29,8 @@ def export(
 ) -> None:
     """Write the tables of one run or of a whole study for other programs.
 
-    The folder --out, or RESULTS itself, gets rounds.csv, epochs.csv, generations.csv and
-    positions.csv, or results.mat. Every row starts with scenario, policy, seed and swept keys.
+    The folder --out, or RESULTS itself, gets a CSV file for each table, or results.mat. Every row
+    starts with scenario, policy, seed and swept keys.
     """
     from mecsim.results.export import write_csv, write_mat
     from mecsim.results.load import load_results
