@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from mecsim_policies.baselines import equal_split
-from mecsim_policies.dashf import looks
+from mecsim_policies.dashf import dinkelbach, looks
 from mecsim_policies.dashf.policy import Dashf
 from mecsim_policies.dashf.reference import DashfReference
 from mecsim_policies.dashf.reference_resources import Shares, solve_convex
@@ -68,6 +68,21 @@ def test_dashf_is_never_worse_than_the_paper_s_letter(answers):
     assert quotients(answers, Dashf).min() >= 0.995
     for mutant in (Aauco, Gucro):
         assert (quotients(answers, mutant) < 0.995).sum() > 4
+
+
+def test_a_joint_step_that_gains_nothing_is_not_the_end(snapshot, monkeypatch):
+    """An association that looked better and is not. Mutant: no other is solved, and slots are the answer."""
+    instance, together, calls = snapshot(6, 8, 2, like=True), dinkelbach._together, []
+
+    def gains_nothing_at_first(run, outer, point, *, on_path_at):
+        calls.append(outer)
+        found = together(run, outer, point, on_path_at=on_path_at)
+        return replace(found, scr=0.0) if len(calls) == 1 else found
+
+    whole = instance.scr(Dashf().allocate(Observation.of(instance)))
+    monkeypatch.setattr(dinkelbach, "_together", gains_nothing_at_first)
+    assert instance.scr(Dashf().allocate(Observation.of(instance))) >= 0.9 * whole
+    assert calls[:2] == [0, 0]
 
 
 def from_epoch_to_epoch(world, epochs):

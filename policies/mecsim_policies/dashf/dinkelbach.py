@@ -97,7 +97,8 @@ def _improve(run: Run, search: Looks, outer: int, point: Point) -> Point:
     if outer > 0 and unchanged:
         return point
     jointly = search.look.free > PHI
-    for choice in (seat,) if unchanged or jointly else (seat, in_force):
+    # After the first round the association in force has been solved jointly already.
+    for choice in (seat,) if unchanged or (jointly and outer > 0) else (seat, in_force):
         start = run.point(choice.problem, choice.solution.shares, choice.solution.totals)
         run.raise_y(start.scr)
         improve = _together if jointly else _alternate
