@@ -13,13 +13,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mecsim.analysis.comparison import Comparison, compare
     from mecsim.policy import Observation, Policy
     from mecsim.registry import make_policy
     from mecsim.results.load import load_results
     from mecsim.results.result import Results
     from mecsim.scenario.load import load_scenario
     from mecsim.scenario.schema import Scenario
+    from mecsim.study.compare import Comparison, compare
     from mecsim.study.runner import simulate
     from mecsim.system.allocation import Allocation
     from mecsim.system.instance import Instance
@@ -46,13 +46,13 @@ __all__ = [
 
 _HOMES = {
     "Allocation": "system.allocation",
-    "Comparison": "analysis.comparison",
+    "Comparison": "study.compare",
     "Instance": "system.instance",
     "Observation": "policy",
     "Policy": "policy",
     "Results": "results.result",
     "Scenario": "scenario.schema",
-    "compare": "analysis.comparison",
+    "compare": "study.compare",
     "load_instance": "system.instance_file",
     "load_results": "results.load",
     "load_scenario": "scenario.load",

@@ -7,7 +7,6 @@ same error back: SimPy and process pools rebuild exceptions that way and would o
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 
 class MecsimError(Exception):
@@ -76,9 +75,3 @@ class ResultStoreError(MecsimError):
 
 class OtherSchema(ResultStoreError):
     """A run folder is in another version of the format than this mecsim reads."""
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the closest known name, or an empty string."""
-    close = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
-    return f"; did you mean '{close[0]}'?" if close else ""

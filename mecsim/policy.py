@@ -7,7 +7,6 @@ A policy is any object with ``allocate(observation) -> Allocation | None``. It m
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import IntEnum
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -16,18 +15,11 @@ from numpy.typing import NDArray
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints, frozen
 from mecsim.system.instance import Instance
+from mecsim.system.phases import Phase
+
+__all__ = ["Observation", "Phase", "Policy", "ScenarioInfo"]
 
 _UNNAMED: Ints = frozen(np.zeros(0), np.int64)
-
-
-class Phase(IntEnum):
-    """Where a user is in its round, MODEL.md section 10."""
-
-    IDLE = -1
-    LOCAL = 0
-    UPLINK = 1
-    SERVER = 2
-    DOWNLINK = 3
 
 
 @dataclass(frozen=True, slots=True)

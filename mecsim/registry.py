@@ -16,7 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from mecsim.errors import PolicyNotFound, nearest
+from mecsim.errors import PolicyNotFound
+from mecsim.messages import nearest
 from mecsim.policy import Policy
 
 GROUP = "mecsim.policies"

@@ -10,10 +10,10 @@ from typing import Any
 import typer
 
 from mecsim.cli import app
-from mecsim.results.tables import TABLES
-from mecsim.scenario.keys import Key, Keys, keys_of
+from mecsim.config.keys import Key, Keys, keys_of
+from mecsim.config.toml_text import toml_value
 from mecsim.scenario.schema import Scenario
-from mecsim.scenario.toml_text import toml_value
+from mecsim.tables import TABLES
 
 HERE = Path(__file__).resolve().parent
 _MADE = "<!-- Made by docs/reference/update.py; do not edit. -->"

@@ -14,13 +14,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mecsim.analysis.service import DEADLINE_MISSES, deadline_misses
-from mecsim.errors import MecsimError, ResultStoreError, nearest
+from mecsim.analysis.metric_info import DEADLINE_MISSES, deadline_misses
+from mecsim.errors import MecsimError, ResultStoreError
+from mecsim.messages import nearest
 from mecsim.results.load import run_folders, run_keys
 from mecsim.results.metrics import METRICS, delay_sketch, run_metrics, told_metrics
 from mecsim.results.provenance import code_sha256
 from mecsim.results.store import load_run, read_manifest
-from mecsim.results.tables import KEYS
+from mecsim.tables import KEYS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,9 +16,10 @@ from mecsim.analysis.hypotheses import (
     t_test,
     wilcoxon_exact,
 )
-from mecsim.analysis.service import ALL_METRICS, SHOWN, better_by
+from mecsim.analysis.metric_info import ALL_METRICS, SHOWN, better_by
 from mecsim.analysis.stats import bca_interval, paired_difference, ratio_interval
-from mecsim.errors import MecsimError, nearest
+from mecsim.errors import MecsimError
+from mecsim.messages import nearest
 
 if TYPE_CHECKING:
     import pandas as pd

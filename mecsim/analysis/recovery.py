@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mecsim.results.result import Results
 from mecsim.system.arrays import Floats
-from mecsim.world.outages import Conditions
+from mecsim.world.faults import Conditions
 
 if TYPE_CHECKING:
     import pandas as pd

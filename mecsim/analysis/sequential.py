@@ -21,11 +21,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mecsim.analysis.service import better_by
+from mecsim.analysis.metric_info import better_by
 from mecsim.analysis.stats import paired_difference, ratio_interval
-from mecsim.errors import MecsimError, nearest
+from mecsim.errors import MecsimError
+from mecsim.messages import either, nearest
 from mecsim.results.metrics import METRICS
-from mecsim.scenario.keys import either
 
 ERROR = 0.05
 GROWTH = 1.5

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from mecsim.analysis.comparison import plus_minus
 from mecsim.analysis.figures.panels import groups
-from mecsim.analysis.service import ALL_METRICS, HIGHER_IS_BETTER, SHOWN
+from mecsim.analysis.metric_info import ALL_METRICS, HIGHER_IS_BETTER, SHOWN
+from mecsim.analysis.rounding import plus_minus
 from mecsim.analysis.stats import t_interval
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from mecsim.errors import MecsimError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mecsim.analysis.promise import Gap
+    from mecsim.study.promise import Gap
 
 _UNITS = {"delay_s": "delay (s)", "energy_j": "energy (J)", "score": "score", "scr": "SCR"}
 
@@ -49,7 +49,7 @@ def promise(
     The table has means over generations (over epochs where users come and go). --out gets
     rounds.csv, generations.csv and epochs.csv with every single one.
     """
-    from mecsim.analysis.promise import split_gap
+    from mecsim.study.promise import split_gap
 
     gap = split_gap(read_scenario(scenario, changes), policy, seed)
     of, means = _means(gap)
@@ -70,7 +70,7 @@ def promise(
 
 def _means(gap: Gap) -> tuple[str, pd.DataFrame]:
     """Return what the means are over, and the mean of every quantity and part."""
-    from mecsim.analysis.promise import CAUSES, QUANTITIES
+    from mecsim.study.promise import CAUSES, QUANTITIES
 
     for of, frame in (("generations", gap.generations), ("epochs", gap.epochs)):
         if len(frame):

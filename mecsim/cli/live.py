@@ -122,7 +122,7 @@ def _cell(own: dict[int, dict[str, float]], first: dict[int, dict[str, float]], 
 
 
 def _mean(values: Sequence[float], *, signed: bool = False) -> str:
-    from mecsim.analysis.comparison import plus_minus
+    from mecsim.analysis.rounding import plus_minus
     from mecsim.analysis.stats import t_interval
 
     interval = t_interval(list(values))

@@ -13,7 +13,7 @@ from mecsim.cli.options import JobsOption, JsonOption, OutOption, QuietOption
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from mecsim.analysis.paper import Reproduction
+    from mecsim.study.paper import Reproduction
 
 _OUT = Path("results/paper")
 _QUICK_SEEDS = 3
@@ -39,7 +39,7 @@ def paper(
     its folder decisions one file for each decision, none of which is made twice: killed and started
     again, or with more seeds, the command goes on where it was.
     """
-    from mecsim.analysis.paper import reproduce
+    from mecsim.study.paper import reproduce
 
     count = min(seeds, _QUICK_SEEDS) if quick else seeds
     with progress("paper", 1.0, quiet=quiet) as tell:

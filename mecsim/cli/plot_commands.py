@@ -91,11 +91,11 @@ def plot(
     intervals. swept: metrics against a swept key with bands. timeline: one world over time with
     outages. pareto: delay against energy. ranking: the order of policies over scenarios.
     """
-    from mecsim.analysis.draw import NARROW, Wanted, draw
+    from mecsim.analysis.figure_kinds import NARROW, Wanted, draw
     from mecsim.analysis.figures.panels import WIDTHS_IN
     from mecsim.analysis.frames import study_frames
     from mecsim.analysis.style import save_figure
-    from mecsim.scenario.keys import either
+    from mecsim.messages import either
 
     if width and width not in WIDTHS_IN:
         raise MecsimError(f"--width {width}: must be {either(tuple(WIDTHS_IN))}")
@@ -130,10 +130,10 @@ def table(
 ) -> None:
     """Print means with intervals and marks, for a paper; csv and --json have all paired tests instead."""
     from mecsim.analysis.frames import study_frames
+    from mecsim.analysis.metric_info import SHOWN
     from mecsim.analysis.paired import paired_table
-    from mecsim.analysis.service import SHOWN
     from mecsim.analysis.text_tables import text_table
-    from mecsim.scenario.keys import either
+    from mecsim.messages import either
 
     forms = ("markdown", "latex", "csv")
     if form not in forms:
@@ -185,10 +185,10 @@ def tune(
     The folder --out, or results/SCENARIO-HASH-tuned, gets tuning.csv, tuning/ and test/ with their
     runs, and in test/ the tables and the figure of the comparison of those chosen.
     """
-    from mecsim.analysis.tuning import candidates
-    from mecsim.analysis.tuning import tune as tune_policies
     from mecsim.cli.summaries import comparison_object, comparison_table
     from mecsim.study.plan import split_policies
+    from mecsim.study.tune import candidates
+    from mecsim.study.tune import tune as tune_policies
 
     loaded = read_scenario(scenario, changes)
     wanted: dict[str, Any] = dict(candidates(spec) for spec in split_policies(policies))
@@ -223,7 +223,7 @@ def _names(text: str) -> list[str] | None:
 
 
 def _metrics(text: str, deadline_s: float | None) -> tuple[str, ...]:
-    from mecsim.analysis.service import check_metric
+    from mecsim.analysis.metric_info import check_metric
 
     names = tuple(check_metric(name.strip()) for name in text.split(",") if name.strip())
     if "deadline_misses" in names and deadline_s is None:

@@ -25,8 +25,8 @@ from mecsim.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from mecsim.analysis.comparison import Comparison
     from mecsim.scenario.schema import Scenario
+    from mecsim.study.compare import Comparison
 
 RESULTS = Path("results")
 DEMO_POLICIES = "rucaa,gucaa,aauco,gucro,dashf"
@@ -73,7 +73,7 @@ def run(
     processor. Otherwise it is replaced when the new run is complete. A policy of your own is always run.
     report.html in the folder shows it all: charts, a replay, every round.
     """
-    from mecsim.analysis.health import run_warnings
+    from mecsim.analysis.diagnostics import run_warnings
     from mecsim.cli.summaries import run_object, run_table
     from mecsim.results.store import claim
     from mecsim.study.plan import PolicyChoice, Run
@@ -170,11 +170,11 @@ def _compare(
     most: int = 0,
     live: bool = False,
 ) -> None:
-    from mecsim.analysis.comparison import compare as compare_policies
-    from mecsim.analysis.health import study_warnings
-    from mecsim.analysis.until import compare_until
+    from mecsim.analysis.diagnostics import study_warnings
     from mecsim.cli.summaries import comparison_object, comparison_table
+    from mecsim.study.compare import compare as compare_policies
     from mecsim.study.plan import choose_policies, split_policies
+    from mecsim.study.until import compare_until
 
     choices = choose_policies(split_policies(policies))
     folder = out or RESULTS / f"{scenario.name}-{scenario.sha256[:8]}"

@@ -76,7 +76,7 @@ class Solution:
         return [str(violation) for violation in self.allocation.violations(self.instance)]
 
     def as_object(self) -> dict[str, Any]:
-        """Return the object of DESIGN.md 4; totals over users, the delay is the largest."""
+        """Return what `solve --json` prints; totals over users, the delay is the largest."""
         allocation = self.allocation
         return {
             "policy": self.label,

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mecsim.analysis.comparison import four_digits, plus_minus
+from mecsim.analysis.rounding import four_digits, plus_minus
 from mecsim.results.metrics import METRICS, run_metrics, run_notes
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from mecsim.analysis.comparison import Comparison
     from mecsim.results.result import Results
+    from mecsim.study.compare import Comparison
 
 _SHOWN = ("scr", "delay_s", "delay_p95_s", "energy_j", "rounds_per_hour", "handovers_per_round")
 _ENERGY_PARTS = ("local", "uplink", "server", "downlink")

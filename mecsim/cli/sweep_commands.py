@@ -15,7 +15,7 @@ from mecsim.cli.sweep_tables import means, means_table, plan_rows, plan_table, w
 from mecsim.errors import MecsimError
 
 if TYPE_CHECKING:
-    from mecsim.study.study_file import Study
+    from mecsim.study.spec import Study
 
 _MOST_LINES = 20
 
@@ -67,7 +67,7 @@ def sweep(
     scenario, policy, seed, code and packages are never run twice. --set changes a key of every scenario.
     """
     from mecsim.study.record import other_changes
-    from mecsim.study.study_file import load_study, parse_shard
+    from mecsim.study.spec import load_study, parse_shard
     from mecsim.study.sweep import RESULTS
 
     study = load_study(file, parse_changes(changes or ()), allow_local_policies=allow_local_policies)

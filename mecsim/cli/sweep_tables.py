@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from mecsim.study.schedule import Rates
+    from mecsim.study.spec import Study
     from mecsim.study.state import State
-    from mecsim.study.study_file import Study
 
 _SHOWN = ("scr", "delay_s", "delay_p95_s", "energy_j", "rounds_per_hour")
 
@@ -76,7 +76,7 @@ def means_table(frame: pd.DataFrame, study: Study) -> Table:
     """Return the means of a study as a table to read."""
     from rich.table import Table
 
-    from mecsim.analysis.comparison import plus_minus
+    from mecsim.analysis.rounding import plus_minus
     from mecsim.results.metrics import METRICS
 
     labels = {m.name: m.label + (f" ({m.unit})" if m.unit not in ("1", "1/h") else "") for m in METRICS}

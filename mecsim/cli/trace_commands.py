@@ -45,7 +45,7 @@ def info(
     as_json: JsonOption = False,
 ) -> None:
     """Check a trace file and say what it holds: users, times, extent, gaps, speeds."""
-    from mecsim.scenario.keys import either
+    from mecsim.messages import either
     from mecsim.world.traces.info import TraceInfo
     from mecsim.world.traces.read import load_trace
 

@@ -1,1 +1,1 @@
-"""The discrete-event engine, MODEL.md sections 10 to 13: the only place with mutable state."""
+"""The discrete-event engine, docs/model.md sections 10 to 13: the only place with mutable state."""

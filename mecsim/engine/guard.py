@@ -39,7 +39,7 @@ class Decision:
 
 
 class Guard:
-    """Checks every decision, MODEL.md section 11.
+    """Checks every decision, docs/model.md section 11.
 
     Parameters
     ----------

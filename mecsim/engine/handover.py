@@ -1,4 +1,4 @@
-"""What a change of server in mid-round costs, MODEL.md section 12."""
+"""What a change of server in mid-round costs, docs/model.md section 12."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ _CODES = {
 
 @dataclass(frozen=True, eq=False, slots=True)
 class RunRecord:
-    """Everything one run recorded, columns as in DESIGN.md section 6.
+    """Everything one run recorded; :mod:`mecsim.tables` lists the columns.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def sum_columns(table: Table, names: list[str]) -> NDArray[np.float64]:
 def generations(
     rounds: Table, epochs: Table, scenario: Scenario, residents: NDArray[np.bool_] | None = None
 ) -> Table:
-    """Return one row for each k whose k-th round every user has finished, MODEL.md section 13.
+    """Return one row for each k whose k-th round every user has finished, docs/model.md section 13.
 
     Where users come and go, the generations are those of the ``residents``, (N,) bool.
     """

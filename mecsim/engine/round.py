@@ -55,7 +55,7 @@ class RoundLog:
 def life_of(user: int, run: Simulation) -> Generator[Event, None, None]:
     """Live through round after round, each of up to four phases: the SimPy process of one user.
 
-    MODEL.md section 10.
+    docs/model.md section 10.
     """
     rounds, there = run.scenario.workload.rounds, run.presence.there
     entered_s, limit = run.presence.entered_s[user], int(run.world.population.round_limit[user])

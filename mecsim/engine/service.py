@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from simpy import Event
 
-from mecsim.engine.books import Books
+from mecsim.engine.accounting import Books
 from mecsim.engine.clock import Clock, Kind
-from mecsim.engine.grants import Grants, among, changed_users
+from mecsim.engine.derating import Limits
 from mecsim.engine.handover import HandoverRule, held_by_server
+from mecsim.engine.in_force import Grants, among, changed_users
 from mecsim.engine.job import RESOURCE, Job, Resource, State
-from mecsim.engine.limits import Limits
 from mecsim.engine.radio import RadioWindow, still_gains
 from mecsim.engine.round import RoundLog
 from mecsim.policy import Phase
@@ -21,12 +21,12 @@ from mecsim.system import equations as eq
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Ints
 from mecsim.system.instance import Instance
-from mecsim.world.outages import Condition
+from mecsim.world.faults import Condition
 from mecsim.world.world import World
 
 
 class FluidService:
-    """Serves the phases of all users with the grants in force, MODEL.md sections 10 and 12.
+    """Serves the phases of all users with the grants in force, docs/model.md sections 10 and 12.
 
     Parameters
     ----------

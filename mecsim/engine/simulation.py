@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from mecsim.engine.attendance import Presence
 from mecsim.engine.clock import Clock, Kind
-from mecsim.engine.cohort import Cohort
-from mecsim.engine.decider import Decider
-from mecsim.engine.outages import Outages
-from mecsim.engine.population import Presence
+from mecsim.engine.decisions import Decider
+from mecsim.engine.faults import Outages
 from mecsim.engine.recorder import Recorder, RunRecord, Table
 from mecsim.engine.round import RoundLog
+from mecsim.engine.round_barrier import Cohort
 from mecsim.engine.service import FluidService
 from mecsim.policy import Phase, Policy
 from mecsim.scenario.schema import Scenario

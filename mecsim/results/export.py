@@ -15,7 +15,7 @@ import numpy as np
 from mecsim.errors import ResultStoreError
 from mecsim.results.files import make_folder
 from mecsim.results.result import Results
-from mecsim.results.tables import TABLES
+from mecsim.tables import TABLES
 
 MAT_FILE = "results.mat"
 

@@ -14,7 +14,7 @@ import numpy as np
 from mecsim.errors import ResultStoreError
 from mecsim.results.result import Results
 from mecsim.results.store import MANIFEST, read_manifest, read_table
-from mecsim.results.tables import KEYS, TABLES
+from mecsim.tables import KEYS, TABLES
 
 if TYPE_CHECKING:
     import pandas as pd

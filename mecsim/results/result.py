@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mecsim.results.tables import MEASURED, TABLES, Column, to_frame
+from mecsim.tables import MEASURED, TABLES, Column, to_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Results:
-    """The five tables of a run (DESIGN.md 6) and where they come from.
+    """The five tables of a run (docs/reference/tables.md) and where they come from.
 
     Parameters
     ----------
     rounds, epochs, generations, positions, allocations : DataFrame
-        Columns as in ``mecsim.results.tables``. From ``load_results`` they also carry
+        Columns as in ``mecsim.tables``. From ``load_results`` they also carry
         ``scenario``, ``policy`` and ``seed``, first.
     manifest : dict
         Scenario, seed, policy, versions, times and counts of the run; from a folder of many
@@ -60,7 +60,7 @@ class Results:
 
         Covers the bits of every column of the contract but the measured ones
         (``decision_cpu_s``); the keys that ``load_results`` adds are left out, so a run has the
-        same digest in memory and on disk. Equal digests mean bit-identical runs (DESIGN.md 7).
+        same digest in memory and on disk. Equal digests mean bit-identical runs.
         """
         return tables_digest(self.tables)
 

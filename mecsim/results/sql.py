@@ -11,7 +11,7 @@ import pandas as pd
 from mecsim.errors import MecsimError, ResultStoreError
 from mecsim.results.load import run_folders, run_keys
 from mecsim.results.store import verify_run
-from mecsim.results.tables import TABLES
+from mecsim.tables import TABLES
 
 
 def connect(folder: str | Path) -> Any:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from mecsim.errors import OtherSchema, ResultStoreError
 from mecsim.results.files import PART, flush_folder, make_folder, write_file
 from mecsim.results.result import Results
-from mecsim.results.tables import SCHEMA, TABLES, Column, table_problems
+from mecsim.tables import SCHEMA, TABLES, Column, table_problems
 
 if TYPE_CHECKING:
     import pandas as pd

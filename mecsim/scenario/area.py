@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field
 
-from mecsim.scenario.base import Real, Section, key, refusal
+from mecsim.config.base import Real, Section, key, refusal
 
 _Side: TypeAlias = Annotated[Real, Field(gt=0, le=1e6)]
 _Point: TypeAlias = Annotated[

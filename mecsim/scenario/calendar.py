@@ -6,8 +6,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from mecsim.config.base import Path, Real, Section, Whole, key, refusal
 from mecsim.scenario.area import current_area
-from mecsim.scenario.base import Path, Real, Section, Whole, key, refusal
 from mecsim.scenario.distribution import Distribution
 from mecsim.scenario.population import ROUNDS, STAY
 

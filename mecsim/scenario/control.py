@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, PlainValidator, StrictBool, ValidationInfo, WithJsonSchema, field_validator
 
-from mecsim.errors import nearest
-from mecsim.scenario.base import Real, Section, key, refusal
+from mecsim.config.base import Real, Section, key, refusal
+from mecsim.messages import nearest
 
 Event: TypeAlias = Literal["round_start", "arrival", "departure", "outage"]
 """What may make the engine ask the policy between two periods."""

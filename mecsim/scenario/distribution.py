@@ -15,8 +15,8 @@ from pydantic import (
 from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import CoreSchema
 
-from mecsim.scenario.base import Real, Section, ascending, key, refusal, unknown_name
-from mecsim.scenario.cards import adapter_names, adapter_params
+from mecsim.config.base import Real, Section, ascending, key, refusal, unknown_name
+from mecsim.scenario.gpu_catalogue import adapter_names, adapter_params
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,9 +8,9 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from mecsim.config.base import OneOrEach, Real, Section, Whole, key, refusal
 from mecsim.scenario.area import Points, current_area
-from mecsim.scenario.base import OneOrEach, Real, Section, Whole, key, refusal
-from mecsim.scenario.cards import GpuCard
+from mecsim.scenario.gpu_catalogue import GpuCard
 from mecsim.scenario.layout import Layout
 from mecsim.scenario.mobility import Mobility, Static
 from mecsim.scenario.population import Arrivals, Battery, UserClass

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from mecsim.errors import ScenarioError, nearest
-from mecsim.scenario.cards import adapter_names, adapter_params, adapter_source, gpu_card, gpu_names
-from mecsim.scenario.keys import Key, Keys, keys_of
+from mecsim.config.keys import Key, Keys, keys_of
+from mecsim.config.toml_text import toml_value
+from mecsim.errors import ScenarioError
+from mecsim.messages import nearest
+from mecsim.scenario.gpu_catalogue import adapter_names, adapter_params, adapter_source, gpu_card, gpu_names
 from mecsim.scenario.schema import Scenario
-from mecsim.scenario.toml_text import toml_value
 
 
 def explain(name: str) -> str:

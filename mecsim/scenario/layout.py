@@ -11,11 +11,10 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from mecsim.errors import nearest
+from mecsim.config.base import Real, Section, Whole, key, refusal
+from mecsim.config.input_file import InputFile, ScenarioFile
+from mecsim.messages import nearest, shortened
 from mecsim.scenario.area import Area, current_area
-from mecsim.scenario.base import Real, Section, Whole, key, refusal
-from mecsim.scenario.input_file import InputFile, ScenarioFile
-from mecsim.scenario.toml_text import shortened
 
 _MODEL = "How the servers are laid out"
 _COLUMNS = ("x_m", "y_m")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mecsim.errors import ScenarioError, nearest
+from mecsim.config.toml_text import LARGEST_BYTES, too_large
+from mecsim.errors import ScenarioError
+from mecsim.messages import nearest
 from mecsim.scenario.schema import Scenario
 from mecsim.scenario.shipped import shipped_files
-from mecsim.scenario.toml_text import LARGEST_BYTES, too_large
 
 
 def load_scenario(scenario: str | Path) -> Scenario:

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
+from mecsim.config.base import Real, Section, Whole, ascending, key, refusal
+from mecsim.config.input_file import ScenarioFile
 from mecsim.scenario.area import current_area
-from mecsim.scenario.base import Real, Section, Whole, ascending, key, refusal
-from mecsim.scenario.input_file import ScenarioFile
 
 _MODEL = "How users move"
 

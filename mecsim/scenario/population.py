@@ -6,9 +6,9 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field, field_validator
 
-from mecsim.scenario.base import Real, Section, Whole, key, refusal
-from mecsim.scenario.cards import GpuCard
+from mecsim.config.base import Real, Section, Whole, key, refusal
 from mecsim.scenario.distribution import AdapterSize, Distribution
+from mecsim.scenario.gpu_catalogue import GpuCard
 from mecsim.scenario.mobility import Mobility
 
 _Factor: TypeAlias = Annotated[Real, Field(ge=0, le=1e6)]

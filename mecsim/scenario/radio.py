@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from mecsim.scenario.base import Real, Section, Whole, key, refusal
+from mecsim.config.base import Real, Section, Whole, key, refusal
 
 _Height: TypeAlias = Annotated[Real, Field(ge=1.5, le=300)]
 _Sigma: TypeAlias = Annotated[Real, Field(ge=0, le=40)]

@@ -17,19 +17,19 @@ from pydantic import (
     field_validator,
 )
 
+from mecsim.config.base import Real, Section, key, refusal
+from mecsim.config.input_file import InputFile
+from mecsim.config.problems import problem_lines
+from mecsim.config.toml_text import dump_toml, parse_toml
 from mecsim.errors import ScenarioError
 from mecsim.scenario.area import Area, standing_in
-from mecsim.scenario.base import Real, Section, key, refusal
 from mecsim.scenario.calendar import Calendar
 from mecsim.scenario.control import Handover, Objective, Reallocation, Record, Service
 from mecsim.scenario.equipment import Servers, Users
-from mecsim.scenario.input_file import InputFile
 from mecsim.scenario.layout import LayoutFile
 from mecsim.scenario.mobility import Static, TraceReplay
 from mecsim.scenario.population import MOST_USERS
-from mecsim.scenario.problems import problem_lines
 from mecsim.scenario.radio import Channel
-from mecsim.scenario.toml_text import dump_toml, parse_toml
 from mecsim.scenario.workload import Workload
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from textwrap import wrap
 
-from mecsim.scenario.keys import Key, Keys, keys_of
+from mecsim.config.keys import Key, Keys, keys_of
+from mecsim.config.toml_text import toml_value
 from mecsim.scenario.schema import Scenario
-from mecsim.scenario.toml_text import toml_value
 
 _WIDTH = 100
 _HEAD = (

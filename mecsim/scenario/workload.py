@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 from pydantic.types import StrictBool
 
-from mecsim.scenario.base import Real, Section, key
+from mecsim.config.base import Real, Section, key
 from mecsim.scenario.distribution import AdapterSize, Distribution
 
 _THINK = "Time between the end of a round and the start of the next"

@@ -10,10 +10,10 @@ from types import ModuleType
 from typing import Any
 
 from mecsim.errors import MecsimError
-from mecsim.study.children import attempt_apart
 from mecsim.study.outcome import Outcome, failure
 from mecsim.study.plan import Run
 from mecsim.study.schedule import Waiting
+from mecsim.study.worker_process import attempt_apart
 
 _PATIENCE_S = 30
 

@@ -11,10 +11,10 @@ from typing import Any
 from mecsim.errors import MecsimError
 from mecsim.results.leftovers import remove_parts
 from mecsim.results.lock import folder_lock
-from mecsim.study.children import Child
 from mecsim.study.outcome import Outcome, attempt, failure
 from mecsim.study.plan import Run
 from mecsim.study.schedule import Rates, Waiting
+from mecsim.study.worker_process import Child
 
 __all__ = ["Outcome", "attempt", "failure", "run_here", "run_in_workers", "run_waiting", "worker_count"]
 

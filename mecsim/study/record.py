@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mecsim.config.toml_text import toml_value
 from mecsim.results.files import write_text
-from mecsim.scenario.toml_text import toml_value
-from mecsim.study.study_file import Study
+from mecsim.study.spec import Study
 
 STUDY_FILE = "study.toml"
 _SET = "# --set "

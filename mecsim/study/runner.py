@@ -14,8 +14,8 @@ from mecsim.results.metrics import run_metrics, run_notes
 from mecsim.results.provenance import differences, environment
 from mecsim.results.result import Results, tables_digest
 from mecsim.results.store import MANIFEST, claim, load_run, read_manifest, write_run
-from mecsim.results.tables import SCHEMA
 from mecsim.study.plan import PolicyChoice, Run, is_own
+from mecsim.tables import SCHEMA
 
 if TYPE_CHECKING:
     from mecsim.policy import Policy

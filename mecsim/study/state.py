@@ -10,11 +10,11 @@ from mecsim.errors import OtherSchema, ResultStoreError
 from mecsim.results.files import write_text
 from mecsim.results.metrics import METRICS
 from mecsim.results.store import MANIFEST, read_manifest, verify_run
-from mecsim.results.tables import KEYS
 from mecsim.study.decision import Decision, read_decision
 from mecsim.study.outcome import Outcome
 from mecsim.study.plan import Run
 from mecsim.study.schedule import Rates
+from mecsim.tables import KEYS
 
 if TYPE_CHECKING:
     import pandas as pd

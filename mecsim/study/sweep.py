@@ -17,8 +17,8 @@ from mecsim.study.plan import Run
 from mecsim.study.pool import run_waiting, worker_count
 from mecsim.study.record import record
 from mecsim.study.schedule import Rates, Waiting
+from mecsim.study.spec import Study, load_study
 from mecsim.study.state import State, look, mark, rates, table
-from mecsim.study.study_file import Study, load_study
 
 RESULTS = Path("results")
 TABLE = "runs.csv"

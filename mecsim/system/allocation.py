@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mecsim.errors import InvalidAllocation
 from mecsim.system.arrays import Floats, Ints, frozen
+from mecsim.system.resources import GRANTS
 
 if TYPE_CHECKING:
     from mecsim.system.instance import Instance
@@ -36,7 +37,7 @@ class Violation(NamedTuple):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Allocation:
-    """One decision for every user, MODEL.md section 1. Arrays are copied and read-only.
+    """One decision for every user, docs/model.md section 1. Arrays are copied and read-only.
 
     Parameters
     ----------
@@ -90,7 +91,7 @@ class Allocation:
         )
 
     def violations(self, instance: Instance, tolerance: float = TOLERANCE) -> tuple[Violation, ...]:
-        """Return every broken constraint of MODEL.md section 1, none for a feasible allocation.
+        """Return every broken constraint of docs/model.md section 1, none for a feasible allocation.
 
         Parameters
         ----------
@@ -104,22 +105,18 @@ class Allocation:
             return misshapen
         found = _unknown_servers(self, instance)
         known = not found
-        upper = {
-            "local_fraction": np.ones(instance.user_count),
-            "user_power_w": instance.users.max_power_w,
-            "user_gpu_flops": instance.users.max_gpu_flops,
-        }
-        budget = {
-            "bandwidth_hz": instance.servers.bandwidth_hz,
-            "server_power_w": instance.servers.max_power_w,
-            "server_gpu_flops": instance.servers.max_gpu_flops,
-        }
-        for name, values in zip(_COLUMN_NAMES, self.columns, strict=True):
-            bound = upper.get(name)
-            scale = budget[name].max() if bound is None else bound
-            wrong = _out_of_range(name, values, bound, -tolerance * scale, tolerance)
-            if bound is None and known and not wrong:
-                wrong = _over_budget(name, values, self.server, budget[name], tolerance)
+        ones, users = np.ones(instance.user_count), instance.users
+        found += _out_of_range("local_fraction", self.local_fraction, ones, -tolerance * ones, tolerance)
+        for name, budget, owner in GRANTS:
+            values = getattr(self, name)
+            if owner == "user":
+                bound = getattr(users, budget)
+                found += _out_of_range(name, values, bound, -tolerance * bound, tolerance)
+                continue
+            budgets = getattr(instance.servers, budget)
+            wrong = _out_of_range(name, values, None, -tolerance * budgets.max(), tolerance)
+            if known and not wrong:
+                wrong = _over_budget(name, values, self.server, budgets, tolerance)
             found += wrong
         return found
 

@@ -1,4 +1,4 @@
-"""The equations of the static system, MODEL.md section 2.
+"""The equations of the static system, docs/model.md section 2.
 
 All in SI units. Functions of :data:`Value` take plain numbers or arrays that broadcast, and return
 the same; the others return arrays. A term whose work is zero is zero whatever the rate; a term

@@ -13,6 +13,8 @@ from mecsim.system import equations as eq
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints, frozen
 from mecsim.system.ergodic import ergodic_rate
+from mecsim.system.phases import PHASES, PhaseSpec, WorkTerms
+from mecsim.system.resources import TRANSMIT_POWER
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -99,7 +101,7 @@ class Costs:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Instance:
-    """A snapshot: N users, M servers, the power gains between them, MODEL.md section 1.
+    """A snapshot: N users, M servers, the power gains between them, docs/model.md section 1.
 
     Parameters
     ----------
@@ -185,27 +187,42 @@ class Instance:
         return replace(self, users=Users(**columns), gain=self.gain[chosen], downlink_share=share)
 
     def costs(self, allocation: Allocation) -> Costs:
-        """Return the delay and energy of every user and phase, MODEL.md section 2."""
-        u, s, m, a = self.users, self.servers, allocation.server, allocation
-        link = np.arange(self.user_count), m
-        phi, d, t = a.local_fraction, u.adapter_params, u.flops_per_param
-        local_flop = eq.local_work(phi, d, t, u.epochs)
-        server_flop = eq.server_work(phi, d, t, s.epochs[m])
-        rate = ergodic_rate if self.ergodic else eq.shannon_rate
-        rate_up = rate(a.bandwidth_hz, a.user_power_w, self.gain[link], self.noise_w_per_hz)
-        rate_down = rate(a.bandwidth_hz, a.server_power_w, self.downlink_gain[link], self.noise_w_per_hz)
-        local_s = eq.time_for(local_flop, u.gpu_count * a.user_gpu_flops)
-        uplink_s = eq.time_for(eq.uplink_bits(phi, d, self.bits_per_param), rate_up)
-        server_s = eq.time_for(server_flop, s.gpu_count[m] * a.server_gpu_flops)
-        downlink_s = eq.time_for(eq.downlink_bits(phi, d, self.bits_per_param), rate_down)
-        local_j = eq.gpu_energy(u.kappa, a.user_gpu_flops, local_flop)
-        uplink_j = eq.radio_energy(a.user_power_w, uplink_s)
-        server_j = eq.gpu_energy(s.kappa[m], a.server_gpu_flops, server_flop)
-        downlink_j = eq.radio_energy(a.server_power_w, downlink_s)
-        return Costs(
-            frozen(np.stack([local_s, uplink_s, server_s, downlink_s], axis=1)),
-            frozen(np.stack([local_j, uplink_j, server_j, downlink_j], axis=1)),
+        """Return the delay and energy of every user and phase, docs/model.md section 2."""
+        terms = self.work_terms(allocation)
+        each = [self._phase_costs(phase, phase.work(terms), allocation) for phase in PHASES]
+        delay_s, energy_j = zip(*each, strict=True)
+        return Costs(frozen(np.stack(delay_s, axis=1)), frozen(np.stack(energy_j, axis=1)))
+
+    def work_terms(self, allocation: Allocation) -> WorkTerms[Floats]:
+        """Return what the work of every user's round is computed from, arrays (N,)."""
+        users = self.users
+        return WorkTerms(
+            local_fraction=allocation.local_fraction,
+            adapter_params=users.adapter_params,
+            flops_per_param=users.flops_per_param,
+            user_epochs=users.epochs,
+            server_epochs=self.servers.epochs[allocation.server],
+            bits_per_param=self.bits_per_param,
         )
+
+    def _phase_costs(self, phase: PhaseSpec, work: Floats, allocation: Allocation) -> tuple[Floats, Floats]:
+        """Return the time and energy, (N,), of one phase with this work."""
+        granted = getattr(allocation, phase.resource.grant.field)
+        if phase.resource.medium == "radio":
+            power_w = getattr(allocation, TRANSMIT_POWER[phase.payer].field)
+            gain = self.gain if phase.payer == "user" else self.downlink_gain
+            gain = gain[np.arange(self.user_count), allocation.server]
+            rate = ergodic_rate if self.ergodic else eq.shannon_rate
+            time_s = eq.time_for(work, rate(granted, power_w, gain, self.noise_w_per_hz))
+            return time_s, eq.radio_energy(power_w, time_s)
+        if phase.resource.grant.owner == "user":
+            gpu_count, kappa = self.users.gpu_count, self.users.kappa
+        else:
+            gpu_count, kappa = (
+                self.servers.gpu_count[allocation.server],
+                self.servers.kappa[allocation.server],
+            )
+        return eq.time_for(work, gpu_count * granted), eq.gpu_energy(kappa, granted, work)
 
     def delay(self, allocation: Allocation) -> Floats:
         """Return the delay T_n of one round of every user in s, shape (N,)."""

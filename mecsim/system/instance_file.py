@@ -1,4 +1,4 @@
-"""Instance files: one snapshot as JSON, SI units, fields named as in MODEL.md section 1."""
+"""Instance files: one snapshot as JSON, SI units, fields named as in docs/model.md section 1."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from mecsim.errors import InstanceError, nearest
+from mecsim.errors import InstanceError
+from mecsim.messages import nearest
 from mecsim.system.instance import Instance, Score, Servers, Users, Weights
 
 SCHEMA = 1

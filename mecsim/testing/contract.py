@@ -12,7 +12,8 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mecsim.errors import PolicyNotFound, nearest
+from mecsim.errors import PolicyNotFound
+from mecsim.messages import nearest
 from mecsim.policy import Policy
 from mecsim.registry import make_policy
 from mecsim.testing.promises import PROMISES, Subject, Traits

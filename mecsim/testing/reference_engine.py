@@ -1,4 +1,4 @@
-"""A slow and obvious twin of the engine, written from MODEL.md sections 10 to 13 alone.
+"""A slow and obvious twin of the engine, written from docs/model.md sections 10 to 13 alone.
 
 It goes from one instant to the next: the edge of a fading block, a decision, the end of a phase
 or of an interruption, the start of a round. Between two instants nothing changes, so everything

@@ -1,1 +1,1 @@
-"""The world: pure functions of (scenario, seed, entity, time), MODEL.md section 9."""
+"""The world: pure functions of (scenario, seed, entity, time), docs/model.md section 9."""

@@ -61,7 +61,7 @@ class Workload:
     def work(self, users: Ints, rounds: Ints) -> tuple[Floats, Floats]:
         """Return adapter parameters d and FLOP per parameter t of rounds of users, each shape (U,).
 
-        t is ``flops_per_param_and_token * tokens``, MODEL.md section 3.
+        t is ``flops_per_param_and_token * tokens``, docs/model.md section 3.
         """
         once = self._once[users]
         fresh = once

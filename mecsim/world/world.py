@@ -15,15 +15,15 @@ from mecsim.system.equations import shannon_rate
 from mecsim.system.ergodic import ergodic_rate
 from mecsim.system.instance import Instance, Score, Servers, Users, Weights
 from mecsim.units import SPEED_OF_LIGHT_MPS, db_to_linear, dbm_to_w, ghz_to_hz, mhz_to_hz, tflops_to_flops
-from mecsim.world.fading import RayleighLinks
-from mecsim.world.interference import Interference
-from mecsim.world.localmean import Link, LocalMean
-from mecsim.world.los import Bools
+from mecsim.world.channel.fading import RayleighLinks
+from mecsim.world.channel.interference import Interference
+from mecsim.world.channel.local_mean import Link, LocalMean
+from mecsim.world.channel.rician import DirectWave
+from mecsim.world.channel.sight import Bools
+from mecsim.world.channel.waves import GRID
+from mecsim.world.faults import Conditions
 from mecsim.world.mobility import Trajectories, replay_of
-from mecsim.world.outages import Conditions
 from mecsim.world.population import Population
-from mecsim.world.rician import DirectWave
-from mecsim.world.waves import GRID
 from mecsim.world.workload import Workload
 
 WINDOW_BLOCKS = GRID
@@ -158,7 +158,7 @@ class World:
         """Return the factors that turn the gains, which are those upwards, into those downwards.
 
         Where cells disturb one another, a gain is the channel's times what the interference leaves of it,
-        ``N0 / (N0 + I)``; see :class:`~mecsim.world.interference.Interference`.
+        ``N0 / (N0 + I)``; see :class:`~mecsim.world.channel.interference.Interference`.
         """
         if self._interference is None:
             return np.ones(np.broadcast_shapes(np.shape(users), np.shape(servers), np.shape(times_s)))

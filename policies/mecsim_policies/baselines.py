@@ -1,4 +1,4 @@
-"""Baselines without optimisation, MODEL.md section 4: rules for association, full power, equal split."""
+"""Baselines without optimisation, docs/model.md section 4: rules for association, full power, equal split."""
 
 from __future__ import annotations
 
@@ -139,4 +139,3 @@ class EdgeOnly(Nearest):
 
     def __init__(self) -> None:
         super().__init__(local_fraction=0.0)
-

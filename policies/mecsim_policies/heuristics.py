@@ -1,4 +1,4 @@
-"""Policies that optimise one half of the decision, MODEL.md section 4."""
+"""Policies that optimise one half of the decision, docs/model.md section 4."""
 
 from __future__ import annotations
 

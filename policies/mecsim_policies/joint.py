@@ -1,4 +1,4 @@
-"""The joint step, MODEL.md section 8: all resources, phi and T at once for a fixed association.
+"""The joint step, docs/model.md section 8: all resources, phi and T at once for a fixed association.
 
 Alternating between phi and the resources can stop where neither alone can improve, because the
 largest delay couples them. Here one Newton method moves all of them, inside Dinkelbach's loop on y.

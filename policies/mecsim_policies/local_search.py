@@ -1,4 +1,4 @@
-"""Local search over associations: moves and swaps by the joint step, MODEL.md section 8."""
+"""Local search over associations: moves and swaps by the joint step, docs/model.md section 8."""
 
 from __future__ import annotations
 

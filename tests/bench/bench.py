@@ -22,7 +22,7 @@ from mecsim.engine.clock import Clock, Kind
 from mecsim.engine.simulation import Simulation
 from mecsim.scenario.schema import Scenario
 from mecsim.testing.reference_engine import ReferenceEngine
-from mecsim.world.knowledge import Knowledge
+from mecsim.world.csi import Knowledge
 from mecsim.world.world import World
 
 SCENARIO = """

@@ -15,7 +15,7 @@ import numpy as np
 
 from mecsim import load_results, load_scenario, simulate
 from mecsim.study.plan import PolicyChoice, Run
-from mecsim.study.study_file import Study
+from mecsim.study.spec import Study
 from mecsim.study.sweep import sweep
 
 

@@ -1,4 +1,4 @@
-"""Every registered policy keeps what every policy promises, whoever wrote it (VERIFICATION.md M6, M13).
+"""Every registered policy keeps what every policy promises, whoever wrote it (docs/verification.md M6, M13).
 
 The promises are those of `mecsim.testing`; what a policy does not promise stands here, and that it does
 not is tested too. Policies that break one promise each are caught, with a message that names the fault.
@@ -15,7 +15,7 @@ from mecsim.registry import list_policies, make_policy
 from mecsim.testing import PROMISES, Traits, check_policy, examine_policy, parametrize_with_promises
 
 NAMES = [entry.name for entry in list_policies() if not entry.error]
-# MODEL.md section 4: a draw by index; users take their turn in index order.
+# docs/model.md section 4: a draw by index; users take their turn in index order.
 ALL_ORDERS, USERS = frozenset({"users", "servers"}), frozenset({"users"})
 # The joint step ends where the SCR is flat: the shares there answer to rounding, the SCR does not.
 FLAT = Traits(permutation_rtol=1e-5)

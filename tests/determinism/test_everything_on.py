@@ -1,4 +1,4 @@
-"""With every effect of the world and of the decider switched on: VERIFICATION.md D1, D2, D6 and K7.
+"""With every effect of the world and of the decider switched on: docs/verification.md D1, D2, D6 and K7.
 
 Bugs they would catch: a set of users walked in order of hashes as they come and go, a stream of an
 outage or of an error drawn in order of use, a record that changes what it records, a policy's

@@ -1,4 +1,4 @@
-"""Users without grants change nothing for the others (VERIFICATION.md D5)."""
+"""Users without grants change nothing for the others (docs/verification.md D5)."""
 
 import numpy as np
 import pytest

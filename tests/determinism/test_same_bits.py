@@ -1,4 +1,4 @@
-"""Same scenario, policy and seed, same bits: VERIFICATION.md D1, D3, D4, D6, D7.
+"""Same scenario, policy and seed, same bits: docs/verification.md D1, D3, D4, D6, D7.
 
 Bugs they would catch: a random stream shared or drawn in order of use, a set or a dict of objects
 walked in order of their hashes, simultaneous events that happen in the order in which they were

@@ -1,4 +1,4 @@
-"""Where and when a run happens does not matter (VERIFICATION.md F14)."""
+"""Where and when a run happens does not matter (docs/verification.md F14)."""
 
 import os
 import subprocess

@@ -11,7 +11,7 @@ import pytest
 
 from mecsim import load_results
 from mecsim.study import schedule
-from mecsim.study.study_file import Study, load_study
+from mecsim.study.spec import Study, load_study
 from mecsim.study.sweep import sweep
 
 STUDY = """

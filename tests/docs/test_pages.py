@@ -139,9 +139,9 @@ def test_the_reference_is_that_of_the_code():
 
 def test_the_reference_has_every_key_column_and_command():
     """Mutant: a table of the schema that the generator skips."""
-    from mecsim.results.tables import TABLES
-    from mecsim.scenario.keys import keys_of
+    from mecsim.config.keys import keys_of
     from mecsim.scenario.schema import Scenario
+    from mecsim.tables import TABLES
 
     folder = REPOSITORY / "docs" / "reference"
     keys, tables, listed = (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mecsim.study.study_file import load_study
+from mecsim.study.spec import load_study
 
 PAGE = (Path(__file__).parents[2] / "docs" / "studies.md").read_text(encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Conservation (VERIFICATION.md K1 to K7) and determinism (D1, D3, D7) with everything switched on.
+"""Conservation (docs/verification.md K1 to K7) and determinism (D1, D3, D7) with everything switched on.
 
 Users who come and go, of two kinds, with batteries, in a crowd, with room for a few; servers that fail
 or have less to give; handovers of each kind; calls of the policy at every event. Bugs it would catch: a
@@ -13,7 +13,7 @@ import math
 import numpy as np
 import pytest
 
-from mecsim.engine.population import Fate
+from mecsim.engine.attendance import Fate
 from mecsim.engine.simulation import Simulation
 from mecsim.policy import Phase
 from mecsim.registry import make_policy

@@ -1,4 +1,4 @@
-"""One who stays and one who comes and goes, computed by hand (MODEL.md 9 to 11).
+"""One who stays and one who comes and goes, computed by hand (docs/model.md 9 to 11).
 
 A round is 4e12 FLOP at one server of 2 TFLOP/s (400 W), without transfers: 2 s alone, at half the speed while
 both are there. The second user comes within a nanosecond after 1 s. Bugs it would catch: a share that is

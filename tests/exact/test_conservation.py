@@ -1,4 +1,4 @@
-"""Conservation (MODEL.md 13, VERIFICATION.md K1 to K6) in random moving worlds.
+"""Conservation (docs/model.md 13, docs/verification.md K1 to K6) in random moving worlds.
 
 Handovers, stalls, both ways of sharing, all modes of rounds. Bugs it would catch: work lost or done
 twice when rates change, at a handover or at a change of window; a meter that goes on through a

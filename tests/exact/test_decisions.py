@@ -1,4 +1,4 @@
-"""When policies are asked and when their decisions hold (MODEL.md 11), by hand.
+"""When policies are asked and when their decisions hold (docs/model.md 11), by hand.
 
 Users stand still in a world without shadowing and fading. A user's GPU does 1 TFLOP/s at 100 W; a
 round is 4e12 FLOP and no bits, all the user's own (phi = 1): 4 s at full speed, 8 s at half.
@@ -13,9 +13,9 @@ import pytest
 from mecsim_policies.baselines import equal_split
 
 from mecsim.engine.clock import Kind
-from mecsim.engine.decider import Decider
+from mecsim.engine.decisions import Decider
 from mecsim.engine.guard import Guard
-from mecsim.engine.promises import Truths
+from mecsim.engine.prediction import Truths
 from mecsim.engine.simulation import Simulation
 from mecsim.study.runner import simulate
 from mecsim.system.allocation import Allocation

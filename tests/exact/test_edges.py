@@ -1,4 +1,4 @@
-"""Runs at the edge of what can be run (VERIFICATION.md F15): short, small, empty, and too fine for the clock.
+"""Runs at the edge of what can be run (verification F15): short, small, empty, and too fine for the clock.
 
 A defined result or a clear refusal; nothing that goes on for ever.
 """

@@ -1,4 +1,4 @@
-"""Rounds that wait at their user: M/M/1 and M/D/1 (VERIFICATION.md Q1, Q2), and Lindley's recursion (Q7).
+"""Rounds that wait at their user: M/M/1 and M/D/1 (verification Q1, Q2), and Lindley's recursion (Q7).
 
 One user, rounds at Poisson times, all work done by the user itself at speed one: a queue with one
 server, first come first served. Bugs it would catch: the service time of another round, rounds in

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mecsim.engine.simulation import Simulation
-from mecsim.results.tables import TABLES
+from mecsim.tables import TABLES
 
 COLUMNS = [column.name for column in TABLES["allocations"]]
 CHURN = {

@@ -1,4 +1,4 @@
-"""Handovers that set a round back, and users who must not be handed over (MODEL.md 12), by hand.
+"""Handovers that set a round back, and users who must not be handed over (docs/model.md 12), by hand.
 
 Users stand still in a world without shadowing and fading. A user's GPU does 1 TFLOP/s at 100 W, a
 server's 2 TFLOP/s at 400 W; a round is 4e12 FLOP and 8 Mbit, half of it the user's: 2 s LOCAL and

@@ -1,4 +1,4 @@
-"""The exactness law of MODEL.md 13: what the simulator measures is what the paper's equations say.
+"""The exactness law of docs/model.md 13: what the simulator measures is what the paper's equations say.
 
 Static users, constant gains, reserved grants, synchronous rounds, one decision: generation 0 has
 the delay, energy, score and SCR of the static system, for every policy.
@@ -61,7 +61,7 @@ def generation_zero(scenario, policy, seed):
 
 
 def predictions(instance, allocation):
-    """Return section 2 of MODEL.md: what generation 0 should come to."""
+    """Return section 2 of docs/model.md: what generation 0 should come to."""
     return {
         "score": instance.score(allocation).sum(),
         "delay_s": instance.delay(allocation).max(),

@@ -1,4 +1,4 @@
-"""Outages, brown-outs and empty batteries in the middle of a round, computed by hand (MODEL.md 10 to 12).
+"""Outages, brown-outs and empty batteries in the middle of a round, computed by hand (model 10 to 12).
 
 A round is 4e12 FLOP without transfers: 2 s at a server's full speed of 2 TFLOP/s (400 W), 4 s at the
 user's 1 TFLOP/s (100 W). Bugs it would catch: a server that goes on working while it is down, work that

@@ -1,4 +1,4 @@
-"""Several users on one server under work-conserving sharing: processor sharing (VERIFICATION.md Q7).
+"""Several users on one server under work-conserving sharing: processor sharing (docs/verification.md Q7).
 
 Arrivals and sizes are scripted; all work is the server's and transfers take no time. Bugs it would
 catch: a rate that does not change when another job comes or goes, a share of a user that has gone,

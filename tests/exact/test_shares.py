@@ -1,4 +1,4 @@
-"""What servers give, at every moment (VERIFICATION.md K4), and a policy's own time (K7)."""
+"""What servers give, at every moment (docs/verification.md K4), and a policy's own time (K7)."""
 
 import math
 import time

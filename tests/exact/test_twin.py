@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import mecsim.engine.service as service_module
-from mecsim.engine.books import Books
+from mecsim.engine.accounting import Books
 from mecsim.engine.radio import RadioWindow
 from mecsim.engine.round import RoundLog
 from mecsim.engine.service import FluidService

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mecsim.study.children import Child
 from mecsim.study.outcome import attempt
+from mecsim.study.worker_process import Child
 
 
 @pytest.fixture

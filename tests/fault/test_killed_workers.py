@@ -19,9 +19,9 @@ import pytest
 
 from mecsim import load_results
 from mecsim.results.store import MANIFEST
-from mecsim.results.tables import TABLES
-from mecsim.study.study_file import Study, load_study
+from mecsim.study.spec import Study, load_study
 from mecsim.study.sweep import Sweep, sweep
+from mecsim.tables import TABLES
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 

@@ -13,9 +13,9 @@ from mecsim import load_results
 from mecsim.cli import main
 from mecsim.errors import OtherSchema
 from mecsim.results.store import MANIFEST, claim, read_manifest
-from mecsim.results.tables import SCHEMA, TABLES
-from mecsim.study.study_file import load_study
+from mecsim.study.spec import load_study
 from mecsim.study.sweep import sweep
+from mecsim.tables import SCHEMA, TABLES
 
 ASSETS = Path(__file__).parent / "assets"
 OLD = {

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from mecsim.analysis.paper import snapshots
-from mecsim.analysis.paper.report import DECISIONS, decided
 from mecsim.cli import main
 from mecsim.errors import RunFailed
 from mecsim.study.decision import Decision
+from mecsim.study.paper import snapshots
+from mecsim.study.paper.report import DECISIONS, decided
 from mecsim.study.plan import PolicyChoice
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals, fork")

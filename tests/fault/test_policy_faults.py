@@ -1,4 +1,4 @@
-"""Policies that fail in a run, and what the run makes of it (VERIFICATION.md F1, F3, F5).
+"""Policies that fail in a run, and what the run makes of it (docs/verification.md F1, F3, F5).
 
 Never a wrong number without a mark: what a policy returns is used as it is, refused, or held and counted.
 """

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from mecsim.config.toml_text import LARGEST_BYTES, parse_toml
 from mecsim.errors import ScenarioError
 from mecsim.scenario.load import load_scenario
 from mecsim.scenario.schema import Scenario
-from mecsim.scenario.toml_text import LARGEST_BYTES, parse_toml
 
 PAPER = load_scenario("paper").text
 

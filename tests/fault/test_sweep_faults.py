@@ -19,10 +19,10 @@ from mecsim import load_results
 from mecsim.cli import main
 from mecsim.errors import ResultStoreError
 from mecsim.results.store import MANIFEST
-from mecsim.results.tables import SCHEMA
 from mecsim.study import pool
-from mecsim.study.study_file import load_study
+from mecsim.study.spec import load_study
 from mecsim.study.sweep import sweep
+from mecsim.tables import SCHEMA
 
 STUDY = """
 schema = 1

@@ -18,7 +18,7 @@ with atheris.instrument_imports(
 ):
     from mecsim import errors
     from mecsim.scenario.schema import Scenario
-    from mecsim.study.study_file import load_study
+    from mecsim.study.spec import load_study
     from mecsim.system.instance_file import load_instance
     from mecsim.world.traces.read import parse_trace
 

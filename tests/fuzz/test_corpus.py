@@ -12,7 +12,7 @@ import pytest
 
 from mecsim import load_instance, load_scenario
 from mecsim.errors import InstanceError, MecsimError, ScenarioError, StudyError, TraceError
-from mecsim.study.study_file import load_study
+from mecsim.study.spec import load_study
 from mecsim.world.traces.read import load_trace
 
 CORPUS = Path(__file__).with_name("corpus")

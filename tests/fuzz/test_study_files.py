@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mecsim.errors import StudyError
-from mecsim.study.study_file import Study, load_study
+from mecsim.study.spec import Study, load_study
 
 # The file of one example is gone before the next one is written: sharing the folder does no harm.
 many = settings(

@@ -1,4 +1,4 @@
-"""What must make no difference, and what must (VERIFICATION.md M8, M10, M11, M12, M14).
+"""What must make no difference, and what must (docs/verification.md M8, M10, M11, M12, M14).
 
 Bugs they would catch: work of one server that leaks to another, an association that a policy draws from the
 world's numbers, a radio quantity in training at the user, another gain downwards than upwards.

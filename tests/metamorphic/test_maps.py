@@ -1,4 +1,4 @@
-"""The same map elsewhere, turned and mirrored (VERIFICATION.md M7).
+"""The same map elsewhere, turned and mirrored (docs/verification.md M7).
 
 The bug it would catch: a law that depends on the place on the map instead of on distances.
 """

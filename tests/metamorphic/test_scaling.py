@@ -1,4 +1,4 @@
-"""Scenarios scaled otherwise (VERIFICATION.md M2 to M4).
+"""Scenarios scaled otherwise (docs/verification.md M2 to M4).
 
 Bugs they would catch: a unit converted twice or not at all, a constant with a dimension hidden in
 the code.

@@ -1,4 +1,4 @@
-"""The same scenario in other words (VERIFICATION.md M1)."""
+"""The same scenario in other words (docs/verification.md M1)."""
 
 from mecsim.engine.simulation import Simulation
 from mecsim.scenario.schema import Scenario

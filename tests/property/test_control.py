@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mecsim_policies.hysteresis import Hysteresis
 
-from mecsim.analysis.promise import CAUSES, split_gap
 from mecsim.engine.simulation import Simulation
 from mecsim.registry import make_policy
+from mecsim.study.promise import CAUSES, split_gap
 
 some = settings(max_examples=12, deadline=None)
 

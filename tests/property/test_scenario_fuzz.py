@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mecsim.config.keys import keys_of
 from mecsim.errors import ScenarioError
-from mecsim.scenario.keys import keys_of
 from mecsim.scenario.load import load_scenario
 from mecsim.scenario.schema import Scenario
 from mecsim.scenario.shipped import shipped, shipped_files

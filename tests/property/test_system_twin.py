@@ -1,4 +1,4 @@
-"""Costs, score and ratio of random systems against a second, slow implementation of MODEL.md section 2.
+"""Costs, score and ratio of random systems against a second, slow implementation of docs/model.md section 2.
 
 The twin goes user by user in plain Python floats. Each mutant is one wrong line of it, and must differ.
 """
@@ -69,7 +69,7 @@ def draw_system(seed):
 
 
 class Twin:
-    """MODEL.md section 2, one user at a time. Each method is one equation, for a mutant to replace."""
+    """docs/model.md section 2, one user at a time. Each method is one equation, for a mutant to replace."""
 
     def __init__(self, instance, allocation):
         self.instance, self.allocation = instance, allocation

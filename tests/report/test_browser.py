@@ -9,7 +9,7 @@ import pytest
 from mecsim import load_scenario, simulate
 from mecsim.analysis.report.page import write_report
 from mecsim.results.store import load_run
-from mecsim.results.tables import TABLES
+from mecsim.tables import TABLES
 
 EVIL = "<script>alert(1)</script>"
 

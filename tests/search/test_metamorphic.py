@@ -1,4 +1,4 @@
-"""VERIFICATION.md M5, M6, M13 for the searching policies."""
+"""docs/verification.md M5, M6, M13 for the searching policies."""
 
 import dataclasses
 

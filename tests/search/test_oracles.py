@@ -1,4 +1,4 @@
-"""VERIFICATION.md O1 to O4 and O6: closed forms, posed as special cases of the share problem."""
+"""docs/verification.md O1 to O4 and O6: closed forms, posed as special cases of the share problem."""
 
 import numpy as np
 import pytest

@@ -9,7 +9,7 @@ import pytest
 
 from mecsim.cli import main
 from mecsim.errors import StudyError
-from mecsim.study.study_file import load_study
+from mecsim.study.spec import load_study
 from mecsim.study.sweep import sweep
 
 STUDY = """schema = 1

@@ -11,7 +11,7 @@ from scipy.integrate import quad
 from scipy.special import exp1
 
 from mecsim.system.equations import shannon_rate
-from mecsim.world.fading import WAVES, RayleighLinks
+from mecsim.world.channel.fading import WAVES, RayleighLinks
 
 SIDE, PLACES, SEEDS = 100, 10, 10
 # SNR in dB: capacity in bit/s/Hz, and the standard deviation of log2(1 + g |h|^2) where listed.

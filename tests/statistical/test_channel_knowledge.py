@@ -13,7 +13,7 @@ from scipy.special import ndtr
 
 from mecsim.system.equations import shannon_rate
 from mecsim.system.ergodic import ergodic_rate
-from mecsim.world.knowledge import ErrorField, mean_log_power
+from mecsim.world.csi import ErrorField, mean_log_power
 
 LINKS, SIGMA_DB, DECORRELATION_S = 20_000, 4.0, 10.0
 EVERY = np.arange(500)

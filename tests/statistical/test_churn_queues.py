@@ -1,4 +1,4 @@
-"""Users who come, do one round and leave, as queues (VERIFICATION.md Q4 and Q5).
+"""Users who come, do one round and leave, as queues (docs/verification.md Q4 and Q5).
 
 All work is the one server's and is shared equally among those who are there: M/G/1 processor sharing,
 whose mean number in the system is rho / (1 - rho) for any law of sizes. Users who only stay for a while,
@@ -12,7 +12,7 @@ import math
 import numpy as np
 import pytest
 
-from mecsim.engine.population import Fate
+from mecsim.engine.attendance import Fate
 from mecsim.engine.simulation import Simulation
 from mecsim.registry import make_policy
 from mecsim.testing.verification.reference_queues import shared_ends, sigma_of_refusals, stationary_law

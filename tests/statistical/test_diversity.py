@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mecsim.system.equations import shannon_rate
-from mecsim.world.fading import RayleighLinks
+from mecsim.world.channel.fading import RayleighLinks
 
 SIDE, SEEDS = 100, 10
 BEST = {2: 1.5, 5: 2.283333333, 10: 2.928968254}

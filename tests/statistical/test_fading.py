@@ -10,7 +10,7 @@ import pytest
 from scipy.special import j0
 
 from mecsim.units import SPEED_OF_LIGHT_MPS
-from mecsim.world.fading import WAVES, RayleighLinks
+from mecsim.world.channel.fading import WAVES, RayleighLinks
 from mecsim.world.world import World
 
 SPEED_MPS, CARRIER_HZ = 10.0, 3.5e9

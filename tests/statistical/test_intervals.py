@@ -7,7 +7,7 @@ plus what the method itself is known to lose at that length, which is stated.
 import numpy as np
 import pytest
 
-from mecsim.analysis.health import Rounds, short_warmup, short_warmup_together, steady_growth
+from mecsim.analysis.diagnostics import Rounds, short_warmup, short_warmup_together, steady_growth
 from mecsim.analysis.sequential import Claim, judge, look_level, look_sizes
 from mecsim.analysis.series import batch_means, mser5
 from mecsim.analysis.stats import bca_interval, ratio_interval, t_interval

@@ -8,7 +8,7 @@ crossings of a link has no closed form; it is taken from the 1e4 links, which kn
 import numpy as np
 import pytest
 
-from mecsim.world.fading import RayleighLinks
+from mecsim.world.channel.fading import RayleighLinks
 
 SIDE, STEP = 100, 0.01  # steps in wavelengths: f_d times time
 LINKS, SPAN = SIDE * SIDE, 511 * STEP

@@ -14,9 +14,9 @@ from scipy.integrate import quad
 from scipy.special import j0, ndtr
 
 from mecsim.scenario.radio import Channel
-from mecsim.world.localmean import LocalMean
-from mecsim.world.los import SightFields, _uniform
-from mecsim.world.shadowing import WAVES
+from mecsim.world.channel.local_mean import LocalMean
+from mecsim.world.channel.shadowing import WAVES
+from mecsim.world.channel.sight import SightFields, _uniform
 
 SERVERS, DECORRELATION_M = 20_000, 50.0
 EVERY, HERE = np.arange(SERVERS), np.array([217.0, 344.0])

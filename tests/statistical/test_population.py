@@ -9,8 +9,8 @@ at the middle of its disc.
 import numpy as np
 import pytest
 
+from mecsim.world.faults import Conditions
 from mecsim.world.mobility import Trajectories
-from mecsim.world.outages import Conditions
 from mecsim.world.population import NO_LIMIT, Population
 
 RATE_PER_S = 0.05

@@ -10,9 +10,9 @@ import pytest
 from scipy.special import j0
 from scipy.stats import ncx2
 
-from mecsim.world.fading import RayleighLinks
-from mecsim.world.localmean import Link
-from mecsim.world.rician import DirectWave
+from mecsim.world.channel.fading import RayleighLinks
+from mecsim.world.channel.local_mean import Link
+from mecsim.world.channel.rician import DirectWave
 
 WAVELENGTH_M, SIDE, SEEDS, RISE_M = 0.1, 100, 10, 8.5
 LINKS = SIDE * SIDE * SEEDS

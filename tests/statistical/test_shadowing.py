@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from mecsim.world.shadowing import ShadowingFields
+from mecsim.world.channel.shadowing import ShadowingFields
 from mecsim.world.world import World
 
 FIELDS, SIGMA_DB = 20_000, 8.0

@@ -1,4 +1,4 @@
-"""The baselines, by hand (MODEL.md section 4)."""
+"""The baselines, by hand (docs/model.md section 4)."""
 
 import dataclasses
 

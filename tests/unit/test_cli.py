@@ -225,9 +225,7 @@ def test_progress_is_on_standard_error_only(capsys: pytest.CaptureFixture[str]) 
     json.loads(capsys.readouterr().out)
 
 
-def test_demo_compares_the_policies_of_the_paper(
-    capsys: pytest.CaptureFixture[str], monkeypatch
-) -> None:
+def test_demo_compares_the_policies_of_the_paper(capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
     from mecsim.cli import run_commands
     from mecsim.scenario.load import load_scenario
 

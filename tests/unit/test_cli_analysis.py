@@ -5,8 +5,8 @@ import json
 import pandas as pd
 import pytest
 
-from mecsim.analysis.promise import CAUSES
 from mecsim.cli import main
+from mecsim.study.promise import CAUSES
 
 OUTAGE = "calendar.outages=[{ server = 0, from_s = 20, to_s = 25 }]"
 

@@ -1,7 +1,7 @@
 """Rounds that start together while users come and go."""
 
 from mecsim.engine.clock import Clock, Kind
-from mecsim.engine.cohort import Cohort
+from mecsim.engine.round_barrier import Cohort
 
 
 def after(clock, time_s, action):

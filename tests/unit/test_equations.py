@@ -1,4 +1,4 @@
-"""The equations of MODEL.md section 2, one by one, against plain Python and at their edges."""
+"""The equations of docs/model.md section 2, one by one, against plain Python and at their edges."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Every error of mecsim survives being rebuilt from its arguments and being pickled (VERIFICATION.md F17)."""
+"""Every error of mecsim survives being rebuilt from its arguments and being pickled (verification F17)."""
 
 import copy
 import pickle
@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import mecsim.errors
-from mecsim.errors import InstanceError, MecsimError, ScenarioError, nearest
+from mecsim.errors import InstanceError, MecsimError, ScenarioError
+from mecsim.messages import nearest
 
 
 def every_error(root=MecsimError):

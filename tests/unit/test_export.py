@@ -14,7 +14,7 @@ from mecsim.cli import main
 from mecsim.errors import ResultStoreError
 from mecsim.results.export import write_csv, write_mat
 from mecsim.results.result import Results
-from mecsim.results.tables import TABLES
+from mecsim.tables import TABLES
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from mecsim import compare
-from mecsim.analysis.draw import KINDS, Wanted, draw
+from mecsim.analysis.figure_kinds import KINDS, Wanted, draw
 from mecsim.analysis.figures.distributions import quantile
 from mecsim.analysis.figures.panels import panels
 from mecsim.analysis.figures.pareto import front

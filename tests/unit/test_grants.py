@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mecsim.engine.grants import Grants, among
+from mecsim.engine.in_force import Grants, among
 from mecsim.system.allocation import Allocation
 
 

@@ -1,4 +1,4 @@
-"""The guard: nothing but a feasible allocation comes through, and what does not is named (MODEL.md 11)."""
+"""The guard: nothing but a feasible allocation comes through, and what does not is named (model 11)."""
 
 import dataclasses
 import math

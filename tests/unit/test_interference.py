@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mecsim import Allocation, load_scenario
-from mecsim.world.interference import colors
+from mecsim.world.channel.interference import colors
 from mecsim.world.world import World
 
 PLAIN = {

@@ -1,11 +1,11 @@
-"""What policies see of the channel: kind, age and error (MODEL.md 11)."""
+"""What policies see of the channel: kind, age and error (docs/model.md 11)."""
 
 import math
 
 import numpy as np
 import pytest
 
-from mecsim.world.knowledge import Knowledge, mean_log_power
+from mecsim.world.csi import Knowledge, mean_log_power
 from mecsim.world.world import World
 
 WALK = {"users.mobility": {"model": "random_waypoint", "speed_mps": [5, 15]}, "users.count": 5}

@@ -18,13 +18,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mecsim.analysis.paper import claims, convergence, figures, report, snapshots, texts
-from mecsim.analysis.paper.claims import AGREES, DIFFERS, UNDECIDED
 from mecsim.analysis.stats import Interval
 from mecsim.cli import main
 from mecsim.registry import make_policy
 from mecsim.scenario.load import load_scenario
 from mecsim.study.decision import Decision, read_decision, write_decision
+from mecsim.study.paper import claims, convergence, figures, report, snapshots, texts
+from mecsim.study.paper.claims import AGREES, DIFFERS, UNDECIDED
 from mecsim.study.plan import PolicyChoice, Run
 from mecsim.study.snapshot import USES, decide, measures
 

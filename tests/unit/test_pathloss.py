@@ -14,7 +14,7 @@ import pytest
 
 from mecsim import Allocation, load_scenario
 from mecsim.units import dbm_to_w
-from mecsim.world.pathloss import PATH_LOSS, free_space, log_distance_128
+from mecsim.world.channel.path_loss import PATH_LOSS, free_space, log_distance_128
 from mecsim.world.world import World
 
 SCENARIO = load_scenario(Path(__file__).resolve().parents[1] / "data" / "world.toml")

@@ -5,8 +5,8 @@ import pytest
 
 from mecsim.engine.recorder import _CHUNK_ROWS, EpochRow, Recorder, generations, positions, realised
 from mecsim.engine.round import RoundLog
-from mecsim.results.tables import TABLES
 from mecsim.system.equations import service_cost_ratio
+from mecsim.tables import TABLES
 from mecsim.world.world import World
 
 
@@ -87,7 +87,7 @@ def table(rows):
 
 
 def test_a_generation_is_whole_or_not_there(make_scenario):
-    """The sum of the scores over the largest delay and the sum of the energies, MODEL.md 13."""
+    """The sum of the scores over the largest delay and the sum of the energies, docs/model.md 13."""
     scenario = make_scenario({"users.count": 2})
     rows = [
         (0, 0, 0.0, 100.0, 5.0, 7.0, "finished"), (0, 1, 5.0, 200.0, 3.0, 1.0, "finished"),

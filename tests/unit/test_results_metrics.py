@@ -17,7 +17,7 @@ from mecsim.results.metrics import (
     run_notes,
 )
 from mecsim.results.result import Results
-from mecsim.results.tables import TABLES, to_frame
+from mecsim.tables import TABLES, to_frame
 
 WEIGHTS = {"delay_weight_per_s": 0.5, "energy_weight_per_j": 0.005}
 

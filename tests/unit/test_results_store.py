@@ -18,7 +18,7 @@ from mecsim.results.blas import _controls, one_blas_thread, thread_setting
 from mecsim.results.provenance import differences, environment
 from mecsim.results.result import Results
 from mecsim.results.store import claim, load_run, read_manifest, write_run
-from mecsim.results.tables import KEYS, SCHEMA, TABLES
+from mecsim.tables import KEYS, SCHEMA, TABLES
 
 
 @pytest.fixture(scope="module")

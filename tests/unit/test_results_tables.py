@@ -10,9 +10,9 @@ import pytest
 
 from mecsim.errors import ResultStoreError
 from mecsim.results.result import Results
-from mecsim.results.tables import MEASURED, TABLES, to_frame
 from mecsim.scenario.load import load_scenario
 from mecsim.study.runner import simulate
+from mecsim.tables import MEASURED, TABLES, to_frame
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def changed(run: Results, table: str, column: str, values: pd.Series) -> Results
 
 
 DESIGN_6 = {
-    # Columns that DESIGN.md does not list stand at the end: realised_scr, predicted_scr.
+    # Columns added later stand at the end: realised_scr, predicted_scr.
     "rounds": """
         user round server_first server_last local_fraction start_s local_s uplink_s server_s downlink_s
         stall_s interruption_s wait_s delay_s local_j uplink_j server_j downlink_j energy_j score

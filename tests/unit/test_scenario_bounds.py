@@ -4,11 +4,11 @@ import math
 
 import pytest
 
+from mecsim.config.keys import keys_of
+from mecsim.config.toml_text import toml_value
 from mecsim.errors import ScenarioError
-from mecsim.scenario.keys import keys_of
 from mecsim.scenario.load import load_scenario
 from mecsim.scenario.schema import Scenario
-from mecsim.scenario.toml_text import toml_value
 
 TINY = 5e-324
 

@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import pytest
 
-from mecsim.scenario.cards import adapter_names, adapter_params, adapter_source, gpu_card, gpu_names
+from mecsim.scenario.gpu_catalogue import adapter_names, adapter_params, adapter_source, gpu_card, gpu_names
 
 CATALOG = files("mecsim.scenario").joinpath("catalog")
 
@@ -35,7 +35,7 @@ def test_the_catalogue_has_no_other_keys():
 
 
 def test_the_cards_of_the_paper_have_the_kappa_of_the_model():
-    """MODEL.md 3: kappa = board power / peak^3. Mutant: the boost clock or the power of another card."""
+    """docs/model.md 3: kappa = board power / peak^3. Mutant: the boost clock or the power of another card."""
     for name, kappa in (("GTX1080-fp32", 2.577e-37), ("A100-fp32", 5.394e-38)):
         card = gpu_card(name)
         assert card.board_power_w / (card.peak_tflops * 1e12) ** 3 == pytest.approx(kappa, rel=2e-4)

@@ -5,14 +5,14 @@ import re
 
 import pytest
 
+from mecsim.config.keys import keys_of
+from mecsim.config.toml_text import dump_toml
 from mecsim.errors import ScenarioError
 from mecsim.scenario.explain import explain, json_schema
-from mecsim.scenario.keys import keys_of
 from mecsim.scenario.load import load_scenario
 from mecsim.scenario.schema import Scenario
 from mecsim.scenario.shipped import shipped
 from mecsim.scenario.template import new_scenario_text
-from mecsim.scenario.toml_text import dump_toml
 
 KEYS = keys_of(Scenario)
 
@@ -186,7 +186,7 @@ def test_every_value_of_a_shipped_scenario_has_a_source(path):
 
 
 def test_paper_has_the_numbers_of_the_model():
-    """MODEL.md 3, row by row."""
+    """docs/model.md 3, row by row."""
     paper = load_scenario("paper")
     assert paper.area.size_m == (1000, 1000)
     assert (paper.channel.noise_dbm_per_hz, paper.channel.min_distance_m) == (-174, 10)

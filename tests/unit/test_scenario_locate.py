@@ -2,7 +2,7 @@
 
 import pytest
 
-from mecsim.scenario.locate import Lines
+from mecsim.config.locate import Lines
 
 TEXT = '''# comment with [brackets] = and "quotes
 top = 1

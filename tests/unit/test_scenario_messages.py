@@ -5,12 +5,12 @@ import re
 
 import pytest
 
+from mecsim.config.keys import keys_of
+from mecsim.config.problems import MOST_PROBLEMS
+from mecsim.config.toml_text import dump_toml, parse_toml
 from mecsim.errors import ScenarioError
-from mecsim.scenario.keys import keys_of
 from mecsim.scenario.load import load_scenario
-from mecsim.scenario.problems import MOST_PROBLEMS
 from mecsim.scenario.schema import Scenario
-from mecsim.scenario.toml_text import dump_toml, parse_toml
 
 PAPER = load_scenario("paper")
 CAMPUS_TABLES = parse_toml(load_scenario("campus").to_toml(), "campus")

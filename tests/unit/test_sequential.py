@@ -9,10 +9,10 @@ import pytest
 
 from mecsim import compare
 from mecsim.analysis.sequential import Claim, judge, look_level, look_sizes, parse_claim
-from mecsim.analysis.until import compare_until
 from mecsim.cli import main
 from mecsim.errors import MecsimError
 from mecsim.scenario.load import load_scenario
+from mecsim.study.until import compare_until
 
 LABELS = ("dashf", "dashf-reference", "gucaa:local_fraction=0.3")
 

@@ -1,4 +1,4 @@
-"""Fluid service, computed by hand: phases, stalls, handovers, shares (MODEL.md 10 to 13).
+"""Fluid service, computed by hand: phases, stalls, handovers, shares (docs/model.md 10 to 13).
 
 Users stand still in a world without shadowing and fading, so every rate is constant between two
 decisions. One user GPU does 1 TFLOP/s at 100 W, one server GPU 2 TFLOP/s at 400 W; a round is

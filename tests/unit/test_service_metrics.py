@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mecsim import simulate
-from mecsim.analysis.health import (
+from mecsim.analysis.diagnostics import (
     Rounds,
     can_pile_up,
     fewest_suspects,
@@ -17,8 +17,8 @@ from mecsim.analysis.health import (
     run_warnings,
     short_warmup_together,
 )
+from mecsim.analysis.metric_info import ALL_METRICS, check_metric, deadline_misses
 from mecsim.analysis.series import batch_means, growth
-from mecsim.analysis.service import ALL_METRICS, check_metric, deadline_misses
 from mecsim.errors import MecsimError
 from mecsim.results.metrics import METRICS, jain_index, run_metrics, spent_per_round
 from mecsim.results.result import Results

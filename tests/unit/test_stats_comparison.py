@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from mecsim import Comparison, compare, load_results, load_scenario
-from mecsim.analysis.comparison import four_digits, plus_minus
+from mecsim.analysis.rounding import four_digits, plus_minus
 from mecsim.errors import MecsimError, PolicyNotFound, RunFailed
 from mecsim.results.metrics import METRICS
 from mecsim.study.pool import Outcome

@@ -7,10 +7,10 @@ import json
 import pandas as pd
 import pytest
 
-from mecsim.analysis.tuning import TUNING_SEED, Tuned, candidates, tune
 from mecsim.cli import main
 from mecsim.errors import MecsimError, PolicyNotFound
 from mecsim.scenario.load import load_scenario
+from mecsim.study.tune import TUNING_SEED, Tuned, candidates, tune
 
 SPECS = ("gucaa:local_fraction=0.1|0.9", "edge_only")
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from mecsim.scenario.radio import Channel
-from mecsim.world.localmean import LocalMean
-from mecsim.world.urban import URBAN, breakpoint_m
+from mecsim.world.channel.local_mean import LocalMean
+from mecsim.world.channel.urban import URBAN, breakpoint_m
 
 USER_M = 1.5
 # Cell, carrier in GHz, distance on the ground in m: loss in dB with and without line of sight.

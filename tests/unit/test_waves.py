@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from mecsim.world.waves import COARSE, FINE, GRID, complex_sum_on_grid, cosine_sum_on_grid, unit_phasor
+from mecsim.world.channel.waves import (
+    COARSE,
+    FINE,
+    GRID,
+    complex_sum_on_grid,
+    cosine_sum_on_grid,
+    unit_phasor,
+)
 
 PAIRS, WAVES = 7, 64
 

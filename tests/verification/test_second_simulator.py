@@ -1,4 +1,4 @@
-"""A second simulator, Ciw, is fed the same arrivals and works: departures equal to 1e-9 (VERIFICATION.md Q8).
+"""A second simulator, Ciw, is fed the same arrivals and works: departures equal to 1e-9 (verification Q8).
 
 Bugs it would catch: whatever the engine and the recursions of these tests could get wrong in the same way,
 having been written by the same people. Mutants: the other discipline, and works in another order.

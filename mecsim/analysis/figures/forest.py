@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mecsim.analysis.figures.panels import groups, in_style, looks, metric_label, panels
+from mecsim.analysis.metric_info import HIGHER_IS_BETTER
 from mecsim.analysis.paired import MARGIN
-from mecsim.analysis.service import HIGHER_IS_BETTER
 from mecsim.analysis.style import WIDTH_IN
 
 if TYPE_CHECKING:

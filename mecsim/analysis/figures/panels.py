@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from mecsim.analysis.service import ALL_METRICS
+from mecsim.analysis.metric_info import ALL_METRICS
 from mecsim.analysis.style import COLUMN_IN, DASHES, MARKERS, STYLE, WIDTH_IN, colours, cycle
 from mecsim.errors import MecsimError
 

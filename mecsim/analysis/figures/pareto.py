@@ -17,7 +17,7 @@ from mecsim.analysis.figures.panels import (
     no_line,
     panels,
 )
-from mecsim.analysis.service import HIGHER_IS_BETTER
+from mecsim.analysis.metric_info import HIGHER_IS_BETTER
 from mecsim.analysis.stats import t_interval
 from mecsim.analysis.style import COLUMN_IN
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecsim.analysis.figures.panels import groups, in_style, legend_above, looks, metric_label
-from mecsim.analysis.service import HIGHER_IS_BETTER
+from mecsim.analysis.metric_info import HIGHER_IS_BETTER
 from mecsim.analysis.style import COLUMN_IN
 from mecsim.rng import Purpose, stream
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mecsim.analysis.health import (
+from mecsim.analysis.diagnostics import (
     Rounds,
     fewest_suspects,
     short_warmup,

@@ -8,9 +8,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from mecsim.analysis.comparison import plus_minus
 from mecsim.analysis.hypotheses import holm, t_test
 from mecsim.analysis.report.collect import Setting
+from mecsim.analysis.rounding import plus_minus
 from mecsim.analysis.stats import Interval, ratio_interval, t_interval
 from mecsim.results.metrics import METRICS
 from mecsim.system.arrays import Floats

@@ -24,10 +24,10 @@ from mecsim.testing.verification.finding import (
     share,
 )
 from mecsim.units import SPEED_OF_LIGHT_MPS
-from mecsim.world.fading import RayleighLinks
-from mecsim.world.localmean import Link
-from mecsim.world.rician import DirectWave
-from mecsim.world.waves import Complexes
+from mecsim.world.channel.fading import RayleighLinks
+from mecsim.world.channel.local_mean import Link
+from mecsim.world.channel.rician import DirectWave
+from mecsim.world.channel.waves import Complexes
 
 SIDE = 100
 SPEED_MPS, WAVELENGTH_M = 10.0, SPEED_OF_LIGHT_MPS / 3.5e9

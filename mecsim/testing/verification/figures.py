@@ -15,7 +15,7 @@ from mecsim.testing.verification.fading import DOPPLER_HZ, SPEED_MPS, links_afte
 from mecsim.testing.verification.finding import Finding, Setting
 from mecsim.testing.verification.largescale import HERE, SIGMA_DB
 from mecsim.testing.verification.suite import Row
-from mecsim.world.shadowing import ShadowingFields
+from mecsim.world.channel.shadowing import ShadowingFields
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -23,10 +23,10 @@ from mecsim.testing.verification.finding import (
     share,
 )
 from mecsim.units import dbm_to_w
-from mecsim.world.los import SightFields
-from mecsim.world.pathloss import free_space, log_distance_128
-from mecsim.world.shadowing import ShadowingFields
-from mecsim.world.urban import URBAN, breakpoint_m
+from mecsim.world.channel.path_loss import free_space, log_distance_128
+from mecsim.world.channel.shadowing import ShadowingFields
+from mecsim.world.channel.sight import SightFields
+from mecsim.world.channel.urban import URBAN, breakpoint_m
 from mecsim.world.world import World
 
 FIELDS, SIGMA_DB = 10_000, 8.0

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mecsim.engine.population import Fate
+from mecsim.engine.attendance import Fate
 from mecsim.engine.simulation import Simulation
 from mecsim.registry import make_policy
 from mecsim.scenario.load import load_scenario

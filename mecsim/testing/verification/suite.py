@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from mecsim.errors import MecsimError, nearest
+from mecsim.errors import MecsimError
+from mecsim.messages import nearest
 from mecsim.results.blas import one_blas_thread
 from mecsim.testing.verification import (
     engine_laws,

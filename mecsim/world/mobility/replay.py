@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mecsim.errors import ScenarioError
+from mecsim.messages import shortened
 from mecsim.scenario.area import Area
 from mecsim.scenario.mobility import TraceReplay
-from mecsim.scenario.toml_text import shortened
 from mecsim.system.arrays import Floats, Ints, frozen
 from mecsim.world.mobility.legs import Legs, held_velocities
 from mecsim.world.traces.problems import Problems

@@ -6,8 +6,7 @@ import csv
 import io
 import math
 
-from mecsim.errors import nearest
-from mecsim.scenario.toml_text import shortened
+from mecsim.messages import nearest, shortened
 from mecsim.world.traces.problems import Problems
 from mecsim.world.traces.trace import Samples, Trace
 

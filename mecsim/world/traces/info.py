@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mecsim.scenario.toml_text import shortened
+from mecsim.messages import shortened
 from mecsim.world.traces.projection import projected
 from mecsim.world.traces.trace import Trace
 

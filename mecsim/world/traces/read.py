@@ -8,8 +8,8 @@ import zlib
 from functools import lru_cache
 from pathlib import Path
 
+from mecsim.config.input_file import LARGEST_MB, InputFile
 from mecsim.errors import TraceError
-from mecsim.scenario.input_file import LARGEST_MB, InputFile
 from mecsim.scenario.mobility import FORMAT_OF_SUFFIX, Coordinates, TraceFormat, TraceReplay, format_of
 from mecsim.world.traces.csv_trace import read_csv
 from mecsim.world.traces.gpx import read_gpx

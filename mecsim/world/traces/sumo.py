@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 
-from mecsim.errors import nearest
-from mecsim.scenario.toml_text import shortened
+from mecsim.messages import nearest, shortened
 from mecsim.world.traces.problems import Problems
 from mecsim.world.traces.trace import Samples, Trace
 from mecsim.world.traces.xml_events import Attributes, XmlEvents

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mecsim.scenario.toml_text import shortened
+from mecsim.messages import shortened
 from mecsim.system.arrays import Floats, Ints, frozen
 from mecsim.world.traces.problems import Problems
 

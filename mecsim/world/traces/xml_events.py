@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from xml.parsers import expat
 
-from mecsim.scenario.toml_text import shortened
+from mecsim.messages import shortened
 from mecsim.world.traces.problems import Problems
 
 Attributes = dict[str, str]

@@ -184,7 +184,7 @@ class _Run:
         return best, steps, status
 
     def _objective(self, allocation: Allocation, y: float) -> float:
-        """Return F of MODEL.md section 5."""
+        """Return F of docs/model.md section 5."""
         instance, w = self.instance, self.instance.weights
         cost = 0.0
         if w.delay_per_s:

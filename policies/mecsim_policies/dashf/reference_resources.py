@@ -94,7 +94,7 @@ class Constants:
 
     @classmethod
     def of(cls, instance: Instance, server: Ints, phi: Floats) -> Constants:
-        """Write down MODEL.md section 2 for one association and phi."""
+        """Write down docs/model.md section 2 for one association and phi."""
         u, s, m = instance.users, instance.servers, server
         link, B = (np.arange(len(server)), m), s.bandwidth_hz[m]
         work, bits = u.flops_per_param * u.adapter_params, u.adapter_params * instance.bits_per_param
@@ -129,7 +129,7 @@ class ConvexProblem:
 
     @classmethod
     def of(cls, users: int, servers: int) -> ConvexProblem:
-        """Write the problem of MODEL.md section 7 down; whatever an instance changes is a parameter."""
+        """Write the problem of docs/model.md section 7 down; whatever an instance changes is a parameter."""
         cp = cvxpy()
         p = {name: cp.Parameter(users, nonneg=True) for name in _PER_USER}
         p["member"] = cp.Parameter((servers, users), nonneg=True)

@@ -58,7 +58,7 @@ class DenseProblem:
 
     @classmethod
     def of(cls, users: int, servers: int) -> DenseProblem:
-        """Write the SDR of MODEL.md section 6 down; the constants are parameters."""
+        """Write the SDR of docs/model.md section 6 down; the constants are parameters."""
         cp = cvxpy()
         order = order_of(users, servers)
         phi = 1 + np.arange(users)

@@ -1,0 +1,184 @@
+"""What speaks against trusting the mean of a run: a warm-up that is too short, a load that grows.
+
+Both are read off the time that rounds take, waiting included, in the order in which they end. One
+run alone can hardly tell a warm-up from a busy spell; many replications of it can, for they share
+the warm-up and not the busy spells.
+
+References
+----------
+Welch, "The statistical analysis of simulation results" (1983), for the average over replications.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecsim.analysis.series import batch_means, growth, mser5
+from mecsim.analysis.stats import t_interval
+from mecsim.results.result import Results
+
+if TYPE_CHECKING:
+    from mecsim.study.compare import Comparison
+
+BINS = 250
+SHIFT_LEVEL, SHIFT_SHARE = 0.99, 0.01
+_HALF_WIDTHS = 2.0
+_CHANCE = 0.05
+
+
+class Rounds(NamedTuple):
+    """When the finished rounds of one run ended, in order, and how long each took with its wait."""
+
+    ended_s: NDArray[np.float64]
+    spent_s: NDArray[np.float64]
+
+    def mean_from(self, time_s: float) -> float:
+        """Return the mean time of the rounds that ended at some time or later; NaN without any."""
+        after = self.spent_s[self.ended_s >= time_s]
+        return float(after.mean()) if len(after) else math.nan
+
+
+class ShortWarmup(NamedTuple):
+    """The warm-up that would do, and how much the mean would change with it, as a share of itself."""
+
+    needed_s: float
+    shift: float
+
+
+def finished_rounds(results: Results) -> Rounds:
+    """Return the finished rounds of one run, those of the warm-up too."""
+    rounds = results.rounds[results.rounds["outcome"].eq("finished")]
+    ended_s = (rounds["start_s"] + rounds["delay_s"]).to_numpy(np.float64)
+    spent_s = (rounds["wait_s"] + rounds["delay_s"]).to_numpy(np.float64)
+    order = np.argsort(ended_s, kind="stable")
+    return Rounds(ended_s[order], spent_s[order])
+
+
+def short_warmup(run: Rounds, warmup_s: float) -> ShortWarmup | None:
+    """Return what MSER-5 says of the warm-up of one run; None if it does, or if that cannot be told.
+
+    It is too short if MSER-5 drops more, and if the mean changes with that by more than twice the
+    half width of its 95 % batch-means interval.
+    """
+    chosen = mser5(run.spent_s)
+    if chosen.too_short or chosen.dropped == 0:
+        return None
+    needed_s, given = float(run.ended_s[chosen.dropped]), run.mean_from(warmup_s)
+    rest = batch_means(run.spent_s[chosen.dropped :])
+    shift_s = float(rest.mean) - given
+    if needed_s > warmup_s and abs(shift_s) > _HALF_WIDTHS * float(rest.high - rest.mean):
+        return ShortWarmup(needed_s, shift_s / given)
+    return None
+
+
+def short_warmup_together(runs: Sequence[Rounds], warmup_s: float, duration_s: float) -> ShortWarmup | None:
+    """Return what MSER-5 says of the warm-up that replications share; None if it does.
+
+    MSER-5 gets the average of the replications in 250 bins of time. The warm-up is too short if
+    MSER-5 drops more, and if the mean changes with that by more than 1 % and the 99 % t interval
+    of its change over replications excludes zero.
+    """
+    average = _average_over_time(runs, duration_s)
+    chosen = mser5(average)
+    needed_s = chosen.dropped * duration_s / BINS
+    if chosen.too_short or needed_s <= warmup_s:
+        return None
+    given = np.array([run.mean_from(warmup_s) for run in runs])
+    change = t_interval(np.array([run.mean_from(needed_s) for run in runs]) - given, SHIFT_LEVEL)
+    shift = float(change.mean / np.nanmean(given))
+    certain = change.low > 0 or change.high < 0
+    return ShortWarmup(needed_s, shift) if certain and abs(shift) > SHIFT_SHARE else None
+
+
+def steady_growth(run: Rounds, warmup_s: float) -> float:
+    """Return the steady growth of the time of a round after the warm-up, as a share of its mean, or 0."""
+    trend = growth(run.spent_s[run.ended_s >= warmup_s])
+    return trend.share if trend.is_steady else 0.0
+
+
+def run_warnings(results: Results) -> list[str]:
+    """Return one line for each reason not to trust the means of a run."""
+    return list(_warnings([finished_rounds(results)], results.manifest))
+
+
+def study_warnings(comparison: Comparison) -> list[str]:
+    """Return one line for each policy and reason not to trust its means; reads the run folders.
+
+    Growth counts if it is there in more replications than chance would put it, were a sound run
+    suspected in 5 % of all cases. Nothing is said where runs were not kept in a folder.
+    """
+    lines = []
+    for policy in comparison.policies:
+        done = [o.run_id for o in comparison.outcomes if o.policy == policy and o.metrics is not None]
+        if comparison.out is not None and done:
+            lines += [f"{policy}: {line}" for line in _policy_warnings(comparison, done)]
+    return lines
+
+
+def can_pile_up(manifest: Mapping[str, Any]) -> bool:
+    """Tell whether rounds or users arrive by themselves, so that more may come than can be served.
+
+    Where users start a round only when the last one is over, slow drifts are those of the world.
+    """
+    rounds = tomllib.loads(manifest["scenario_toml"]).get("workload", {}).get("rounds", {})
+    return rounds.get("mode") in ("poisson", "periodic") or "arrived" in manifest["counts"]
+
+
+def fewest_suspects(runs: int) -> int:
+    """Return the smallest count of suspected runs that chance exceeds in at most 5 % of all studies."""
+    from scipy import stats
+
+    return int(stats.binom.isf(_CHANCE, runs, _CHANCE)) + 1 if runs > 1 else 1
+
+
+def _policy_warnings(comparison: Comparison, run_ids: Sequence[str]) -> Iterator[str]:
+    from mecsim.results.store import load_run
+
+    assert comparison.out is not None
+    runs, manifest = [], {}
+    for run_id in run_ids:
+        results = load_run(comparison.out / run_id)
+        manifest = results.manifest
+        runs.append(finished_rounds(results))
+    yield from _warnings(runs, manifest)
+
+
+def _warnings(runs: Sequence[Rounds], manifest: Mapping[str, Any]) -> Iterator[str]:
+    warmup_s, duration_s = float(manifest["warmup_s"]), float(manifest["duration_s"])
+    growths = [steady_growth(run, warmup_s) for run in runs] if can_pile_up(manifest) else []
+    growing = [share for share in growths if share > 0]
+    alone = len(runs) == 1
+    short = short_warmup(runs[0], warmup_s) if alone else short_warmup_together(runs, warmup_s, duration_s)
+    if growths and len(growing) >= fewest_suspects(len(growths)):
+        where = f" in {len(growing)} of {len(growths)} runs" if len(growths) > 1 else ""
+        yield (
+            f"the time of a round grows steadily{where}, by {100 * float(np.median(growing)):.0f} % of its "
+            "mean: the system is overloaded or far from steady, and its means depend on duration_s"
+        )
+    elif short is not None:
+        yield (
+            f"warmup_s = {warmup_s:g} looks too short: MSER-5 drops {short.needed_s:.0f} s, "
+            f"which changes the mean time of a round by {100 * short.shift:+.2g} %"
+        )
+
+
+def _average_over_time(runs: Sequence[Rounds], duration_s: float) -> NDArray[np.float64]:
+    """Return the mean time of a round by the bin in which it ended, over replications; gaps filled."""
+    total, count = np.zeros(BINS), np.zeros(BINS)
+    for run in runs:
+        bins = np.minimum((run.ended_s / duration_s * BINS).astype(np.int64), BINS - 1)
+        size = np.bincount(bins, minlength=BINS)
+        there = size > 0
+        total[there] += np.bincount(bins, weights=run.spent_s, minlength=BINS)[there] / size[there]
+        count += there
+    known = np.flatnonzero(count)
+    if len(known) == 0:
+        return np.empty(0)
+    filled = np.interp(np.arange(BINS), known, total[known] / count[known])
+    return np.asarray(filled)

@@ -1,0 +1,129 @@
+"""The kinds of figures there are, each drawn from a folder of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mecsim.analysis.frames import StudyFrames
+from mecsim.analysis.metric_info import SHOWN
+from mecsim.errors import MecsimError
+from mecsim.messages import either, nearest
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a figure shall show.
+
+    Parameters
+    ----------
+    metrics : tuple of str
+        Empty for those of the kind.
+    key : str
+        The swept key; empty if there is only one.
+    reference : str or None
+        The policy that differences are taken to; the first one if None.
+    width_in : float
+        Width of the figure in inches.
+    """
+
+    metrics: tuple[str, ...]
+    key: str
+    reference: str | None
+    width_in: float
+
+
+def draw(kind: str, study: StudyFrames, wanted: Wanted) -> Figure:
+    """Return a figure of one of ``KINDS``.
+
+    Raises
+    ------
+    MecsimError
+        If there is no such kind, or the runs do not give what it needs.
+    """
+    if kind not in KINDS:
+        raise MecsimError(f"--kind {kind}: must be {either(tuple(KINDS))}{nearest(kind, KINDS)}")
+    return KINDS[kind](study, wanted)
+
+
+def _distributions(study: StudyFrames, wanted: Wanted) -> Figure:
+    from mecsim.analysis.figures.distributions import distributions_figure
+
+    return distributions_figure(study.delays, study.by, width_in=wanted.width_in)
+
+
+def _forest(study: StudyFrames, wanted: Wanted) -> Figure:
+    from mecsim.analysis.figures.forest import forest_figure
+    from mecsim.analysis.paired import paired_table
+
+    metrics = wanted.metrics or SHOWN[:4]
+    if len(study.policies) < 2:
+        raise MecsimError(f"--kind forest: needs two policies, and here is {study.policies[0]} alone")
+    paired = paired_table(study.per_run, wanted.reference, metrics=metrics, by=study.by)
+    return forest_figure(paired, study.by, width_in=wanted.width_in)
+
+
+def _swept(study: StudyFrames, wanted: Wanted) -> Figure:
+    from mecsim.analysis.figures.swept import swept_figure
+
+    keys = [key for key in study.by if len(study.per_run[key].unique()) > 1]
+    if not keys:
+        raise MecsimError("--kind swept: no key was swept in these runs; see mecsim sweep --help")
+    if len(keys) > 1 and not wanted.key:
+        raise MecsimError(f"--kind swept: name one of the swept keys with --key: {either(tuple(keys))}")
+    if wanted.key and wanted.key not in keys:
+        raise MecsimError(f"--key {wanted.key}: must be {either(tuple(keys))}{nearest(wanted.key, keys)}")
+    metrics = wanted.metrics or ("scr", "delay_s", "energy_j")
+    return swept_figure(study.per_run, wanted.key or keys[0], metrics, width_in=wanted.width_in)
+
+
+def _timeline(study: StudyFrames, wanted: Wanted) -> Figure:
+    from mecsim.analysis.figures.timeline import timeline_figure
+    from mecsim.results.store import load_run
+
+    world = _first_world(study)
+    runs = {
+        str(key[-2]): load_run(path) for key, path in study.folders.items() if (*key[:-2], key[-1]) == world
+    }
+    return timeline_figure(runs, width_in=wanted.width_in)
+
+
+def _pareto(study: StudyFrames, wanted: Wanted) -> Figure:
+    from mecsim.analysis.figures.pareto import pareto_figure
+
+    metrics = wanted.metrics or ("delay_s", "energy_j")
+    if len(metrics) != 2:
+        raise MecsimError(
+            f"--kind pareto: takes two metrics, and here are {len(metrics)}: {', '.join(metrics)}"
+        )
+    return pareto_figure(study.per_run, study.by, x=metrics[0], y=metrics[1], width_in=wanted.width_in)
+
+
+def _ranking(study: StudyFrames, wanted: Wanted) -> Figure:
+    from mecsim.analysis.figures.ranking import ranking_figure
+
+    metric = (wanted.metrics or ("scr",))[0]
+    return ranking_figure(study.per_run, metric, study.by, width_in=wanted.width_in)
+
+
+def _first_world(study: StudyFrames) -> tuple[object, ...]:
+    """Return the setting and seed that most policies have, the first of them if there are several."""
+    worlds = [(*key[:-2], key[-1]) for key in study.folders]
+    return max(dict.fromkeys(worlds), key=worlds.count)
+
+
+Kind = Callable[[StudyFrames, Wanted], "Figure"]
+KINDS: dict[str, Kind] = {
+    "distributions": _distributions,
+    "forest": _forest,
+    "swept": _swept,
+    "timeline": _timeline,
+    "pareto": _pareto,
+    "ranking": _ranking,
+}
+NARROW: Sequence[str] = ("pareto", "ranking")
+"""Kinds that fill one column of a paper; the others fill both."""

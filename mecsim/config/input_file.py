@@ -1,0 +1,102 @@
+"""Files that a scenario names: where they are, and a hash of what they hold."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import Field, GetPydanticSchema, ValidationInfo, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic.types import Strict
+
+from mecsim.config.base import refusal
+from mecsim.errors import ScenarioError
+from mecsim.messages import nearest, shortened
+
+LARGEST_MB = 256
+
+
+class InputFile(str):
+    """The name of a file as the scenario gives it; `path` says where it is, `sha256` what it held.
+
+    The hash makes a scenario a value: two scenarios are equal only if their files held the same, and
+    whoever reads the file later can see that it is still the one the scenario was checked with.
+    """
+
+    path: Path
+    sha256: str
+
+    @classmethod
+    def found(cls, name: str, folder: Path, *, confined: bool = False) -> InputFile:
+        """Return a file by its name, relative to a folder; a name that cannot be read is refused.
+
+        If ``confined``, so is one that leads out of the folder: a scenario file names nothing beyond it.
+        """
+        path = (folder / name).absolute()  # a worker process may stand in another folder
+        try:
+            outside = confined and not path.resolve().is_relative_to(folder.resolve())
+            problem = "must be in the scenario's folder or below it" if outside else _problem(path)
+            content = b"" if problem else path.read_bytes()
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            problem = f"cannot be read: {getattr(error, 'strerror', None) or error}"
+        if problem:
+            raise refusal(((), problem))
+        file = cls(name)
+        file.path, file.sha256 = path, hashlib.sha256(content).hexdigest()
+        return file
+
+    def content(self) -> bytes:
+        """Return what the file holds.
+
+        Raises
+        ------
+        ScenarioError
+            If it is gone, or no longer what the scenario was checked with.
+        """
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            problem = f"{self.path}: cannot be read: {error.strerror or error}"
+            raise ScenarioError(str(self.path), [problem]) from None
+        if hashlib.sha256(content).hexdigest() != self.sha256:
+            problem = f"{self.path}: has changed since the scenario was loaded; load the scenario again"
+            raise ScenarioError(str(self.path), [problem])
+        return content
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether name and content are the same; a plain text is compared by name."""
+        same = str.__eq__(self, other)
+        return same is True and getattr(other, "sha256", self.sha256) == self.sha256
+
+    def __hash__(self) -> int:
+        return str.__hash__(self)
+
+
+_Name: TypeAlias = Annotated[str, Strict(), Field(min_length=1, max_length=1000)]
+
+
+def _problem(path: Path) -> str:
+    """Return why a file is not read, or an empty text."""
+    if path.is_file():
+        too_large = path.stat().st_size > LARGEST_MB * 1024 * 1024
+        return f"is larger than {LARGEST_MB} MiB" if too_large else ""
+    if path.exists():
+        return "is a folder or no regular file"
+    if not path.parent.is_dir():
+        return f"no such file; there is no folder {shortened(str(path.parent))}"
+    names = [other.name for other in path.parent.iterdir()]
+    return f"no such file in {shortened(str(path.parent))}{nearest(path.name, names)}"
+
+
+def _find(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> InputFile:
+    if isinstance(value, InputFile):
+        return value  # of a scenario that was checked before
+    context = info.context or {}
+    folder, confined = context.get("folder", Path()), context.get("confined", False)
+    return InputFile.found(handler(value), folder, confined=confined)
+
+
+ScenarioFile: TypeAlias = Annotated[
+    InputFile, GetPydanticSchema(lambda source, handler: handler(_Name)), WrapValidator(_find)
+]
+"""A file, relative to the scenario's own folder."""

@@ -1,0 +1,114 @@
+"""TOML text: reading it without trust, and writing it."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from itertools import accumulate
+from typing import Any
+
+from mecsim.errors import ScenarioError
+from mecsim.messages import shortened
+
+LARGEST_BYTES = 256 * 1024
+MOST_KEY_PARTS = 16
+MOST_NESTED = 32
+
+# tomllib takes a time that grows with the square of the parts of a dotted key.
+_PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_LONG_KEY = re.compile(rf"(?<![\w-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{MOST_KEY_PARTS},}}")
+
+# Strings and comments, whose brackets do not count, or a bracket. A string without an end goes to the
+# end of line or text, so that no place is read twice.
+_BRACKET = re.compile(
+    r""""{3}(?:\\.|(?!"{3})[^\\])*+(?:"{3})?"""
+    r"""|'{3}(?:(?!'{3}).)*+(?:'{3})?"""
+    r"""|"(?:\\.|[^"\\\n])*+"?|'[^'\n]*+'?|#[^\n]*+"""
+    r"|(?P<bracket>[][{}])",
+    re.DOTALL,
+)
+
+
+def parse_toml(text: str, source: str) -> dict[str, Any]:
+    """Return the tables of a TOML text.
+
+    Parameters
+    ----------
+    text : str
+        Anything.
+    source : str
+        What messages call it.
+
+    Raises
+    ------
+    ScenarioError
+        If the text is empty, too long, nested too deeply or not TOML.
+    """
+    if not text.strip():
+        raise ScenarioError(source, [f"{source}: is empty"])
+    if len(text) > LARGEST_BYTES:
+        raise too_large(source)
+    long_key = _LONG_KEY.search(text)
+    if long_key:
+        line = text.count("\n", 0, long_key.start()) + 1
+        raise ScenarioError(source, [f"{source}:{line}: has a key of more than {MOST_KEY_PARTS} parts"])
+    if _nesting(text) > MOST_NESTED:
+        raise ScenarioError(source, [f"{source}: brackets are nested more than {MOST_NESTED} deep"])
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(source, [_syntax_problem(source, text, str(error))]) from None
+    except ValueError:
+        raise ScenarioError(source, [f"{source}: an integer has thousands of digits"]) from None
+
+
+def _nesting(text: str) -> int:
+    steps = (1 if mark in "[{" else -1 for mark in (m["bracket"] for m in _BRACKET.finditer(text)) if mark)
+    return max(accumulate(steps), default=0)
+
+
+def too_large(source: str) -> ScenarioError:
+    """Return the error for a text of more than `LARGEST_BYTES`."""
+    return ScenarioError(source, [f"{source}: is larger than {LARGEST_BYTES // 1024} KiB"])
+
+
+def _syntax_problem(source: str, text: str, message: str) -> str:
+    """Put the line, which tomllib names last, where all messages have it, and say what it holds."""
+    lines = text.split("\n")
+    place = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message)
+    what = message[: place.start()] if place else message
+    line = int(place[1]) if place and place[1] else len(lines)
+    where = f"{source}:{line}: {shortened(lines[line - 1].strip())}"
+    if re.match(r"Cannot (overwrite|declare|mutate)", what):
+        return f"{where}: this key or table has been given before"
+    return f"{where}: not valid TOML: {what}"
+
+
+def dump_toml(tables: Mapping[str, Any]) -> str:
+    """Return TOML text: plain keys first, then the tables, and inline what tables are inside those."""
+    plain = {name: value for name, value in tables.items() if not isinstance(value, Mapping)}
+    blocks = [_key_lines(plain)]
+    blocks += [f"[{name}]\n{_key_lines(table)}" for name, table in tables.items() if name not in plain]
+    return "\n".join(blocks)
+
+
+def _key_lines(table: Mapping[str, Any]) -> str:
+    return "".join(f"{name} = {toml_value(value)}\n" for name, value in table.items())
+
+
+def toml_value(value: object) -> str:
+    """Return a value as it is written in TOML."""
+    if isinstance(value, Mapping):
+        inside = ", ".join(f"{name} = {toml_value(item)}" for name, item in value.items())
+        return f"{{ {inside} }}" if inside else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml_value, value))}]"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return repr(value + 0.0)  # equal numbers look equal: -0.0 becomes 0.0
+    return str(value)

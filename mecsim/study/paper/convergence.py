@@ -1,0 +1,108 @@
+"""How DASHF converges, read off the trace of its iterates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mecsim.scenario.load import load_scenario
+from mecsim.study.decision import Decision
+from mecsim.study.paper.snapshots import SYSTEMS, Kept, Row
+from mecsim.study.plan import PolicyChoice
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PART_1, PART_2, WHOLE = "part 1", "part 2", "DASHF"
+# Part 1 may look at so many changes in panel (a), so that it ends by itself and not at its budget.
+LOOKS = 24
+_PART_1_ROWS = ("start", "association")
+
+Trace = Sequence[Mapping[str, Any]]
+
+
+def by_iteration(seeds: Sequence[int]) -> list[Row]:
+    """Return the decisions whose traces are drawn, with ``system``, ``seed`` and the ``parts`` drawn."""
+    drawn = {f"dashf:looks={LOOKS}": (PART_1,), "dashf": (PART_2, WHOLE)}
+    return [
+        ({"system": system, "seed": seed, "parts": parts}, Decision(scenario, PolicyChoice.of(policy), seed))
+        for system, scenario in ((name, load_scenario(name)) for name in SYSTEMS)
+        for seed in seeds
+        for policy, parts in drawn.items()
+    ]
+
+
+def convergence(rows: Sequence[Row], kept: Kept) -> pd.DataFrame:
+    """Return the SCR after every iteration: ``system, seed, part, iteration, scr, relative, objective``.
+
+    ``part 1``
+        The best candidate for association and phi of every comparison in the first round, by
+        ``dashf:looks=24``: the start from slots (iteration 0), the starts with resources, then the
+        rounded relaxation with the changes of the second look. The largest SCR met so far.
+    ``part 2``
+        Solutions of the resource problem in the order of all steps of y; iteration 0 is the last
+        point accepted before the first. The largest SCR met so far.
+    ``DASHF``
+        The SCR of part 1's start (iteration 0), and after every round of the two parts.
+
+    ``relative`` is the SCR over the last SCR of the run of ``dashf`` that the row is from, and
+    ``objective`` the F(y) of the iterate itself (NaN where the trace has none).
+    """
+    import pandas as pd
+
+    found = []
+    for labels, decision in rows:
+        told = kept(decision)
+        trace, final = told["trace"], told["metrics"]["scr"]
+        for part in labels["parts"]:
+            found += [
+                (labels["system"], labels["seed"], part, k, scr, scr / final, objective)
+                for k, (scr, objective) in enumerate(_CURVES[part](trace, final))
+            ]
+    columns = ["system", "seed", "part", "iteration", "scr", "relative", "objective"]
+    return pd.DataFrame(found, columns=columns)
+
+
+def iterations_needed(scr: Sequence[float], within: float = 0.01) -> int:
+    """Return the first iteration from which on the SCR is within a part of its last value."""
+    values = np.asarray(scr, dtype=np.float64)
+    far = np.flatnonzero(np.abs(values / values[-1] - 1.0) > within)
+    return int(far[-1]) + 1 if len(far) else 0
+
+
+def padded(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return a column with a row a seed, a column an iteration; ended runs keep their last value."""
+    return frame.pivot_table(index="seed", columns="iteration", values=column).ffill(axis=1)
+
+
+def _part_1(trace: Trace, final: float) -> list[tuple[float, float]]:
+    rows = [row for row in trace if row["outer"] == 0 and row["part"] in _PART_1_ROWS]
+    return _best_so_far([(row["scr"], row["objective"]) for row in rows])
+
+
+def _part_2(trace: Trace, final: float) -> list[tuple[float, float]]:
+    first = next(i for i, row in enumerate(trace) if row["part"] == "resources")
+    before = [row for row in trace[:first] if row["accepted"]]
+    start = before[-1]["scr"] if before else trace[first]["y"]
+    solved = [(row["scr"], row["objective"]) for row in trace if row["part"] == "resources"]
+    return _best_so_far([(start, np.nan), *solved])
+
+
+def _whole(trace: Trace, final: float) -> list[tuple[float, float]]:
+    points = [(max(trace[0]["y"], trace[0]["scr"]), np.nan)]
+    for outer in sorted({row["outer"] for row in trace}):
+        own = [row for row in trace if row["outer"] == outer]
+        solved = [row for row in own if row["part"] == "resources" and row["accepted"]]
+        if solved:
+            points.append((max(row["scr"] for row in solved), solved[-1]["objective"]))
+    return _best_so_far([*points[:-1], (final, points[-1][1])])
+
+
+def _best_so_far(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    best = np.maximum.accumulate([scr for scr, _ in points])
+    return [(float(scr), objective) for scr, (_, objective) in zip(best, points, strict=True)]
+
+
+_CURVES = {PART_1: _part_1, PART_2: _part_2, WHOLE: _whole}

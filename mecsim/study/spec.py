@@ -1,0 +1,238 @@
+"""A study file: which scenarios, policies, swept keys and replications, and the runs they make."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+
+from mecsim.config.base import Real, Section, Whole, key, refusal
+from mecsim.config.locate import Lines
+from mecsim.config.problems import problem_lines
+from mecsim.config.toml_text import parse_toml, toml_value
+from mecsim.errors import MecsimError, PolicyNotFound, ScenarioError, StudyError
+from mecsim.scenario.load import load_scenario, read_scenario_text
+from mecsim.scenario.schema import Scenario
+from mecsim.study.plan import PolicyChoice, Run, choose_policies
+
+MOST_RUNS = 1_000_000
+
+
+_Name = Annotated[str, Field(json_schema_extra={"allowed": "the name of a scenario, or of its file"})]
+
+
+class StudyTables(Section):
+    """What a study file says; values are as in the file."""
+
+    schema_version: Literal[1] = key(
+        "Version of the file format", alias="schema", allowed="1, the only version so far", example=1
+    )
+    name: str = key(
+        "Short name, for the folder of results",
+        pattern=r"^\w[\w.-]{0,99}$",
+        allowed="1 to 100 letters, digits, '_', '-' or '.', not starting with '-' or '.'",
+        example="bandwidth",
+    )
+    description: str = key("What the study is about", default="", max_length=10_000)
+    scenarios: Annotated[tuple[_Name, ...], Field(min_length=1)] = key(
+        "Scenario files, seen from the study file, or names of shipped ones",
+        allowed="a list of scenario files or names",
+        example=["paper"],
+    )
+    policies: Annotated[tuple[str | dict[str, Any], ...], Field(min_length=1)] = key(
+        "Policies: names with parameters, or tables with name, label and parameters",
+        allowed="a list of policies, each a text or a table with the key name",
+        example=["gucaa", {"name": "dashf", "max_iterations": 3, "label": "dashf-3"}],
+    )
+    replications: Annotated[Whole, Field(ge=1, le=100_000)] = key(
+        "Worlds for each setting: the same for every policy", default=10
+    )
+    seed: Annotated[Whole, Field(ge=0)] = key("Seed of the first world; the others follow", default=0)
+    limit_s: Annotated[Real, Field(gt=0)] | None = key(
+        "Wall-clock time after which a run is ended and marked as failed", unit="s", default=None
+    )
+    grid: dict[str, Any] = key(
+        "Scenario keys and the values they take; the product of them is run",
+        default={},
+        allowed="a table of scenario keys, each with a list of values",
+    )
+
+    @field_validator("policies", mode="before")
+    @classmethod
+    def _are_texts_or_tables(cls, value: Any) -> Any:
+        items = value if isinstance(value, list) else []
+        wrong = [k for k, item in enumerate(items) if not isinstance(item, str | dict)]
+        if wrong:
+            raise refusal(*(((k,), "must be a text, or a table with the key name") for k in wrong))
+        return value
+
+    @field_validator("grid")
+    @classmethod
+    def _are_lists(cls, value: dict[str, Any]) -> dict[str, Any]:
+        problems = [((name,), fault) for name, given in value.items() if (fault := _list_fault(given))]
+        problems += [((name,), "belongs above [grid]") for name in ("name", "schema") if name in value]
+        if problems:
+            raise refusal(*problems)
+        return value
+
+
+def _list_fault(given: Any) -> str:
+    if not isinstance(given, list) or not given:
+        return "must be a list of at least one value"
+    if len({toml_value(each) for each in given}) < len(given):
+        return "must be a list of values, each only once"
+    return ""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study that can be run: every scenario exists and every policy can be made.
+
+    Parameters
+    ----------
+    name : str
+        Its name, and that of its folder.
+    text : str
+        The study file.
+    runs : tuple of Run
+        All of them, by replication, then scenario, grid point and policy.
+    limit_s : float or None
+        Wall-clock limit of a run.
+    changes : mapping
+        Scenario keys that were changed in every scenario, before the grid.
+    """
+
+    name: str
+    text: str
+    runs: tuple[Run, ...]
+    limit_s: float | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def swept(self) -> tuple[str, ...]:
+        """The scenario keys that vary, in the order of the file."""
+        return tuple(dict.fromkeys(key for run in self.runs for key in run.swept))
+
+
+def load_study(
+    study: str | Path, changes: Mapping[str, Any] | None = None, *, allow_local_policies: bool = False
+) -> Study:
+    """Return the study of a file.
+
+    Parameters
+    ----------
+    study : str or Path
+        A TOML file as in docs/studies.md.
+    changes : mapping, optional
+        Scenario keys to change in every scenario, before the grid.
+    allow_local_policies : bool
+        Whether a policy of the file may be ``file.py:Class``, and so bring code of its own.
+
+    Raises
+    ------
+    StudyError
+        Lists every problem of the file, its scenarios at every point of the grid, and its policies.
+    """
+    source = str(study)
+    try:
+        text = read_scenario_text(study)
+        tables = parse_toml(text, source)
+    except ScenarioError as error:
+        raise StudyError(source, error.problems) from None
+    try:
+        given = StudyTables.model_validate(tables)
+    except ValidationError as error:
+        raise StudyError(source, problem_lines(error, StudyTables, tables, source, text)) from None
+    return _checked(given, source, text, dict(changes or {}), allow_local_policies)
+
+
+def _checked(
+    given: StudyTables, source: str, text: str, changes: dict[str, Any], allow_local_policies: bool
+) -> Study:
+    lines, problems = Lines(text), list[str]()
+    points, policies = list[tuple[Scenario, dict[str, Any]]](), list[PolicyChoice]()
+    for name in given.grid:
+        if name in changes:
+            problems.append(
+                f"{source}:{lines.of(('grid', name))}: grid.{name}: is swept, so --set cannot set it"
+            )
+    size = _size(given)
+    if size > MOST_RUNS:
+        problems.append(f"{source}: {size} runs, must be at most {MOST_RUNS}")
+    else:
+        for index, name in enumerate(given.scenarios):
+            try:
+                base = _scenario(name, Path(source).parent, changes)
+                points += list(_points(base, given.grid, f"{source}:{lines.of(('grid',))}", problems))
+            except ScenarioError as error:
+                where = f"{source}:{lines.of(('scenarios', index))}"
+                problems += [f"{where}: {problem}" for problem in error.problems]
+    try:
+        policies = choose_policies(given.policies, Path(source).parent, local_code=allow_local_policies)
+    except PolicyNotFound as error:
+        where = f"{source}:{lines.of(('policies',))}"
+        problems += [f"{where}: {line}" for line in str(error).splitlines()]
+    runs = tuple(
+        Run(scenario, policy, given.seed + k, swept)
+        for k in range(given.replications if not problems else 0)
+        for scenario, swept in points
+        for policy in policies
+    )
+    problems += _twins(runs, source)
+    if problems:
+        raise StudyError(source, dict.fromkeys(problems))
+    return Study(given.name, text, runs, given.limit_s, changes)
+
+
+def _scenario(name: str, folder: Path, changes: dict[str, Any]) -> Scenario:
+    """Return a scenario beside the study file, or else one of that name, with changes."""
+    beside = folder / name
+    scenario = load_scenario(beside if beside.is_file() else name)
+    return scenario.with_changes(changes) if changes else scenario
+
+
+def _points(
+    base: Scenario, grid: Mapping[str, list[Any]], where: str, problems: list[str]
+) -> Iterator[tuple[Scenario, dict[str, Any]]]:
+    """Yield a scenario and its swept values for each point of the grid, and add what is wrong with others."""
+    for values in itertools.product(*grid.values()):
+        swept = dict(zip(grid, values, strict=True))
+        try:
+            yield base.with_changes(swept) if swept else base, swept
+        except ScenarioError as error:
+            problems += [f"{where}: {problem}" for problem in error.problems]
+
+
+def _size(given: StudyTables) -> int:
+    size = len(given.scenarios) * len(given.policies) * given.replications
+    for values in given.grid.values():
+        size *= len(values)
+    return size
+
+
+def _twins(runs: tuple[Run, ...], source: str) -> list[str]:
+    """Return a line for each run that would be made twice, such as for a scenario that is listed twice."""
+    seen, twice = set[str](), dict[str, None]()
+    for run in runs:
+        if run.run_id in seen:
+            twice[f"{source}: {run.scenario.name} under {run.policy.label} is asked for twice"] = None
+        seen.add(run.run_id)
+    return list(twice)
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """Return ``(i, n)`` from ``"i/n"``, with i from 1 to n.
+
+    Raises
+    ------
+    MecsimError
+        If it is not that.
+    """
+    part, slash, parts = text.partition("/")
+    if not slash or not part.isdecimal() or not parts.isdecimal() or not 1 <= int(part) <= int(parts):
+        raise MecsimError(f"--shard {text}: must read i/n with i from 1 to n, such as 1/8")
+    return int(part), int(parts)

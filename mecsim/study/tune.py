@@ -1,0 +1,236 @@
+"""Parameters of policies chosen without cheating: on other seeds than they are judged by.
+
+Every policy with candidates gets the same number of tuning runs, which they share equally, on the
+same worlds; one that comes alone has nothing to choose and gets none. The best candidate of each
+then meets the others on the test seeds, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mecsim.analysis.metric_info import HIGHER_IS_BETTER
+from mecsim.errors import MecsimError
+from mecsim.messages import either, nearest
+from mecsim.registry import parse_policy
+from mecsim.results.metrics import METRICS
+from mecsim.study.compare import Comparison, OnStudyProgress, compare
+from mecsim.study.plan import PolicyChoice, choose_policies
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mecsim.scenario.schema import Scenario
+
+TUNING_SEED = 1_000_000
+_NAMES = tuple(metric.name for metric in METRICS)
+
+
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """The outcome of :func:`tune`.
+
+    Parameters
+    ----------
+    metric : str
+        What the candidates were chosen by.
+    budget : int
+        Tuning runs of each policy.
+    tuning_seeds, test_seeds : tuple of int
+        All seeds that served for either; none for both.
+    candidates : DataFrame
+        One row a candidate: ``policy``, ``candidate``, ``seeds`` (how many tuning seeds it had),
+        ``mean``, ``low``, ``high`` of the metric on them, ``chosen``.
+    test : Comparison
+        The chosen ones on the test seeds.
+    """
+
+    metric: str
+    budget: int
+    tuning_seeds: tuple[int, ...]
+    test_seeds: tuple[int, ...]
+    candidates: pd.DataFrame
+    test: Comparison
+
+    @property
+    def lines(self) -> list[str]:
+        """What a reader must know: which seeds served for what, and what was chosen."""
+        chosen = self.candidates[self.candidates["chosen"]].to_dict("records")
+        lines = [
+            f"tuned by {self.metric} on seeds {_range(self.tuning_seeds)}, {self.budget} runs a policy",
+            f"tested on seeds {_range(self.test_seeds)}, none of which served for tuning",
+        ]
+        return lines + [
+            f"{row['candidate']}: chosen of {row['of']}, each on {row['seeds']} seeds"
+            if row["of"] > 1
+            else f"{row['candidate']}: nothing to tune"
+            for row in chosen
+        ]
+
+
+def tune(
+    scenario: Scenario | str | Path,
+    policies: Mapping[str, Sequence[PolicyChoice]],
+    metric: str = "scr",
+    *,
+    budget: int = 40,
+    replications: int = 10,
+    seed: int = 0,
+    tuning_seed: int = TUNING_SEED,
+    jobs: int = 1,
+    out: str | Path | None = None,
+    on_progress: OnStudyProgress | None = None,
+) -> Tuned:
+    """Choose the best candidate of each policy on tuning seeds and compare the chosen on test seeds.
+
+    Parameters
+    ----------
+    scenario : Scenario, str or Path
+    policies : mapping
+        The candidates of each policy by its name, as from :func:`candidates`.
+    metric : str
+        What to choose by: the best mean.
+    budget : int
+        Tuning runs of each policy; one with k > 1 candidates tries each on ``budget // k`` seeds.
+    replications : int
+        Test runs of each policy.
+    seed, tuning_seed : int
+        First test seed and first tuning seed.
+    jobs, on_progress
+        As in :func:`mecsim.compare`.
+    out : str or Path, optional
+        Folder; tuning runs go to ``tuning`` and test runs to ``test`` below it.
+
+    Raises
+    ------
+    MecsimError
+        If the two sets of seeds meet or the budget is too small, before any run.
+    """
+    sizes = _check(policies, metric, budget, replications, seed, tuning_seed)
+    root = None if out is None else Path(out)
+    folders = {name: None if root is None else root / name for name in ("tuning", "test")}
+    total = sum(sizes[name] * len(own) for name, own in policies.items()) + replications * len(policies)
+    done, parts, chosen = 0, [], []
+    for name, own in policies.items():
+        chosen.append(own[0])
+        if len(own) == 1:
+            parts.append(_alone(name, own[0]))
+            continue
+        found = compare(
+            scenario, own, sizes[name], seed=tuning_seed, jobs=jobs, out=folders["tuning"],
+            on_progress=_counted(on_progress, done, total),
+        )  # fmt: skip
+        done += sizes[name] * len(own)
+        part, best = _chosen(found, name, metric)
+        parts.append(part)
+        chosen[-1] = own[best]
+    test = compare(
+        scenario, chosen, replications, seed=seed, jobs=jobs, out=folders["test"],
+        on_progress=_counted(on_progress, done, total),
+    )  # fmt: skip
+    import pandas as pd
+
+    seeds = tuple(range(tuning_seed, tuning_seed + max(sizes.values())))
+    return Tuned(metric, budget, seeds, test.seeds, pd.concat(parts, ignore_index=True), test)
+
+
+def candidates(spec: str) -> tuple[str, list[PolicyChoice]]:
+    """Return a policy's name and its candidates: ``"dashf:max_iterations=1|3|10"`` gives three.
+
+    Several parameters with alternatives give all their combinations.
+
+    Raises
+    ------
+    PolicyNotFound
+        If one of them cannot be made.
+    """
+    target, parameters = parse_policy(spec)
+    ways = [
+        [(name, item) for item in (value.split("|") if isinstance(value, str) else [value])]
+        for name, value in parameters.items()
+    ]
+    specs = [
+        f"{target}:{','.join(f'{name}={value}' for name, value in way)}" if way else target
+        for way in product(*ways)
+    ]
+    return PolicyChoice.of(target).label, choose_policies(specs)
+
+
+def _check(
+    policies: Mapping[str, Sequence[PolicyChoice]],
+    metric: str,
+    budget: int,
+    replications: int,
+    seed: int,
+    tuning_seed: int,
+) -> dict[str, int]:
+    """Return the number of tuning seeds of each policy's candidates."""
+    problems = []
+    if metric not in _NAMES:
+        problems.append(f"metric = {metric}: must be {either(_NAMES)}{nearest(metric, _NAMES)}")
+    if replications < 1:
+        problems.append(f"replications = {replications}: must be at least 1")
+    problems += [
+        f"budget = {budget}: must be at least {2 * len(own)}, two runs for each candidate of {name}"
+        for name, own in policies.items()
+        if len(own) > 1 and budget < 2 * len(own)
+    ]
+    sizes = {name: budget // len(own) if len(own) > 1 else 0 for name, own in policies.items()}
+    most = max(sizes.values(), default=0)
+    if most == 0:
+        problems.append("no policy has alternatives: nothing to tune")
+    if seed < tuning_seed + most and tuning_seed < seed + replications:
+        problems.append(
+            f"seed = {seed}, tuning_seed = {tuning_seed}: the {replications} test seeds and the {most} "
+            "tuning seeds must not meet"
+        )
+    if problems:
+        raise MecsimError("\n".join(problems))
+    return sizes
+
+
+def _chosen(found: Comparison, policy: str, metric: str) -> tuple[pd.DataFrame, int]:
+    """Return the table of one policy's candidates, and the place of the best."""
+    rows = found.table[found.table["metric"] == metric]
+    sign = 1.0 if metric in HIGHER_IS_BETTER else -1.0
+    means = (sign * rows["mean"]).fillna(float("-inf")).to_numpy()
+    best = int(means.argmax())
+    values: dict[str, Any] = {
+        "policy": policy, "candidate": list(found.policies), "of": len(rows), "seeds": rows["n"].to_numpy(),
+        **{name: rows[name].to_numpy() for name in ("mean", "low", "high")},
+    }  # fmt: skip
+    import pandas as pd
+
+    return pd.DataFrame(values).assign(chosen=[k == best for k in range(len(rows))]), best
+
+
+def _alone(policy: str, choice: PolicyChoice) -> pd.DataFrame:
+    import pandas as pd
+
+    nan = float("nan")
+    row = {
+        "policy": policy,
+        "candidate": choice.label,
+        "of": 1,
+        "seeds": 0,
+        "mean": nan,
+        "low": nan,
+        "high": nan,
+    }
+    return pd.DataFrame([row | {"chosen": True}])
+
+
+def _counted(
+    tell: OnStudyProgress | None, before: int, total: int
+) -> Callable[[float, int, str], None] | None:
+    if tell is None:
+        return None
+    return lambda done, _, message: tell(before + done, total, message)
+
+
+def _range(seeds: Sequence[int]) -> str:
+    return f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"{seeds[0]}"

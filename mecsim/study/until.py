@@ -1,0 +1,140 @@
+"""A comparison that adds replications until its claims are decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mecsim.analysis.sequential import Claim, Verdict, judge, look_level, look_sizes, parse_claim
+from mecsim.errors import MecsimError
+from mecsim.study.compare import Comparison, OnStudyProgress, compare
+from mecsim.study.plan import choose_policies
+
+if TYPE_CHECKING:
+    from mecsim.scenario.schema import Scenario
+    from mecsim.study.plan import PolicyLike
+
+MOST_REPLICATIONS = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Decided:
+    """The outcome of :func:`compare_until`.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        With all replications that were run.
+    verdicts : tuple of Verdict
+        One for each claim, as it stood when it was decided or at the last look.
+    looks : int
+        How many times the claims were looked at...
+    most_looks : int
+        ...and how many times they could have been.
+    """
+
+    comparison: Comparison
+    verdicts: tuple[Verdict, ...]
+    looks: int
+    most_looks: int
+
+    @property
+    def lines(self) -> list[str]:
+        """What to tell a reader: one line for each claim, and why it stopped."""
+        undecided = sum(verdict.answer == "undecided" for verdict in self.verdicts)
+        last = self.looks == self.most_looks
+        end = (
+            f"{undecided} undecided{' at the most replications allowed' * last}"
+            if undecided
+            else "all decided"
+        )
+        looks = f"look {self.looks} of at most {self.most_looks}"
+        return [*map(str, self.verdicts), f"{looks}: {end}; at most 5 % of such studies have a wrong verdict"]
+
+
+def compare_until(
+    scenario: Scenario | str | Path,
+    policies: Sequence[PolicyLike],
+    claims: Sequence[str],
+    first: int = 10,
+    most: int = MOST_REPLICATIONS,
+    *,
+    seed: int = 0,
+    jobs: int = 1,
+    out: str | Path | None = None,
+    on_progress: OnStudyProgress | None = None,
+) -> Decided:
+    """Compare policies, adding replications until every claim is decided, or has no pair of runs at all.
+
+    Parameters
+    ----------
+    scenario, policies, seed, jobs, out, on_progress
+        As in :func:`mecsim.compare`.
+    claims : sequence of str
+        Each as in :func:`mecsim.analysis.sequential.parse_claim`.
+    first : int
+        Replications at the first look, at least 2.
+    most : int
+        Replications at the last one.
+
+    Raises
+    ------
+    MecsimError
+        If a claim or a number cannot be, all before any run; else as :func:`mecsim.compare`.
+    """
+    choices = choose_policies(policies)
+    asked = _claims(claims, [choice.label for choice in choices])
+    if first < 2 or most < first:
+        raise MecsimError(f"replications = {first}, most = {most}: must be at least 2, and most not below")
+    sizes = look_sizes(first, most)
+    level = look_level(len(sizes), len(asked))
+    settled: dict[Claim, Verdict] = {}
+    comparison: Comparison | None = None
+    for size in sizes:
+        done = len(comparison.seeds) if comparison else 0
+        more = compare(
+            scenario, choices, size - done, seed=seed + done, jobs=jobs, out=out,
+            on_progress=_shifted(on_progress, done * len(choices), most * len(choices)),
+        )  # fmt: skip
+        comparison = more if comparison is None else _joined(comparison, more)
+        for claim in asked:
+            if claim not in settled or settled[claim].answer == "undecided":
+                settled[claim] = _verdict(comparison, claim, level)
+        if all(verdict.answer != "undecided" or verdict.pairs == 0 for verdict in settled.values()):
+            break
+    assert comparison is not None
+    return Decided(comparison, tuple(settled[claim] for claim in asked), sizes.index(size) + 1, len(sizes))
+
+
+def _claims(texts: Sequence[str], labels: Sequence[str]) -> list[Claim]:
+    found, problems = [], []
+    for text in texts:
+        try:
+            found.append(parse_claim(text, labels))
+        except MecsimError as error:
+            problems.append(str(error))
+    if not texts:
+        problems.append("no claim is given")
+    if problems:
+        raise MecsimError("\n".join(problems))
+    return list(dict.fromkeys(found))
+
+
+def _joined(first: Comparison, more: Comparison) -> Comparison:
+    """Return one comparison with the replications of both."""
+    return replace(first, seeds=first.seeds + more.seeds, outcomes=first.outcomes + more.outcomes)
+
+
+def _verdict(comparison: Comparison, claim: Claim, level: float) -> Verdict:
+    wide = comparison.per_run.pivot_table(index="seed", columns="policy", values=claim.metric, dropna=False)
+    wide = wide.reindex(columns=list(comparison.policies))
+    return judge(claim, wide[claim.policy].to_numpy(), wide[claim.reference].to_numpy(), level)
+
+
+def _shifted(tell: OnStudyProgress | None, before: int, total: int) -> OnStudyProgress | None:
+    """Return the same progress for a part of the runs, counted on from those before."""
+    if tell is None:
+        return None
+    return lambda done, _, message: tell(before + done, total, message)

@@ -1,0 +1,217 @@
+"""Runs in processes of their own, one kept warm for each place of work.
+
+A policy may hang in compiled code, use up all memory or crash the interpreter. Then its process
+ends, the run has an outcome that says so, and nothing else is disturbed: not the other runs, and
+not the worker of a cluster that asked for it. A process that meets the time limit ends itself from
+a thread that needs no Python (``faulthandler``). What that writes, where the process was, comes
+down the pipe of answers in place of one: no file is left behind, whoever is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import traceback
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import IO
+
+from mecsim.errors import RunFailed
+from mecsim.results.blas import THREAD_VARIABLES
+from mecsim.study.outcome import Outcome, attempt, failure
+from mecsim.study.plan import Run
+
+_GRACE_S = 5.0
+_LENGTH = struct.Struct("<Q")
+# Texts that faulthandler begins with are more than this, read as a length.
+_LONGEST = 1 << 48
+_START = "from mecsim.study.worker_process import serve; serve()"
+_here = threading.local()
+
+
+class _Ended(Exception):
+    """The process at the other end is gone; the text is what it wrote in place of a message."""
+
+
+class Child:
+    """A process that runs one run after the other, and a new one after each death."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._busy = self._ended = False
+
+    def attempt(
+        self, run: Run, folder: Path | None, limit_s: float | None = None, *, reuse: bool = False
+    ) -> Outcome:
+        """Return the outcome of a run, also if its process dies or takes longer than ``limit_s``."""
+        self._busy = True
+        try:
+            answer = self._ask(_pickled((run, folder, limit_s, reuse)), limit_s)
+            if isinstance(answer, Outcome):
+                return answer
+            error = RunFailed(f"cannot be sent to its process: {answer.strip().splitlines()[-1]}")
+            return replace(failure(run, error), details=answer)
+        except _Ended as ended:
+            return self._death(run, limit_s, str(ended))
+        except Exception as error:  # noqa: BLE001 - what cannot be pickled is this run's outcome
+            return failure(run, error)
+        finally:
+            self._busy = False
+
+    def end(self) -> None:
+        """Kill the process and start none again; an attempt that is under way returns."""
+        self._ended = True
+        if self._busy and self._process is not None:
+            self._process.kill()
+        else:
+            self._discard()
+
+    def _ask(self, message: bytes, limit_s: float | None) -> Outcome | str:
+        """Return the answer: an outcome, or the traceback of a message that could not be read."""
+        process = self._started()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        # Should the child be too ill to end itself.
+        rescue = threading.Timer((limit_s or 0.0) + _GRACE_S, process.kill)
+        with suppress(BrokenPipeError):
+            _send(process.stdin, message)
+        try:
+            if limit_s is not None:
+                rescue.start()
+            content = _receive(process.stdout)
+        finally:
+            rescue.cancel()
+        answer: Outcome | str = pickle.loads(content)  # noqa: S301 - from our own child
+        return answer
+
+    def _death(self, run: Run, limit_s: float | None, where: str) -> Outcome:
+        """Return the outcome of a run whose process is gone; ``where`` is what it wrote at its end."""
+        code = self._discard()
+        if where.startswith("Timeout"):
+            error = RunFailed(f"took longer than the limit of {limit_s:g} s; its process was ended")
+            return replace(failure(run, error, "timeout"), details=f"{error}\n{where}")
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        crash = where.partition("\n")[0]
+        what = f"crashed: {crash}" if crash else "was killed, perhaps for lack of memory"
+        error = RunFailed(f"its worker process {what if code < 0 else 'ended itself'} ({how})")
+        return replace(failure(run, error, "killed"), details=f"{error}\n{where}")
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is None or self._process.poll() is not None:
+            self._discard()
+            # What can be imported here can be imported there.
+            paths = os.pathsep.join(path for path in sys.path if path)
+            one_thread = dict.fromkeys(THREAD_VARIABLES, "1")
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _START],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=os.environ | one_thread | {"PYTHONPATH": paths},
+                process_group=0,
+            )
+            threading.Thread(target=_bury, args=(self._process,), daemon=True).start()
+            if self._ended:
+                self._process.kill()
+        return self._process
+
+    def _discard(self) -> int:
+        """End the process, if there is one, and return its exit code."""
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        process.kill()
+        for pipe in (process.stdin, process.stdout):
+            with suppress(BrokenPipeError):
+                assert pipe is not None
+                pipe.close()
+        return process.wait()
+
+
+def _bury(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of a process, then end what it started: that would hold the pipe of answers open."""
+    process.wait()
+    if sys.platform != "win32":
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def attempt_apart(run: Run, folder: Path | None, limit_s: float | None, study: str) -> Outcome:
+    """Return the outcome of a run in a child process of this thread, for the worker of a cluster.
+
+    The child is kept for the next run of the same ``study``, a word that is never used twice:
+    another study must not meet modules that its policies have changed since.
+    """
+    if getattr(_here, "study", None) != study:
+        if hasattr(_here, "child"):
+            _here.child.end()
+        _here.child, _here.study = Child(), study
+    child: Child = _here.child
+    return child.attempt(run, folder, limit_s)
+
+
+def serve() -> None:
+    """Be the child: take runs from standard input until it ends, answer with outcomes."""
+    import faulthandler
+
+    # Ctrl-C reaches the parent too, which then ends this process.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answers = os.fdopen(os.dup(1), "wb")
+    faulthandler.enable(answers)
+    # What a policy prints must not get between the answers.
+    os.dup2(2, 1)
+    for content in iter(_requests(sys.stdin.buffer).get, b""):
+        try:
+            run, folder, limit_s, reuse = pickle.loads(content)  # noqa: S301 - from our own parent
+        except Exception:  # noqa: BLE001 - a policy's module may raise anything when it is imported
+            _send(answers, _pickled(traceback.format_exc()))
+            continue
+        if limit_s is not None:
+            faulthandler.dump_traceback_later(limit_s, exit=True, file=answers)
+        outcome = attempt(run, folder, reuse=reuse)
+        faulthandler.cancel_dump_traceback_later()
+        _send(answers, _pickled(outcome))
+
+
+def _requests(stream: IO[bytes]) -> queue.SimpleQueue[bytes]:
+    """Return what comes in; when the parent is gone, so is this process, even within a run."""
+    requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+
+    def read() -> None:
+        with suppress(_Ended):
+            while True:
+                requests.put(_receive(stream))
+        os._exit(0)
+
+    threading.Thread(target=read, daemon=True).start()
+    return requests
+
+
+def _send(stream: IO[bytes], content: bytes) -> None:
+    stream.write(_LENGTH.pack(len(content)) + content)
+    stream.flush()
+
+
+def _receive(stream: IO[bytes]) -> bytes:
+    """Return the next message; raise _Ended if there is none."""
+    head = stream.read(_LENGTH.size)
+    length = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else 0
+    if not 0 < length < _LONGEST:
+        raise _Ended((head + stream.read()).decode(errors="replace"))
+    content = stream.read(length)
+    if len(content) < length:
+        raise _Ended
+    return content
+
+
+def _pickled(message: object) -> bytes:
+    """Return a message as bytes; joblib's pickler also takes classes from a notebook or script."""
+    from joblib.externals.loky.backend.reduction import dumps
+
+    return bytes(dumps(message))

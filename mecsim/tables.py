@@ -1,0 +1,175 @@
+"""The output contract: every table's columns in order, with dtype, unit and meaning.
+
+The table ``allocations`` has a row for each user of each decision that took effect, as it was put in
+force; it is empty where the scenario says ``record.allocations = false``. What a brown-out takes away
+later, or shared service adds, is not in it.
+
+Two columns set what a policy promised beside what came of it. A round ends at
+``start_s + delay_s``; an epoch lasts from its ``time_s`` to that of the next, the last one to the
+end of the run; a decision and a round that start at the same time start in that order.
+
+``generations.predicted_scr``
+    The mean over users of ``epochs.scr`` of the epoch in which the user's k-th round started.
+``epochs.realised_scr``
+    The sum of the scores over ``w_t`` times the largest delay plus ``w_e`` times the sum of the
+    energies, of one round for each user: its last one that ended by the end of the epoch. NaN
+    as long as some user has none. It follows a decision only once every user has finished a
+    round under it; where rounds outlast epochs it lags behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mecsim.errors import ResultStoreError
+from mecsim.messages import nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA = 2
+"""Raised with every change of the columns. 1 was three sets of them, of which the last is that of 2."""
+KEYS = ("scenario", "policy", "seed")
+MEASURED = frozenset({"decision_cpu_s"})
+"""Columns that hold measured computing time: the only ones that differ when a run is repeated."""
+
+Kind = Literal["int64", "int32", "int16", "float64", "float32", "str"]
+"""Narrow where a table has a row for every user of every decision."""
+
+
+class Column(NamedTuple):
+    """One column: its name, dtype, unit (``1`` for a pure number) and meaning."""
+
+    name: str
+    dtype: Kind
+    unit: str
+    meaning: str
+
+
+TABLES: Mapping[str, tuple[Column, ...]] = {
+    "rounds": (
+        Column("user", "int64", "1", "index of the user"),
+        Column("round", "int64", "1", "number of the round at this user, from 0"),
+        Column("server_first", "int64", "1", "server when the round started"),
+        Column("server_last", "int64", "1", "server when the round ended"),
+        Column("local_fraction", "float64", "1", "share of the adapter trained by the user, phi"),
+        Column("start_s", "float64", "s", "when the round started"),
+        Column("local_s", "float64", "s", "time in service, training at the user"),
+        Column("uplink_s", "float64", "s", "time in service, sending to the server"),
+        Column("server_s", "float64", "s", "time in service, training at the server"),
+        Column("downlink_s", "float64", "s", "time in service, sending to the user"),
+        Column("stall_s", "float64", "s", "time without any grant for the phase"),
+        Column("interruption_s", "float64", "s", "time lost to handovers"),
+        Column("wait_s", "float64", "s", "wait before the start, not part of the delay"),
+        Column("delay_s", "float64", "s", "phases, stalls and interruptions together"),
+        Column("local_j", "float64", "J", "energy of the user's GPUs"),
+        Column("uplink_j", "float64", "J", "energy of the user's radio"),
+        Column("server_j", "float64", "J", "energy of the server's GPUs for this round"),
+        Column("downlink_j", "float64", "J", "energy of the server's radio for this round"),
+        Column("energy_j", "float64", "J", "the four energies together"),
+        Column("score", "float64", "1", "time average of the service score over the round"),
+        Column("handovers", "int64", "1", "changes of server within the round"),
+        Column("moved_bits", "float64", "bit", "bits moved between servers by handovers"),
+        Column("outcome", "str", "", "finished, unfinished when the run ended, dropped or out_of_energy"),
+        Column("restarts", "int64", "1", "times the round lost what its server did, and began anew"),
+        Column("epoch", "int64", "1", "the last decision of the policy before the round started"),
+    ),
+    "epochs": (
+        Column("epoch", "int64", "1", "number of the decision, from 0"),
+        Column("time_s", "float64", "s", "when the policy was called"),
+        Column("score", "float64", "1", "predicted total score of the decision"),
+        Column("delay_s", "float64", "s", "predicted largest delay of the decision"),
+        Column("energy_j", "float64", "J", "predicted total energy of the decision"),
+        Column("scr", "float64", "1", "predicted service-cost ratio of the decision"),
+        Column(
+            "decision_cpu_s", "float64", "s", "CPU time the policy took; measured, so never the same twice"
+        ),
+        Column("iterations", "int64", "1", "iterations the policy reports"),
+        Column("status", "str", "", "how the decision came out"),
+        Column("handovers", "int64", "1", "users moved to another server in mid-round"),
+        Column("realised_energy_j", "float64", "J", "energy spent from this decision to the next"),
+        Column("rounds_finished", "int64", "1", "rounds finished from this decision to the next"),
+        Column("cause", "str", "", "why the policy was called: period, or an event"),
+        Column("in_force_s", "float64", "s", "when the decision took effect; NaN if it did not"),
+        Column("true_delay_s", "float64", "s", "largest delay predicted with the true gains of the moment"),
+        Column("true_energy_j", "float64", "J", "total energy predicted with the true gains of the moment"),
+        Column("true_scr", "float64", "1", "service-cost ratio predicted with the true gains of the moment"),
+        Column(
+            "realised_scr", "float64", "1", "service-cost ratio of each user's last round finished by the end"
+        ),
+    ),
+    "generations": (
+        Column("round", "int64", "1", "the k of the k-th rounds of all users"),
+        Column("users", "int64", "1", "users in the generation"),
+        Column("score", "float64", "1", "total score of the k-th rounds"),
+        Column("delay_s", "float64", "s", "largest delay of the k-th rounds"),
+        Column("energy_j", "float64", "J", "total energy of the k-th rounds"),
+        Column("scr", "float64", "1", "realised service-cost ratio"),
+        Column("predicted_scr", "float64", "1", "predicted scr of the epochs its rounds started in, mean"),
+    ),
+    "positions": (
+        Column("time_s", "float64", "s", "when the position was sampled"),
+        Column("user", "int64", "1", "index of the user"),
+        Column("x_m", "float64", "m", "position, first axis"),
+        Column("y_m", "float64", "m", "position, second axis"),
+    ),
+    "allocations": (
+        Column("epoch", "int32", "1", "the decision; it is in force from its epochs.in_force_s on"),
+        Column("user", "int32", "1", "index of the user"),
+        Column("server", "int16", "1", "server of the user"),
+        Column("local_fraction", "float32", "1", "share of the adapter that the user trains, phi"),
+        Column("bandwidth_hz", "float32", "Hz", "bandwidth of the user's link"),
+        Column("user_power_w", "float32", "W", "transmit power of the user"),
+        Column("server_power_w", "float32", "W", "transmit power of the server towards the user"),
+        Column("user_gpu_flops", "float32", "FLOP/s", "speed of each of the user's GPUs"),
+        Column("server_gpu_flops", "float32", "FLOP/s", "speed of each of the server's GPUs for the user"),
+    ),
+}
+
+
+def to_frame(table: str, columns: Mapping[str, ArrayLike]) -> pd.DataFrame:
+    """Return the columns of one table as a frame, in the order and with the dtypes of the contract.
+
+    Raises
+    ------
+    ResultStoreError
+        Naming every column that is missing, unknown, of another length or of another kind.
+    """
+    import pandas as pd
+
+    arrays = {name: np.asarray(values) for name, values in columns.items()}
+    problems = table_problems(table, arrays)
+    if problems:
+        raise ResultStoreError("\n".join(problems))
+    return pd.DataFrame({c.name: pd.Series(arrays[c.name], dtype=c.dtype) for c in TABLES[table]})
+
+
+def table_problems(table: str, arrays: Mapping[str, NDArray[np.generic]]) -> list[str]:
+    """Return one line for each way in which the arrays differ from the contract of the table."""
+    expected = {column.name: column for column in TABLES[table]}
+    problems = [f"{table}.{name}: missing" for name in expected if name not in arrays]
+    problems += [
+        f"{table}.{name}: not a column of this table{nearest(name, expected)}"
+        for name in arrays
+        if name not in expected
+    ]
+    known = {name: array for name, array in arrays.items() if name in expected}
+    problems += [
+        f"{table}.{name}: {array.dtype} of shape {array.shape}, must be {expected[name].dtype}, one dimension"
+        for name, array in known.items()
+        if array.ndim != 1 or not _fits(array, expected[name].dtype)
+    ]
+    lengths = {name: len(array) for name, array in known.items() if array.ndim == 1}
+    if len(set(lengths.values())) > 1:
+        problems.append(f"{table}: columns of different lengths: {lengths}")
+    return problems
+
+
+def _fits(array: NDArray[np.generic], dtype: Kind) -> bool:
+    if dtype == "str":
+        return array.dtype.kind in "UTO"
+    return np.can_cast(array.dtype, np.dtype(dtype), "safe")

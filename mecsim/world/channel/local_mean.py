@@ -1,0 +1,125 @@
+"""What a place alone decides of a link: path loss, line of sight and shadowing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mecsim.scenario.radio import Channel
+from mecsim.system.arrays import Floats, Ints
+from mecsim.units import db_to_linear, ghz_to_hz
+from mecsim.world.channel.path_loss import path_loss
+from mecsim.world.channel.shadowing import ShadowingFields
+from mecsim.world.channel.sight import Bools, SightFields
+from mecsim.world.channel.urban import URBAN
+from mecsim.world.channel.waves import GRID
+
+Loss = Callable[[Floats, Floats | None], tuple[Floats, Bools | None]]
+"""From the distance on the ground and the field of sight to the loss in dB and whether there is sight."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Link:
+    """Links without fast fading, at some places.
+
+    Parameters
+    ----------
+    gain : array
+        Linear power gain, path loss x shadowing.
+    ground_m : array
+        Distance on the ground.
+    clear : array of bool, or None
+        Whether there is line of sight; None if the path loss does not tell.
+    """
+
+    gain: Floats
+    ground_m: Floats
+    clear: Bools | None
+
+
+class LocalMean:
+    """Path loss, line of sight and shadowing of all links.
+
+    Parameters
+    ----------
+    channel : Channel
+    server_position_m : (M, 2) float
+    seed : int
+    """
+
+    def __init__(self, channel: Channel, server_position_m: Floats, seed: int) -> None:
+        self._server_position_m, count = server_position_m, len(server_position_m)
+        self._min_distance_m = channel.min_distance_m
+        self._loss = _urban(channel) if channel.is_urban else _plain(channel)
+        sight = channel.line_of_sight
+        self._sight: SightFields | None = None
+        if channel.is_urban and sight.state == "probability":
+            self._sight = SightFields.draw(seed, count, sight.decorrelation_m)
+        shadowing = channel.shadowing
+        self._sigmas_db = (1.0, 1.0)
+        sigma_db = shadowing.sigma_db
+        if shadowing.nlos_sigma_db is not None:
+            self._sigmas_db, sigma_db = (shadowing.sigma_db, shadowing.nlos_sigma_db), 1.0
+        self._shadowing: ShadowingFields | None = None
+        if sigma_db > 0:
+            self._shadowing = ShadowingFields.draw(seed, count, sigma_db, shadowing.decorrelation_m)
+
+    def at(self, servers: Ints, position_m: Floats) -> Link:
+        """Return the links of servers S with users at positions S + (2,)."""
+        away_m = position_m - self._server_position_m[servers]
+        shadowing_db = self._shadowing.at(servers, position_m) if self._shadowing else None
+        sight = self._sight.at(servers, position_m) if self._sight else None
+        return self._link(away_m[..., 0], away_m[..., 1], shadowing_db, sight)
+
+    def on_grid(self, servers: Ints, start_m: Floats, step_m: Floats) -> Link:
+        """Return links, (P, GRID), along P straight ways of equal steps.
+
+        Parameters
+        ----------
+        servers : (P,) int
+        start_m, step_m : (P, 2) float
+            First point of each way, and the step from point to point.
+        """
+        away_m = start_m - self._server_position_m[servers]
+        points = np.arange(GRID)
+        shadowing_db = self._shadowing.on_grid(servers, start_m, step_m) if self._shadowing else None
+        sight = self._sight.on_grid(servers, start_m, step_m) if self._sight else None
+        x_m, y_m = (away_m[:, i : i + 1] + step_m[:, i : i + 1] * points for i in (0, 1))
+        return self._link(x_m, y_m, shadowing_db, sight)
+
+    def _link(self, x_m: Floats, y_m: Floats, shadowing_db: Floats | None, sight: Floats | None) -> Link:
+        ground_m = np.sqrt(x_m * x_m + y_m * y_m)
+        loss_db, clear = self._loss(np.maximum(ground_m, self._min_distance_m), sight)
+        if shadowing_db is not None:
+            if clear is not None:
+                shadowing_db = shadowing_db * np.where(clear, *self._sigmas_db)
+            loss_db = loss_db + shadowing_db
+        return Link(db_to_linear(-loss_db), ground_m, clear)
+
+
+def _plain(channel: Channel) -> Loss:
+    law, carrier_hz, heights_m = path_loss(channel), ghz_to_hz(channel.carrier_ghz), channel.heights_m
+
+    def loss(ground_m: Floats, sight: Floats | None) -> tuple[Floats, Bools | None]:
+        del sight
+        distance_m = np.hypot(ground_m, heights_m[0] - heights_m[1]) if heights_m else ground_m
+        return law(distance_m, carrier_hz), None
+
+    return loss
+
+
+def _urban(channel: Channel) -> Loss:
+    cell, carrier_hz = URBAN[channel.path_loss], ghz_to_hz(channel.carrier_ghz)
+    heights_m = channel.server_height_m or cell.server_height_m, channel.user_height_m
+    always = channel.line_of_sight.state == "always"
+
+    def loss(ground_m: Floats, sight: Floats | None) -> tuple[Floats, Bools | None]:
+        clear_db, blocked_db = cell.losses_db(ground_m, carrier_hz, *heights_m)
+        clear = (
+            np.full(ground_m.shape, always) if sight is None else sight <= cell.clear_probability(ground_m)
+        )
+        return np.where(clear, clear_db, blocked_db), clear
+
+    return loss
