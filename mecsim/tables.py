@@ -19,7 +19,7 @@ end of the run; a decision and a round that start at the same time start in that
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -27,12 +27,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from mecsim.errors import ResultStoreError
 from mecsim.messages import nearest
+from mecsim.system.phases import PHASES, PhaseSpec
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA = 2
-"""Raised with every change of the columns. 1 was three sets of them, of which the last is that of 2."""
+SCHEMA = 3
+"""Raised with every change of the columns. 3 added ``epochs.predicted_scr``; 1 was three sets of columns."""
 KEYS = ("scenario", "policy", "seed")
 MEASURED = frozenset({"decision_cpu_s"})
 """Columns that hold measured computing time: the only ones that differ when a run is repeated."""
@@ -50,6 +51,20 @@ class Column(NamedTuple):
     meaning: str
 
 
+def _energy_meaning(phase: PhaseSpec) -> str:
+    device = "GPUs" if phase.resource.medium == "gpu" else "radio"
+    return f"energy of the {phase.payer}'s {device}" + (" for this round" if phase.payer == "server" else "")
+
+
+def phase_columns(phases: Sequence[PhaseSpec]) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
+    """Return the columns of the rounds table for the time and for the energy of each phase."""
+    times = (Column(f"{p.name}_s", "float64", "s", f"time in service, {p.activity}") for p in phases)
+    energies = (Column(f"{p.name}_j", "float64", "J", _energy_meaning(p)) for p in phases)
+    return tuple(times), tuple(energies)
+
+
+_PHASE_TIMES, _PHASE_ENERGIES = phase_columns(PHASES)
+
 TABLES: Mapping[str, tuple[Column, ...]] = {
     "rounds": (
         Column("user", "int64", "1", "index of the user"),
@@ -58,19 +73,13 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("server_last", "int64", "1", "server when the round ended"),
         Column("local_fraction", "float64", "1", "share of the adapter trained by the user, phi"),
         Column("start_s", "float64", "s", "when the round started"),
-        Column("local_s", "float64", "s", "time in service, training at the user"),
-        Column("uplink_s", "float64", "s", "time in service, sending to the server"),
-        Column("server_s", "float64", "s", "time in service, training at the server"),
-        Column("downlink_s", "float64", "s", "time in service, sending to the user"),
+        *_PHASE_TIMES,
         Column("stall_s", "float64", "s", "time without any grant for the phase"),
         Column("interruption_s", "float64", "s", "time lost to handovers"),
         Column("wait_s", "float64", "s", "wait before the start, not part of the delay"),
         Column("delay_s", "float64", "s", "phases, stalls and interruptions together"),
-        Column("local_j", "float64", "J", "energy of the user's GPUs"),
-        Column("uplink_j", "float64", "J", "energy of the user's radio"),
-        Column("server_j", "float64", "J", "energy of the server's GPUs for this round"),
-        Column("downlink_j", "float64", "J", "energy of the server's radio for this round"),
-        Column("energy_j", "float64", "J", "the four energies together"),
+        *_PHASE_ENERGIES,
+        Column("energy_j", "float64", "J", "the energies of all phases together"),
         Column("score", "float64", "1", "time average of the service score over the round"),
         Column("handovers", "int64", "1", "changes of server within the round"),
         Column("moved_bits", "float64", "bit", "bits moved between servers by handovers"),
@@ -100,6 +109,9 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("true_scr", "float64", "1", "service-cost ratio predicted with the true gains of the moment"),
         Column(
             "realised_scr", "float64", "1", "service-cost ratio of each user's last round finished by the end"
+        ),
+        Column(
+            "predicted_scr", "float64", "1", "service-cost ratio that the policy itself predicts; NaN if none"
         ),
     ),
     "generations": (

@@ -86,8 +86,7 @@ class RandomPolicy:
 def record_digest(record):
     """Return a hash of every bit of a record but the measured computing time."""
     hashed = hashlib.sha256()
-    tables = (record.rounds, record.epochs, record.generations, record.positions, record.allocations)
-    for table in (*tables, record.ledger):
+    for table in (record.rounds, record.epochs, record.allocations, record.ledger):
         for name, column in table.items():
             if name != "decision_cpu_s":
                 hashed.update(f"{name} {column.dtype} {column.shape} ".encode())

@@ -1,11 +1,11 @@
-"""Energy that users carry: when it is used up, to the instant."""
+"""Batteries of users: when they are empty, to the instant."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 
-from mecsim.engine.clock import Clock, Kind
+from mecsim.engine.clock import Clock, EventKind, ScheduledCall
 from mecsim.world.population import Population
 
 
@@ -28,7 +28,7 @@ class Batteries:
         self._left_j = population.capacity_j.tolist()
         self._draw_w = [0.0] * population.count
         self._since_s = [0.0] * population.count
-        self._version = [0] * population.count
+        self._empty: list[ScheduledCall | None] = [None] * population.count
 
     def switch_on(self, user: int) -> None:
         """Start to drain the battery of a user who comes now."""
@@ -53,14 +53,13 @@ class Batteries:
     def _plan(self, user: int, draw_w: float) -> None:
         self._left_j[user] = self.left_j(user)
         self._since_s[user], self._draw_w[user] = self._clock.now, draw_w
-        self._version[user] += 1
+        empty = self._empty[user]
+        if empty is not None:
+            empty.cancel()
+            self._empty[user] = None
         if draw_w <= 0 or self._left_j[user] == math.inf:
             return
-        version = self._version[user]
-
-        def empty() -> None:
-            if self._version[user] == version:
-                self._on_empty(user)
-
         empty_s = self._clock.now + max(0.0, self._left_j[user]) / draw_w
-        self._clock.call_at(empty_s, Kind.DEPARTURE, user, empty)
+        self._empty[user] = self._clock.call_at(
+            empty_s, EventKind.DEPARTURE, user, lambda: self._on_empty(user)
+        )

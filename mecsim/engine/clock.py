@@ -12,7 +12,7 @@ from simpy.events import EventPriority
 _ENTITIES = 1 << 32
 
 
-class Kind(IntEnum):
+class EventKind(IntEnum):
     """What happens, in the order in which it happens at one instant.
 
     The first two numbers belong to SimPy's own events (processes that wake up).
@@ -25,7 +25,7 @@ class Kind(IntEnum):
     ARRIVAL = 6
     EPOCH = 7
     START = 8
-    ASK = 9
+    POLICY_CALL = 9
 
 
 class Clock(Environment):
@@ -41,7 +41,7 @@ class Clock(Environment):
         super().__init__()
         self.scheduled = 0
 
-    def event_at(self, time_s: float, kind: Kind, entity: int) -> Event:
+    def event_at(self, time_s: float, kind: EventKind, entity: int) -> Event:
         """Return an event that happens at ``time_s``; among simultaneous ones by kind, then entity."""
         event = Event(self)
         event._ok, event._value = True, None
@@ -50,6 +50,30 @@ class Clock(Environment):
         heappush(self._queue, (time_s, priority, next(self._eid), event))
         return event
 
-    def call_at(self, time_s: float, kind: Kind, entity: int, callback: Callable[[], None]) -> None:
-        """Call ``callback`` at ``time_s``; among simultaneous events by kind, then entity."""
-        self.event_at(time_s, kind, entity).callbacks.append(lambda _: callback())
+    def call_at(
+        self, time_s: float, kind: EventKind, entity: int, callback: Callable[[], None]
+    ) -> ScheduledCall:
+        """Call ``callback`` at ``time_s``; among simultaneous events by kind, then entity.
+
+        Returns
+        -------
+        ScheduledCall
+            With it the call can be cancelled.
+        """
+        event = self.event_at(time_s, kind, entity)
+        event.callbacks.append(lambda _: callback())
+        return ScheduledCall(event)
+
+
+class ScheduledCall:
+    """A call that the clock will make, unless it is cancelled before."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self, event: Event) -> None:
+        self._event = event
+
+    def cancel(self) -> None:
+        """Do not make the call; without effect once it has been made."""
+        if self._event.callbacks is not None:
+            self._event.callbacks.clear()

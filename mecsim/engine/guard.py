@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,10 +14,8 @@ from mecsim.policy import Observation, Policy, ScenarioInfo
 from mecsim.scenario.control import Event
 from mecsim.system.allocation import Allocation
 
-Status = Literal["new", "kept", "held", "late", "empty"]
-STATUSES: tuple[Status, ...] = get_args(Status)
+DecisionStatus = Literal["new", "kept", "held", "late", "empty"]
 Cause = Literal["period", Event]
-CAUSES: tuple[Cause, ...] = get_args(Cause)
 
 _SHOWN = 5
 _TOO_MANY = 2**31
@@ -28,14 +27,15 @@ class Decision:
 
     ``status`` is ``new``, ``kept`` (the policy returned None), ``held`` (what it returned was not
     feasible and the run says to hold the last allocation) or ``late`` (it took longer than the
-    deadline). ``iterations`` is what the policy says of itself in an attribute of that name, 0 if
-    it has none.
+    deadline). ``iterations`` and ``predicted_scr`` are what the policy shows in attributes of these
+    names: 0 and NaN if it has none.
     """
 
     allocation: Allocation
-    status: Status
+    status: DecisionStatus
     cpu_s: float
     iterations: int
+    predicted_scr: float
 
 
 class Guard:
@@ -113,14 +113,21 @@ class Guard:
         self.holds += 1
         return self._decision(observation.allocation, "held", cpu_s)
 
-    def _decision(self, allocation: Allocation, status: Status, cpu_s: float) -> Decision:
-        iterations: Any = getattr(self._policy, "iterations", 0)
-        number = isinstance(iterations, int | float | np.integer | np.floating)
-        if not number or not 0 <= iterations < _TOO_MANY or iterations % 1:
+    def _decision(self, allocation: Allocation, status: DecisionStatus, cpu_s: float) -> Decision:
+        iterations, predicted_scr = self._shown("iterations", 0), self._shown("predicted_scr", math.nan)
+        if not 0 <= iterations < _TOO_MANY or iterations % 1:
             raise PolicyFailed(
                 f"policy '{self._label}': iterations = {iterations!r}: must be a whole number >= 0 and < 2^31"
             )
-        return Decision(allocation, status, cpu_s, int(iterations))
+        return Decision(allocation, status, cpu_s, int(iterations), float(predicted_scr))
+
+    def _shown(self, name: str, absent: float) -> float:
+        """Return a number that the policy shows in an attribute."""
+        value: Any = getattr(self._policy, name, absent)
+        if not isinstance(value, int | float | np.integer | np.floating):
+            what = "a whole number >= 0 and < 2^31" if name == "iterations" else "a number"
+            raise PolicyFailed(f"policy '{self._label}': {name} = {value!r}: must be {what}")
+        return float(value) if isinstance(value, np.floating) else value  # type: ignore[return-value]
 
 
 def _problem(answer: object, observation: Observation) -> str:

@@ -8,11 +8,12 @@ from enum import IntEnum
 
 from simpy import Event
 
+from mecsim.engine.clock import ScheduledCall
 from mecsim.engine.round import RoundLog
-from mecsim.policy import Phase
+from mecsim.system.phases import Phase
 
 
-class State(IntEnum):
+class JobState(IntEnum):
     """What happens to a user's phase at the moment."""
 
     IDLE = 0
@@ -21,35 +22,37 @@ class State(IntEnum):
     INTERRUPTED = 3
 
 
-class Resource(IntEnum):
-    """What a phase is served by."""
-
-    OWN_GPU = 0
-    RADIO = 1
-    SERVER_GPU = 2
-
-
-RESOURCE = {
-    Phase.LOCAL: Resource.OWN_GPU,
-    Phase.UPLINK: Resource.RADIO,
-    Phase.SERVER: Resource.SERVER_GPU,
-    Phase.DOWNLINK: Resource.RADIO,
-}
-
-
 @dataclass(slots=True)
 class Job:
     """The phase in progress of one user; everything in it is exact up to ``since_s``.
 
-    ``windowed`` says that the rate varies with the fading block and is kept by the radio window,
-    which has carried ``carried_bits`` up to ``since_s``; otherwise ``rate`` holds. ``due_s`` is the
-    planned end, and ``version`` grows whenever it no longer holds. ``set_back`` says that the round
-    has lost what its server did and goes on from its uplink once it is no longer interrupted.
+    Parameters
+    ----------
+    user : int
+    state : JobState
+    phase : int
+        Index of the table of phases, -1 when idle.
+    server : int
+        The server that the round is at.
+    work, left : float
+        FLOP, or bit on the radio: of the whole phase, and what is not served yet.
+    rate, power_w, joule_per_work : float
+        What the grants in force give; the rate over fading blocks is held by the radio instead. The
+        energy is ``joule_per_work`` times the work served, or the power times the time where that is 0.
+    due, due_s
+        The planned end of the phase or interruption.
+    done : Event or None
+        Happens at the end of the phase.
+    log : RoundLog or None
+        The round, None between rounds.
+    is_aborted : bool
+        Whether the round has lost what its server did, and goes on from its uplink once it is no
+        longer interrupted. Until then the job shows the work to come, which has not been started.
     """
 
     user: int
-    state: State = State.IDLE
-    phase: Phase = Phase.IDLE
+    state: JobState = JobState.IDLE
+    phase: int = Phase.IDLE
     server: int = -1
     work: float = 0.0
     left: float = 0.0
@@ -57,15 +60,19 @@ class Job:
     rate: float = 0.0
     power_w: float = 0.0
     joule_per_work: float = 0.0
-    windowed: bool = False
-    carried_bits: float = 0.0
-    version: int = 0
+    due: ScheduledCall | None = None
     due_s: float = math.inf
     done: Event | None = None
     log: RoundLog | None = None
-    set_back: bool = False
+    is_aborted: bool = False
 
     @property
     def in_service(self) -> bool:
         """Whether the phase takes part in sharing: neither idle nor on its way to a new server."""
-        return self.state is State.SERVED or self.state is State.STALLED
+        return self.state is JobState.SERVED or self.state is JobState.STALLED
+
+    def cancel_due(self) -> None:
+        """Forget the planned end, which no longer holds."""
+        if self.due is not None:
+            self.due.cancel()
+            self.due = None

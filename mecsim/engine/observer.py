@@ -1,76 +1,116 @@
-"""The system as a policy sees it: the users who are there, and servers as they are."""
+"""What the policy sees: the users who are present, and the servers as they are."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mecsim.engine.in_force import among
-from mecsim.engine.job import Job
+from mecsim.engine.counters import Counters
+from mecsim.engine.derating import Derating
+from mecsim.engine.faults import ServerFaults
+from mecsim.engine.grants import select_users
+from mecsim.engine.in_force import InForce
+from mecsim.engine.roster import Roster
+from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
-from mecsim.system.arrays import Floats, Ints
+from mecsim.system.arrays import Floats, Ints, frozen
 from mecsim.system.instance import Instance, Users
+from mecsim.system.phases import Phase, PhaseSpec
+from mecsim.world.csi import Knowledge
+from mecsim.world.world import World
 
-if TYPE_CHECKING:
-    from mecsim.engine.simulation import Simulation
 
-
-class View:
-    """Turns what there is of everybody into what there is of those who are there.
+class Observer:
+    """Restricts the system state to the users present, with the gains that the CSI model shows.
 
     Parameters
     ----------
-    run : Simulation
+    world : World
+    csi : CsiModel
+    phases : sequence of PhaseSpec
+    roster : Roster
+    in_force : InForce
+    faults : ServerFaults
+    derating : Derating or None
+    counters : Counters
     """
 
-    def __init__(self, run: Simulation) -> None:
-        self._run, self._presence, self._outages = run, run.presence, run.outages
-        self._everybody = run.world.workload.users(run.rounds)
-        self.users: Ints = run.presence.users
+    def __init__(
+        self,
+        world: World,
+        csi: Knowledge,
+        phases: Sequence[PhaseSpec],
+        roster: Roster,
+        in_force: InForce,
+        faults: ServerFaults,
+        derating: Derating | None,
+        counters: Counters,
+    ) -> None:
+        self._world, self._csi, self._phases = world, csi, phases
+        self._roster, self._in_force, self._counters = roster, in_force, counters
+        self._faults, self._derating = faults, derating
+        self._pins = world.scenario.handover.mode == "pin"
+        self._all_users = world.workload.users(counters.rounds_of_user)
 
-    def look(self) -> None:
-        """Look at who is there now, and what they have to do."""
-        if self._run.world.workload.drawn_per_round:
-            self._everybody = self._run.world.workload.users(self._run.rounds)
-        self.users = self._presence.users
+    def observe(self, time_s: float) -> Observation:
+        """Return the observation of the users who are present, of whom there must be one."""
+        if self._world.workload.drawn_per_round:
+            self._all_users = self._world.workload.users(self._counters.rounds_of_user)
+        users = self._roster.users
+        jobs = self._roster.present_jobs
+        instance = self._instance(users, time_s)
+        return Observation(
+            time_s=time_s,
+            instance=instance,
+            phase=frozen([job.phase if job.log else Phase.IDLE for job in jobs], np.int8),
+            remaining=frozen([job.left if job.log else 0.0 for job in jobs]),
+            local_fraction=frozen([job.log.terms.local_fraction if job.log else math.nan for job in jobs]),
+            pinned=frozen(self.pinned(users), np.bool_),
+            allocation=self._allocation(users, instance),
+            epoch=self._counters.epochs,
+            user=users,
+        )
 
-    def jobs(self) -> list[Job]:
-        """Return the jobs of those who are there."""
-        jobs = self._run.service.jobs
-        return [jobs[n] for n in self.users.tolist()] if self._presence.changes else jobs
+    def pinned(self, users: Ints) -> NDArray[np.bool_]:
+        """Return which of some users must keep their server now, (U,)."""
+        pinned = np.zeros(len(users), dtype=bool)
+        if self._pins:
+            jobs = [self._roster.jobs[n] for n in users.tolist()]
+            at_server = [job.log is not None and self._phases[job.phase].at_server for job in jobs]
+            pinned = np.array(at_server, dtype=bool)
+        return self._faults.pinned(users, pinned)
 
-    def instance(self, gain: Floats, share: Floats | None) -> Instance:
-        """Return the snapshot of those who are there.
+    def _instance(self, present: Ints, time_s: float) -> Instance:
+        """Return the snapshot of the users present."""
+        gain, factor = self._csi.gains(time_s, present), self._csi.downlink_shares(time_s, present)
+        users = self._all_users
+        if self._roster.changes:
+            users = Users(**{field.name: getattr(users, field.name)[present] for field in fields(Users)})
+        if not self._faults.happen:
+            return self._world.snapshot(users, gain, factor)
+        instance = self._world.snapshot(users, self._faults.visible_gain(present, gain), factor)
+        return replace(instance, servers=self._faults.servers())
 
-        Parameters
-        ----------
-        gain, share : (U, M) float
-            Gains of those who are there, and their factors downwards; None for ones.
-        """
-        world, users = self._run.world, self._everybody
-        if self._presence.changes:
-            columns = {field.name: getattr(users, field.name)[self.users] for field in fields(Users)}
-            users = Users(**columns)
-        if not self._outages.happen:
-            return world.snapshot(users, gain, share)
-        instance = world.snapshot(users, self._outages.seen(self.users, gain), share)
-        return replace(instance, servers=self._outages.servers())
-
-    def allocation(self, instance: Instance) -> Allocation | None:
-        """Return what those who are there have now; newcomers have nothing, at their strongest server."""
-        allocation, limits = self._run.service.allocation, self._run.service.limits
+    def _allocation(self, users: Ints, instance: Instance) -> Allocation | None:
+        """Return what the users present have now; newcomers have nothing, at their strongest server."""
+        allocation = self._in_force.allocation
         if allocation is None:
             return None
-        if self._presence.changes:
-            allocation = among(allocation, self._run.service.granted, self.users)
-            strongest = instance.gain.argmax(axis=1)
+        if self._roster.changes:
+            allocation = select_users(allocation, self._in_force.users, users)
+            strongest: NDArray[np.int64] = instance.gain.argmax(axis=1)
             server = np.where(allocation.server < 0, strongest, allocation.server)
             allocation = replace(allocation, server=server)
-        if limits is None:
-            return allocation
-        shares = np.array([limits.shrink(m) for m in range(instance.server_count)])[allocation.server]
+        return allocation if self._derating is None else self._derated(allocation, self._derating)
+
+    def _derated(self, allocation: Allocation, derating: Derating) -> Allocation:
+        """Return an allocation as far as servers with less than usual can give it."""
+        shares: Floats = np.array([derating.brownout_shares(m) for m in range(self._world.server_count)])
+        shares = shares[allocation.server]
         if (shares == 1.0).all():
             return allocation
         return replace(

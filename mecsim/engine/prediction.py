@@ -1,4 +1,4 @@
-"""What decisions promise: on what was seen, and on what was there, as rows of the epochs table."""
+"""What decisions predict, with the gains that the policy saw and with the true ones."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mecsim.policy import Phase
 from mecsim.system import equations as eq
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Costs, Instance
+from mecsim.system.phases import PHASES, WorkTerms
+from mecsim.system.resources import TRANSMIT_POWER
 from mecsim.world.world import World
 
 _BATCH = 64
 
 
-class Promise(NamedTuple):
-    """The sums and the ratio of docs/model.md section 2; ``delay_s`` is the largest of all users."""
+class Prediction(NamedTuple):
+    """Totals and ratio of an allocation, docs/model.md section 2; ``delay_s`` is the largest of all users."""
 
     score: float
     delay_s: float
@@ -27,8 +28,8 @@ class Promise(NamedTuple):
     scr: float
 
     @classmethod
-    def of(cls, instance: Instance, allocation: Allocation, costs: Costs) -> Promise:
-        """Return the promise of an allocation on an instance, on which it has these costs."""
+    def of(cls, instance: Instance, allocation: Allocation, costs: Costs) -> Prediction:
+        """Return the prediction for an allocation on an instance, on which it has these costs."""
         score = float(instance.score(allocation).sum())
         delay_s = float(costs.delay_s.sum(axis=1).max())
         energy_j = float(costs.energy_j.sum())
@@ -38,7 +39,7 @@ class Promise(NamedTuple):
 
 
 class _Decision(NamedTuple):
-    """What the truth of a decision is worked out from."""
+    """What the prediction with true gains is computed from."""
 
     row: int
     time_s: float
@@ -49,8 +50,8 @@ class _Decision(NamedTuple):
     score: float
 
 
-class Truths:
-    """Promises with the true gains of their moment, worked out for many decisions at a time.
+class TrueGainPrediction:
+    """Predictions with the true gains of the moment, computed for many decisions at a time.
 
     A link that was seen with a gain of zero, its server being down, has none.
 
@@ -65,32 +66,32 @@ class Truths:
         self._rows = array("q")
         self._found = {name: array("d") for name in ("delay_s", "energy_j", "scr")}
 
-    def note(
+    def add(
         self, row: int, time_s: float, users: Ints, instance: Instance, allocation: Allocation, costs: Costs,
         score: float,
     ) -> None:  # fmt: skip
-        """Take a decision for the given users, and what it costs with the gains that were seen."""
+        """Take a decision for some users, and what it costs with the gains that were seen."""
         self._pending.append(_Decision(row, time_s, users, instance, allocation, costs, score))
         if len(self._pending) == _BATCH:
-            self._work_out()
+            self._compute()
 
-    def columns(self, believed: dict[str, NDArray[np.float64]]) -> dict[str, Floats]:
-        """Return the columns of the truth; where none was noted, belief is the truth.
+    def columns(self, predicted: dict[str, NDArray[np.float64]]) -> dict[str, Floats]:
+        """Return the columns ``true_*`` of the epochs; as predicted where no decision was taken.
 
         Parameters
         ----------
-        believed : dict of (E,) float
+        predicted : dict of (E,) float
             ``delay_s``, ``energy_j`` and ``scr`` of all epochs.
         """
-        self._work_out()
+        self._compute()
         table = {}
         for name, values in self._found.items():
-            column = believed[name].copy()
+            column = predicted[name].copy()
             column[np.asarray(self._rows)] = values
             table[f"true_{name}"] = column
         return table
 
-    def _work_out(self) -> None:
+    def _compute(self) -> None:
         pending, self._pending = self._pending, []
         if not pending:
             return
@@ -116,28 +117,30 @@ class Truths:
 
     def _transfers(
         self, pending: list[_Decision], users: Ints, times_s: Floats
-    ) -> list[tuple[Phase, Floats, Floats]]:
-        """Return both radio phases with the powers and the true times of all users."""
+    ) -> list[tuple[int, Floats, Floats]]:
+        """Return each radio phase with the powers and the true times of all users."""
         world = self._world
 
         def all_of(name: str) -> Floats:
             return np.concatenate([getattr(decision.allocation, name) for decision in pending])
 
         server = np.concatenate([decision.allocation.server for decision in pending])
-        params = np.concatenate([decision.instance.users.adapter_params for decision in pending])
         seen = [d.instance.gain[np.arange(len(d.users)), d.allocation.server] for d in pending]
-        gain = np.where(np.concatenate(seen) > 0, self._gain(users, server, times_s), 0.0)
-        phi, band_hz, noise = all_of("local_fraction"), all_of("bandwidth_hz"), world.noise_w_per_hz
-        bits_per_param = world.scenario.workload.bits_per_param
-        user_w, server_w = all_of("user_power_w"), all_of("server_power_w")
-        down = gain * world.downlink_share(users, server, times_s) if world.interfered else gain
-        return [
-            (phase, power_w, eq.time_for(bits, world.rate(band_hz, power_w, link, noise)))
-            for phase, power_w, link, bits in (
-                (Phase.UPLINK, user_w, gain, eq.uplink_bits(phi, params, bits_per_param)),
-                (Phase.DOWNLINK, server_w, down, eq.downlink_bits(phi, params, bits_per_param)),
-            )
-        ]
+        up = np.where(np.concatenate(seen) > 0, self._gain(users, server, times_s), 0.0)
+        down = up * world.downlink_share(users, server, times_s) if world.interfered else up
+        terms = [decision.instance.work_terms(decision.allocation) for decision in pending]
+        work_terms: WorkTerms[Floats] = WorkTerms._make(
+            (*map(np.concatenate, zip(*(t[:-1] for t in terms), strict=True)), terms[0].bits_per_param)
+        )
+        transfers = []
+        for k, phase in enumerate(PHASES):
+            if phase.resource.medium == "radio":
+                power_w = all_of(TRANSMIT_POWER[phase.payer].field)
+                gain = up if phase.payer == "user" else down
+                granted = all_of(phase.resource.grant.field)
+                rate = world.rate(granted, power_w, gain, world.noise_w_per_hz)
+                transfers.append((k, power_w, eq.time_for(phase.work(work_terms), rate)))
+        return transfers
 
     def _gain(self, users: Ints, servers: Ints, times_s: Floats) -> Floats:
         return self._world.gain(users, servers, times_s)

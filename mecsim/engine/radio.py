@@ -1,21 +1,65 @@
-"""Bits over a fading channel: exact transfer times without an event per fading block."""
+"""The radio: bits of the users' links, in a world that stands still and over fading blocks."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
-import numpy as np
+from mecsim.engine.fading_window import FadingWindow
+from mecsim.engine.job import Job, JobState
+from mecsim.world.world import World
 
-from mecsim.policy import Phase
-from mecsim.world.world import WINDOW_BLOCKS, World
+
+class RadioGrant(NamedTuple):
+    """What one job may send with; ``downlink`` says in which direction."""
+
+    job: Job
+    bandwidth_hz: float
+    power_w: float
+    downlink: bool
 
 
-class RadioWindow:
-    """Rates of the users' links over the present window of fading blocks.
+class Radio(Protocol):
+    """Serves the jobs in radio phases."""
 
-    For each user a row of block rates under the grants in force, and the bits that these rates
-    carry from the moment the grants took effect, the anchor. Within a block the rate is constant,
-    so the bits are a piecewise linear function of time that is read and inverted exactly.
+    @property
+    def window_end_s(self) -> float:
+        """When the gains known now end, and :meth:`next_window` is due; infinite if never."""
+        ...
+
+    def serve(self, grants: Sequence[RadioGrant], now_s: float) -> None:
+        """Serve jobs with new grants from now on."""
+        ...
+
+    def bits_served(self, job: Job, now_s: float) -> float:
+        """Return the bits of a job in service since it was last asked for."""
+        ...
+
+    def highest_rate(self, job: Job) -> float:
+        """Return the highest rate of a job in service, in bit/s."""
+        ...
+
+    def end_s(self, job: Job, now_s: float) -> float:
+        """Return when a job in service will be done; infinite if the gains known now end before."""
+        ...
+
+    def load(self, jobs: Sequence[Job]) -> None:
+        """Get the gains of the links of some jobs; many at once cost less than one by one."""
+        ...
+
+    def next_window(self) -> None:
+        """Go to the next window of gains; jobs in service must be served anew."""
+        ...
+
+
+def radio_of(world: World) -> Radio:
+    """Return the radio of a world."""
+    return BlockFadingRadio(world) if world.moving else StaticRadio(world)
+
+
+class StaticRadio:
+    """Links whose gains never change: one rate until the next grant.
 
     Parameters
     ----------
@@ -23,105 +67,93 @@ class RadioWindow:
     """
 
     def __init__(self, world: World) -> None:
-        self._world = world
-        shape = (world.user_count, WINDOW_BLOCKS)
-        self._gain = np.empty(shape)
-        self._downlink_share = np.empty(shape) if world.interfered else None
-        self._rate = np.zeros(shape)
-        self._bits = np.zeros(shape)  # carried from the anchor to the end of each block
-        self._anchor_s = [0.0] * world.user_count
-        self._held = [(-1, -1)] * world.user_count  # (window, server) of each row of gains
-        self.window = 0
+        up, factor = world.all_gains(0.0, fading=True), world.all_downlink_shares(0.0)
+        down = up if factor is None else up * factor
+        self._gain = {False: up.tolist(), True: down.tolist()}
+        self._rate, self._noise_w_per_hz = world.rate, world.noise_w_per_hz
+        self.window_end_s = math.inf
+
+    def serve(self, grants: Sequence[RadioGrant], now_s: float) -> None:
+        """Serve jobs with new grants from now on."""
+        for job, bandwidth_hz, power_w, downlink in grants:
+            job.power_w, job.joule_per_work, job.rate = power_w, 0.0, 0.0
+            if bandwidth_hz > 0:
+                gain = self._gain[downlink][job.user][job.server]
+                job.rate = float(self._rate(bandwidth_hz, power_w, gain, self._noise_w_per_hz))
+            job.state = JobState.SERVED if job.rate > 0 else JobState.STALLED
+
+    def bits_served(self, job: Job, now_s: float) -> float:
+        """Return the bits of a job in service since it was last asked for."""
+        return job.rate * (now_s - job.since_s)
+
+    def highest_rate(self, job: Job) -> float:
+        """Return the rate of a job in service, in bit/s."""
+        return job.rate
+
+    def end_s(self, job: Job, now_s: float) -> float:
+        """Return when a job in service will be done."""
+        return now_s + job.left / job.rate
+
+    def load(self, jobs: Sequence[Job]) -> None:
+        """Do nothing: all gains are known."""
+
+    def next_window(self) -> None:
+        """Do nothing: the gains known now never end."""
+
+
+class BlockFadingRadio:
+    """Links whose rate changes with every fading block.
+
+    Parameters
+    ----------
+    world : World
+    """
+
+    def __init__(self, world: World) -> None:
+        self._window = FadingWindow(world)
+        self._bits_sent = [0.0] * world.user_count  # since the grant, as of the last question
 
     @property
-    def end_s(self) -> float:
+    def window_end_s(self) -> float:
         """End of the present window, the exact edge of its last block."""
-        return (self.window + 1) * WINDOW_BLOCKS * self._world.block_s
+        return self._window.end_s
 
-    def load(self, links: Sequence[tuple[int, int]]) -> None:
-        """Get the gains of (user, server) links for this window; many at once cost less than one by one."""
-        missing = [(n, m) for n, m in links if self._held[n] != (self.window, m)]
-        if not missing:
-            return
-        users, servers = np.array(missing).T
-        self._gain[users] = self._world.gain_window(users, servers, self.window)
-        if self._downlink_share is not None:
-            self._downlink_share[users] = self._world.downlink_window(users, servers, self.window)
-        for n, m in missing:
-            self._held[n] = (self.window, m)
+    def serve(self, grants: Sequence[RadioGrant], now_s: float) -> None:
+        """Serve jobs with new grants from now on."""
+        sending = [grant for grant in grants if grant.bandwidth_hz > 0 and grant.power_w > 0]
+        for job, _, power_w, _ in grants:
+            job.power_w, job.joule_per_work, job.rate = power_w, 0.0, 0.0
+            job.state = JobState.STALLED
+        for grant in sending:
+            grant.job.state = JobState.SERVED
+            self._bits_sent[grant.job.user] = 0.0
+        if sending:
+            self._window.grant(
+                links=[(grant.job.user, grant.job.server) for grant in sending],
+                bandwidth_hz=[grant.bandwidth_hz for grant in sending],
+                power_w=[grant.power_w for grant in sending],
+                now_s=now_s,
+                downlink=[grant.downlink for grant in sending],
+            )
 
-    def grant(
-        self,
-        links: Sequence[tuple[int, int]],
-        bandwidth_hz: Sequence[float],
-        power_w: Sequence[float],
-        now_s: float,
-        downlink: Sequence[bool] = (),
-    ) -> None:
-        """Put new grants in force at ``now_s`` on some (user, server) links; bits count from here.
+    def bits_served(self, job: Job, now_s: float) -> float:
+        """Return the bits of a job in service since it was last asked for."""
+        bits_sent = self._window.bits(job.user, now_s)
+        served, self._bits_sent[job.user] = bits_sent - self._bits_sent[job.user], bits_sent
+        return served
 
-        ``downlink`` says which of them send downwards; it matters only if cells disturb one another.
-        """
-        self.load(links)
-        rows = np.array([n for n, _ in links])
-        first = self._column(now_s)
-        edge_s = (self.window * WINDOW_BLOCKS + first + 1) * self._world.block_s
-        gain = self._gain[rows, first:]
-        if self._downlink_share is not None:
-            gain *= np.where(np.array(downlink)[:, None], self._downlink_share[rows, first:], 1.0)
-        rate = self._world.rate(
-            np.array(bandwidth_hz)[:, None], np.array(power_w)[:, None], gain, self._world.noise_w_per_hz
-        )
-        bits = rate * self._world.block_s
-        bits[:, 0] = rate[:, 0] * (edge_s - now_s)
-        self._rate[rows, first:] = rate
-        self._bits[rows, first:] = np.cumsum(bits, axis=1)
-        for n, _ in links:
-            self._anchor_s[n] = now_s
+    def highest_rate(self, job: Job) -> float:
+        """Return the highest rate of a job in service in this window, in bit/s."""
+        return self._window.highest_rate(job.user)
 
-    def bits(self, user: int, time_s: float) -> float:
-        """Return the bits carried from the anchor to a time in this window."""
-        anchor_s = self._anchor_s[user]
-        column = self._column(time_s)
-        start_s = (self.window * WINDOW_BLOCKS + column) * self._world.block_s
-        if start_s <= anchor_s:
-            return float(self._rate[user, column]) * (time_s - anchor_s)
-        before = float(self._bits[user, column - 1])
-        return before + float(self._rate[user, column]) * (time_s - start_s)
+    def end_s(self, job: Job, now_s: float) -> float:
+        """Return when a job that was served anew just now will be done; infinite if after this window."""
+        return self._window.time_of(job.user, job.left)
 
-    def highest_rate(self, user: int) -> float:
-        """Return the highest block rate in this window under the grants in force, in bit/s."""
-        return float(self._rate[user].max())
+    def load(self, jobs: Sequence[Job]) -> None:
+        """Get the gains of the links of some jobs, all at once."""
+        self._window.load([(job.user, job.server) for job in jobs])
 
-    def time_of(self, user: int, bits: float) -> float:
-        """Return when so many bits have been carried since the anchor; infinite if after this window."""
-        anchor_s = self._anchor_s[user]
-        first = self._column(anchor_s)
-        column = first + int(self._bits[user, first:].searchsorted(bits))
-        if column == WINDOW_BLOCKS:
-            return float("inf")
-        start_s = (self.window * WINDOW_BLOCKS + column) * self._world.block_s
-        before = 0.0
-        if column == first:
-            start_s = anchor_s
-        else:
-            before = float(self._bits[user, column - 1])
-        end_s = (self.window * WINDOW_BLOCKS + column + 1) * self._world.block_s
-        return min(start_s + (bits - before) / float(self._rate[user, column]), end_s)
-
-    def _column(self, time_s: float) -> int:
-        """Return the block of the window that holds a time; its end belongs to its last block."""
-        block_s, first = self._world.block_s, self.window * WINDOW_BLOCKS
-        block = int(time_s / block_s)
-        if (block + 1) * block_s <= time_s:
-            block += 1
-        elif block * block_s > time_s:
-            block -= 1
-        return min(block - first, WINDOW_BLOCKS - 1)
-
-
-def still_gains(world: World) -> dict[Phase, list[list[float]]]:
-    """Return the gains of every user at every server, upwards and downwards, in a world that stands still."""
-    up, share = world.all_gains(0.0, fading=True), world.all_downlink_shares(0.0)
-    down = up if share is None else up * share
-    return {Phase.UPLINK: up.tolist(), Phase.DOWNLINK: down.tolist()}
+    def next_window(self) -> None:
+        """Go to the next window of fading blocks."""
+        self._window.window += 1

@@ -1,4 +1,4 @@
-"""Users who start their rounds together, in `synchronous` mode."""
+"""Barrier synchronisation of rounds that start together, in `synchronous` mode."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from simpy import Event
 from mecsim.engine.clock import Clock
 
 
-class Cohort:
-    """Lets everyone wait for the last one; who comes in between waits for the next start.
+class RoundBarrier:
+    """Lets every user wait for the last one to finish; users who come in between wait for the next start.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Cohort:
         return self._start
 
     def join(self, user: int) -> None:
-        """Become one of those who start now."""
+        """Make a user one of those who start now."""
         if not self._members:
             self._started_s = self._clock.now
         self._members.add(user)
@@ -45,7 +45,7 @@ class Cohort:
         return event
 
     def leave(self, user: int) -> None:
-        """Go on without a user, who may be none of the members."""
+        """Go on without a user, member or not."""
         self._members.discard(user)
         self._waiting.discard(user)
         self._start_if_all_wait()

@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from mecsim.engine.attendance import Presence
-from mecsim.engine.clock import Clock, Kind
-from mecsim.engine.decisions import Decider
-from mecsim.engine.faults import Outages
+from mecsim.engine.accounting import Accounting
+from mecsim.engine.attendance import Attendance
+from mecsim.engine.call_schedule import CallSchedule
+from mecsim.engine.clock import Clock
+from mecsim.engine.counters import Counters
+from mecsim.engine.decisions import Decided, Decisions
+from mecsim.engine.derating import Derating
+from mecsim.engine.epoch_log import EpochLog
+from mecsim.engine.faults import ServerFaults
+from mecsim.engine.gpu import Gpus
+from mecsim.engine.guard import Guard
+from mecsim.engine.handover import HandoverRule, Handovers
+from mecsim.engine.in_force import InForce
+from mecsim.engine.observer import Observer
+from mecsim.engine.prediction import TrueGainPrediction
+from mecsim.engine.radio import radio_of
+from mecsim.engine.reallocation import Reallocation
 from mecsim.engine.recorder import Recorder, RunRecord, Table
-from mecsim.engine.round import RoundLog
-from mecsim.engine.round_barrier import Cohort
-from mecsim.engine.service import FluidService
-from mecsim.policy import Phase, Policy
+from mecsim.engine.roster import Roster
+from mecsim.engine.round_barrier import RoundBarrier
+from mecsim.engine.round_runner import RoundRunner
+from mecsim.engine.service import Service
+from mecsim.engine.sharing import Reserved, SharingRule, WorkConserving
+from mecsim.engine.user_process import UserProcesses
+from mecsim.policy import Policy, ScenarioInfo
+from mecsim.rng import Purpose, stream
 from mecsim.scenario.schema import Scenario
-from mecsim.system import equations as eq
+from mecsim.system.phases import PHASES, PhaseSpec
+from mecsim.world.csi import Knowledge
 from mecsim.world.world import World
 
 
 class Simulation:
     """A run of one policy in one world, from time 0 to ``duration_s`` (not included).
+
+    It builds the parts, gives each the few others it needs, and holds nothing else: each part keeps
+    its own state.
 
     Parameters
     ----------
@@ -33,6 +54,10 @@ class Simulation:
         What to call the policy in messages; its class by default.
     on_progress : callable, optional
         Called now and then with the simulated seconds done. It cannot influence the run.
+    on_decided : callable, optional
+        Called with each :class:`~mecsim.engine.decisions.Decided`.
+    phases : sequence of PhaseSpec
+        The phases of a round.
     """
 
     def __init__(
@@ -43,19 +68,51 @@ class Simulation:
         *,
         label: str = "",
         on_progress: Callable[[float], None] | None = None,
+        on_decided: Callable[[Decided], None] | None = None,
+        phases: Sequence[PhaseSpec] = PHASES,
     ) -> None:
         self.scenario = scenario
-        self.world = World(scenario, seed)
-        self.clock = Clock()
-        self.service = FluidService(self.world, self.clock)
-        self.recorder = Recorder()
-        self.rounds = np.zeros(self.world.user_count, dtype=np.int64)
-        self.finished = 0
-        self.cohort = Cohort(self.clock)
-        self.presence = Presence(self)
-        self.outages = Outages(self)
-        self.decider = Decider(self, policy, seed, label, on_progress)
-        self.clock.call_at(0.0, Kind.EPOCH, 0, self.decider.decide)
+        self.world = world = World(scenario, seed)
+        users, servers = world.user_count, world.server_count
+        self.clock = clock = Clock()
+        self.counters = counters = Counters(np.zeros(users, dtype=np.int64))
+        self.roster = roster = Roster(world.population)
+        self.in_force = in_force = InForce(users)
+        self.recorder = recorder = Recorder(phases)
+        sharing: SharingRule = Reserved(roster)
+        if scenario.service.sharing == "work_conserving":
+            sharing = WorkConserving(roster, in_force, phases)
+        derating = None if world.conditions.always_fine else Derating(world.servers)
+        radio = radio_of(world)
+        self.accounting = accounting = Accounting(clock, in_force, radio, phases, users, servers)
+        self.service = service = Service(
+            clock, roster, in_force, phases, radio, Gpus(world), sharing, accounting, derating
+        )
+        rule = HandoverRule.of(scenario.handover)
+        handovers = Handovers(rule, in_force, phases, service, world.servers.epochs)
+        schedule = CallSchedule(clock, scenario.reallocation)
+        barrier = RoundBarrier(clock)
+        self.attendance = Attendance(clock, world, roster, service, barrier, recorder, schedule.notify)
+        faults = ServerFaults(
+            clock, world, roster, phases, service, accounting, handovers, derating, schedule.notify
+        )
+        runner = RoundRunner(
+            clock, world, roster, in_force, phases, service, recorder, counters, schedule.notify
+        )
+        processes = UserProcesses(clock, world, roster, runner, barrier, self.attendance.leave_done)
+        csi = Knowledge(world, seed)
+        observer = Observer(world, csi, phases, roster, in_force, faults, derating, counters)
+        self.guard = Guard(policy, label or type(policy).__name__, scenario.reallocation.on_invalid)
+        true_gains = None if csi.is_true else TrueGainPrediction(world)
+        self.epoch_log = EpochLog(accounting, counters, recorder, true_gains)
+        reallocation = Reallocation(roster, in_force, service, sharing, handovers, derating)
+        self.decisions = Decisions(
+            clock, scenario, roster, self.guard, schedule, observer, service, reallocation, processes,
+            self.epoch_log, recorder, counters,
+        )  # fmt: skip
+        self.decisions.on_progress, self.decisions.on_decided = on_progress, on_decided
+        self.guard.reset(_info(scenario, world), stream(seed, Purpose.POLICY))
+        schedule.start(self.decisions.decide)
 
     def run(self) -> RunRecord:
         """Run to the end and return the record.
@@ -67,82 +124,48 @@ class Simulation:
         """
         self.clock.run(until=self.scenario.duration_s)
         self.service.account_all()
-        self.decider.end()
-        for job in self.service.jobs:
+        self.decisions.end()
+        for job in self.roster.jobs:
             if job.log is not None:
                 self.recorder.round(job.log, "unfinished")
-        tables = self.recorder.tables(self.world, self.presence.stays_s())
-        tables["epochs"] |= self.decider.truths(tables["epochs"])
-        return RunRecord(**tables, ledger=self._ledger(), counts=self._counts())
-
-    def open_round(self, user: int, index: int, arrival_s: float) -> None:
-        """Start a round now; phi is fixed from here on."""
-        self.rounds[user] = index
-        params, flops = self.world.workload.work(np.array([user]), np.array([index]))
-        grants = self.service.grants
-        phi = grants.local_fraction[user]
-        bits_per_param = self.scenario.workload.bits_per_param
-        self.service.jobs[user].log = RoundLog(
-            user=user,
-            index=index,
-            arrival_s=arrival_s,
-            start_s=self.clock.now,
-            server_first=grants.server[user],
-            server_last=grants.server[user],
-            local_fraction=phi,
-            adapter_params=float(params[0]),
-            flops_per_param=float(flops[0]),
-            uplink_bits=eq.uplink_bits(phi, float(params[0]), bits_per_param),
-            epoch=self.decider.epochs - 1,
+        return RunRecord(
+            rounds=self.recorder.rounds(),
+            epochs=self.epoch_log.table(),
+            allocations=self.recorder.grants.table(),
+            ledger=self._ledger(),
+            counts=self._counts(),
         )
-        self.decider.notice("round_start")
-
-    def work_of(self, user: int, phase: Phase) -> float:
-        """Return the work of a phase of the round in progress: FLOP, or bit on the radio."""
-        log = self.service.jobs[user].log
-        if log is None:
-            return 0.0
-        phi, d, t = log.local_fraction, log.adapter_params, log.flops_per_param
-        if phase is Phase.LOCAL:
-            return eq.local_work(phi, d, t, float(self.world.workload.devices["epochs"][user]))
-        if phase is Phase.SERVER:
-            server = self.service.grants.server[user]
-            return eq.server_work(phi, d, t, float(self.world.servers.epochs[server]))
-        if phase is Phase.UPLINK:
-            return log.uplink_bits
-        return eq.downlink_bits(phi, d, self.scenario.workload.bits_per_param)
-
-    def close_round(self, user: int) -> None:
-        """Record the round that has just been finished."""
-        job = self.service.jobs[user]
-        if job.log is not None:
-            job.log.last_score = self.service.grants.score[user]
-            self.recorder.round(job.log, "finished")
-        job.log = None
-        self.rounds[user] += 1
-        self.finished += 1
 
     def _ledger(self) -> Table:
-        jobs = self.service.jobs
-        left = np.zeros((len(jobs), 4))
-        for job in jobs:
-            if job.log is not None and not job.set_back:
+        left = np.zeros_like(self.accounting.work_started)
+        for job in self.roster.jobs:
+            if job.log is not None and not job.is_aborted:
                 left[job.user, job.phase] = job.left
         return {
-            "work_started": np.array(self.service.books.work_started),
-            "work_served": np.array(self.service.books.work_served),
+            "work_started": np.array(self.accounting.work_started),
+            "work_served": np.array(self.accounting.work_served),
             "work_left": left,
-            "work_dropped": np.array(self.service.books.work_dropped),
-            "user_meter_j": np.array(self.service.books.user_meter_j),
-            "server_meter_j": np.array(self.service.books.server_meter_j),
-        } | self.presence.ledger()
+            "work_dropped": np.array(self.accounting.work_dropped),
+            "user_meter_j": np.array(self.accounting.user_meter_j),
+            "server_meter_j": np.array(self.accounting.server_meter_j),
+        } | self.attendance.ledger()
 
     def _counts(self) -> dict[str, int]:
         return {
             "events": self.clock.scheduled,
-            "epochs": self.decider.epochs,
-            "holds": self.decider.guard.holds,
-            "late": self.decider.guard.late,
-            "handovers": self.decider.handovers,
-            "rounds": self.finished,
-        } | self.presence.counts()
+            "epochs": self.counters.epochs,
+            "holds": self.guard.holds,
+            "late": self.guard.late,
+            "handovers": self.counters.handovers,
+            "rounds": self.counters.rounds,
+        } | self.attendance.counts()
+
+
+def _info(scenario: Scenario, world: World) -> ScenarioInfo:
+    return ScenarioInfo(
+        name=scenario.name,
+        user_count=world.user_count,
+        server_count=world.server_count,
+        duration_s=scenario.duration_s,
+        period_s=scenario.reallocation.period_s,
+    )

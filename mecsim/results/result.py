@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mecsim.engine.recorder import RunRecord
+    from mecsim.world.world import World
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -39,15 +40,17 @@ class Results:
     manifest: dict[str, Any]
 
     @classmethod
-    def of(cls, record: RunRecord, manifest: dict[str, Any]) -> Results:
-        """Return the results of an engine's ``RunRecord``, checked against the contract.
+    def of(cls, record: RunRecord, world: World, manifest: dict[str, Any]) -> Results:
+        """Return the results of a run in its world, checked against the contract.
 
         Raises
         ------
         ResultStoreError
             If a table of the record is not what the contract says.
         """
-        frames = {name: to_frame(name, getattr(record, name)) for name in TABLES}
+        from mecsim.results.derive import all_tables
+
+        frames = {name: to_frame(name, table) for name, table in all_tables(record, world).items()}
         return cls(**frames, manifest=manifest)
 
     @property

@@ -94,8 +94,9 @@ def split_gap(
     choice = PolicyChoice.of(policy, **parameters)
     decided: list[Decided] = []
     with one_blas_thread():
-        run = Simulation(as_scenario(scenario), choice.make(), seed, label=choice.label)
-        run.decider.on_decided = decided.append
+        run = Simulation(
+            as_scenario(scenario), choice.make(), seed, label=choice.label, on_decided=decided.append
+        )
         rounds = run.run().rounds
         finished = np.flatnonzero(rounds["outcome"] == "finished")
         table = {name: column[finished] for name, column in rounds.items()}

@@ -39,6 +39,8 @@ class PhaseSpec(NamedTuple):
     ----------
     name : str
         Begins the columns of its time and energy, ``<name>_s`` and ``<name>_j``.
+    activity : str
+        What happens in it, for the documentation of columns.
     resource : ResourceSpec
         What serves it.
     payer : {"user", "server"}
@@ -51,6 +53,7 @@ class PhaseSpec(NamedTuple):
     """
 
     name: str
+    activity: str
     resource: ResourceSpec
     payer: Owner
     work: Callable[[WorkTerms[Any]], Any]
@@ -79,9 +82,32 @@ def _downlink_bits(t: WorkTerms[Value]) -> Value:
 
 
 PHASES = (
-    PhaseSpec("local", USER_GPU, "user", _local_work, lambda work, left, uplink_bits: 0.0),
-    PhaseSpec("uplink", RADIO, "user", _uplink_bits, lambda work, left, uplink_bits: work - left),
-    PhaseSpec("server", SERVER_GPU, "server", _server_work, lambda work, left, uplink_bits: uplink_bits),
-    PhaseSpec("downlink", RADIO, "server", _downlink_bits, lambda work, left, uplink_bits: left),
+    PhaseSpec(
+        "local", "training at the user", USER_GPU, "user", _local_work, lambda work, left, uplink_bits: 0.0
+    ),
+    PhaseSpec(
+        "uplink",
+        "sending to the server",
+        RADIO,
+        "user",
+        _uplink_bits,
+        lambda work, left, uplink_bits: work - left,
+    ),
+    PhaseSpec(
+        "server",
+        "training at the server",
+        SERVER_GPU,
+        "server",
+        _server_work,
+        lambda work, left, uplink_bits: uplink_bits,
+    ),
+    PhaseSpec(
+        "downlink",
+        "sending to the user",
+        RADIO,
+        "server",
+        _downlink_bits,
+        lambda work, left, uplink_bits: left,
+    ),
 )
 """The phases in the order of a round; :class:`Phase` numbers them."""

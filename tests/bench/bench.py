@@ -18,7 +18,7 @@ from unittest.mock import patch
 import numpy as np
 from mecsim_policies.baselines import Nearest
 
-from mecsim.engine.clock import Clock, Kind
+from mecsim.engine.clock import Clock, EventKind
 from mecsim.engine.simulation import Simulation
 from mecsim.scenario.schema import Scenario
 from mecsim.testing.reference_engine import ReferenceEngine
@@ -149,7 +149,7 @@ def shares() -> None:
 def _empty_events(count: int) -> None:
     clock = Clock()
     for n in range(count):
-        clock.call_at(float(n), Kind.COMPLETION, 0, _nothing)
+        clock.call_at(float(n), EventKind.COMPLETION, 0, _nothing)
     clock.run()
 
 

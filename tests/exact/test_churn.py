@@ -13,10 +13,11 @@ import math
 import numpy as np
 import pytest
 
-from mecsim.engine.attendance import Fate
+from mecsim.engine.roster import UserStatus
 from mecsim.engine.simulation import Simulation
 from mecsim.policy import Phase
 from mecsim.registry import make_policy
+from mecsim.results.derive import all_tables
 from mecsim.world.world import World
 
 SEEDS = range(200, 212)
@@ -111,7 +112,7 @@ def test_no_battery_gives_more_than_it_holds(run):
     drained_j = record.ledger["user_meter_j"] + record.ledger["idle_j"]
     capacity_j = world.population.capacity_j
     assert (drained_j <= capacity_j * (1 + RELATIVE)).all()
-    empty = record.ledger["fate"] == Fate.OUT_OF_ENERGY
+    empty = record.ledger["status"] == UserStatus.OUT_OF_ENERGY
     close(drained_j[empty], capacity_j[empty])
 
 
@@ -127,7 +128,9 @@ def test_users_act_only_while_they_are_there(run):
     cut_off = np.isin(rounds["outcome"], ["dropped", "out_of_energy"])
     close(end_s[cut_off], left_s[cut_off])
     close(end_s[rounds["outcome"] == "unfinished"], scenario.duration_s)
-    assert (ledger["left_s"] <= world.population.leaves_s * (1 + RELATIVE))[ledger["fate"] == Fate.LEFT].all()
+    assert (ledger["left_s"] <= world.population.leaves_s * (1 + RELATIVE))[
+        ledger["status"] == UserStatus.LEFT
+    ].all()
 
 
 def test_rounds_follow_one_another_and_all_but_the_last_are_finished(run):
@@ -145,7 +148,7 @@ def test_rounds_follow_one_another_and_all_but_the_last_are_finished(run):
         if scenario.workload.rounds.mode == "continuous":
             wait_s = rounds["start_s"][rows[0]] - record.ledger["entered_s"][n]
             close(rounds["wait_s"][rows[0]], wait_s)
-    done = record.ledger["fate"] == Fate.DONE
+    done = record.ledger["status"] == UserStatus.DONE
     finished = np.bincount(rounds["user"][rounds["outcome"] == "finished"], minlength=world.user_count)
     assert (finished[done] == limit[done]).all()
 
@@ -169,9 +172,9 @@ def test_the_policy_sees_those_who_are_there(run):
 
 def test_counts_agree_with_the_records(run):
     _, world, record, _ = run
-    fate, counts = record.ledger["fate"], record.counts
-    assert counts["refused"] == (fate == Fate.REFUSED).sum()
-    assert counts["arrived"] == ((fate != Fate.NOT_YET) & (world.population.enters_s > 0)).sum()
+    status, counts = record.ledger["status"], record.counts
+    assert counts["refused"] == (status == UserStatus.REFUSED).sum()
+    assert counts["arrived"] == ((status != UserStatus.NOT_YET) & (world.population.enters_s > 0)).sum()
     assert (record.rounds["outcome"] == "finished").sum() == counts["rounds"]
 
 
@@ -234,12 +237,14 @@ def test_a_run_in_which_nobody_comes_is_empty(make_scenario):
     scenario = make_scenario({"users.count": 0, "users.arrivals": {"rate_per_s": 1e-9}, "duration_s": 20})
     record = Simulation(scenario, make_policy("nearest"), 1).run()
     assert set(record.epochs["status"]) == {"empty"}
-    assert not any(len(column) for table in (record.rounds, record.positions) for column in table.values())
+    tables = all_tables(record, World(scenario, 1))
+    assert not any(len(column) for name in ("rounds", "positions") for column in tables[name].values())
 
 
 def test_positions_are_of_those_who_are_there(run):
     scenario, world, record, _ = run
-    table, entered_s, left_s = record.positions, record.ledger["entered_s"], record.ledger["left_s"]
+    entered_s, left_s = record.ledger["entered_s"], record.ledger["left_s"]
+    table = all_tables(record, world)["positions"]
     step_s = scenario.record.positions_s
     times_s = np.arange(math.ceil(scenario.duration_s / step_s)) * step_s
     expected = [(t, n) for t in times_s for n in range(world.user_count) if entered_s[n] <= t < left_s[n]]
@@ -248,7 +253,7 @@ def test_positions_are_of_those_who_are_there(run):
 
 def test_generations_are_of_those_who_live_there(run):
     scenario, world, record, _ = run
-    rounds, made = record.rounds, record.generations
+    rounds, made = record.rounds, all_tables(record, world)["generations"]
     home = world.population.residents[rounds["user"]] & (rounds["outcome"] == "finished")
     for k, users, energy_j in zip(made["round"], made["users"], made["energy_j"], strict=True):
         rows = home & (rounds["round"] == k)
@@ -257,11 +262,12 @@ def test_generations_are_of_those_who_live_there(run):
 
 
 def test_the_realised_scr_is_of_those_who_are_there(run):
-    scenario, _, record, _ = run
+    scenario, world, record, _ = run
     rounds, ledger, weights = record.rounds, record.ledger, scenario.objective
+    realised_scr = all_tables(record, world)["epochs"]["realised_scr"]
     ends_s = rounds["start_s"] + rounds["delay_s"]
     epoch_ends_s = [*record.epochs["time_s"][1:], math.inf]
-    for end_s, found in zip(epoch_ends_s, record.epochs["realised_scr"], strict=True):
+    for end_s, found in zip(epoch_ends_s, realised_scr, strict=True):
         last = {}
         for row in np.flatnonzero((rounds["outcome"] == "finished") & (ends_s <= end_s)):
             n = rounds["user"][row]

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from mecsim_policies.baselines import equal_split
 
-from mecsim.engine.clock import Kind
-from mecsim.engine.decisions import Decider
+from mecsim.engine.call_schedule import CallSchedule
+from mecsim.engine.clock import EventKind
+from mecsim.engine.decisions import Decisions
 from mecsim.engine.guard import Guard
-from mecsim.engine.prediction import Truths
+from mecsim.engine.prediction import TrueGainPrediction
 from mecsim.engine.simulation import Simulation
 from mecsim.study.runner import simulate
 from mecsim.system.allocation import Allocation
@@ -196,9 +197,10 @@ WALK = {
 def test_the_epochs_table_has_belief_and_truth(make_scenario, random_policy, csi):
     """Section 2 of the same allocation: on the gains that were seen, and on those that were there."""
     changes = {"reallocation.csi": csi, "reallocation.csi_delay_s": 2, "reallocation.csi_error_db": 3}
-    simulation = Simulation(make_scenario(WALK | changes), random_policy(2, zeros=0), 2)
     decided = []
-    simulation.decider.on_decided = decided.append
+    simulation = Simulation(
+        make_scenario(WALK | changes), random_policy(2, zeros=0), 2, on_decided=decided.append
+    )
     epochs = simulation.run().epochs
     assert len(decided) == len(epochs["time_s"]) == 100
     for row, (observation, _, allocation) in enumerate(decided):
@@ -235,28 +237,28 @@ def test_a_server_that_is_down_is_no_better_in_truth(make_scenario):
         assert np.isfinite(epochs[f"{prefix}delay_s"][~down]).all()
 
 
-def in_force_at_once(decider, observation, decision):
+def in_force_at_once(decisions, observation, decision):
     return 0.0, decision
 
 
-def every_event_for_itself(decider, event):
-    decider._clock.call_at(decider._clock.now, Kind.ASK, 0, lambda: decider._ask(event))
+def every_event_for_itself(schedule, event):
+    schedule._clock.call_at(schedule._clock.now, EventKind.POLICY_CALL, 0, lambda: schedule._call(event))
 
 
 @pytest.mark.parametrize(
     ("bug", "where", "name", "patch", "test"),
     [
-        ("decisions in force at once", Decider, "_timed", in_force_at_once,
+        ("decisions in force at once", Decisions, "_with_latency", in_force_at_once,
          test_a_decision_that_takes_time_is_in_force_after_it),
-        ("calls that nobody waits for", Decider, "_timed", in_force_at_once,
+        ("calls that nobody waits for", Decisions, "_with_latency", in_force_at_once,
          test_calls_while_a_decision_is_in_the_making_become_one_after_it),
         ("late decisions that count", Guard, "too_late", lambda guard, observation, decision: decision,
          test_a_late_decision_changes_nothing_and_is_counted),
-        ("a call for each of the events of an instant", Decider, "notice", every_event_for_itself,
+        ("a call for each of the events of an instant", CallSchedule, "notify", every_event_for_itself,
          test_starts_at_one_instant_are_one_call),
-        ("events as often as they come", Decider, "notice", every_event_for_itself,
+        ("events as often as they come", CallSchedule, "notify", every_event_for_itself,
          test_calls_for_events_keep_their_distance),
-        ("no call for events", Decider, "notice", lambda decider, event: None,
+        ("no call for events", CallSchedule, "notify", lambda schedule, event: None,
          test_a_call_for_every_start_of_a_round),
     ],
 )  # fmt: skip
@@ -270,6 +272,6 @@ def test_a_truth_without_its_gains_is_noticed(make_scenario, random_policy, monk
     """Mutants of the truth: the local mean, and the gains of the next server."""
     kept = World.gain
     for mutant in (World.mean_gain, lambda world, n, m, t: kept(world, n, (m + 1) % 2, t)):
-        monkeypatch.setattr(Truths, "_gain", lambda truths, *link, m=mutant: m(truths._world, *link))
+        monkeypatch.setattr(TrueGainPrediction, "_gain", lambda own, *link, m=mutant: m(own._world, *link))
         with pytest.raises(AssertionError):
             test_the_epochs_table_has_belief_and_truth(make_scenario, random_policy, "local_mean")

@@ -61,7 +61,7 @@ def test_the_table_is_what_was_let_through_of_those_who_are_there(make_scenario,
     policy = Noting(random_policy(3))
     scenario = make_scenario(CHURN | {"reallocation.decision_latency": latency})
     run, record = ran(scenario, policy)
-    entered_s, left_s = run.presence.stays_s()
+    entered_s, left_s = run.roster.stays_s()
     in_force_s = dict(zip(record.epochs["epoch"].tolist(), record.epochs["in_force_s"].tolist(), strict=True))
     expected, gone = [], 0
     for epoch, (users, allocation) in policy.said.items():
@@ -104,9 +104,7 @@ def test_who_became_pinned_meanwhile_is_written_down_as_it_stays(make_scenario, 
             return answer
 
     policy = Obedient()
-    run = Simulation(scenario, policy, 1)
-    run.decider.on_decided = told.append
-    record = run.run()
+    record = Simulation(scenario, policy, 1, on_decided=told.append).run()
     put = [one for one in told if np.isfinite(one.in_force_s)]
     expected = [
         row

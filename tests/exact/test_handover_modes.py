@@ -10,7 +10,7 @@ import math
 import numpy as np
 import pytest
 
-from mecsim.engine.handover import left_in_place
+from mecsim.engine.handover import without_handovers_of
 from mecsim.engine.simulation import Simulation
 from mecsim.errors import InvalidAllocation
 from mecsim.policy import Phase
@@ -205,13 +205,13 @@ def test_who_stays_shares_what_its_server_has(make_scenario):
         return Allocation(server, [0.5, 0.5], share * bands, own[0], share * powers, own[1], share * speeds)
 
     before, decided = given([0, 1], [1.0, 1.0]), given([1, 0], [1.0, 1.0])
-    merged = left_in_place(decided, before, np.array([True, False]), instance)
+    merged = without_handovers_of(np.array([True, False]), decided, before, instance)
     assert merged.server.tolist() == [0, 0]
     assert (merged.bandwidth_hz == bands / 2).all()
     assert (merged.server_power_w == powers / 2).all()
     assert (merged.server_gpu_flops == speeds / 2).all()
     assert merged.violations(instance) == ()
-    assert left_in_place(decided, before, np.array([False, False]), instance) is decided
+    assert without_handovers_of(np.array([False, False]), decided, before, instance) is decided
 
 
 @pytest.mark.parametrize("name", NAMES)

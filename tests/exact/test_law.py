@@ -11,6 +11,7 @@ import pytest
 
 from mecsim.engine.simulation import Simulation
 from mecsim.registry import list_policies, make_policy
+from mecsim.results.derive import all_tables
 from mecsim.world.world import World
 
 RELATIVE = 1e-9
@@ -53,11 +54,12 @@ class Spy:
 
 
 def generation_zero(scenario, policy, seed):
-    """Return the instance, the decision on it, and the record of the run."""
+    """Return the instance, the decision on it, and the tables of the run."""
     spy = Spy(policy)
-    record = Simulation(scenario, spy, seed).run()
+    simulation = Simulation(scenario, spy, seed)
+    tables = all_tables(simulation.run(), simulation.world)
     ((observation, allocation),) = spy.seen
-    return observation.instance, allocation, record
+    return observation.instance, allocation, tables
 
 
 def predictions(instance, allocation):
@@ -70,47 +72,47 @@ def predictions(instance, allocation):
     }
 
 
-def assert_generation(record, expected):
-    generations = record.generations
+def assert_generation(tables, expected):
+    generations = tables["generations"]
     assert generations["round"][0] == 0
-    assert generations["users"][0] == (record.rounds["round"] == 0).sum()
+    assert generations["users"][0] == (tables["rounds"]["round"] == 0).sum()
     for name, value in expected.items():
         np.testing.assert_allclose(generations[name][0], value, rtol=RELATIVE, err_msg=name)
 
 
-def assert_costs(record, costs):
-    first = record.rounds["round"] == 0
-    order = np.argsort(record.rounds["user"][first])
-    assert (record.rounds["outcome"][first] == "finished").all()
+def assert_costs(tables, costs):
+    first = tables["rounds"]["round"] == 0
+    order = np.argsort(tables["rounds"]["user"][first])
+    assert (tables["rounds"]["outcome"][first] == "finished").all()
     for i, phase in enumerate(PHASES):
         for suffix, values in (("s", costs.delay_s), ("j", costs.energy_j)):
             name = f"{phase}_{suffix}"
-            got = record.rounds[name][first][order]
+            got = tables["rounds"][name][first][order]
             np.testing.assert_allclose(got, values[:, i], rtol=RELATIVE, atol=0, err_msg=name)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", NAMES)
 def test_law_for_every_registered_policy(static, name, seed):
-    instance, allocation, record = generation_zero(static(seed), make_policy(name), seed)
-    assert_generation(record, predictions(instance, allocation))
-    assert_costs(record, instance.costs(allocation))
+    instance, allocation, tables = generation_zero(static(seed), make_policy(name), seed)
+    assert_generation(tables, predictions(instance, allocation))
+    assert_costs(tables, instance.costs(allocation))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_law_for_a_random_feasible_policy(static, random_policy, seed):
-    instance, allocation, record = generation_zero(static(seed), random_policy(seed, zeros=0), seed)
-    assert_generation(record, predictions(instance, allocation))
-    assert_costs(record, instance.costs(allocation))
+    instance, allocation, tables = generation_zero(static(seed), random_policy(seed, zeros=0), seed)
+    assert_generation(tables, predictions(instance, allocation))
+    assert_costs(tables, instance.costs(allocation))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_observed_instance_is_the_worlds_and_so_is_the_row_of_the_epoch(static, random_policy, seed):
     scenario = static(seed)
-    instance, allocation, record = generation_zero(scenario, random_policy(seed, zeros=0), seed)
+    instance, allocation, tables = generation_zero(scenario, random_policy(seed, zeros=0), seed)
     assert instance.gain.tobytes() == World(scenario, seed).instance(0.0, fading=True).gain.tobytes()
     for name, value in predictions(instance, allocation).items():
-        np.testing.assert_allclose(record.epochs[name], [value], rtol=RELATIVE, err_msg=name)
+        np.testing.assert_allclose(tables["epochs"][name], [value], rtol=RELATIVE, err_msg=name)
 
 
 def noticed(check, *arguments):
@@ -154,17 +156,17 @@ def test_the_law_rejects_every_mistake(static, random_policy):
         {"users.epochs": 2, "users.gpu_count": 3, "servers.epochs": 2, "servers.gpu_count": 5}
     )
     assert scenario.users.count > 1
-    instance, allocation, record = generation_zero(scenario, random_policy(4, zeros=0), 4)
-    assert_costs(record, instance.costs(allocation))
+    instance, allocation, tables = generation_zero(scenario, random_policy(4, zeros=0), 4)
+    assert_costs(tables, instance.costs(allocation))
     for bug, (system, grants) in bugs(instance, allocation).items():
         wrong = replaced(instance, system).costs(dataclasses.replace(allocation, **grants))
-        assert noticed(assert_costs, record, wrong), bug
+        assert noticed(assert_costs, tables, wrong), bug
 
 
 def test_the_law_rejects_a_generation_summed_or_averaged_wrongly(static, random_policy):
-    instance, allocation, record = generation_zero(static(4), random_policy(4, zeros=0), 4)
+    instance, allocation, tables = generation_zero(static(4), random_policy(4, zeros=0), 4)
     right = predictions(instance, allocation)
-    assert_generation(record, right)
+    assert_generation(tables, right)
     delay, energy = instance.delay(allocation), instance.energy(allocation)
     weights, score = instance.weights, right["score"]
     wrong = [
@@ -181,4 +183,4 @@ def test_the_law_rejects_a_generation_summed_or_averaged_wrongly(static, random_
         },
     ]
     for mistake in wrong:
-        assert noticed(assert_generation, record, mistake), mistake
+        assert noticed(assert_generation, tables, mistake), mistake

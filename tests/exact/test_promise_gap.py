@@ -172,9 +172,7 @@ def test_a_walk_by_hand(make_scenario):
     noise = world.noise_w_per_hz
     band = 1e6 / np.log2(1 + 1.0)  # 1 Mbit/s at SNR 1
     grant = Grant(0.0, 0, band, 0.2, 0.2, 1e12, 1e12, 10.0)
-    walk = Walk(
-        world, FixedGains(noise * band / 0.2, noise * band / 0.2), HandoverRule(0.5, 1e6, False, False)
-    )
+    walk = Walk(world, FixedGains(noise * band / 0.2, noise * band / 0.2), HandoverRule(0.5, 1e6, False))
     work = {0: 2e12, 1: 1e6, 2: 1e12, 3: 1e6}
 
     def live(*grants):

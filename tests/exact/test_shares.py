@@ -6,8 +6,10 @@ import time
 import numpy as np
 import pytest
 
-from mecsim.engine.job import State
-from mecsim.engine.service import FluidService
+from mecsim.engine.job import JobState
+from mecsim.engine.radio import BlockFadingRadio
+from mecsim.engine.service import Service
+from mecsim.engine.sharing import WorkConserving
 from mecsim.engine.simulation import Simulation
 from mecsim.policy import Phase
 from mecsim.world.world import World
@@ -18,26 +20,26 @@ class Watch:
 
     def __init__(self, monkeypatch):
         self.bandwidth_hz, self.looks, self.shared = {}, 0, 0
-        refresh, grant_radio = FluidService._refresh, FluidService._grant_radio
+        refresh, serve = Service.refresh, BlockFadingRadio.serve
 
-        def watched_grant(service, job, bandwidth_hz):
-            self.bandwidth_hz[job.user] = bandwidth_hz
-            grant_radio(service, job, bandwidth_hz)
+        def watched_serve(radio, grants, now_s):
+            self.bandwidth_hz |= {grant.job.user: grant.bandwidth_hz for grant in grants}
+            serve(radio, grants, now_s)
 
         def watched_refresh(service, jobs):
             refresh(service, jobs)
-            self.look(service)
+            self.look(service._roster.jobs, service._in_force.grants)
 
-        monkeypatch.setattr(FluidService, "_grant_radio", watched_grant)
-        monkeypatch.setattr(FluidService, "_refresh", watched_refresh)
+        monkeypatch.setattr(BlockFadingRadio, "serve", watched_serve)
+        monkeypatch.setattr(Service, "refresh", watched_refresh)
 
-    def look(self, service):
+    def look(self, all_jobs, grants):
         self.looks += 1
-        servers, grants = self.world.servers, service.grants
+        servers = self.world.servers
         for m in range(self.world.server_count):
-            there = [job for job in service.jobs if job.in_service and job.server == m]
+            there = [job for job in all_jobs if job.in_service and job.server == m]
             radio = [job for job in there if job.phase in (Phase.UPLINK, Phase.DOWNLINK)]
-            gpu = [job for job in there if job.phase is Phase.SERVER]
+            gpu = [job for job in there if job.phase == Phase.SERVER]
             used = {
                 "bandwidth": (radio, grants.bandwidth_hz, [self.bandwidth_hz[j.user] for j in radio]),
                 "gpu": (gpu, grants.server_gpu_flops, [j.rate / servers.gpu_count[m] for j in gpu]),
@@ -53,7 +55,7 @@ class Watch:
                     assert math.fsum(got) == pytest.approx(everyones, rel=1e-12), name
                     self.shared += math.fsum(got) > math.fsum(own)
                 for job, share in zip(jobs, own, strict=True):
-                    assert share > 0 or job.state is not State.SERVED, "service without a grant"
+                    assert share > 0 or job.state is not JobState.SERVED, "service without a grant"
 
     def run(self, scenario, policy, seed):
         self.world, self.sharing = World(scenario, seed), scenario.service.sharing
@@ -79,14 +81,14 @@ def test_no_server_gives_more_than_it_has_at_any_moment(draw_scenario, random_po
 @pytest.mark.parametrize(
     "bug",
     [
-        lambda service, job, known: 1.0,
-        lambda service, job, known: float(len(service.jobs)),
-        lambda service, job, known: 1.0 if job.phase is Phase.UPLINK else 1.5,
+        lambda sharing: lambda job: 1.0,
+        lambda sharing: lambda job: float(len(sharing._roster.jobs)),
+        lambda sharing: lambda job: 1.0 if job.phase == Phase.UPLINK else 1.5,
     ],
     ids=["shares not given back", "everyone gets everything", "uplink apart from downlink"],
 )
 def test_a_wrong_share_is_noticed(draw_scenario, random_policy, monkeypatch, bug):
-    monkeypatch.setattr(FluidService, "_stretch", bug)
+    monkeypatch.setattr(WorkConserving, "factors", bug)
     watch = Watch(monkeypatch)
     scenario = draw_scenario(3, moving=True, changes={"service.sharing": "work_conserving"})
     assert scenario.users.count > scenario.servers.count

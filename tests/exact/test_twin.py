@@ -12,11 +12,13 @@ import math
 import numpy as np
 import pytest
 
-import mecsim.engine.service as service_module
-from mecsim.engine.accounting import Books
-from mecsim.engine.radio import RadioWindow
+import mecsim.engine.in_force as in_force_module
+from mecsim.engine.accounting import Accounting
+from mecsim.engine.fading_window import FadingWindow
+from mecsim.engine.handover import Handovers
 from mecsim.engine.round import RoundLog
-from mecsim.engine.service import FluidService
+from mecsim.engine.round_runner import RoundRunner
+from mecsim.engine.sharing import WorkConserving
 from mecsim.engine.simulation import Simulation
 from mecsim.errors import MecsimError
 from mecsim.system.equations import shannon_rate
@@ -194,8 +196,8 @@ def test_the_worlds_hold_what_they_are_for(twin):
     assert max(windows) > 3
 
 
-def no_interruption(service, job):
-    job.server = job.log.server_last = service.grants.server[job.user]
+def no_interruption(handovers, job):
+    job.server = job.log.server_last = handovers._in_force.grants.server[job.user]
     job.log.handovers += 1
 
 
@@ -208,7 +210,7 @@ def old_gains(radio, links):
             radio._held[n] = (radio.window, m)
 
 
-def end_of_block(radio, user, bits, right=RadioWindow.time_of):
+def end_of_block(radio, user, bits, right=FadingWindow.time_of):
     time_s = right(radio, user, bits)
     return time_s if time_s == math.inf else math.ceil(time_s / radio._world.block_s) * radio._world.block_s
 
@@ -217,20 +219,20 @@ def moved_users(old, new):
     return list(range(len(new.server))) if old is None else np.flatnonzero(old.server != new.server).tolist()
 
 
-def phi_in_force(run, user, phase, right=Simulation.work_of):
-    log = run.service.jobs[user].log
-    log.local_fraction = run.service.grants.local_fraction[user]
-    return right(run, user, phase)
+def phi_in_force(runner, user, phase, right=RoundRunner.work_of):
+    log = runner._roster.jobs[user].log
+    log.terms = log.terms._replace(local_fraction=runner._in_force.grants.local_fraction[user])
+    return right(runner, user, phase)
 
 
 BUGS = {
-    "handovers cost nothing": (FluidService, "_hand_over", no_interruption),
-    "gains of the window before": (RadioWindow, "load", old_gains),
-    "unused shares are not given on": (FluidService, "_stretch", lambda service, job, known: 1.0),
-    "shares are not given back": (FluidService, "_affected_by", lambda service, job: [job]),
-    "phi of the decision in force": (Simulation, "work_of", phi_in_force),
+    "handovers cost nothing": (Handovers, "hand_over", no_interruption),
+    "gains of the window before": (FadingWindow, "load", old_gains),
+    "unused shares are not given on": (WorkConserving, "factors", lambda sharing: lambda job: 1.0),
+    "shares are not given back": (WorkConserving, "affected_by", lambda sharing, job: [job]),
+    "phi of the decision in force": (RoundRunner, "work_of", phi_in_force),
     "the score of the last decision": (RoundLog, "mean_score", lambda log: log.last_score),
-    "grants of an unmoved user come late": (service_module, "changed_users", moved_users),
+    "grants of an unmoved user come late": (in_force_module, "changed_users", moved_users),
 }
 
 
@@ -248,7 +250,7 @@ def test_a_bug_is_noticed(twin, random_policy, monkeypatch, bug):
 
 
 def test_a_transfer_that_ends_with_its_block_is_noticed(twin, random_policy, monkeypatch):
-    monkeypatch.setattr(RadioWindow, "time_of", end_of_block)
-    monkeypatch.setattr(Books, "_check_all_served", lambda *_: None)
+    monkeypatch.setattr(FadingWindow, "time_of", end_of_block)
+    monkeypatch.setattr(Accounting, "_check_all_served", lambda *_: None)
     with pytest.raises(AssertionError):
         compare_engine(twin, random_policy, 3)

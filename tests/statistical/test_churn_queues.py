@@ -12,7 +12,7 @@ import math
 import numpy as np
 import pytest
 
-from mecsim.engine.attendance import Fate
+from mecsim.engine.roster import UserStatus
 from mecsim.engine.simulation import Simulation
 from mecsim.registry import make_policy
 from mecsim.testing.verification.reference_queues import shared_ends, sigma_of_refusals, stationary_law
@@ -112,8 +112,8 @@ def test_refused_users_are_erlangs_share(make_scenario, verdicts, stay_s):
         "record.positions_s": 1e5,
     })  # fmt: skip
     record = Simulation(scenario, make_policy("nearest"), 2).run()
-    came = np.flatnonzero(record.ledger["fate"] != Fate.NOT_YET)
-    refused = record.ledger["fate"][came] == Fate.REFUSED
+    came = np.flatnonzero(record.ledger["status"] != UserStatus.NOT_YET)
+    refused = record.ledger["status"][came] == UserStatus.REFUSED
     assert record.counts["refused"] == refused.sum()
     sigma = sigma_of_refusals(3.0, np.arange(1.0, 6.0))
     verdicts.mean("refused share", refused, 0.110054, sigma)

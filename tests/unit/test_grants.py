@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mecsim.engine.in_force import Grants, among
+from mecsim.engine.grants import Grants, select_users
 from mecsim.system.allocation import Allocation
 
 
@@ -13,14 +13,14 @@ def allocation_of(users):
 
 
 def test_each_user_is_given_its_own_part_and_newcomers_nothing():
-    found = among(allocation_of([2, 5, 7]), np.array([2, 5, 7]), np.array([1, 2, 6, 7, 9]))
+    found = select_users(allocation_of([2, 5, 7]), np.array([2, 5, 7]), np.array([1, 2, 6, 7, 9]))
     assert found.server.tolist() == [-1, 2, -1, 1, -1]
     for k, column in enumerate(found.columns):
         assert column.tolist() == [0.0, 0.02 + k, 0.0, 0.07 + k, 0.0]
 
 
 def test_newcomers_alone_have_nothing():
-    found = among(allocation_of([2, 5]), np.array([2, 5]), np.array([6, 7]))
+    found = select_users(allocation_of([2, 5]), np.array([2, 5]), np.array([6, 7]))
     assert found.server.tolist() == [-1, -1]
     assert not any(column.any() for column in found.columns)
 

@@ -212,8 +212,9 @@ def test_bits_do_not_depend_on_the_number_of_blas_threads() -> None:
     def digests(threads: int) -> tuple[str, str]:
         for control in _controls():
             control.set(threads)
-        record = Simulation(load_scenario("smoke"), make_policy("gucaa"), 1).run()
-        return simulate("smoke", "gucaa", 1).digest(), Results.of(record, {}).digest()
+        simulation = Simulation(load_scenario("smoke"), make_policy("gucaa"), 1)
+        record = simulation.run()
+        return simulate("smoke", "gucaa", 1).digest(), Results.of(record, simulation.world, {}).digest()
 
     before = [control.get() for control in _controls()]
     try:

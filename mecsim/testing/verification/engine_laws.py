@@ -12,11 +12,12 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from scipy.optimize import brentq
 
-from mecsim.engine.job import State
+from mecsim.engine.job import JobState
 from mecsim.engine.recorder import RunRecord
 from mecsim.engine.simulation import Simulation
 from mecsim.policy import Observation, Phase, Policy, ScenarioInfo
 from mecsim.registry import list_policies, make_policy
+from mecsim.results.derive import generations
 from mecsim.results.load import load_results
 from mecsim.scenario.load import load_scenario
 from mecsim.study.plan import PolicyChoice, plan
@@ -74,7 +75,8 @@ def exactness(policy: str) -> Judge:
         got = [record.rounds[name][first][order] for name in columns]
         costs = instance.costs(allocation)
         expected = [*costs.delay_s.T, *costs.energy_j.T]
-        whole = [record.generations[name][0] for name in ("delay_s", "energy_j", "scr")]
+        made = generations(record.rounds, record.epochs, scenario)
+        whole = [made[name][0] for name in ("delay_s", "energy_j", "scr")]
         said = [
             instance.delay(allocation).max(),
             instance.energy(allocation).sum(),
@@ -144,11 +146,11 @@ def shares(setting: Setting, wrong: bool) -> Finding:
 
 def _given(simulation: Simulation) -> Iterator[tuple[float, float]]:
     """Yield what each GPU and radio in use gives, and what it has."""
-    world, jobs = simulation.world, [job for job in simulation.service.jobs if job.state is State.SERVED]
+    world, jobs = simulation.world, [job for job in simulation.roster.jobs if job.state is JobState.SERVED]
     servers, gains = world.servers, world.all_gains(0.0, fading=True)
     for m in range(world.server_count):
         here = [job for job in jobs if job.server == m]
-        gpu = [job.rate / servers.gpu_count[m] for job in here if job.phase is Phase.SERVER]
+        gpu = [job.rate / servers.gpu_count[m] for job in here if job.phase == Phase.SERVER]
         radio = [
             _band_hz(job.rate, job.power_w * gains[job.user, m] / world.noise_w_per_hz)
             for job in here

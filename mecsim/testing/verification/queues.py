@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mecsim.engine.attendance import Fate
+from mecsim.engine.roster import UserStatus
 from mecsim.engine.simulation import Simulation
 from mecsim.registry import make_policy
 from mecsim.scenario.load import load_scenario
@@ -227,8 +227,8 @@ def _turned_away(
     """Return 1 for each user who came and found all places taken, 0 for the others."""
     room = {"duration_s": duration_s * setting.size, "users.count": 0, "users.max_present": places}
     record = Simulation(scenario_of(room | changes), make_policy(policy), 2 + setting.seed).run()
-    fate = record.ledger["fate"]
-    return np.where(fate[fate != Fate.NOT_YET] == Fate.REFUSED, 1.0, 0.0)
+    status = record.ledger["status"]
+    return np.where(status[status != UserStatus.NOT_YET] == UserStatus.REFUSED, 1.0, 0.0)
 
 
 CHECKS = (

@@ -10,7 +10,7 @@ import math
 import numpy as np
 import pytest
 
-from mecsim.engine.radio import RadioWindow
+from mecsim.engine.fading_window import FadingWindow
 from mecsim.world.world import WINDOW_BLOCKS, World
 
 LINKS = [(0, 1), (2, 0)]
@@ -50,7 +50,7 @@ def walked_bits(world, link, from_s, to_s):
 
 
 def granted(world, window, now_s):
-    radio = RadioWindow(world)
+    radio = FadingWindow(world)
     radio.window = window
     radio.grant(LINKS, BANDWIDTH_HZ, POWER_W, now_s)
     return radio
@@ -110,7 +110,7 @@ def test_no_time_is_before_the_grant_or_after_the_end(world):
 
 
 def test_the_end_of_a_window_is_the_exact_edge_of_its_last_block(world):
-    radio = RadioWindow(world)
+    radio = FadingWindow(world)
     for window in (0, 1, 5):
         radio.window = window
         assert radio.end_s == (window + 1) * WINDOW_BLOCKS * world.block_s

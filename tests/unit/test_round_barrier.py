@@ -1,16 +1,16 @@
 """Rounds that start together while users come and go."""
 
-from mecsim.engine.clock import Clock, Kind
-from mecsim.engine.round_barrier import Cohort
+from mecsim.engine.clock import Clock, EventKind
+from mecsim.engine.round_barrier import RoundBarrier
 
 
 def after(clock, time_s, action):
-    clock.call_at(time_s, Kind.START, 0, action)
+    clock.call_at(time_s, EventKind.START, 0, action)
 
 
 def test_the_last_one_starts_the_next_round():
     clock = Clock()
-    cohort, started = Cohort(clock), []
+    cohort, started = RoundBarrier(clock), []
     after(clock, 0.0, lambda: [cohort.join(n) for n in (0, 1, 2)])
     for n, time_s in enumerate((1.0, 3.0, 2.0)):
         after(
@@ -24,7 +24,7 @@ def test_the_last_one_starts_the_next_round():
 
 def test_who_leaves_is_not_waited_for():
     clock = Clock()
-    cohort, started = Cohort(clock), []
+    cohort, started = RoundBarrier(clock), []
     after(clock, 0.0, lambda: [cohort.join(n) for n in (0, 1)])
     after(clock, 1.0, lambda: cohort.finished(0).callbacks.append(lambda _: started.append(clock.now)))
     after(clock, 4.0, lambda: cohort.leave(1))
@@ -34,7 +34,7 @@ def test_who_leaves_is_not_waited_for():
 
 def test_who_comes_in_between_waits_for_the_next_start():
     clock = Clock()
-    cohort, seen = Cohort(clock), []
+    cohort, seen = RoundBarrier(clock), []
     after(clock, 0.0, lambda: (seen.append(cohort.is_under_way), cohort.join(0)))
     after(clock, 0.0, lambda: seen.append(cohort.is_under_way))
     after(clock, 1.0, lambda: seen.append(cohort.is_under_way))

@@ -1,0 +1,119 @@
+"""One row for each decision: what it predicts, and what was drawn and finished until the next."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, replace
+
+from mecsim.engine.accounting import Accounting
+from mecsim.engine.counters import Counters
+from mecsim.engine.guard import Cause, Decision, DecisionStatus
+from mecsim.engine.prediction import Prediction, TrueGainPrediction
+from mecsim.engine.recorder import Recorder, Table
+from mecsim.policy import Observation
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRow:
+    """One row of the epochs table, as it is known when the epoch ends."""
+
+    epoch: int
+    time_s: float
+    score: float
+    delay_s: float
+    energy_j: float
+    scr: float
+    decision_cpu_s: float
+    iterations: int
+    predicted_scr: float
+    status: DecisionStatus
+    handovers: int
+    realised_energy_j: float
+    rounds_finished: int
+    cause: Cause
+    in_force_s: float
+
+
+class EpochLog:
+    """Keeps the epoch that runs now, and records it when it ends.
+
+    Parameters
+    ----------
+    accounting : Accounting
+    counters : Counters
+    recorder : Recorder
+    true_gains : TrueGainPrediction or None
+        None where the policy sees the true gains.
+    """
+
+    def __init__(
+        self,
+        accounting: Accounting,
+        counters: Counters,
+        recorder: Recorder,
+        true_gains: TrueGainPrediction | None,
+    ) -> None:
+        self._accounting, self._counters, self._recorder = accounting, counters, recorder
+        self._true_gains = true_gains
+        self._open: EpochRow | None = None
+
+    def begin(self, observation: Observation, decision: Decision, cause: Cause) -> None:
+        """Begin the epoch of a decision."""
+        instance, allocation = observation.instance, decision.allocation
+        costs = instance.costs(allocation)
+        prediction = Prediction.of(instance, allocation, costs)
+        if self._true_gains is not None:
+            self._true_gains.add(
+                self._counters.epochs, observation.time_s, observation.user, instance, allocation, costs,
+                prediction.score,
+            )  # fmt: skip
+        self._begin(observation.time_s, prediction, cause, decision)
+
+    def begin_empty(self, time_s: float, cause: Cause) -> None:
+        """Begin an epoch in which no user is present, and nothing is decided."""
+        self._begin(time_s, Prediction(0.0, 0.0, 0.0, math.nan), cause, None)
+
+    def put_in_force(self, time_s: float, handovers: int) -> None:
+        """Note that the decision of this epoch took effect."""
+        if self._open is not None:
+            self._open = replace(self._open, in_force_s=time_s, handovers=handovers)
+
+    def end(self) -> None:
+        """Record the epoch that ends now: what was drawn and finished since it began."""
+        began = self._open
+        if began is None:
+            return
+        row = replace(
+            began,
+            realised_energy_j=self._accounting.metered_j() - began.realised_energy_j,
+            rounds_finished=self._counters.rounds - began.rounds_finished,
+        )
+        self._recorder.epoch(asdict(row))
+
+    def table(self) -> Table:
+        """Return the epochs with the predictions for true gains."""
+        epochs = self._recorder.epochs()
+        if self._true_gains is None:
+            return epochs | {f"true_{name}": epochs[name].copy() for name in ("delay_s", "energy_j", "scr")}
+        return epochs | self._true_gains.columns(epochs)
+
+    def _begin(self, time_s: float, prediction: Prediction, cause: Cause, decision: Decision | None) -> None:
+        """Open a row; the meters in it are subtracted when the epoch ends."""
+        self._open = EpochRow(
+            epoch=self._counters.epochs,
+            time_s=time_s,
+            score=prediction.score,
+            delay_s=prediction.delay_s,
+            energy_j=prediction.energy_j,
+            scr=prediction.scr,
+            decision_cpu_s=decision.cpu_s if decision else 0.0,
+            iterations=decision.iterations if decision else 0,
+            predicted_scr=decision.predicted_scr if decision else math.nan,
+            status=decision.status if decision else "empty",
+            handovers=0,
+            realised_energy_j=self._accounting.metered_j(),
+            rounds_finished=self._counters.rounds,
+            cause=cause,
+            in_force_s=math.nan,
+        )
+        self._counters.epochs += 1

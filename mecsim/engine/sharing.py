@@ -1,0 +1,97 @@
+"""Sharing rules: who gets what others leave unused, docs/model.md section 10."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from mecsim.engine.in_force import InForce
+from mecsim.engine.job import Job
+from mecsim.engine.roster import Roster
+from mecsim.system.phases import PhaseSpec
+from mecsim.system.resources import ResourceSpec
+
+
+class SharingRule(Protocol):
+    """How the grants of a server's users become what each is served with."""
+
+    def factors(self) -> Callable[[Job], float]:
+        """Return the factor of a job's grant, as things stand now."""
+        ...
+
+    def affected_by(self, job: Job) -> list[Job]:
+        """Return the jobs whose rates change when this one joins or leaves, itself included."""
+        ...
+
+    def affected_by_grants(self, changed: Iterable[int], servers: set[int]) -> list[Job]:
+        """Return the jobs whose rates change with the grants of some users at some servers."""
+        ...
+
+
+class Reserved:
+    """Grants are held whether they are used or not."""
+
+    def __init__(self, roster: Roster) -> None:
+        self._jobs = roster.jobs
+
+    def factors(self) -> Callable[[Job], float]:
+        """Return 1 for every job."""
+        return _one
+
+    def affected_by(self, job: Job) -> list[Job]:
+        """Return the job alone."""
+        return [job]
+
+    def affected_by_grants(self, changed: Iterable[int], servers: set[int]) -> list[Job]:
+        """Return the jobs of the users whose grants changed."""
+        return [self._jobs[n] for n in changed]
+
+
+class WorkConserving:
+    """What users leave unused goes to those in service, in proportion to their grants."""
+
+    def __init__(self, roster: Roster, in_force: InForce, phases: Sequence[PhaseSpec]) -> None:
+        self._roster, self._in_force = roster, in_force
+        self._resource = [phase.resource for phase in phases]
+
+    def factors(self) -> Callable[[Job], float]:
+        """Return the share of a server that is granted over the share that is in use, by job."""
+        known: dict[tuple[int, str], float] = {}
+        grants, users = self._in_force.grants, self._in_force.user_ids
+
+        def factor(job: Job) -> float:
+            resource = self._resource[job.phase]
+            if resource.grant.owner == "user":
+                return 1.0
+            key = (job.server, resource.name)
+            if key not in known:
+                amount = getattr(grants, resource.grant.field)
+                granted = math.fsum(amount[n] for n in users if grants.server[n] == job.server)
+                used = math.fsum(amount[other.user] for other in self._in_service(job.server, resource))
+                known[key] = granted / used if used > 0 else 1.0
+            return known[key]
+
+        return factor
+
+    def affected_by(self, job: Job) -> list[Job]:
+        """Return the jobs in service of the same resource at the same server."""
+        resource = self._resource[job.phase]
+        if resource.grant.owner == "user":
+            return [job]
+        return self._in_service(job.server, resource)
+
+    def affected_by_grants(self, changed: Iterable[int], servers: set[int]) -> list[Job]:
+        """Return the jobs of everybody at the servers."""
+        return [job for job in self._roster.present_jobs if job.server in servers]
+
+    def _in_service(self, server: int, resource: ResourceSpec) -> list[Job]:
+        return [
+            job
+            for job in self._roster.present_jobs
+            if job.server == server and job.in_service and self._resource[job.phase] is resource
+        ]
+
+
+def _one(job: Job) -> float:
+    return 1.0
