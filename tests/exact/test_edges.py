@@ -100,9 +100,9 @@ def test_rounds_too_short_for_the_clock_do_not_run_for_ever(make_scenario):
         return  # refused by the scenario: as good
     try:
         done = subprocess.run(
-            [sys.executable, "-c", STORM], input=text, capture_output=True, text=True, timeout=5, check=False
+            [sys.executable, "-c", STORM], input=text, capture_output=True, text=True, timeout=60, check=False
         )
     except subprocess.TimeoutExpired:
-        pytest.fail("still running after 5 s")
+        pytest.fail("still running after a minute")
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip(), "it ended without having run and without a word"

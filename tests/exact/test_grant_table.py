@@ -124,7 +124,7 @@ def test_switched_off_there_is_no_row_and_nothing_else_changes(make_scenario, ra
     assert {name: column.dtype for name, column in off.allocations.items()} == {
         name: column.dtype for name, column in on.allocations.items()
     }
-    for name in ("rounds", "epochs", "generations", "positions"):
+    for name in ("rounds", "epochs"):
         for column, values in getattr(on, name).items():
             if column != "decision_cpu_s":
                 assert values.tobytes() == getattr(off, name)[column].tobytes(), (name, column)

@@ -43,7 +43,7 @@ def test_the_rounds_have_the_columns_of_the_contract_in_that_order():
 
 
 def test_a_row_without_a_column_of_the_contract_is_refused():
-    with pytest.raises(KeyError, match="time_s"):
+    with pytest.raises(KeyError, match="status"):
         Recorder().epoch({"epoch": 0})
 
 
