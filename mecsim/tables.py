@@ -51,34 +51,31 @@ class Column(NamedTuple):
     meaning: str
 
 
-def _energy_meaning(phase: PhaseSpec) -> str:
+def _time_column(phase: PhaseSpec) -> Column:
+    return Column(f"{phase.name}_s", "float64", "s", f"time in service, {phase.activity}")
+
+
+def _energy_column(phase: PhaseSpec) -> Column:
     device = "GPUs" if phase.resource.medium == "gpu" else "radio"
-    return f"energy of the {phase.payer}'s {device}" + (" for this round" if phase.payer == "server" else "")
+    for_round = " for this round" if phase.payer == "server" else ""
+    return Column(f"{phase.name}_j", "float64", "J", f"energy of the {phase.payer}'s {device}{for_round}")
 
 
-def phase_columns(phases: Sequence[PhaseSpec]) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
-    """Return the columns of the rounds table for the time and for the energy of each phase."""
-    times = (Column(f"{p.name}_s", "float64", "s", f"time in service, {p.activity}") for p in phases)
-    energies = (Column(f"{p.name}_j", "float64", "J", _energy_meaning(p)) for p in phases)
-    return tuple(times), tuple(energies)
-
-
-_PHASE_TIMES, _PHASE_ENERGIES = phase_columns(PHASES)
-
-TABLES: Mapping[str, tuple[Column, ...]] = {
-    "rounds": (
+def round_columns(phases: Sequence[PhaseSpec]) -> tuple[Column, ...]:
+    """Return the columns of the rounds table for the phases of a round."""
+    return (
         Column("user", "int64", "1", "index of the user"),
         Column("round", "int64", "1", "number of the round at this user, from 0"),
         Column("server_first", "int64", "1", "server when the round started"),
         Column("server_last", "int64", "1", "server when the round ended"),
         Column("local_fraction", "float64", "1", "share of the adapter trained by the user, phi"),
         Column("start_s", "float64", "s", "when the round started"),
-        *_PHASE_TIMES,
+        *(_time_column(phase) for phase in phases),
         Column("stall_s", "float64", "s", "time without any grant for the phase"),
         Column("interruption_s", "float64", "s", "time lost to handovers"),
         Column("wait_s", "float64", "s", "wait before the start, not part of the delay"),
         Column("delay_s", "float64", "s", "phases, stalls and interruptions together"),
-        *_PHASE_ENERGIES,
+        *(_energy_column(phase) for phase in phases),
         Column("energy_j", "float64", "J", "the energies of all phases together"),
         Column("score", "float64", "1", "time average of the service score over the round"),
         Column("handovers", "int64", "1", "changes of server within the round"),
@@ -86,7 +83,11 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("outcome", "str", "", "finished, unfinished when the run ended, dropped or out_of_energy"),
         Column("restarts", "int64", "1", "times the round lost what its server did, and began anew"),
         Column("epoch", "int64", "1", "the last decision of the policy before the round started"),
-    ),
+    )
+
+
+TABLES: Mapping[str, tuple[Column, ...]] = {
+    "rounds": round_columns(PHASES),
     "epochs": (
         Column("epoch", "int64", "1", "number of the decision, from 0"),
         Column("time_s", "float64", "s", "when the policy was called"),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mecsim.engine.grant_log import GrantLog
 from mecsim.engine.round import RoundLog
 from mecsim.system.phases import PHASES, PhaseSpec
-from mecsim.tables import TABLES, Column, phase_columns
+from mecsim.tables import TABLES, Column, round_columns
 
 Table = dict[str, NDArray[Any]]
 RoundOutcome = Literal["finished", "unfinished", "dropped", "out_of_energy"]
@@ -60,12 +60,10 @@ class Recorder:
 
     def __init__(self, phases: Sequence[PhaseSpec] = PHASES) -> None:
         self.grants = GrantLog()
-        self._times, self._energies = phase_columns(phases)
-        self._sums = {
-            "delay_s": [*(column.name for column in self._times), "stall_s", "interruption_s"],
-            "energy_j": [column.name for column in self._energies],
-        }
-        self._columns = _with_phases(TABLES["rounds"], self._times, self._energies)
+        self._times = [f"{phase.name}_s" for phase in phases]
+        self._energies = [f"{phase.name}_j" for phase in phases]
+        self._sums = {"delay_s": [*self._times, "stall_s", "interruption_s"], "energy_j": self._energies}
+        self._columns = round_columns(phases)
         self._rounds = _Rows([column for column in self._columns if column.name not in self._sums])
         self._epochs = _Rows([column for column in TABLES["epochs"] if column.name not in _AFTER_THE_RUN])
 
@@ -88,8 +86,8 @@ class Recorder:
             "restarts": log.restarts,
             "epoch": log.epoch,
         }
-        row.update(zip((column.name for column in self._times), log.time_s, strict=True))
-        row.update(zip((column.name for column in self._energies), log.energy_j, strict=True))
+        row.update(zip(self._times, log.time_s, strict=True))
+        row.update(zip(self._energies, log.energy_j, strict=True))
         self._rounds.append(row)
 
     def epoch(self, row: Mapping[str, Any]) -> None:
@@ -106,22 +104,6 @@ class Recorder:
     def epochs(self) -> Table:
         """Return the epochs, as far as they are known when they end."""
         return self._epochs.table()
-
-
-def _with_phases(
-    columns: Sequence[Column], times: Sequence[Column], energies: Sequence[Column]
-) -> list[Column]:
-    """Return the columns of the rounds table with those of a table of phases in their places."""
-    known_times, known_energies = phase_columns(PHASES)
-    spliced: list[Column] = []
-    for column in columns:
-        if column == known_times[0]:
-            spliced += times
-        elif column == known_energies[0]:
-            spliced += energies
-        elif column not in known_times and column not in known_energies:
-            spliced.append(column)
-    return spliced
 
 
 class _Rows:

@@ -19,10 +19,11 @@ from mecsim.tables import SCHEMA, TABLES
 
 ASSETS = Path(__file__).parent / "assets"
 OLD = {
-    "results-46-columns": "mecsim 0.1.0 of commit 806eaf67499ff7356a736355625fe836c85682f1",
-    "results-48-columns": "mecsim 0.1.0 of commit dcc1daa1dc9effaa343b5450f6eb12ebd15beebe",
+    "results-46-columns": (1, "806eaf67499ff7356a736355625fe836c85682f1"),
+    "results-48-columns": (1, "dcc1daa1dc9effaa343b5450f6eb12ebd15beebe"),
+    "results-63-columns": (2, "4f5321d6ca2a2114fff9622083e6bb676400cd8d"),
 }
-COLUMNS = {2: "cd517235bcfc9a35"}
+COLUMNS = {3: "5d73849394046db1"}
 STUDY = 'schema = 1\nname = "old"\nscenarios = ["smoke"]\npolicies = ["gucaa"]\nreplications = 2\n'
 
 
@@ -33,8 +34,11 @@ def test_a_run_of_an_earlier_version_is_refused_with_the_one_that_reads_it(
     """Mutant rejected: a schema that was not raised with the columns, told as tables that lack some."""
     with pytest.raises(OtherSchema) as caught:
         load_results(ASSETS / name)
-    message = str(caught.value)
-    assert f"schema = 1: this version of mecsim reads {SCHEMA}; read it with {OLD[name]}, or run" in message
+    message, (schema, commit) = str(caught.value), OLD[name]
+    reader = f"mecsim 0.1.0 of commit {commit}"
+    assert (
+        f"schema = {schema}: this version of mecsim reads {SCHEMA}; read it with {reader}, or run" in message
+    )
     for command in (["table"], ["plot", "--kind", "pareto"], ["export", "--csv"]):
         assert main([command[0], str(ASSETS / name), *command[1:]]) == 2
         assert f"this version of mecsim reads {SCHEMA}" in " ".join(capsys.readouterr().err.split())

@@ -283,3 +283,25 @@ def test_iterations_that_are_no_number_are_the_policys_failure(snapshot, good, i
     policy.iterations = iterations
     with pytest.raises(PolicyFailed, match=r"policy 'mine'.*iterations"):
         Guard(policy, "mine", "raise").decide(Observation.of(snapshot))
+
+
+@pytest.mark.parametrize(
+    ("shown", "noted"), [(12.5, 12.5), (np.float64(3), 3.0), (7, 7.0), (math.nan, math.nan)]
+)
+def test_what_a_policy_predicts_is_noted(snapshot, good, shown, noted):
+    policy = Scripted(good)
+    policy.predicted_scr = shown
+    found = Guard(policy, "mine", "raise").decide(Observation.of(snapshot)).predicted_scr
+    np.testing.assert_array_equal(found, noted)
+
+
+def test_a_policy_that_predicts_nothing_has_nan(snapshot, good):
+    assert math.isnan(Guard(Scripted(good), "mine", "raise").decide(Observation.of(snapshot)).predicted_scr)
+
+
+@pytest.mark.parametrize("shown", [None, "many", [1, 2]], ids=str)
+def test_a_prediction_that_is_no_number_is_the_policys_failure(snapshot, good, shown):
+    policy = Scripted(good)
+    policy.predicted_scr = shown
+    with pytest.raises(PolicyFailed, match=r"policy 'mine'.*predicted_scr = .*must be a number"):
+        Guard(policy, "mine", "raise").decide(Observation.of(snapshot))
