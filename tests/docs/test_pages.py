@@ -22,6 +22,9 @@ PAGES = sorted(
 RUN = [REPOSITORY / "docs" / "tutorial.md", *sorted((REPOSITORY / "docs" / "guides").glob("*.md"))]
 FENCE = re.compile(r'^```(\w*)(?: title="([\w.-]+)")?\n(.*?)^```$', flags=re.MULTILINE | re.DOTALL)
 matplotlib.use("Agg")
+EXPECTED = set(
+    f.read_text("utf-8").split() if (f := Path(__file__).with_name("expected.txt")).exists() else ()
+)
 PREVIOUS = {"CHANGELOG.md"}  # a changelog names commands and files of its time
 
 
@@ -53,7 +56,7 @@ def test_links_lead_somewhere(path):
             continue
         file, _, anchor = target.partition("#")
         place = (path.parent / file).resolve() if file else path
-        assert place.exists(), target
+        assert place.exists() or str(place.relative_to(REPOSITORY)) in EXPECTED, target
         assert not anchor or anchor in anchors(place), target
 
 
