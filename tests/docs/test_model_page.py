@@ -20,6 +20,8 @@ PAGE = (Path(__file__).parents[2] / "docs" / "model.md").read_text(encoding="utf
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
 
 MUTANTS = [
+    ("(768 * 64 + 64 + 64", "(768 * 64 + 64"),
+    ("64 * 8 * (4096 + 4096)", "64 * 8 * 4096"),
     ("r_u = b * np.log2", "r_u = b * np.log"),
     ("r_u = b * np.log2(1 + h * p", "r_u = b * np.log2(1 + h * q"),
     ("(N0 * b))\nr_d", "N0)\nr_d"),
@@ -39,8 +41,16 @@ MUTANTS = [
     ("z / (1 + z)) / np.log(2)", "z / (1 + z))"),
     ("k, direction = c**2 /", "k, direction = c /"),
     ("128.1 + 37.6 * np.log10(np.maximum(distance_m, 10.0) / 1000.0)", "128.1 + 37.6 * np.log10(distance_m)"),
+    ("28 + 22 *", "28 + 20 *"),
+    ("4 * 24 * 0.5", "24 * 0.5"),
+    ("far_db = 28 + 40", "far_db = 28 + 30"),
     ("[:, ::-1]", ""),
     ("heard = 0.7", "heard = 1.0"),
+    ("T_s / 0.5", "T_s"),
+    ("E_s * 0.5**2", "E_s"),
+    ("(N0 * 0.8 * b)", "(N0 * b)"),
+    ("0.05 + once", "once"),
+    ('once["moved_bits"] / 1e9', 'once["moved_bits"] / 8e9'),
     ("np.exp(-0.5772)", "1.0"),
     ("local_fraction=0.3)\nfirst", "local_fraction=0.4)\nfirst"),
     ('"server_s", "downlink_s"', '"server_s"'),
