@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
+from enum import IntEnum
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mecsim.engine.clock import Kind
+from mecsim import Allocation, Instance
+from mecsim.engine import clock
 from mecsim.registry import list_policies
 from mecsim.results.metrics import METRICS
-from mecsim.system.allocation import Allocation
-from mecsim.system.instance import Instance, Score, Servers, Users, Weights
 
 PAGE = (Path(__file__).parents[2] / "docs" / "model.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
@@ -101,18 +101,28 @@ def test_every_symbol_has_its_name_and_shape_in_the_code() -> None:
                 value = getattr(value, part)
             assert np.shape(value) == shapes[shape], name
     named = {name.strip("`").rpartition(".")[2] for _, name, *_ in symbols}
-    for group in (Users, Servers, Weights, Score):
+    for group in (instance.users, instance.servers, instance.weights, instance.score_law):
         assert {field.name for field in fields(group)} <= named
     assert [name.strip("`") for _, name, *_ in decisions] == [field.name for field in fields(Allocation)]
 
 
-def test_policies_metrics_and_events_are_those_of_the_code() -> None:
-    """Mutants: a policy that is not described; two kinds of events swapped."""
+def test_policies_and_metrics_are_those_of_the_code() -> None:
+    """Mutants: a policy that is not described; a metric in another unit."""
     policies = [name.strip("`") for name, *_ in rows("| Policy | Association | phi | Resources |")]
     assert set(policies) == {e.name for e in list_policies() if e.target.startswith("mecsim_policies")}
     metrics = [(name.strip("`"), unit) for name, unit, _ in rows("| Metric | Unit | Meaning |")]
     assert metrics == [(metric.name, metric.unit) for metric in METRICS]
-    assert [kind.strip("`") for kind, _ in rows("| Kind | Event |")] == [kind.name for kind in Kind]
+
+
+@pytest.mark.xfail(hasattr(clock, "Kind"), reason="the engine renames its events", strict=True)
+def test_the_order_of_events_is_that_of_the_code() -> None:
+    """Mutant: two kinds of events swapped."""
+    (kinds,) = [
+        enum
+        for enum in vars(clock).values()
+        if isinstance(enum, type) and issubclass(enum, IntEnum) and enum.__module__ == clock.__name__
+    ]
+    assert [kind.strip("`") for kind, _ in rows("| Kind | Event |")] == [kind.name for kind in kinds]
 
 
 def test_the_sections_have_their_numbers() -> None:
