@@ -41,6 +41,7 @@ MUTANTS = [
     ("z / (1 + z)) / np.log(2)", "z / (1 + z))"),
     ("k, direction = c**2 /", "k, direction = c /"),
     ("128.1 + 37.6 * np.log10(np.maximum(distance_m, 10.0) / 1000.0)", "128.1 + 37.6 * np.log10(distance_m)"),
+    ("4 * np.pi", "2 * np.pi"),
     ("28 + 22 *", "28 + 20 *"),
     ("4 * 24 * 0.5", "24 * 0.5"),
     ("far_db = 28 + 40", "far_db = 28 + 30"),
