@@ -38,9 +38,9 @@ def scenario_page() -> str:
 
 
 _KEYS_TEXT = """\
-Every key with its unit, its default and what is allowed. `mecsim explain KEY` says the same and gives an
-example; `mecsim validate` checks a file, `mecsim new` writes one to begin with. *Required* keys have no
-default; *left out* is a value of its own, said in the meaning."""
+This page has every key with its unit, its default and the allowed values. `mecsim explain KEY` shows the
+same with an example, `mecsim validate` checks a file, and `mecsim new` writes one to begin with. *Required*
+keys have no default. *Left out* means that a file need not have the key, and that no value is assumed."""
 
 
 def _section(title: str, about: str, inside: list[Key], keys: Keys) -> list[str]:
@@ -69,10 +69,10 @@ def tables_page() -> str:
 
 
 _TABLES_TEXT = """\
-Each run's folder has five Parquet tables and `manifest.json` with the scenario, the seed, versions and a
-SHA-256 of each table. `mecsim.load_results(folder)` gives them as pandas frames for one run or many, with
-`scenario`, `policy`, `seed` and whatever a study swept in front; `mecsim export` writes CSV or MATLAB files
-of the same columns. A unit of `1` is a pure number."""
+The folder of a run has five Parquet tables and `manifest.json` with the scenario, the seed, versions and a
+SHA-256 of each table. `mecsim.load_results(folder)` returns them as pandas frames for one run or many, with
+`scenario`, `policy`, `seed` and the swept keys in front; `mecsim export` writes CSV or MATLAB files
+with the same columns. A unit of `1` is a pure number."""
 
 
 def commands_page() -> str:
@@ -91,7 +91,7 @@ def commands_page() -> str:
 
 
 _COMMANDS_TEXT = """\
-`mecsim COMMAND --help` says the same. Exit codes: 0 done, 1 a run failed (named), 2 wrong input, 130
+`mecsim COMMAND --help` shows the same. Exit codes: 0 done, 1 a run failed, 2 wrong input, 130
 interrupted. Progress goes to standard error, results to standard output."""
 
 
