@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,6 @@ from numpy.typing import NDArray
 from mecsim.analysis.series import batch_means, growth, mser5
 from mecsim.analysis.stats import t_interval
 from mecsim.results.result import Results
-
-if TYPE_CHECKING:
-    from mecsim.study.compare import Comparison
 
 BINS = 250
 SHIFT_LEVEL, SHIFT_SHARE = 0.99, 0.01
@@ -107,17 +104,25 @@ def run_warnings(results: Results) -> list[str]:
     return list(_warnings([finished_rounds(results)], results.manifest))
 
 
-def study_warnings(comparison: Comparison) -> list[str]:
-    """Return one line for each policy and reason not to trust its means; reads the run folders.
+def study_warnings(runs: Mapping[str, Iterable[Results]]) -> list[str]:
+    """Return one line for each policy and reason not to trust its means.
 
-    Growth counts if it is there in more replications than chance would put it, were a sound run
-    suspected in 5 % of all cases. Nothing is said where runs were not kept in a folder.
+    Growth is reported if it shows in more replications than chance explains, when 5 % of all sound
+    runs look suspicious.
+
+    Parameters
+    ----------
+    runs : mapping
+        The replications of each policy; an iterator is read once, and only two columns of it are kept.
     """
     lines = []
-    for policy in comparison.policies:
-        done = [o.run_id for o in comparison.outcomes if o.policy == policy and o.metrics is not None]
-        if comparison.out is not None and done:
-            lines += [f"{policy}: {line}" for line in _policy_warnings(comparison, done)]
+    for policy, own in runs.items():
+        found, manifest = [], {}
+        for results in own:
+            manifest = results.manifest
+            found.append(finished_rounds(results))
+        if found:
+            lines += [f"{policy}: {line}" for line in _warnings(found, manifest)]
     return lines
 
 
@@ -135,18 +140,6 @@ def fewest_suspects(runs: int) -> int:
     from scipy import stats
 
     return int(stats.binom.isf(_CHANCE, runs, _CHANCE)) + 1 if runs > 1 else 1
-
-
-def _policy_warnings(comparison: Comparison, run_ids: Sequence[str]) -> Iterator[str]:
-    from mecsim.results.store import load_run
-
-    assert comparison.out is not None
-    runs, manifest = [], {}
-    for run_id in run_ids:
-        results = load_run(comparison.out / run_id)
-        manifest = results.manifest
-        runs.append(finished_rounds(results))
-    yield from _warnings(runs, manifest)
 
 
 def _warnings(runs: Sequence[Rounds], manifest: Mapping[str, Any]) -> Iterator[str]:

@@ -163,3 +163,24 @@ def bca_interval(
         rng=stream(0, Purpose.RESAMPLING),
     ).confidence_interval  # fmt: skip
     return Interval(estimate, np.asarray(found.low), np.asarray(found.high), n)
+
+
+def weighted_quantile(values: ArrayLike, weights: ArrayLike, q: ArrayLike) -> NDArray[np.float64]:
+    """Return the smallest value with at least the share ``q`` of the weight at or below it.
+
+    Parameters
+    ----------
+    values, weights : (n,) float
+        In any order; at least one.
+    q : float or array of float
+        Shares from 0 to 1.
+
+    Returns
+    -------
+    ndarray
+        Of the shape of ``q``.
+    """
+    # A running sum of weights is off by a few ulp; without the margin the next value would be taken then.
+    shares = np.maximum(np.asarray(q, dtype=np.float64) - 1e-12, 0.0)
+    data, weight = np.asarray(values, dtype=np.float64), np.asarray(weights, dtype=np.float64)
+    return np.asarray(np.quantile(data, shares, weights=weight, method="inverted_cdf"))

@@ -13,7 +13,6 @@ from scipy import stats
 
 from mecsim import compare
 from mecsim.analysis.figure_kinds import KINDS, Wanted, draw
-from mecsim.analysis.figures.distributions import quantile
 from mecsim.analysis.figures.panels import panels
 from mecsim.analysis.figures.pareto import front
 from mecsim.analysis.figures.ranking import kendall_w, mean_ranks, rank_shares
@@ -187,12 +186,6 @@ def test_kendall_s_w() -> None:
     assert kendall_w(ranks) == pytest.approx(12 * 25.5 / (9 * (6**3 - 6)), rel=1e-12)
     assert kendall_w(ranks) == pytest.approx(stats.friedmanchisquare(*ranks.T).statistic / (3 * 5), rel=1e-12)
     assert kendall_w(np.array([[1.0, 2, 3], [1, 2, 3]])) == 1.0
-
-
-def test_the_marked_quantile_counts_weights() -> None:
-    frame = pd.DataFrame({"delay_s": [3.0, 1.0, 2.0], "weight": [1.0, 97.0, 2.0]})
-    assert quantile(frame, 0.95) == 1.0
-    assert quantile(frame, 0.98) == 2.0
 
 
 def test_tables_have_intervals_bold_and_marks(folder: Path, capsys) -> None:

@@ -7,6 +7,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from mecsim.analysis.metric_info import ALL_METRICS
+from mecsim.analysis.stats import weighted_quantile
 from mecsim.analysis.style import COLUMN_IN, DASHES, MARKERS, STYLE, WIDTH_IN, colours, cycle
 from mecsim.errors import MecsimError
 
@@ -14,9 +15,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 WIDTHS_IN = {"column": COLUMN_IN, "page": WIDTH_IN}
 MOST_PANELS = 24
+TAIL = 0.95
 _LETTERS_AN_INCH = 17
 
 P = ParamSpec("P")
@@ -68,19 +71,52 @@ def looks(policies: Sequence[str]) -> dict[str, dict[str, Any]]:
     }
 
 
-def legend_above(figure: Figure, policies: Sequence[str], *, lines: bool = True) -> None:
-    """Name the policies above all panels."""
+def policy_handles(labels: Sequence[str], *, lines: bool = True) -> list[Line2D]:
+    """Return the legend's entries: the look of each policy, as a line with its mark or the mark alone."""
     from matplotlib.lines import Line2D
 
-    handles = [
-        Line2D([], [], label=policy, ms=4, mec="white", mew=0.4, **(look if lines else no_line(look)))
-        for policy, look in looks(policies).items()
+    return [
+        Line2D([], [], label=label, ms=4, mec="white", mew=0.4, **(look if lines else no_line(look)))
+        for label, look in looks(labels).items()
     ]
+
+
+def legend_above(figure: Figure, policies: Sequence[str], *, lines: bool = True) -> None:
+    """Name the policies above all panels."""
+    handles = policy_handles(policies, lines=lines)
     room = _LETTERS_AN_INCH * figure.get_figwidth()
     longest = max(map(len, policies)) + (9 if lines else 5)
     columns = max(1, min(len(handles), int(room / longest)))
     figure.legend(handles=handles, loc="outside upper center", ncols=columns, frameon=False, handlelength=2.6)
     figure.set_figheight(figure.get_figheight() + 0.16 * -(-len(handles) // columns))
+
+
+def draw_distribution(
+    ax: Axes, delays: pd.DataFrame, policies: Sequence[str], *, complementary: bool = False
+) -> None:
+    """Draw the share of rounds within a delay, or later, with a mark at the 95th percentile of each policy.
+
+    Parameters
+    ----------
+    delays : DataFrame
+        ``policy``, ``delay_s`` and ``weight``.
+    policies : sequence of str
+        All of them, also those without any round.
+    """
+    import seaborn as sns
+
+    height = 1 - TAIL if complementary else TAIL
+    for policy, look in looks(policies).items():
+        own = delays[delays["policy"] == policy]
+        if own.empty:
+            continue
+        sns.ecdfplot(
+            data=own, x="delay_s", weights="weight", complementary=complementary, ax=ax,
+            color=look["color"], linestyle=look["linestyle"],
+        )  # fmt: skip
+        at = float(weighted_quantile(own["delay_s"].to_numpy(), own["weight"].to_numpy(), TAIL))
+        ax.plot([at], [height], ms=4, mec="white", mew=0.4, zorder=3, clip_on=False, **no_line(look))
+    ax.axhline(height, color="0.35", lw=0.6, ls=":", zorder=0)
 
 
 def no_line(look: dict[str, Any]) -> dict[str, Any]:

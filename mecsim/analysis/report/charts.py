@@ -9,7 +9,7 @@ import numpy as np
 
 from mecsim.analysis.report.collect import ENERGIES, Collected, Setting
 from mecsim.analysis.report.verdict import ranked, samples
-from mecsim.analysis.stats import t_interval
+from mecsim.analysis.stats import t_interval, weighted_quantile
 from mecsim.system.arrays import Floats
 
 # Eight of each: of ten colours those that share one also differ in grey. On and off, in line widths.
@@ -137,10 +137,8 @@ def _delays(setting: Setting) -> Chart:
             continue
         delay = np.concatenate([part["delay_s"].to_numpy() for part in parts])
         weight = np.concatenate([part["weight"].to_numpy() for part in parts])
-        at = np.argsort(delay, kind="stable")
-        share = np.cumsum(weight[at]) / weight.sum()
         grid = np.unique(np.concatenate([np.linspace(0.002, 1.0, 250), [0.95, 0.99, 0.995, 0.999]]))
-        curve = delay[at][np.minimum(np.searchsorted(share, grid - 1e-12), len(at) - 1)]
+        curve = weighted_quantile(delay, weight, grid)
         series.append(Series(policy, look[policy], "line", curve, grid, None, policy))
         ends = np.array([0.95, 0.99])
         at_ends = curve[np.isin(grid, ends)]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mecsim.analysis.stats import t_interval
-from mecsim.analysis.style import DASHES, MARKERS, STYLE, WIDTH_IN, colours, cycle, interval_ends
+from mecsim.analysis.figures.panels import draw_distribution, in_style, policy_handles
+from mecsim.analysis.stats import t_interval, weighted_quantile
+from mecsim.analysis.style import MARKERS, WIDTH_IN, colours, cycle, interval_ends
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
-
-    from mecsim.study.compare import Comparison
 
 HEIGHT_IN = 2.35
 _ROOM_POLICIES, _ROOM_LETTERS, _LEGEND_LETTERS = 6, 14, 130
@@ -28,70 +29,55 @@ _ENERGY = (
 )
 
 
-def comparison_figure(comparison: Comparison) -> Figure:
+@in_style
+def comparison_figure(
+    per_run: pd.DataFrame, delays: pd.DataFrame, policies: Sequence[str], seeds: Sequence[int]
+) -> Figure:
     """Return the figure: SCR, distribution of the delay, energy of a round by where it is spent.
 
     Bars and whiskers are means over replications with 95 % t intervals; dots are replications.
+
+    Parameters
+    ----------
+    per_run : DataFrame
+        One row a finished run: ``policy``, ``seed`` and every metric.
+    delays : DataFrame
+        ``policy``, ``delay_s`` and ``weight``.
+    policies, seeds : sequence
+        All of them in their order, also those without any run.
     """
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN), layout="constrained")
-        left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1.25, 1.15))
-        _draw_scr(left, comparison)
-        _draw_delays(middle, comparison)
-        _draw_energy(right, comparison)
-        _policy_legend(figure, middle, comparison)
+    figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN), layout="constrained")
+    left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1.25, 1.15))
+    _draw_scr(left, per_run, policies, seeds)
+    _draw_delays(middle, delays, policies)
+    _draw_energy(right, per_run, policies, seeds)
+    _policy_legend(figure, middle, policies)
     return figure
 
 
-def _draw_scr(ax: Axes, comparison: Comparison) -> None:
+def _draw_scr(ax: Axes, per_run: pd.DataFrame, policies: Sequence[str], seeds: Sequence[int]) -> None:
     import seaborn as sns
 
-    order, palette = list(comparison.policies), colours(len(comparison.policies))
-    frame = comparison.per_run
+    order, palette = list(policies), colours(len(policies))
     # One line a replication: policies met the same world there, and parallel lines show it.
-    ax.plot(
-        np.arange(len(order)),
-        _by_policy(comparison, "scr"),
-        color="0.72",
-        lw=0.5,
-        marker=".",
-        ms=2.2,
-        zorder=1,
-    )
+    values = _by_policy(per_run, "scr", policies, seeds)
+    ax.plot(np.arange(len(order)), values, color="0.72", lw=0.5, marker=".", ms=2.2, zorder=1)
     sns.pointplot(
-        data=frame, x="policy", y="scr", order=order, hue="policy", hue_order=order, palette=palette,
+        data=per_run, x="policy", y="scr", order=order, hue="policy", hue_order=order, palette=palette,
         errorbar=interval_ends, linestyle="none", markers=list(cycle(MARKERS, len(order))), markersize=3.5,
         err_kws={"linewidth": 1.0}, capsize=0.3, legend=False, ax=ax,
     )  # fmt: skip
     ax.set(ylabel="SCR", title="(a) service-cost ratio")
-    ends = [interval_ends(own)[1] for _, own in frame.groupby("policy")["scr"]]
-    highest = max((end for end in (frame["scr"].max(), *ends) if end > 0), default=1.0 / 1.06)
+    ends = [interval_ends(own)[1] for _, own in per_run.groupby("policy")["scr"]]
+    highest = max((end for end in (per_run["scr"].max(), *ends) if end > 0), default=1.0 / 1.06)
     ax.set_ylim(0, 1.06 * highest)
-    _policy_ticks(ax, comparison)
+    _policy_ticks(ax, policies)
 
 
-def _draw_delays(ax: Axes, comparison: Comparison) -> None:
-    import seaborn as sns
-
-    palette = colours(len(comparison.policies))
-    delays = comparison.delays
-    for i, policy in enumerate(comparison.policies):
-        own = delays[delays["policy"] == policy]
-        if own.empty:
-            continue
-        sns.ecdfplot(
-            data=own, x="delay_s", weights="weight", ax=ax,
-            color=palette[i], linestyle=DASHES[i % len(DASHES)],
-        )  # fmt: skip
-        ax.plot(
-            [_weighted_quantile(own["delay_s"].to_numpy(), own["weight"].to_numpy(), 0.95)], [0.95],
-            marker=MARKERS[i % len(MARKERS)], ms=4, mec="white", mew=0.4,
-            color=palette[i], linestyle="none", zorder=3, clip_on=False,
-        )  # fmt: skip
-    ax.axhline(0.95, color="0.35", lw=0.6, ls=":", zorder=0)
+def _draw_delays(ax: Axes, delays: pd.DataFrame, policies: Sequence[str]) -> None:
+    draw_distribution(ax, delays, policies)
     _delay_axis(ax, delays["delay_s"].to_numpy(), delays["weight"].to_numpy())
     ax.set(
         ylabel="fraction of rounds",
@@ -101,10 +87,9 @@ def _draw_delays(ax: Axes, comparison: Comparison) -> None:
     )
 
 
-def _draw_energy(ax: Axes, comparison: Comparison) -> None:
-    frame = comparison.per_run
-    order = list(comparison.policies)
-    means = frame.groupby("policy")[[name for name, *_ in _ENERGY]].mean().reindex(order)
+def _draw_energy(ax: Axes, per_run: pd.DataFrame, policies: Sequence[str], seeds: Sequence[int]) -> None:
+    order = list(policies)
+    means = per_run.groupby("policy")[[name for name, *_ in _ENERGY]].mean().reindex(order)
     unit, scale = ("kJ", 1e-3) if means.sum(axis=1).max() >= 1000 else ("J", 1.0)
     x = np.arange(len(order))
     bottom = np.zeros(len(order))
@@ -112,13 +97,13 @@ def _draw_energy(ax: Axes, comparison: Comparison) -> None:
         height = means[name].to_numpy() * scale
         ax.bar(x, height, 0.62, bottom=bottom, color=colour, hatch=hatch, edgecolor="black", label=label)
         bottom = bottom + np.nan_to_num(height)
-    total = t_interval(scale * _by_policy(comparison, "energy_j").T)
+    total = t_interval(scale * _by_policy(per_run, "energy_j", policies, seeds).T)
     ends = np.array([total.mean - total.low, total.high - total.mean])
     ax.errorbar(x, total.mean, yerr=ends, fmt="none", ecolor="black", elinewidth=0.8, capsize=2.5)
     highest = np.nanmax([0.0, *total.mean, *total.high])
     # Room above the bars for the legend.
     ax.set(ylabel=f"energy ({unit})", title="(c) energy of a round", ylim=(0, 1.38 * highest or 1.0))
-    _policy_ticks(ax, comparison)
+    _policy_ticks(ax, policies)
     # Top of the stack first, as in the bars.
     handles, labels = ax.get_legend_handles_labels()
     ax.legend(
@@ -127,22 +112,23 @@ def _draw_energy(ax: Axes, comparison: Comparison) -> None:
     )  # fmt: skip
 
 
-def _names(comparison: Comparison) -> list[str]:
+def _names(labels: Sequence[str]) -> list[str]:
     """Return what the axes call the policies: their labels, or numbers where those have no room."""
-    labels = comparison.policies
     if len(labels) <= _ROOM_POLICIES and max(map(len, labels)) <= _ROOM_LETTERS:
         return list(labels)
     return [str(i + 1) for i in range(len(labels))]
 
 
-def _by_policy(comparison: Comparison, metric: str) -> NDArray[np.float64]:
+def _by_policy(
+    per_run: pd.DataFrame, metric: str, policies: Sequence[str], seeds: Sequence[int]
+) -> NDArray[np.float64]:
     """Return a metric as an array (policies, replications), NaN where a run failed."""
-    wide = comparison.per_run.set_index(["policy", "seed"])[metric].unstack()
-    return wide.reindex(index=list(comparison.policies), columns=list(comparison.seeds)).to_numpy(np.float64)
+    wide = per_run.pivot_table(index="policy", columns="seed", values=metric, dropna=False)
+    return wide.reindex(index=list(policies), columns=list(seeds)).to_numpy(np.float64)
 
 
-def _policy_ticks(ax: Axes, comparison: Comparison) -> None:
-    names = _names(comparison)
+def _policy_ticks(ax: Axes, policies: Sequence[str]) -> None:
+    names = _names(policies)
     turned: dict[str, Any] = (
         {} if max(map(len, names)) <= 2 else {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
     )
@@ -152,20 +138,12 @@ def _policy_ticks(ax: Axes, comparison: Comparison) -> None:
     ax.grid(visible=False, axis="x")
 
 
-def _policy_legend(figure: Figure, ax: Axes, comparison: Comparison) -> None:
+def _policy_legend(figure: Figure, ax: Axes, policies: Sequence[str]) -> None:
     """Name the lines in a corner of the panel or, where the axes hold numbers, above all panels."""
-    from matplotlib.lines import Line2D
-
-    names = _names(comparison)
-    inside = names == list(comparison.policies)
-    labels = names if inside else [f"{n}  {p}" for n, p in zip(names, comparison.policies, strict=True)]
-    handles = [
-        Line2D(
-            [], [], color=colour, linestyle=DASHES[i % len(DASHES)], label=label,
-            marker=MARKERS[i % len(MARKERS)], ms=4, mec="white", mew=0.4,
-        )
-        for i, (label, colour) in enumerate(zip(labels, colours(len(comparison.policies)), strict=True))
-    ]  # fmt: skip
+    names = _names(policies)
+    inside = names == list(policies)
+    labels = names if inside else [f"{n}  {p}" for n, p in zip(names, policies, strict=True)]
+    handles = policy_handles(labels)
     if inside:
         ax.legend(handles=handles, loc="lower right", frameon=False, handlelength=2.6, borderaxespad=0.1)
         return
@@ -192,7 +170,7 @@ def _delay_axis(ax: Axes, delays: NDArray[np.float64], weights: NDArray[np.float
     ax.set_xlabel("delay (s); marks: 95th percentile")
     if not len(delays):
         return
-    low, high = (_weighted_quantile(delays, weights, q) for q in (0.005, 0.998))
+    low, high = weighted_quantile(delays, weights, (0.005, 0.998))
     if low > 0 and high / low > 30:
         ax.set_xscale("log")
         ax.set_xlim(0.9 * low, 1.1 * high)
@@ -201,11 +179,3 @@ def _delay_axis(ax: Axes, delays: NDArray[np.float64], weights: NDArray[np.float
         ax.xaxis.set_minor_locator(NullLocator())
     else:
         ax.set_xlim(0, 1.05 * high)
-
-
-def _weighted_quantile(values: NDArray[np.float64], weights: NDArray[np.float64], q: float) -> float:
-    """Return the smallest value with at least the share ``q`` of the weight at or below it."""
-    order = np.argsort(values, kind="stable")
-    share = np.cumsum(weights[order]) / weights.sum()
-    at = int(np.searchsorted(share, q))
-    return float(values[order][min(at, len(values) - 1)])
