@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mecsim.analysis.frames import StudyFrames
-from mecsim.analysis.metric_info import SHOWN
 from mecsim.errors import MecsimError
 from mecsim.messages import either, nearest
+from mecsim.results.metrics import METRIC, TABLE_METRICS, VERDICT_METRICS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,7 +60,7 @@ def _forest(study: StudyFrames, wanted: Wanted) -> Figure:
     from mecsim.analysis.figures.forest import forest_figure
     from mecsim.analysis.paired import paired_table
 
-    metrics = wanted.metrics or SHOWN[:4]
+    metrics = wanted.metrics or TABLE_METRICS[:4]
     if len(study.policies) < 2:
         raise MecsimError(f"--kind forest: needs two policies, and here is {study.policies[0]} alone")
     paired = paired_table(study.per_run, wanted.reference, metrics=metrics, by=study.by)
@@ -77,7 +77,7 @@ def _swept(study: StudyFrames, wanted: Wanted) -> Figure:
         raise MecsimError(f"--kind swept: name one of the swept keys with --key: {either(tuple(keys))}")
     if wanted.key and wanted.key not in keys:
         raise MecsimError(f"--key {wanted.key}: must be {either(tuple(keys))}{nearest(wanted.key, keys)}")
-    metrics = wanted.metrics or ("scr", "delay_s", "energy_j")
+    metrics = wanted.metrics or VERDICT_METRICS
     return swept_figure(study.per_run, wanted.key or keys[0], metrics, width_in=wanted.width_in)
 
 
@@ -95,7 +95,7 @@ def _timeline(study: StudyFrames, wanted: Wanted) -> Figure:
 def _pareto(study: StudyFrames, wanted: Wanted) -> Figure:
     from mecsim.analysis.figures.pareto import pareto_figure
 
-    metrics = wanted.metrics or ("delay_s", "energy_j")
+    metrics = wanted.metrics or tuple(name for name in VERDICT_METRICS if METRIC[name].better == "less")
     if len(metrics) != 2:
         raise MecsimError(
             f"--kind pareto: takes two metrics, and here are {len(metrics)}: {', '.join(metrics)}"
@@ -106,7 +106,7 @@ def _pareto(study: StudyFrames, wanted: Wanted) -> Figure:
 def _ranking(study: StudyFrames, wanted: Wanted) -> Figure:
     from mecsim.analysis.figures.ranking import ranking_figure
 
-    metric = (wanted.metrics or ("scr",))[0]
+    metric = (wanted.metrics or VERDICT_METRICS)[0]
     return ranking_figure(study.per_run, metric, study.by, width_in=wanted.width_in)
 
 

@@ -14,11 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mecsim.analysis.metric_info import DEADLINE_MISSES, deadline_misses
 from mecsim.errors import MecsimError, ResultStoreError
 from mecsim.messages import nearest
+from mecsim.results.after_warmup import delay_sketch
 from mecsim.results.load import run_folders, run_keys
-from mecsim.results.metrics import METRICS, delay_sketch, run_metrics, told_metrics
+from mecsim.results.metrics import ALL_METRICS, METRICS, metrics_with_deadline, stored_metrics
 from mecsim.results.provenance import code_sha256
 from mecsim.results.store import load_run, read_manifest
 from mecsim.tables import KEYS
@@ -26,7 +26,7 @@ from mecsim.tables import KEYS
 if TYPE_CHECKING:
     import pandas as pd
 
-_NAMES = {metric.name for metric in METRICS}
+_STORED = {metric.name for metric in METRICS}
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ def study_frames(
     where : mapping, optional
         Values that ``scenario``, ``seed`` or swept keys must have.
     deadline_s : float
-        For the metric ``deadline_misses``, which is NaN without.
+        For the metrics that need one, which are NaN without.
 
     Raises
     ------
@@ -123,12 +123,11 @@ def study_frames(
 
 def _metrics(path: Path, manifest: dict[str, Any], deadline_s: float) -> dict[str, float]:
     """Return every metric of one run."""
-    metrics = told_metrics(manifest)
-    by_this_code = manifest["environment"]["code_sha256"] == code_sha256() and metrics.keys() == _NAMES
+    stored = stored_metrics(manifest)
+    by_this_code = manifest["environment"]["code_sha256"] == code_sha256() and stored.keys() == _STORED
     if by_this_code and math.isnan(deadline_s):
-        return metrics | {DEADLINE_MISSES.name: math.nan}
-    results = load_run(path)
-    return run_metrics(results) | {DEADLINE_MISSES.name: deadline_misses(results, deadline_s)}
+        return {metric.name: stored.get(metric.name, math.nan) for metric in ALL_METRICS}
+    return metrics_with_deadline(load_run(path), deadline_s)
 
 
 def _keys(manifests: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], tuple[str, ...]]:

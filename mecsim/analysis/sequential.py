@@ -21,11 +21,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mecsim.analysis.metric_info import better_by
 from mecsim.analysis.stats import paired_difference, ratio_interval
 from mecsim.errors import MecsimError
 from mecsim.messages import either, nearest
-from mecsim.results.metrics import METRICS
+from mecsim.results.metrics import METRIC, METRICS
 
 ERROR = 0.05
 GROWTH = 1.5
@@ -169,5 +168,5 @@ def judge(claim: Claim, samples: ArrayLike, reference: ArrayLike, level: float) 
     if none - claim.margin < low and high < none + claim.margin:
         answer = "equivalent"
     elif low > none or high < none:
-        answer = "better" if better_by(claim.metric, float(interval.mean) - none) else "worse"
+        answer = "better" if METRIC[claim.metric].is_better(float(interval.mean) - none) else "worse"
     return Verdict(claim, answer, int(interval.n), float(interval.mean), low, high, level)

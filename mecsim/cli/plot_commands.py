@@ -130,10 +130,10 @@ def table(
 ) -> None:
     """Print means with intervals and marks, for a paper; csv and --json have all paired tests instead."""
     from mecsim.analysis.frames import study_frames
-    from mecsim.analysis.metric_info import SHOWN
     from mecsim.analysis.paired import paired_table
     from mecsim.analysis.text_tables import text_table
     from mecsim.messages import either
+    from mecsim.results.metrics import TABLE_METRICS
 
     forms = ("markdown", "latex", "csv")
     if form not in forms:
@@ -141,7 +141,7 @@ def table(
     study = study_frames(
         results, _names(policies), where=parse_changes(where or ()), deadline_s=_deadline(deadline_s)
     )
-    shown = _metrics(metrics, deadline_s) or SHOWN
+    shown = _metrics(metrics, deadline_s) or TABLE_METRICS
     paired = paired_table(study.per_run, reference or None, metrics=shown, margin=margin, by=study.by)
     say(f"{len(study.per_run)} runs", quiet=quiet)
     if as_json:
@@ -223,9 +223,10 @@ def _names(text: str) -> list[str] | None:
 
 
 def _metrics(text: str, deadline_s: float | None) -> tuple[str, ...]:
-    from mecsim.analysis.metric_info import check_metric
+    from mecsim.results.metrics import METRIC, check_metric
 
     names = tuple(check_metric(name.strip()) for name in text.split(",") if name.strip())
-    if "deadline_misses" in names and deadline_s is None:
-        raise MecsimError("--metrics deadline_misses: needs --deadline, in seconds")
+    for name in names:
+        if METRIC[name].needs_deadline and deadline_s is None:
+            raise MecsimError(f"--metrics {name}: needs --deadline, in seconds")
     return names

@@ -133,7 +133,7 @@ class Comparison:
 
         half = self.table["high"] - self.table["mean"]
         texts = np.array([plus_minus(*pair) for pair in zip(self.table["mean"], half, strict=True)])
-        heads = [metric.label + (f" [{metric.unit}]" if metric.unit != "1" else "") for metric in METRICS]
+        heads = [metric.head for metric in METRICS]
         shape = (len(self.policies), len(METRICS))
         return pd.DataFrame(texts.reshape(shape), index=pd.Index(self.policies, name="policy"), columns=heads)
 

@@ -19,9 +19,10 @@ from mecsim.analysis.report.page import render, write_report
 from mecsim.analysis.report.promise import promise_charts, promise_table
 from mecsim.analysis.report.replay import Replay
 from mecsim.analysis.report.timeline import MOST_MARKS, time_charts
-from mecsim.analysis.report.verdict import JUDGED, compared, ranked, sentences
+from mecsim.analysis.report.verdict import compared, ranked, sentences
 from mecsim.cli import main
 from mecsim.errors import MecsimError, ResultStoreError
+from mecsim.results.metrics import METRIC, VERDICT_METRICS
 from mecsim.results.store import load_run
 from mecsim.study.plan import Run, choose_policies
 from mecsim.study.runner import execute
@@ -45,7 +46,7 @@ def setting_of(**metrics):
     for policy, values in metrics.items():
         for seed, value in enumerate(values):
             manifest = {"policy": policy, "seed": seed}
-            numbers = {judged.metric: value for judged in JUDGED}
+            numbers = dict.fromkeys(VERDICT_METRICS, value)
             runs.append(RunSummary(None, manifest, numbers, None, None, {}, (), None))
     return Setting("made up", tuple(runs))
 
@@ -120,19 +121,21 @@ def test_sentences_name_the_winner_whichever_way_is_better():
     scr, delay, energy = (one.text for one in sentences(setting))
     assert scr == "a beats b by 100 % in SCR, 95 % interval 100 to 100, 3 paired replications"
     assert delay.startswith("b beats a by 50 % in delay, 95 % interval 50 to 50")
-    assert energy.startswith("b beats a by 50 % in energy")
+    assert energy.startswith("b beats a by 50 % in energy per round")
     assert ranked(setting) == ["a", "b"]
 
 
 def test_what_is_not_decided_is_said_to_be_undecided():
     """Mutant: a point estimate taken for a verdict."""
-    apart = compared(setting_of(a=[10.0, 12.0, 8.0, 11.0], b=[11.0, 9.0, 10.0, 10.0]), "a", "b", JUDGED[0])
+    apart = compared(
+        setting_of(a=[10.0, 12.0, 8.0, 11.0], b=[11.0, 9.0, 10.0, 10.0]), "a", "b", METRIC["scr"]
+    )
     assert apart.text.startswith("undecided: a against b in SCR")
     assert apart.verdict == "undecided"
-    alone = compared(setting_of(a=[20.0], b=[10.0]), "a", "b", JUDGED[0])
+    alone = compared(setting_of(a=[20.0], b=[10.0]), "a", "b", METRIC["scr"])
     assert alone.verdict == "undecided"
     assert "+100 % in SCR in a single pair: nothing is decided" in alone.text
-    assert compared(setting_of(a=[math.nan], b=[1.0]), "a", "b", JUDGED[0]) is None
+    assert compared(setting_of(a=[math.nan], b=[1.0]), "a", "b", METRIC["scr"]) is None
 
 
 def test_many_comparisons_are_corrected_for():

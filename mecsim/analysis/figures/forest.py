@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mecsim.analysis.figures.panels import groups, in_style, looks, metric_label, panels
-from mecsim.analysis.metric_info import HIGHER_IS_BETTER
+from mecsim.analysis.figures.panels import groups, in_style, looks, panels
 from mecsim.analysis.paired import MARGIN
 from mecsim.analysis.style import WIDTH_IN
+from mecsim.results.metrics import METRIC
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,8 +45,8 @@ def forest_figure(
     figure, axes = panels(len(metrics), width_in, 0.75 + _ROW_IN * lines, sharey=True)
     for ax, metric in zip(axes, metrics, strict=True):
         _draw(ax, paired[paired["metric"] == metric], by)
-        better = "right" if metric in HIGHER_IS_BETTER else "left"
-        ax.set(title=metric_label(metric).partition(" (")[0], xlabel=f"% (better to the {better})")
+        better = "right" if METRIC[metric].better == "more" else "left"
+        ax.set(title=METRIC[metric].label, xlabel=f"% (better to the {better})")
         ax.axvspan(-100 * margin, 100 * margin, color="0.9", lw=0, zorder=0)
         ax.axvline(0, color="0.35", lw=0.6, zorder=1)
         ax.grid(visible=False, axis="y")

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from mecsim.analysis.metric_info import ALL_METRICS
 from mecsim.analysis.stats import weighted_quantile
 from mecsim.analysis.style import COLUMN_IN, DASHES, MARKERS, STYLE, WIDTH_IN, colours, cycle
 from mecsim.errors import MecsimError
@@ -122,12 +121,6 @@ def draw_distribution(
 def no_line(look: dict[str, Any]) -> dict[str, Any]:
     """Return the look of a policy where it is a point."""
     return look | {"linestyle": "none"}
-
-
-def metric_label(name: str) -> str:
-    """Return the label of a metric's axis, with its unit."""
-    metric = ALL_METRICS[name]
-    return metric.label + (f" ({metric.unit})" if metric.unit != "1" else "")
 
 
 def groups(frame: pd.DataFrame, by: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:

@@ -13,13 +13,12 @@ from mecsim.analysis.figures.panels import (
     in_style,
     legend_above,
     looks,
-    metric_label,
     no_line,
     panels,
 )
-from mecsim.analysis.metric_info import HIGHER_IS_BETTER
 from mecsim.analysis.stats import t_interval
 from mecsim.analysis.style import COLUMN_IN
+from mecsim.results.metrics import METRIC
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +51,7 @@ def pareto_figure(
     figure, axes = panels(len(parts), width_in, 2.3)
     for ax, (title, own) in zip(axes, parts, strict=True):
         _draw(ax, own, policies, x, y)
-        ax.set(xlabel=metric_label(x), ylabel=metric_label(y), title=title)
+        ax.set(xlabel=METRIC[x].head, ylabel=METRIC[y].head, title=title)
     legend_above(figure, policies, lines=False)
     return figure
 
@@ -74,7 +73,7 @@ def _draw(ax: Axes, frame: pd.DataFrame, policies: Sequence[str], x: str, y: str
             own.mean[:1], own.mean[1:], yerr=half[1:], xerr=half[:1], ms=5, mec="white", mew=0.4,
             elinewidth=0.9, capsize=2, zorder=3, **no_line(look),
         )  # fmt: skip
-    sign = np.array([-1.0 if name in HIGHER_IS_BETTER else 1.0 for name in (x, y)])
+    sign = -np.array([METRIC[name].sign for name in (x, y)])
     points = np.array(means)
     best = points[front(points * sign)]
     best = best[np.argsort(best[:, 0])]

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mecsim.analysis.figures.panels import in_style, legend_above, looks, metric_label, panels
+from mecsim.analysis.figures.panels import in_style, legend_above, looks, panels
 from mecsim.analysis.style import WIDTH_IN, interval_ends
 from mecsim.errors import MecsimError
+from mecsim.results.metrics import METRIC
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +46,7 @@ def swept_figure(
     figure, axes = panels(len(metrics), width_in, 2.1)
     for ax, metric in zip(axes, metrics, strict=True):
         _draw(ax, frame, metric, policies)
-        ax.set(xlabel=key, ylabel=metric_label(metric))
+        ax.set(xlabel=key, ylabel=METRIC[metric].head)
         if ticks:
             ax.set_xticks(range(len(ticks)), ticks)
         elif _spans_decades(frame["at"]):

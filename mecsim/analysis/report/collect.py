@@ -13,16 +13,18 @@ from mecsim.analysis.diagnostics import Rounds, finished_rounds
 from mecsim.analysis.report.classes import class_energy
 from mecsim.analysis.report.trouble import run_troubles
 from mecsim.errors import MecsimError, ResultStoreError
+from mecsim.results.after_warmup import delay_sketch, rounds_after_warmup
 from mecsim.results.load import run_folders
-from mecsim.results.metrics import delay_sketch, rounds_after_warmup, run_metrics
+from mecsim.results.metrics import phase_energy, run_metrics
 from mecsim.results.store import load_run, read_manifest
+from mecsim.system.phases import PHASES
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mecsim.results.result import Results
 
-ENERGIES = ("local_j", "uplink_j", "server_j", "downlink_j")
+ENERGIES = tuple(phase_energy(phase) for phase in PHASES)
 _FAILED = "failed-*.txt"
 
 

@@ -14,7 +14,8 @@ from mecsim.analysis.diagnostics import (
     short_warmup_together,
     steady_growth,
 )
-from mecsim.results.metrics import rounds_after_warmup, run_notes
+from mecsim.results.after_warmup import rounds_after_warmup
+from mecsim.results.metrics import run_notes
 
 if TYPE_CHECKING:
     from mecsim.results.result import Results
