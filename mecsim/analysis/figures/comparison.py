@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mecsim.analysis.figures.panels import draw_distribution, in_style, policy_handles
+from mecsim.analysis.figures.panels import draw_distribution, in_style, plain_log_ticks, policy_handles
 from mecsim.analysis.stats import t_interval, weighted_quantile
 from mecsim.analysis.style import MARKERS, WIDTH_IN, colours, cycle, interval_ends
 
@@ -165,8 +165,6 @@ def _columns_that_fit(letters: list[int]) -> int:
 
 
 def _delay_axis(ax: Axes, delays: NDArray[np.float64], weights: NDArray[np.float64]) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-
     ax.set_xlabel("delay (s); marks: 95th percentile")
     if not len(delays):
         return
@@ -174,8 +172,6 @@ def _delay_axis(ax: Axes, delays: NDArray[np.float64], weights: NDArray[np.float
     if low > 0 and high / low > 30:
         ax.set_xscale("log")
         ax.set_xlim(0.9 * low, 1.1 * high)
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda delay_s, _: f"{delay_s:g}"))
-        ax.xaxis.set_minor_locator(NullLocator())
+        plain_log_ticks(ax.xaxis)
     else:
         ax.set_xlim(0, 1.05 * high)

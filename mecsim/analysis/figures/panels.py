@@ -13,6 +13,7 @@ from mecsim.errors import MecsimError
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
@@ -116,6 +117,15 @@ def draw_distribution(
         at = float(weighted_quantile(own["delay_s"].to_numpy(), own["weight"].to_numpy(), TAIL))
         ax.plot([at], [height], ms=4, mec="white", mew=0.4, zorder=3, clip_on=False, **no_line(look))
     ax.axhline(height, color="0.35", lw=0.6, ls=":", zorder=0)
+
+
+def plain_log_ticks(axis: Axis) -> None:
+    """Label a logarithmic axis at 1, 2 and 5 of every decade, with numbers as a person writes them."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def no_line(look: dict[str, Any]) -> dict[str, Any]:

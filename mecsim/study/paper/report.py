@@ -16,9 +16,14 @@ from mecsim.results.leftovers import remove_parts
 from mecsim.results.lock import folder_lock
 from mecsim.scenario.load import load_scenario
 from mecsim.study.decision import Decision, read_decision
-from mecsim.study.paper import figures
 from mecsim.study.paper.claims import Claim, all_claims
 from mecsim.study.paper.convergence import WHOLE, by_iteration, convergence, padded
+from mecsim.study.paper.figures import (
+    bandwidth_figure,
+    convergence_figure,
+    policies_figure,
+    weights_figure,
+)
 from mecsim.study.paper.snapshots import (
     POLICIES,
     SYSTEMS,
@@ -144,7 +149,7 @@ def _fig2(frame: pd.DataFrame) -> _Part:
     whole = points[(points["part"] == WHOLE) & (points["metric"] == "scr")]
     return _Part(
         "fig2", "2", "Figure 2: convergence of part 1, part 2 and DASHF", FIGURE_2,
-        figures.convergence_figure(frame, names), frame, points,
+        convergence_figure(frame, names), frame, points,
         f"SCR after each step of y:\n\n{_points_table(whole, ['system'], across='iteration')}",
     )  # fmt: skip
 
@@ -155,7 +160,7 @@ def _fig3a(frame: pd.DataFrame) -> _Part:
     return _Part(
         "fig3a", "3(a)", "Figure 3(a): the policies",
         f"The figure is of {_system_name(SYSTEMS[0])}.\n{FIGURE_3A}",
-        figures.policies_figure(frame[frame["system"] == SYSTEMS[0]]), frame, points,
+        policies_figure(frame[frame["system"] == SYSTEMS[0]]), frame, points,
         _points_table(shown, ["system", "policy"]),
     )  # fmt: skip
 
@@ -166,7 +171,7 @@ def _fig3b(frame: pd.DataFrame) -> _Part:
     return _Part(
         "fig3b", "3(b)", "Figure 3(b): bandwidth",
         f"SCR against the bandwidth of each server, {_system_name(SYSTEMS[0])}.",
-        figures.bandwidth_figure(frame), frame, points,
+        bandwidth_figure(frame), frame, points,
         _points_table(shown, ["bandwidth_mhz"], across="policy"),
     )  # fmt: skip
 
@@ -177,7 +182,7 @@ def _fig3c(frame: pd.DataFrame) -> _Part:
     shown = points[(points["policy"] == "dashf") & (points["metric"] != "score")]
     return _Part(
         "fig3c", "3(c)", "Figure 3(c): weights of the cost", f"{_system_name(SYSTEMS[0])}.\n{FIGURE_3C}",
-        figures.weights_figure(frame), frame, points, _points_table(shown, settings),
+        weights_figure(frame), frame, points, _points_table(shown, settings),
     )  # fmt: skip
 
 
