@@ -126,6 +126,11 @@ def phase_energy(phase: PhaseSpec) -> str:
     return f"{phase.name}_j"
 
 
+def phase_spender(phase: PhaseSpec) -> str:
+    """Return what spends the energy of a phase, such as ``user GPU``."""
+    return f"{phase.payer} {'GPU' if phase.resource.medium == 'gpu' else 'radio'}"
+
+
 def _phase_metric(phase: PhaseSpec) -> Metric:
     spender = {"gpu": "GPUs", "radio": "radio"}[phase.resource.medium]
     meaning = f"energy of the {phase.payer}'s {spender} in a round, mean"

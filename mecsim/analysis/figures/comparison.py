@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mecsim.analysis.figures.panels import draw_distribution, in_style, plain_log_ticks, policy_handles
+from mecsim.analysis.figures.panels import draw_distribution, plain_log_ticks, policy_handles
 from mecsim.analysis.stats import t_interval, weighted_quantile
-from mecsim.analysis.style import MARKERS, WIDTH_IN, colours, cycle, interval_ends
+from mecsim.analysis.style import WIDTH_IN, in_style, interval_ends, phase_fill, policy_styles
+from mecsim.results.metrics import phase_energy, phase_spender
+from mecsim.system.phases import PHASES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,14 +21,6 @@ if TYPE_CHECKING:
 
 HEIGHT_IN = 2.35
 _ROOM_POLICIES, _ROOM_LETTERS, _LEGEND_LETTERS = 6, 14, 130
-
-# Light to dark, so that a grey print keeps the order; hatches tell apart what is next to each other.
-_ENERGY = (
-    ("local_j", "user GPU", "#f0e442", ""),
-    ("uplink_j", "uplink", "#56b4e9", "////"),
-    ("server_j", "server GPU", "#009e73", ""),
-    ("downlink_j", "downlink", "#4a3a78", "...."),
-)
 
 
 @in_style
@@ -60,13 +54,14 @@ def comparison_figure(
 def _draw_scr(ax: Axes, per_run: pd.DataFrame, policies: Sequence[str], seeds: Sequence[int]) -> None:
     import seaborn as sns
 
-    order, palette = list(policies), colours(len(policies))
+    order, styles = list(policies), list(policy_styles(policies).values())
     # One line a replication: policies met the same world there, and parallel lines show it.
     values = _by_policy(per_run, "scr", policies, seeds)
     ax.plot(np.arange(len(order)), values, color="0.72", lw=0.5, marker=".", ms=2.2, zorder=1)
     sns.pointplot(
-        data=per_run, x="policy", y="scr", order=order, hue="policy", hue_order=order, palette=palette,
-        errorbar=interval_ends, linestyle="none", markers=list(cycle(MARKERS, len(order))), markersize=3.5,
+        data=per_run, x="policy", y="scr", order=order, hue="policy", hue_order=order,
+        palette=[style.colour for style in styles], markers=[style.marker for style in styles],
+        errorbar=interval_ends, linestyle="none", markersize=3.5,
         err_kws={"linewidth": 1.0}, capsize=0.3, legend=False, ax=ax,
     )  # fmt: skip
     ax.set(ylabel="SCR", title="(a) service-cost ratio")
@@ -89,13 +84,17 @@ def _draw_delays(ax: Axes, delays: pd.DataFrame, policies: Sequence[str]) -> Non
 
 def _draw_energy(ax: Axes, per_run: pd.DataFrame, policies: Sequence[str], seeds: Sequence[int]) -> None:
     order = list(policies)
-    means = per_run.groupby("policy")[[name for name, *_ in _ENERGY]].mean().reindex(order)
+    means = per_run.groupby("policy")[[phase_energy(phase) for phase in PHASES]].mean().reindex(order)
     unit, scale = ("kJ", 1e-3) if means.sum(axis=1).max() >= 1000 else ("J", 1.0)
     x = np.arange(len(order))
     bottom = np.zeros(len(order))
-    for name, label, colour, hatch in _ENERGY:
-        height = means[name].to_numpy() * scale
-        ax.bar(x, height, 0.62, bottom=bottom, color=colour, hatch=hatch, edgecolor="black", label=label)
+    for place, phase in enumerate(PHASES):
+        height = means[phase_energy(phase)].to_numpy() * scale
+        colour, hatch = phase_fill(place)
+        ax.bar(
+            x, height, 0.62, bottom=bottom, color=colour, hatch=4 * hatch, edgecolor="black",
+            label=phase_spender(phase),
+        )  # fmt: skip
         bottom = bottom + np.nan_to_num(height)
     total = t_interval(scale * _by_policy(per_run, "energy_j", policies, seeds).T)
     ends = np.array([total.mean - total.low, total.high - total.mean])
@@ -107,7 +106,7 @@ def _draw_energy(ax: Axes, per_run: pd.DataFrame, policies: Sequence[str], seeds
     # Top of the stack first, as in the bars.
     handles, labels = ax.get_legend_handles_labels()
     ax.legend(
-        handles[3::-1], labels[3::-1], ncols=2, loc="upper left", frameon=False,
+        handles[::-1], labels[::-1], ncols=2, loc="upper left", frameon=False,
         handlelength=1.3, handleheight=0.9, columnspacing=1.0, borderaxespad=0.1,
     )  # fmt: skip
 

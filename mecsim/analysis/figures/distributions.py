@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mecsim.analysis.figures.panels import draw_distribution, groups, in_style, legend_above, panels
-from mecsim.analysis.style import WIDTH_IN
+from mecsim.analysis.figures.panels import draw_distribution, groups, legend_above, panels
+from mecsim.analysis.style import WIDTH_IN, in_style
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mecsim.analysis.figures.panels import groups, in_style, looks, panels
+from mecsim.analysis.figures.panels import groups, panels
 from mecsim.analysis.paired import MARGIN
-from mecsim.analysis.style import WIDTH_IN
+from mecsim.analysis.style import WIDTH_IN, in_style, policy_styles
 from mecsim.results.metrics import METRIC
 
 if TYPE_CHECKING:
@@ -56,17 +56,17 @@ def forest_figure(
 
 def _draw(ax: Axes, frame: pd.DataFrame, by: Sequence[str]) -> None:
     names, height = [], 0
-    styles = looks(list(dict.fromkeys(frame["policy"])))
+    styles = policy_styles(list(dict.fromkeys(frame["policy"])))
     for title, own in groups(frame, by):
         for row in own.to_dict("records"):
-            look = styles[row["policy"]]
+            style = styles[row["policy"]]
             ends = 100 * (np.array([row["ratio_low"], row["ratio_high"]]) - 1)
             if np.isfinite(ends).all():
-                ax.plot(ends, [height, height], color=look["color"], lw=1.2, solid_capstyle="butt")
+                ax.plot(ends, [height, height], color=style.colour, lw=1.2, solid_capstyle="butt")
             sure = row["verdict"] in ("better", "worse")
             ax.plot(
-                [100 * (row["ratio"] - 1)], [height], marker=look["marker"], ms=4.2, zorder=3,
-                color=look["color"], mfc=look["color"] if sure else "white",
+                [100 * (row["ratio"] - 1)], [height], marker=style.marker, ms=4.2, zorder=3,
+                color=style.colour, mfc=style.colour if sure else "white",
             )  # fmt: skip
             names.append(f"{title}: {row['policy']}" if title else str(row["policy"]))
             height += 1

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from mecsim.analysis.stats import weighted_quantile
-from mecsim.analysis.style import COLUMN_IN, DASHES, MARKERS, STYLE, WIDTH_IN, colours, cycle
+from mecsim.analysis.style import COLUMN_IN, WIDTH_IN, policy_styles
 from mecsim.errors import MecsimError
 
 if TYPE_CHECKING:
@@ -21,21 +20,6 @@ WIDTHS_IN = {"column": COLUMN_IN, "page": WIDTH_IN}
 MOST_PANELS = 24
 TAIL = 0.95
 _LETTERS_AN_INCH = 17
-
-P = ParamSpec("P")
-
-
-def in_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Draw everything, legends included, under the style of all figures."""
-
-    @wraps(draw)
-    def styled(*arguments: P.args, **named: P.kwargs) -> Figure:
-        from matplotlib import rc_context
-
-        with rc_context(STYLE):
-            return draw(*arguments, **named)
-
-    return styled
 
 
 def panels(count: int, width_in: float, height_in: float, **grid: Any) -> tuple[Figure, list[Axes]]:
@@ -61,23 +45,13 @@ def panels(count: int, width_in: float, height_in: float, **grid: Any) -> tuple[
     return figure, axes[:count]
 
 
-def looks(policies: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return colour, dashes and marker of each policy: told apart without colour, too."""
-    count = len(policies)
-    styles = zip(colours(count), cycle(DASHES, count), cycle(MARKERS, count), strict=True)
-    return {
-        policy: {"color": colour, "linestyle": dash, "marker": marker}
-        for policy, (colour, dash, marker) in zip(policies, styles, strict=True)
-    }
-
-
 def policy_handles(labels: Sequence[str], *, lines: bool = True) -> list[Line2D]:
-    """Return the legend's entries: the look of each policy, as a line with its mark or the mark alone."""
+    """Return the legend's entries: each policy as a line with its marker, or as the marker alone."""
     from matplotlib.lines import Line2D
 
     return [
-        Line2D([], [], label=label, ms=4, mec="white", mew=0.4, **(look if lines else no_line(look)))
-        for label, look in looks(labels).items()
+        Line2D([], [], label=label, ms=4, mec="white", mew=0.4, **(style.line if lines else style.point))
+        for label, style in policy_styles(labels).items()
     ]
 
 
@@ -106,16 +80,16 @@ def draw_distribution(
     import seaborn as sns
 
     height = 1 - TAIL if complementary else TAIL
-    for policy, look in looks(policies).items():
+    for policy, style in policy_styles(policies).items():
         own = delays[delays["policy"] == policy]
         if own.empty:
             continue
         sns.ecdfplot(
             data=own, x="delay_s", weights="weight", complementary=complementary, ax=ax,
-            color=look["color"], linestyle=look["linestyle"],
+            color=style.colour, linestyle=style.linestyle,
         )  # fmt: skip
         at = float(weighted_quantile(own["delay_s"].to_numpy(), own["weight"].to_numpy(), TAIL))
-        ax.plot([at], [height], ms=4, mec="white", mew=0.4, zorder=3, clip_on=False, **no_line(look))
+        ax.plot([at], [height], ms=4, mec="white", mew=0.4, zorder=3, clip_on=False, **style.point)
     ax.axhline(height, color="0.35", lw=0.6, ls=":", zorder=0)
 
 
@@ -126,11 +100,6 @@ def plain_log_ticks(axis: Axis) -> None:
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
-
-
-def no_line(look: dict[str, Any]) -> dict[str, Any]:
-    """Return the look of a policy where it is a point."""
-    return look | {"linestyle": "none"}
 
 
 def groups(frame: pd.DataFrame, by: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:

@@ -8,16 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mecsim.analysis.figures.panels import (
-    groups,
-    in_style,
-    legend_above,
-    looks,
-    no_line,
-    panels,
-)
+from mecsim.analysis.figures.panels import groups, legend_above, panels
 from mecsim.analysis.stats import t_interval
-from mecsim.analysis.style import COLUMN_IN
+from mecsim.analysis.style import COLUMN_IN, in_style, policy_styles
 from mecsim.results.metrics import METRIC
 
 if TYPE_CHECKING:
@@ -65,13 +58,13 @@ def front(points: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 def _draw(ax: Axes, frame: pd.DataFrame, policies: Sequence[str], x: str, y: str) -> None:
     means = []
-    for policy, look in looks(policies).items():
+    for policy, style in policy_styles(policies).items():
         own = t_interval(frame.loc[frame["policy"] == policy, [x, y]].to_numpy(np.float64))
         means.append(own.mean)
         half = own.high - own.mean
         ax.errorbar(
             own.mean[:1], own.mean[1:], yerr=half[1:], xerr=half[:1], ms=5, mec="white", mew=0.4,
-            elinewidth=0.9, capsize=2, zorder=3, **no_line(look),
+            elinewidth=0.9, capsize=2, zorder=3, **style.point,
         )  # fmt: skip
     sign = -np.array([METRIC[name].sign for name in (x, y)])
     points = np.array(means)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mecsim.analysis.figures.panels import groups, in_style, legend_above, looks
-from mecsim.analysis.style import COLUMN_IN
+from mecsim.analysis.figures.panels import groups, legend_above
+from mecsim.analysis.style import COLUMN_IN, in_style, policy_styles
 from mecsim.results.metrics import METRIC
 from mecsim.rng import Purpose, stream
 
@@ -51,13 +51,13 @@ def ranking_figure(
     figure = Figure(figsize=(width_in, 1.4 + 0.3 * len(policies)), layout="constrained")
     ax = figure.subplots()
     place = np.arange(len(parts))
-    for k, (policy, look) in enumerate(looks(policies).items()):
-        ax.plot(place, ranks[:, k], color=look["color"], linestyle=look["linestyle"], lw=1.0, zorder=1)
+    for k, (policy, style) in enumerate(policy_styles(policies).items()):
+        ax.plot(place, ranks[:, k], color=style.colour, linestyle=style.linestyle, lw=1.0, zorder=1)
         for rank in range(len(policies)):
             ax.scatter(
                 place + _APART * (k - (len(policies) - 1) / 2), np.full(len(parts), rank + 1),
-                s=60 * shares[:, k, rank], marker=look["marker"],
-                color=look["color"], lw=0, zorder=2, alpha=0.9 if rank == 0 else 0.75, label=policy,
+                s=60 * shares[:, k, rank], marker=style.marker,
+                color=style.colour, lw=0, zorder=2, alpha=0.9 if rank == 0 else 0.75, label=policy,
             )  # fmt: skip
     turned: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor", "fontsize": 6.5}
     ax.set_xticks(place, [title.replace(", ", "\n") or "all runs" for title, _ in parts], **turned)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mecsim.analysis.figures.panels import in_style, legend_above, looks, panels
-from mecsim.analysis.style import WIDTH_IN, interval_ends
+from mecsim.analysis.figures.panels import legend_above, panels
+from mecsim.analysis.style import WIDTH_IN, in_style, interval_ends, policy_styles
 from mecsim.errors import MecsimError
 from mecsim.results.metrics import METRIC
 
@@ -71,10 +71,10 @@ def _placed(per_run: pd.DataFrame, key: str) -> tuple[pd.DataFrame, list[str]]:
 def _draw(ax: Axes, frame: pd.DataFrame, metric: str, policies: Sequence[str]) -> None:
     import seaborn as sns
 
-    for policy, look in looks(policies).items():
+    for policy, style in policy_styles(policies).items():
         sns.lineplot(
             data=frame[frame["policy"] == policy], x="at", y=metric, errorbar=interval_ends, ax=ax,
-            err_style="band", err_kws={"alpha": 0.18, "linewidth": 0}, ms=4, markeredgewidth=0, **look,
+            err_style="band", err_kws={"alpha": 0.18, "linewidth": 0}, ms=4, markeredgewidth=0, **style.line,
         )  # fmt: skip
 
 

@@ -15,13 +15,14 @@ import numpy as np
 from mecsim.analysis.report.audit import audit_rows, class_rows, fairness_rows
 from mecsim.analysis.report.charts import Chart, shown_replays, summary_charts
 from mecsim.analysis.report.collect import Collected, Setting, collect
-from mecsim.analysis.report.plotly_chart import height_px, hex_colours, plotly_figure, plotly_script
+from mecsim.analysis.report.plotly_chart import height_px, plotly_figure, plotly_script
 from mecsim.analysis.report.promise import promise_charts, promise_command, promise_table
 from mecsim.analysis.report.provenance import provenance
 from mecsim.analysis.report.replay import BUDGET_BYTES, Replay
 from mecsim.analysis.report.timeline import time_charts
 from mecsim.analysis.report.trouble import policy_troubles
 from mecsim.analysis.report.verdict import heads, ranking, sentences
+from mecsim.analysis.style import palette, policy_style
 from mecsim.errors import ResultStoreError
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
     data = {
         "replay": replay.header,
         "charts": {chart.key: plotly_figure(chart) for chart in every},
-        "palette": hex_colours(),
+        "palette": [policy_style(place).html_colour for place in range(len(palette()))],
     }
     return _environment().get_template("page.html").render(
         title=_title(collected),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from mecsim.analysis.report.charts import Chart, Series, look_of
+from mecsim.analysis.report.charts import Chart, Series, places_of
 from mecsim.analysis.report.collect import Collected
 from mecsim.analysis.report.provenance import spec_of
 from mecsim.analysis.report.verdict import ranked
@@ -59,12 +59,12 @@ def _scatter(
     collected: Collected, key: str, title: str, label: str, points: dict[str, pd.DataFrame]
 ) -> Chart:
     assert collected.setting is not None
-    look, series, thinned = look_of(collected.setting), [], False
+    place, series, thinned = places_of(collected.setting), [], False
     for policy, frame in points.items():
         finite = frame.replace([np.inf, -np.inf], np.nan).dropna().to_numpy(np.float64)
         kept = finite[:: max(1, -(-len(finite) // MOST_POINTS))]
         thinned |= len(kept) < len(finite)
-        series.append(Series(policy, look[policy], "points", kept[:, 0], kept[:, 1], None, policy))
+        series.append(Series(policy, place[policy], "points", kept[:, 0], kept[:, 1], None, policy))
     side = "Below the diagonal: less" if label == "SCR" else "Above the diagonal: more"
     note = f"{side} came of a decision than it promised."
     note += f" At most {MOST_POINTS} evenly chosen ones of each policy are drawn." if thinned else ""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mecsim.analysis.figures.panels import in_style, looks, panels, plain_log_ticks, policy_handles
-from mecsim.analysis.style import COLUMN_IN, MARKERS, WIDTH_IN, colours, cycle, interval_ends
+from mecsim.analysis.figures.panels import panels, plain_log_ticks, policy_handles
+from mecsim.analysis.style import COLUMN_IN, WIDTH_IN, in_style, interval_ends, policy_styles
 from mecsim.study.paper.convergence import PART_1, PART_2, WHOLE, padded
 from mecsim.study.paper.snapshots import POLICIES, WEIGHTS
 from mecsim.study.snapshot import USES
@@ -102,22 +102,22 @@ def _long(frame: pd.DataFrame, column: str, names: Mapping[str, str]) -> pd.Data
 
 def _draw_convergence(ax: Axes, frame: pd.DataFrame, column: str) -> None:
     names = list(dict.fromkeys(frame["name"]))
-    for name, look in looks(names).items():
-        _draw_line(ax, frame[frame["name"] == name], "iteration", column, markersize=3.5, **look)
+    for name, style in policy_styles(names).items():
+        _draw_line(ax, frame[frame["name"] == name], "iteration", column, markersize=3.5, **style.line)
     ax.set_xlim(-0.2 if frame["iteration"].max() < 10 else -0.5, None)
 
 
 def _draw_lines(ax: Axes, frame: pd.DataFrame, x: str, y: str) -> None:
-    for policy, look in looks(POLICIES).items():
-        _draw_line(ax, frame[frame["policy"] == policy], x, y, markersize=4, **look)
+    for policy, style in policy_styles(POLICIES).items():
+        _draw_line(ax, frame[frame["policy"] == policy], x, y, markersize=4, **style.line)
 
 
-def _draw_line(ax: Axes, frame: pd.DataFrame, x: str, y: str, **look: Any) -> None:
+def _draw_line(ax: Axes, frame: pd.DataFrame, x: str, y: str, **line: Any) -> None:
     import seaborn as sns
 
     sns.lineplot(
         data=frame, x=x, y=y, errorbar=interval_ends, ax=ax, markeredgewidth=0,
-        err_style="band", err_kws={"alpha": 0.18, "linewidth": 0}, **look,
+        err_style="band", err_kws={"alpha": 0.18, "linewidth": 0}, **line,
     )  # fmt: skip
 
 
@@ -126,10 +126,11 @@ def _draw_use(ax: Axes, frame: pd.DataFrame) -> None:
 
     use = frame.melt(["policy", "seed"], list(USES), "resource", "share")
     use["share"] *= 100.0
+    styles = policy_styles(POLICIES).values()
     sns.pointplot(
         data=use, x="resource", y="share", order=list(USES), hue="policy", hue_order=list(POLICIES),
-        palette=colours(len(POLICIES)), errorbar=interval_ends, dodge=0.6, linestyle="none",
-        markers=list(cycle(MARKERS, len(POLICIES))), markersize=3.2, err_kws={"linewidth": 0.9}, ax=ax,
+        palette=[style.colour for style in styles], errorbar=interval_ends, dodge=0.6, linestyle="none",
+        markers=[style.marker for style in styles], markersize=3.2, err_kws={"linewidth": 0.9}, ax=ax,
     )  # fmt: skip
     ax.set(xlabel="", ylabel="share granted (%)", ylim=(0, 104))
     ax.set_xticks(range(len(USES)), _USE_NAMES)
@@ -143,7 +144,8 @@ def _draw_bars(ax: Axes, frame: pd.DataFrame, column: str) -> None:
     order = list(POLICIES)
     sns.barplot(
         data=frame, x="policy", y=column, order=order, hue="policy", hue_order=order, legend=False,
-        palette=colours(len(order)), saturation=1, width=0.66, edgecolor="black", linewidth=0.5,
+        palette=[style.colour for style in policy_styles(order).values()], saturation=1, width=0.66,
+        edgecolor="black", linewidth=0.5,
         errorbar=interval_ends, err_kws={"linewidth": 0.8, "color": "black"}, capsize=0.3, ax=ax,
     )  # fmt: skip
     ax.set_ylim(bottom=0)
