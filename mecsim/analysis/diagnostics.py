@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -101,7 +101,7 @@ def steady_growth(run: Rounds, warmup_s: float) -> float:
 
 def run_warnings(results: Results) -> list[str]:
     """Return one line for each reason not to trust the means of a run."""
-    return list(_warnings([finished_rounds(results)], results.manifest))
+    return rounds_warnings([finished_rounds(results)], results.manifest)
 
 
 def study_warnings(runs: Mapping[str, Iterable[Results]]) -> list[str]:
@@ -122,8 +122,37 @@ def study_warnings(runs: Mapping[str, Iterable[Results]]) -> list[str]:
             manifest = results.manifest
             found.append(finished_rounds(results))
         if found:
-            lines += [f"{policy}: {line}" for line in _warnings(found, manifest)]
+            lines += [f"{policy}: {line}" for line in rounds_warnings(found, manifest)]
     return lines
+
+
+def rounds_warnings(runs: Sequence[Rounds], manifest: Mapping[str, Any]) -> list[str]:
+    """Return one line for each reason not to trust the means of the replications of one policy.
+
+    Parameters
+    ----------
+    runs : sequence of Rounds
+        At least one; all of the same scenario.
+    manifest : mapping
+        That of one of them.
+    """
+    warmup_s, duration_s = float(manifest["warmup_s"]), float(manifest["duration_s"])
+    growths = [steady_growth(run, warmup_s) for run in runs] if can_pile_up(manifest) else []
+    growing = [share for share in growths if share > 0]
+    if growths and len(growing) >= fewest_suspects(len(growths)):
+        where = f" in {len(growing)} of {len(growths)} runs" if len(growths) > 1 else ""
+        return [
+            f"the time of a round grows steadily{where}, by {100 * float(np.median(growing)):.0f} % of its "
+            "mean: the system is overloaded or far from steady, and its means depend on duration_s"
+        ]
+    alone = len(runs) == 1
+    short = short_warmup(runs[0], warmup_s) if alone else short_warmup_together(runs, warmup_s, duration_s)
+    if short is None:
+        return []
+    return [
+        f"warmup_s = {warmup_s:g} looks too short: MSER-5 drops {short.needed_s:.0f} s, "
+        f"which changes the mean time of a round by {100 * short.shift:+.2g} %"
+    ]
 
 
 def can_pile_up(manifest: Mapping[str, Any]) -> bool:
@@ -140,25 +169,6 @@ def fewest_suspects(runs: int) -> int:
     from scipy import stats
 
     return int(stats.binom.isf(_CHANCE, runs, _CHANCE)) + 1 if runs > 1 else 1
-
-
-def _warnings(runs: Sequence[Rounds], manifest: Mapping[str, Any]) -> Iterator[str]:
-    warmup_s, duration_s = float(manifest["warmup_s"]), float(manifest["duration_s"])
-    growths = [steady_growth(run, warmup_s) for run in runs] if can_pile_up(manifest) else []
-    growing = [share for share in growths if share > 0]
-    alone = len(runs) == 1
-    short = short_warmup(runs[0], warmup_s) if alone else short_warmup_together(runs, warmup_s, duration_s)
-    if growths and len(growing) >= fewest_suspects(len(growths)):
-        where = f" in {len(growing)} of {len(growths)} runs" if len(growths) > 1 else ""
-        yield (
-            f"the time of a round grows steadily{where}, by {100 * float(np.median(growing)):.0f} % of its "
-            "mean: the system is overloaded or far from steady, and its means depend on duration_s"
-        )
-    elif short is not None:
-        yield (
-            f"warmup_s = {warmup_s:g} looks too short: MSER-5 drops {short.needed_s:.0f} s, "
-            f"which changes the mean time of a round by {100 * short.shift:+.2g} %"
-        )
 
 
 def _average_over_time(runs: Sequence[Rounds], duration_s: float) -> NDArray[np.float64]:

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from mecsim.cli.console import duration
-from mecsim.results.metrics import METRIC, TABLE_METRICS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,6 +55,7 @@ def means(frame: pd.DataFrame, study: Study) -> pd.DataFrame:
     import pandas as pd
 
     from mecsim.analysis.stats import t_interval
+    from mecsim.results.metrics import TABLE_METRICS
 
     finished = frame[frame["state"] == "finished"]
     keys = ["scenario", *study.swept, "policy"]
@@ -76,6 +76,7 @@ def means_table(frame: pd.DataFrame, study: Study) -> Table:
     from rich.table import Table
 
     from mecsim.analysis.rounding import plus_minus
+    from mecsim.results.metrics import METRIC, TABLE_METRICS
 
     table = Table("scenario", *study.swept, "policy", "n", *(METRIC[name].head for name in TABLE_METRICS))
     table.title = f"{study.name}: mean ± 95 % half width over replications"

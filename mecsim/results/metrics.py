@@ -7,7 +7,7 @@ tuning and the command line take their lists, labels and directions from here.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -225,6 +225,14 @@ def stored_metrics(manifest: Mapping[str, Any]) -> dict[str, float]:
     # JSON has no NaN: the manifest holds null instead.
     stored = manifest.get("metrics", {})
     return {name: math.nan if value is None else value for name, value in stored.items()}
+
+
+def notes_by_seed(notes: Iterable[tuple[str, int, str]]) -> list[str]:
+    """Return one line for each policy and note, which names all its seeds, from (policy, seed, note)."""
+    seeds: dict[tuple[str, str], list[str]] = {}
+    for policy, seed, note in notes:
+        seeds.setdefault((policy, note), []).append(str(seed))
+    return [f"{policy}, seed {', '.join(own)}: {note}" for (policy, note), own in seeds.items()]
 
 
 def run_notes(results: Results, metrics: Mapping[str, float] | None = None) -> list[str]:

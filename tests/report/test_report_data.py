@@ -16,7 +16,7 @@ from mecsim.analysis.report.audit import audit_rows, class_rows
 from mecsim.analysis.report.collect import RunSummary, Setting, collect
 from mecsim.analysis.report.pack import pack_grants, pack_positions, pack_rounds, switch_times
 from mecsim.analysis.report.page import render, write_report
-from mecsim.analysis.report.promise import promise_charts, promise_table
+from mecsim.analysis.report.prediction_gap import gap_charts, gap_table
 from mecsim.analysis.report.replay import Replay
 from mecsim.analysis.report.timeline import MOST_MARKS, time_charts
 from mecsim.analysis.report.verdict import compared, ranked, sentences
@@ -221,7 +221,7 @@ def test_the_gap_is_what_the_gains_did_and_the_rest(tmp_path):
     compare(load_scenario("smoke").with_changes(changes), ["gucaa"], 1, out=tmp_path)
     collected = collect(tmp_path)
     results = collected.replays["gucaa"]
-    rows = {row.quantity: row for row in promise_table(collected)}
+    rows = {row.quantity: row for row in gap_table(collected)}
     assert list(rows) == ["SCR", "delay (s)", "energy (J)"]
     for row in rows.values():
         gap, gains, rest = (float(text.replace("\u2212", "-")) for text in (row.gap, row.gains, row.rest))
@@ -233,12 +233,12 @@ def test_the_gap_is_what_the_gains_did_and_the_rest(tmp_path):
     assert float(rows["delay (s)"].realised) == pytest.approx(own["delay_s"].max()[whole].mean(), rel=1e-3)
     said = results.epochs.set_index("epoch")["delay_s"][whole.index[whole]]
     assert float(rows["delay (s)"].predicted) == pytest.approx(said.mean(), rel=1e-3)
-    keys = [chart.key for chart in promise_charts(collected)]
+    keys = [chart.key for chart in gap_charts(collected)]
     assert keys == [
-        "promise-epochs-scr",
-        "promise-epochs-delay_s",
-        "promise-epochs-energy_j",
-        "promise-generations",
+        "gap-epochs-scr",
+        "gap-epochs-delay_s",
+        "gap-epochs-energy_j",
+        "gap-generations",
     ]
 
 
@@ -316,7 +316,7 @@ def test_an_overloaded_run_and_a_short_one_are_flagged_first(tmp_path):
     changed = load_scenario("smoke").with_changes({"workload.rounds": rounds, "duration_s": 120})
     compare(changed, ["nearest"], 1, out=tmp_path / "fast")
     html = write_report(tmp_path / "fast").read_text("utf-8")
-    assert html.index("unstable: the time of a round grows") < html.index("Ranked by SCR")
+    assert html.index("nearest: the time of a round grows steadily") < html.index("Ranked by SCR")
     short = load_scenario("smoke").with_changes({"duration_s": 3, "warmup_s": 0})
     compare(short, ["nearest"], 1, out=tmp_path / "short")
     assert "too short: half of the users" in write_report(tmp_path / "short").read_text("utf-8")

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from mecsim.analysis.report.collect import ENERGIES, Collected
-from mecsim.results.metrics import jain_index
+from mecsim.results.metrics import jain_index, phase_energy
+from mecsim.system.phases import PHASES
 
 
 class AuditRow(NamedTuple):
@@ -56,15 +57,18 @@ def audit_rows(collected: Collected) -> list[AuditRow]:
             name: math.fsum(run.energy_j[name] for run in runs)
             for name in (*ENERGIES, "energy_j", "metered_j")
         }
-        local, uplink, server, downlink = (sums[name] for name in ENERGIES)
         total = math.fsum(sums[name] for name in ENERGIES)
+        users, servers = (
+            math.fsum(sums[phase_energy(phase)] for phase in PHASES if phase.payer == payer)
+            for payer in ("user", "server")
+        )
         agree = all(
             math.isclose(total, sums[name], rel_tol=1e-9, abs_tol=1e-9) for name in ("energy_j", "metered_j")
         )
         rows.append(
             AuditRow(
                 policy, len(runs), tuple(_joules(sums[name]) for name in ENERGIES),
-                _joules(local + uplink), _joules(server + downlink), _joules(total),
+                _joules(users), _joules(servers), _joules(total),
                 _joules(sums["metered_j"]), agree,
             )
         )  # fmt: skip

@@ -16,6 +16,7 @@ from mecsim.errors import MecsimError, ResultStoreError
 from mecsim.results.after_warmup import delay_sketch, rounds_after_warmup
 from mecsim.results.load import run_folders
 from mecsim.results.metrics import phase_energy, run_metrics
+from mecsim.results.plain_values import flattened
 from mecsim.results.store import load_run, read_manifest
 from mecsim.system.phases import PHASES
 
@@ -193,7 +194,7 @@ def _by_setting(manifests: dict[Path, dict[str, Any]]) -> dict[str, list[Path]]:
     for folder, manifest in manifests.items():
         by_hash.setdefault(manifest["scenario_sha256"], []).append(folder)
     firsts = [manifests[folders[0]] for folders in by_hash.values()]
-    values = [flat(tomllib.loads(first["scenario_toml"])) for first in firsts]
+    values = [flattened(tomllib.loads(first["scenario_toml"])) for first in firsts]
     keys = sorted({key for one in values for key in one})
     swept = [
         key
@@ -218,14 +219,6 @@ def _natural(label: str) -> list[tuple[float, str]]:
 
 def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return the values of nested tables by dotted key."""
-    found: dict[str, Any] = {}
-    for key, value in table.items():
-        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return found
 
 
 def _replayed(
