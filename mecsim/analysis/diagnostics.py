@@ -1,8 +1,8 @@
-"""What speaks against trusting the mean of a run: a warm-up that is too short, a load that grows.
+"""Reasons not to trust the mean of a run: a warm-up that is too short, a load that grows.
 
-Both are read off the time that rounds take, waiting included, in the order in which they end. One
-run alone can hardly tell a warm-up from a busy spell; many replications of it can, for they share
-the warm-up and not the busy spells.
+Both are found from the time that rounds take, waiting included, in the order in which they end. A
+single run hardly distinguishes a warm-up from a busy period; many replications do, because they
+have the warm-up in common but not the busy periods.
 
 References
 ----------
@@ -42,7 +42,7 @@ class Rounds(NamedTuple):
 
 
 class ShortWarmup(NamedTuple):
-    """The warm-up that would do, and how much the mean would change with it, as a share of itself."""
+    """A sufficient warm-up, and the change of the mean under it, as a share of the mean."""
 
     needed_s: float
     shift: float
@@ -58,9 +58,9 @@ def finished_rounds(results: Results) -> Rounds:
 
 
 def short_warmup(run: Rounds, warmup_s: float) -> ShortWarmup | None:
-    """Return what MSER-5 says of the warm-up of one run; None if it does, or if that cannot be told.
+    """Return the warm-up that one run needs by MSER-5; None if the given one suffices, or the run is short.
 
-    It is too short if MSER-5 drops more, and if the mean changes with that by more than twice the
+    The given one is too short if MSER-5 drops more, and if the mean changes with that by more than twice the
     half width of its 95 % batch-means interval.
     """
     chosen = mser5(run.spent_s)
@@ -75,7 +75,7 @@ def short_warmup(run: Rounds, warmup_s: float) -> ShortWarmup | None:
 
 
 def short_warmup_together(runs: Sequence[Rounds], warmup_s: float, duration_s: float) -> ShortWarmup | None:
-    """Return what MSER-5 says of the warm-up that replications share; None if it does.
+    """Return the warm-up that replications need by MSER-5; None if the given one suffices.
 
     MSER-5 gets the average of the replications in 250 bins of time. The warm-up is too short if
     MSER-5 drops more, and if the mean changes with that by more than 1 % and the 99 % t interval
@@ -156,9 +156,9 @@ def rounds_warnings(runs: Sequence[Rounds], manifest: Mapping[str, Any]) -> list
 
 
 def can_pile_up(manifest: Mapping[str, Any]) -> bool:
-    """Tell whether rounds or users arrive by themselves, so that more may come than can be served.
+    """Tell whether rounds or users arrive independently of the service, so that a queue can grow.
 
-    Where users start a round only when the last one is over, slow drifts are those of the world.
+    Where users start a round only when the last one is over, a slow drift comes from their movement.
     """
     rounds = tomllib.loads(manifest["scenario_toml"]).get("workload", {}).get("rounds", {})
     return rounds.get("mode") in ("poisson", "periodic") or "arrived" in manifest["counts"]

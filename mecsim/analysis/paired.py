@@ -51,7 +51,7 @@ def paired_table(
         All policies in their order, also those without any run; those with one otherwise.
     metrics : sequence of str
     margin : float
-        Differences of less than this share of the reference's mean do not matter.
+        Differences below this share of the reference's mean count as equivalent.
     by : sequence of str
         Columns within which runs are paired: the scenario and the keys that are swept.
 

@@ -76,7 +76,7 @@ def paired_difference(samples: ArrayLike, reference: ArrayLike, level: float = L
 def ratio_interval(samples: ArrayLike, reference: ArrayLike, level: float = LEVEL) -> Interval:
     """Return Fieller's interval of mean(samples) / mean(reference), pairs along the first axis.
 
-    It holds the ratios r for which the t interval of ``samples - r * reference`` holds zero.
+    It contains the ratios r for which the t interval of ``samples - r * reference`` contains zero.
 
     Parameters
     ----------
@@ -126,8 +126,8 @@ def bca_interval(
 ) -> Interval:
     """Return the bias-corrected and accelerated bootstrap interval of a statistic.
 
-    For differences that are far from normal; with fewer than about ten replications it is too
-    narrow, as every bootstrap is, and the t interval is the one to trust.
+    For differences that are far from normal. With fewer than about ten replications it is too narrow,
+    as every bootstrap interval is: use the t interval then.
 
     Parameters
     ----------

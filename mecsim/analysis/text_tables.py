@@ -15,7 +15,7 @@ from mecsim.results.metrics import METRIC, TABLE_METRICS
 if TYPE_CHECKING:
     import pandas as pd
 
-Form = Literal["latex", "markdown"]
+TableFormat = Literal["latex", "markdown"]
 MARKS = {"better": "+", "worse": "−", "equivalent": "=", "undecided": "", "": ""}
 _LATEX = {"+": "^{+}", "−": "^{-}", "=": "^{=}", "": ""}
 _ESCAPES = {c: rf"\{c}" for c in "&%$#_{}"} | {
@@ -28,7 +28,7 @@ _ESCAPES = {c: rf"\{c}" for c in "&%$#_{}"} | {
 def text_table(
     per_run: pd.DataFrame,
     paired: pd.DataFrame,
-    form: Form,
+    form: TableFormat,
     *,
     metrics: Sequence[str] = TABLE_METRICS,
     by: Sequence[str] = ("scenario",),
@@ -45,7 +45,7 @@ def text_table(
     form : {"latex", "markdown"}
     metrics : sequence of str
     by : sequence of str
-        The columns that tell settings apart; each gets rows of its own.
+        The columns that identify a setting; each setting has its own rows.
     """
     verdicts = {
         (*(row[key] for key in by), row["policy"], row["metric"]): row["verdict"]
@@ -129,5 +129,5 @@ def _latex_cell(cell: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Return a text as LaTeX prints it."""
+    """Return a string with the special characters of LaTeX escaped."""
     return "".join(_ESCAPES.get(letter, letter) for letter in text)

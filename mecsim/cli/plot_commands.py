@@ -91,7 +91,7 @@ def plot(
     intervals. swept: metrics against a swept key with bands. timeline: one world over time with
     outages. pareto: delay against energy. ranking: the order of policies over scenarios.
     """
-    from mecsim.analysis.figure_kinds import NARROW, Wanted, draw
+    from mecsim.analysis.figure_kinds import NARROW, FigureRequest, draw
     from mecsim.analysis.figures.panels import WIDTHS_IN
     from mecsim.analysis.frames import study_frames
     from mecsim.analysis.style import save_figure
@@ -100,7 +100,7 @@ def plot(
     if width and width not in WIDTHS_IN:
         raise MecsimError(f"--width {width}: must be {either(tuple(WIDTHS_IN))}")
     width_in = WIDTHS_IN[width or ("column" if kind in NARROW else "page")]
-    wanted = Wanted(_metrics(metrics, deadline_s), key, reference or None, width_in)
+    wanted = FigureRequest(_metrics(metrics, deadline_s), key, reference or None, width_in)
     study = study_frames(
         results, _names(policies), where=parse_changes(where or ()), deadline_s=_deadline(deadline_s)
     )

@@ -66,7 +66,7 @@ class Metric:
 
     @property
     def head(self) -> str:
-        """The label with its unit, unless the label says it already."""
+        """The label with its unit, unless the label contains it."""
         return self.label + (f" ({self.unit})" if self.unit not in ("1", "1/h") else "")
 
     def is_better(self, difference: float) -> bool:

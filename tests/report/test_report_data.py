@@ -13,11 +13,11 @@ import pytest
 
 from mecsim import compare, load_scenario, simulate
 from mecsim.analysis.report.audit import audit_rows, class_rows
-from mecsim.analysis.report.collect import RunSummary, Setting, collect
+from mecsim.analysis.report.collect import RunSummary, ScenarioRuns, collect
 from mecsim.analysis.report.pack import pack_grants, pack_positions, pack_rounds, switch_times
 from mecsim.analysis.report.page import render, write_report
 from mecsim.analysis.report.prediction_gap import gap_charts, gap_table
-from mecsim.analysis.report.replay import Replay
+from mecsim.analysis.report.replay import ReplayData
 from mecsim.analysis.report.timeline import MOST_MARKS, time_charts
 from mecsim.analysis.report.verdict import compared, ranked, sentences
 from mecsim.cli import main
@@ -48,7 +48,7 @@ def setting_of(**metrics):
             manifest = {"policy": policy, "seed": seed}
             numbers = dict.fromkeys(VERDICT_METRICS, value)
             runs.append(RunSummary(None, manifest, numbers, None, None, {}, (), None))
-    return Setting("made up", tuple(runs))
+    return ScenarioRuns("made up", tuple(runs))
 
 
 def test_positions_are_packed_by_user_then_time(study):
@@ -103,7 +103,7 @@ def test_grants_are_packed_where_they_change_and_end_where_a_decision_is_without
 def test_grants_that_are_not_recorded_are_not_there_rather_than_none(tmp_path):
     scenario = load_scenario("smoke").with_changes({"duration_s": 20, "record.allocations": False})
     simulate(scenario, "gucaa", out=tmp_path / "run")
-    replay = Replay(collect(tmp_path))
+    replay = ReplayData(collect(tmp_path))
     assert [run["grants"] for run in replay.header["runs"]] == [None]
     assert not any(name.startswith("grants") for name in replay.blobs)
 
@@ -134,7 +134,7 @@ def test_what_is_not_decided_is_said_to_be_undecided():
     assert apart.verdict == "undecided"
     alone = compared(setting_of(a=[20.0], b=[10.0]), "a", "b", METRIC["scr"])
     assert alone.verdict == "undecided"
-    assert "+100 % in SCR in a single pair: nothing is decided" in alone.text
+    assert "+100 % in SCR in a single pair: no interval is possible" in alone.text
     assert compared(setting_of(a=[math.nan], b=[1.0]), "a", "b", METRIC["scr"]) is None
 
 
@@ -264,10 +264,10 @@ def test_nothing_in_the_page_is_fetched(study):
 
 def test_a_page_over_budget_is_cut_visibly(study):
     """Mutant: rounds left out silently."""
-    whole = Replay(collect(study))
+    whole = ReplayData(collect(study))
     assert whole.notes == []
     size = sum(map(len, whole.blobs.values()))
-    cut = Replay(collect(study), budget_bytes=size // 2)
+    cut = ReplayData(collect(study), budget_bytes=size // 2)
     assert sum(map(len, cut.blobs.values())) <= size // 2
     assert "of 120 s only" in cut.notes[0]
     assert "of 120 s only" in render(collect(study), budget_bytes=size // 2)

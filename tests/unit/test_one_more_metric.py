@@ -22,7 +22,7 @@ ENTRY = """
 SCRIPT = """
 import json, sys
 import mecsim
-from mecsim.analysis.figure_kinds import Wanted, draw
+from mecsim.analysis.figure_kinds import FigureRequest, draw
 from mecsim.analysis.frames import study_frames
 from mecsim.analysis.report.collect import collect
 from mecsim.analysis.report.verdict import heads, sentences
@@ -33,7 +33,8 @@ from mecsim.results.metrics import check_metric, run_metrics
 short = mecsim.load_scenario("smoke").with_changes({"duration_s": 20.0})
 found = mecsim.compare(short, ["nearest", "gucaa"], 2, out=sys.argv[1])
 frames = study_frames(sys.argv[1])
-axes = draw("forest", frames, Wanted((), "", None, 7.0)).axes
+pair = FigureRequest(("local_time_s", "scr"), "", None, 3.5)
+axes = draw("forest", frames, FigureRequest((), "", None, 7.0)).axes
 print(json.dumps({
     "package": mecsim.__file__,
     "run_metrics": list(run_metrics(mecsim.simulate(short, "nearest"))),
@@ -41,7 +42,7 @@ print(json.dumps({
     "summary": list(found.summary().columns),
     "terminal": [str(column.header) for column in comparison_table(found).columns],
     "paired": sorted(set(found.paired["metric"])),
-    "pareto": draw("pareto", frames, Wanted(("local_time_s", "scr"), "", None, 3.5)).axes[0].get_xlabel(),
+    "pareto": draw("pareto", frames, pair).axes[0].get_xlabel(),
     "report heads": heads(),
     "report sentences": [one.text for one in sentences(collect(sys.argv[1]).setting)],
     "claim": parse_claim("local_time_s:gucaa-nearest ±5%", ["gucaa", "nearest"]).metric,

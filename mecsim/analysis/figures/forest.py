@@ -1,4 +1,4 @@
-"""Paired differences to one policy, with intervals, against the margin that does not matter."""
+"""Paired differences to one policy, with intervals and the margin of equivalence."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def forest_figure(
     margin: float = MARGIN,
     width_in: float = WIDTH_IN,
 ) -> Figure:
-    """Return one panel a metric and one line a policy and setting: the ratio to the reference less one.
+    """Return one panel per metric and one line per policy and setting: the ratio to the reference less one.
 
-    Bars are 95 % Fieller intervals, each by itself; full marks are differences that remain after
-    Holm's adjustment over all lines, open ones do not; grey is the margin that does not matter.
+    Bars are 95 % Fieller intervals, each by itself; filled marks are differences that remain
+    significant after Holm's adjustment over all lines, open marks are not; grey is the margin of equivalence.
 
     Parameters
     ----------
     paired : DataFrame
         As from :func:`mecsim.analysis.paired.paired_table`.
     by : sequence of str
-        The columns that tell settings apart.
+        The columns that identify a setting.
     """
     metrics = list(dict.fromkeys(paired["metric"]))
     lines = len(paired) // len(metrics)

@@ -1,4 +1,4 @@
-"""What the figures of this room share: panels in the common style, legends, names of axes."""
+"""What figures share: panels, legends, the distribution of delays, logarithmic axes, titles."""
 
 from __future__ import annotations
 
@@ -23,12 +23,17 @@ _LETTERS_AN_INCH = 17
 
 
 def panels(count: int, width_in: float, height_in: float, **grid: Any) -> tuple[Figure, list[Axes]]:
-    """Return a figure and so many axes, side by side as far as the width allows; the height is of one row.
+    """Return a figure and ``count`` axes, side by side as far as the width allows.
+
+    Parameters
+    ----------
+    height_in : float
+        Of one row.
 
     Raises
     ------
     MecsimError
-        If there are more than anybody could read.
+        If there are too many to read.
     """
     from matplotlib.figure import Figure
 
@@ -94,7 +99,7 @@ def draw_distribution(
 
 
 def plain_log_ticks(axis: Axis) -> None:
-    """Label a logarithmic axis at 1, 2 and 5 of every decade, with numbers as a person writes them."""
+    """Label a logarithmic axis at 1, 2 and 5 of every decade, without exponents."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -110,13 +115,15 @@ def groups(frame: pd.DataFrame, by: Sequence[str]) -> list[tuple[str, pd.DataFra
     found = []
     for values, own in frame.groupby(differing, sort=False, dropna=False):
         named = zip(differing, values, strict=True)
-        told = [str(value) if key == "scenario" else f"{short(key)} = {plain(value)}" for key, value in named]
-        found.append((", ".join(told), own))
+        values_named = [
+            str(value) if key == "scenario" else f"{short(key)} = {plain(value)}" for key, value in named
+        ]
+        found.append((", ".join(values_named), own))
     return found
 
 
 def plain(value: Any) -> str:
-    """Return a value as a person writes it: 10, not 10.0."""
+    """Return a value as a string, a float without a trailing ``.0``."""
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -1,4 +1,4 @@
-"""Delay against energy: which policies no other one beats in both."""
+"""Delay against energy, and the policies that no other one dominates."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def pareto_figure(
 
 
 def front(points: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which points no other one is below in both coordinates, or in one and level in the other."""
+    """Return which points no other one dominates: lower in one coordinate and not higher in the other."""
     no_worse = (points[None, :, :] <= points[:, None, :]).all(axis=2)
     lower = (points[None, :, :] < points[:, None, :]).any(axis=2)
     return np.asarray(~np.any(no_worse & lower, axis=1) & np.isfinite(points).all(axis=1))

@@ -1,4 +1,4 @@
-"""Whether the order of the policies is the same in every scenario, and how sure it is in each."""
+"""The rank of each policy in every scenario, and the confidence in it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def ranking_figure(
         ``policy``, ``seed``, the columns ``by`` and the metric.
     metric : str
     by : sequence of str
-        The columns that tell settings apart.
+        The columns that identify a setting.
     """
     from matplotlib.figure import Figure
 

@@ -31,7 +31,7 @@ def swept_figure(
     per_run : DataFrame
         ``policy``, ``seed``, the key and the metrics.
     key : str
-        A column; texts and lists stand side by side in their order, numbers to scale.
+        A column. Numbers are drawn to scale, strings and lists at equal distances in their order.
     metrics : sequence of str
 
     Raises

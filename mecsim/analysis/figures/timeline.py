@@ -1,4 +1,4 @@
-"""One world over time: the service of each policy, and when servers were out."""
+"""One world over time: SCR and delay under each policy, and the outages of servers."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ TIMES, BINS = 600, 60
 def timeline_figure(runs: Mapping[str, Results], *, width_in: float = WIDTH_IN) -> Figure:
     """Return SCR and the delay of rounds over time, policies on one world, with outages in grey.
 
-    SCR is that of every user's last round, one that goes on for longer counted with its time so
-    far (``mecsim.analysis.recovery``); the delay is the mean of the rounds that ended in one
+    SCR is that of every user's last round; a round that already takes longer counts with its time
+    so far (``mecsim.analysis.recovery``); the delay is the mean of the rounds that ended in one
     sixtieth of the run. The end of the warm-up is a dotted line.
 
     Parameters

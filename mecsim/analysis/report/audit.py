@@ -1,4 +1,4 @@
-"""Where the energy went, to the joule, and how evenly users were served."""
+"""Energy by device and side, checked against the meters, and fairness among users."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from mecsim.system.phases import PHASES
 
 
 class AuditRow(NamedTuple):
-    """Energy of all rounds of one policy, in J: by source, by side, in total, and what meters say.
+    """Energy of all rounds of one policy, in J: by device, by side, in total, and as metered.
 
-    ``balanced`` if sources, rounds and meters agree to 1e-9.
+    ``balanced`` if devices, rounds and meters agree to 1e-9.
     """
 
     policy: str
@@ -49,7 +49,7 @@ class FairnessRow(NamedTuple):
 
 
 def audit_rows(collected: Collected) -> list[AuditRow]:
-    """Return one row a policy, over all its runs of the setting shown, unfinished rounds included."""
+    """Return one row per policy, over all its runs of the setting shown, unfinished rounds included."""
     rows = []
     for policy in collected.setting.policies if collected.setting else ():
         runs = [run for run in collected.setting.runs if run.policy == policy] if collected.setting else []
@@ -76,7 +76,7 @@ def audit_rows(collected: Collected) -> list[AuditRow]:
 
 
 def class_rows(collected: Collected) -> list[ClassRow]:
-    """Return one row a policy and device class, over all its runs of the setting shown."""
+    """Return one row per policy and device class, over all its runs of the setting shown."""
     rows = []
     for policy in collected.setting.policies if collected.setting else ():
         runs = [run for run in collected.setting.runs if run.policy == policy] if collected.setting else []
@@ -95,7 +95,7 @@ def class_rows(collected: Collected) -> list[ClassRow]:
 
 
 def fairness_rows(collected: Collected) -> list[FairnessRow]:
-    """Return one row a policy; the index is the mean over replications of that of the users' mean delays."""
+    """Return one row per policy; Jain's index of the users' mean delays, averaged over replications."""
     rows = []
     for policy in collected.setting.policies if collected.setting else ():
         runs = [run for run in collected.setting.runs if run.policy == policy] if collected.setting else []

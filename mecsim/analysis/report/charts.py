@@ -1,4 +1,4 @@
-"""What the charts of the report show, whatever draws them."""
+"""The charts of the report as data, for plotly or matplotlib to draw."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from mecsim.analysis.report.collect import Collected, Setting
+from mecsim.analysis.report.collect import Collected, ScenarioRuns
 from mecsim.analysis.report.verdict import ranked, samples
 from mecsim.analysis.stats import t_interval, weighted_quantile
 from mecsim.results.metrics import phase_energy, phase_spender
@@ -16,7 +16,7 @@ from mecsim.system.phases import PHASES
 
 _MOST_LETTERS = 12
 
-Form = Literal["line", "points", "bars"]
+SeriesForm = Literal["line", "points", "bars"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -26,7 +26,7 @@ class Series:
     Parameters
     ----------
     name : str
-        For the legend; empty for no place in it.
+        For the legend; empty to leave it out.
     place : int
         Decides colour, dash and marker: the place of the policy in the setting, or of the phase in a round.
     form : str
@@ -42,7 +42,7 @@ class Series:
 
     name: str
     place: int
-    form: Form
+    form: SeriesForm
     x: Floats | list[str]
     y: Floats
     half: Floats | None = None
@@ -52,7 +52,7 @@ class Series:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Marks:
-    """What happened when under one policy: ticks for handovers, crosses for decisions held or late."""
+    """Times of events under one policy: ticks for handovers, crosses for decisions held or late."""
 
     policy: str
     place: int
@@ -62,7 +62,7 @@ class Marks:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Chart:
-    """A chart: series on two axes, spans of time shaded, a line of what to know.
+    """A chart: series on two axes, shaded spans of time, and a note below.
 
     Parameters
     ----------
@@ -87,13 +87,13 @@ class Chart:
     diagonal: bool = False
 
 
-def summary_charts(setting: Setting) -> list[Chart]:
+def summary_charts(setting: ScenarioRuns) -> list[Chart]:
     """Return the charts over all runs of a setting: SCR, delay, energy, fairness."""
     return [_scr(setting), _delays(setting), _energy(setting), _users(setting)]
 
 
-def places_of(setting: Setting) -> dict[str, int]:
-    """Return the number that decides the style of each policy."""
+def places_of(setting: ScenarioRuns) -> dict[str, int]:
+    """Return the place of each policy, which decides its style."""
     return {policy: i for i, policy in enumerate(setting.policies)}
 
 
@@ -102,7 +102,7 @@ def shortened(name: str) -> str:
     return name if len(name) <= _MOST_LETTERS else name[: _MOST_LETTERS - 1] + "\u2026"
 
 
-def _scr(setting: Setting) -> Chart:
+def _scr(setting: ScenarioRuns) -> Chart:
     order, place, series = ranked(setting), places_of(setting), []
     for policy in order:
         values = samples(setting, policy, "scr")
@@ -117,11 +117,11 @@ def _scr(setting: Setting) -> Chart:
         )
     return Chart(
         "scr", "Service-cost ratio", "", "SCR", tuple(series),
-        "Mean and 95 % interval over replications; small dots are replications. More is better.",
+        "Mean and 95 % interval over replications; small dots are replications. Higher is better.",
     )  # fmt: skip
 
 
-def _delays(setting: Setting) -> Chart:
+def _delays(setting: ScenarioRuns) -> Chart:
     place, series, tails = places_of(setting), [], []
     for policy in setting.policies:
         parts = [run.delays for run in setting.runs if run.policy == policy and len(run.delays)]
@@ -145,7 +145,7 @@ def _delays(setting: Setting) -> Chart:
     )  # fmt: skip
 
 
-def _energy(setting: Setting) -> Chart:
+def _energy(setting: ScenarioRuns) -> Chart:
     order, series = ranked(setting), []
     for place, phase in enumerate(PHASES):
         name = phase_energy(phase)
@@ -153,11 +153,11 @@ def _energy(setting: Setting) -> Chart:
         series.append(Series(phase_spender(phase), place, "bars", order, np.array(means)))
     return Chart(
         "energy", "Energy of a round, by where it is spent", "", "energy (J)", tuple(series),
-        "Means over replications. Less is better.",
+        "Means over replications. Lower is better.",
     )  # fmt: skip
 
 
-def _users(setting: Setting) -> Chart:
+def _users(setting: ScenarioRuns) -> Chart:
     place, series = places_of(setting), []
     for policy in setting.policies:
         delays = [run.user_delay_s for run in setting.runs if run.policy == policy]
@@ -172,7 +172,7 @@ def _users(setting: Setting) -> Chart:
 
 
 def shown_replays(collected: Collected) -> str:
-    """Return a line on which world the parts below are of."""
+    """Return a sentence that names the world shown in the replay and over time."""
     setting = collected.setting
     if setting is None or not collected.replays:
         return ""

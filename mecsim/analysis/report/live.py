@@ -1,4 +1,4 @@
-"""A page that shows a study while it runs, on this machine only; the report ends it."""
+"""A page that shows the progress of a study, on this machine only, until the report replaces it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _PATIENCE_S = 5.0
 
 
 class LivePage:
-    """Serves what a study has done so far until it is closed.
+    """Serves the progress of a study until it is closed.
 
     Parameters
     ----------
     title : str
         What is running.
     total : float
-        How much there is to do, in the unit of :meth:`tell`.
+        Amount of work, in the unit of :meth:`tell`.
     """
 
     def __init__(self, title: str, total: float) -> None:
@@ -46,7 +46,7 @@ class LivePage:
         return f"http://{ADDRESS}:{self._server.server_port}/"
 
     def tell(self, done: float, message: str = "") -> None:
-        """Say how much is done, and what came last."""
+        """Update the amount done, and the last message."""
         past_s = time.monotonic() - self._began
         left_s = past_s * (self._state["total"] - done) / done if done > 0 else None
         self._set(done=done, left_s=left_s, **({"message": message} if message else {}))
@@ -56,7 +56,7 @@ class LivePage:
         self._set(heads=heads, rows=rows)
 
     def close(self, report: Path | None = None, error: str = "") -> None:
-        """Say that the study has ended, hand the report to whoever is watching, and stop."""
+        """Announce the end of the study, send the report to open pages, and stop."""
         self._report = report
         self._set(ended=True, report=report is not None, error=error)
         with self._changed:
@@ -84,7 +84,7 @@ class LivePage:
 
 def _server(page: LivePage) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
-        """Answers three addresses, and only to who asks for this machine by its own name."""
+        """Answers three addresses, and only requests that name this machine as host."""
 
         def do_GET(self) -> None:
             port = self.server.server_port  # type: ignore[attr-defined]  # a ThreadingHTTPServer
@@ -102,7 +102,7 @@ def _server(page: LivePage) -> ThreadingHTTPServer:
                 self.send_error(404)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing: progress is on the page."""
+            """Log nothing: progress is on the page."""
 
         def _send(self, kind: str, content: bytes) -> None:
             self.send_response(200)
@@ -128,7 +128,7 @@ def _server(page: LivePage) -> ThreadingHTTPServer:
             except OSError:
                 page._watch(-1)
                 return
-            # Who got the end comes for the report next; without one nothing is waited for.
+            # A page that received the end asks for the report next, if there is one.
             if not state["report"]:
                 page._watch(-1)
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from mecsim.analysis.diagnostics import rounds_warnings
 from mecsim.analysis.report.audit import audit_rows, class_rows, fairness_rows
 from mecsim.analysis.report.charts import Chart, shown_replays, summary_charts
-from mecsim.analysis.report.collect import Collected, Setting, collect
+from mecsim.analysis.report.collect import Collected, ScenarioRuns, collect
 from mecsim.analysis.report.plotly_chart import height_px, plotly_figure, plotly_script
 from mecsim.analysis.report.prediction_gap import gap_charts, gap_command, gap_table
 from mecsim.analysis.report.provenance import provenance
-from mecsim.analysis.report.replay import BUDGET_BYTES, Replay
+from mecsim.analysis.report.replay import BUDGET_BYTES, ReplayData
 from mecsim.analysis.report.timeline import time_charts
 from mecsim.analysis.report.verdict import heads, ranking, sentences
 from mecsim.analysis.style import palette, policy_style
@@ -71,7 +71,7 @@ def write_report(
 def render(collected: Collected, *, interactive: bool | None = None, budget_bytes: int = BUDGET_BYTES) -> str:
     """Return the page."""
     script = None if interactive is False else plotly_script()
-    replay = Replay(collected, budget_bytes)
+    replay = ReplayData(collected, budget_bytes)
     spans = tuple((low, high, f"server {m} down") for m, low, high in replay.header.get("outages", []))
     charts = {
         "summary": summary_charts(collected.setting) if collected.setting else [],
@@ -128,7 +128,7 @@ def _verdict(collected: Collected) -> list[dict[str, Any]]:
     return found
 
 
-def _troubles(setting: Setting) -> list[str]:
+def _troubles(setting: ScenarioRuns) -> list[str]:
     lines = notes_by_seed((run.policy, run.seed, trouble) for run in setting.runs for trouble in run.troubles)
     for policy in setting.policies:
         runs = [run for run in setting.runs if run.policy == policy]

@@ -31,7 +31,7 @@ def plotly_script() -> str | None:
 
 
 def plotly_figure(chart: Chart) -> dict[str, Any]:
-    """Return a chart as ``{"data": ..., "layout": ...}``; what people wrote is escaped, plotly reads HTML."""
+    """Return a chart as ``{"data": ..., "layout": ...}``; names are escaped, because plotly reads HTML."""
     data = [_trace(one) for one in chart.series]
     spans = [
         {"type": "rect", "xref": "x", "yref": "paper", "x0": low, "x1": high, "y0": 0, "y1": 1,

@@ -1,4 +1,4 @@
-"""Charts as pictures, for where plotly is not installed."""
+"""Charts drawn by matplotlib as pictures, where plotly is not installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Charts of one world over time, with what happened when."""
+"""Charts of one world over time, with handovers, rejected decisions and outages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Spans = tuple[tuple[float, float, str], ...]
 
 
 def time_charts(collected: Collected, spans: Spans) -> list[Chart]:
-    """Return SCR, delay, power and handovers over the time of one world, each with what happened when.
+    """Return SCR, delay, power and handovers over the time of one world, each with a strip of events.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ FEW_ROUNDS = 10
 
 
 def run_troubles(results: Results) -> list[str]:
-    """Return what a reader must know before the numbers of one run, one line each."""
+    """Return reasons to doubt the numbers of one run, one line each."""
     troubles = [*run_notes(results), *_length(results)]
     outcome = results.rounds["outcome"].value_counts()
     for name, means in (("dropped", "were dropped"), ("out_of_energy", "ended with an empty battery")):

@@ -1,4 +1,4 @@
-"""Who is best, by how much, and what is not decided, in sentences."""
+"""The ranking of the policies, and comparisons between them in sentences."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from mecsim.analysis.hypotheses import holm, t_test
-from mecsim.analysis.report.collect import Setting
+from mecsim.analysis.report.collect import ScenarioRuns
 from mecsim.analysis.rounding import plus_minus
 from mecsim.analysis.stats import Interval, ratio_interval, t_interval
 from mecsim.results.metrics import METRIC, RANKING_METRICS, VERDICT_METRICS, Metric
@@ -28,10 +28,10 @@ class RankedPolicy(NamedTuple):
 
 
 class Sentence(NamedTuple):
-    """One comparison of two policies, and what it says.
+    """One comparison of two policies in a sentence.
 
-    ``decided`` if its interval excludes no difference, also after Holm's correction; ``alone`` if only
-    without it; ``undecided`` otherwise.
+    ``decided`` if its interval excludes no difference and Holm's correction confirms it; ``alone`` if
+    the correction does not; ``undecided`` otherwise.
 
     ``p`` is that of the paired t test, which agrees with the interval; NaN with fewer than two pairs.
     """
@@ -41,7 +41,7 @@ class Sentence(NamedTuple):
     p: float
 
 
-def ranking(setting: Setting) -> list[RankedPolicy]:
+def ranking(setting: ScenarioRuns) -> list[RankedPolicy]:
     """Return the policies by mean SCR, best first; without any SCR in the order given."""
     rows: list[RankedPolicy] = []
     for policy in ranked(setting):
@@ -59,10 +59,10 @@ def heads() -> list[str]:
     return [f"{m.label} ({m.ranking_unit[0]})" if m.ranking_unit else m.head for m in metrics]
 
 
-def sentences(setting: Setting) -> list[Sentence]:
+def sentences(setting: ScenarioRuns) -> list[Sentence]:
     """Return the best policy against every other, then neighbours in the ranking, for every judged metric.
 
-    What is decided by itself, but not once Holm's correction is made for all of them, says so.
+    A comparison that Holm's correction for all of them does not confirm is marked in its text.
     """
     order = ranked(setting)
     pairs = [*((order[0], other) for other in order[1:]), *pairwise(order[1:])]
@@ -77,7 +77,7 @@ def sentences(setting: Setting) -> list[Sentence]:
     return found
 
 
-def compared(setting: Setting, a: str, b: str, metric: Metric) -> Sentence | None:
+def compared(setting: ScenarioRuns, a: str, b: str, metric: Metric) -> Sentence | None:
     """Return one comparison over the seeds that both policies finished; None if there is none.
 
     Per cent are of the ratio of the means, its interval is Fieller's.
@@ -88,7 +88,9 @@ def compared(setting: Setting, a: str, b: str, metric: Metric) -> Sentence | Non
     if not r > 0:
         return None
     if n < 2:
-        text = f"{a} and {b} differ by {_change(r)} in {_noun(metric)} in a single pair: nothing is decided"
+        text = (
+            f"{a} and {b} differ by {_change(r)} in {_noun(metric)} in a single pair: no interval is possible"
+        )
         return Sentence(text, verdict="undecided", p=math.nan)
     p = t_test(ours, theirs)
     if not low > 0 or not math.isfinite(high) or low <= 1 <= high:
@@ -103,13 +105,13 @@ def compared(setting: Setting, a: str, b: str, metric: Metric) -> Sentence | Non
     return Sentence(_won(b, a, metric, (1 / r, 1 / high, 1 / low), n), verdict="decided", p=p)
 
 
-def ranked(setting: Setting) -> list[str]:
+def ranked(setting: ScenarioRuns) -> list[str]:
     """Return the policies by mean SCR, best first."""
     scr = {policy: float(t_interval(samples(setting, policy, "scr")).mean) for policy in setting.policies}
     return sorted(setting.policies, key=lambda policy: -np.nan_to_num(scr[policy], nan=-np.inf))
 
 
-def samples(setting: Setting, policy: str, metric: str) -> Floats:
+def samples(setting: ScenarioRuns, policy: str, metric: str) -> Floats:
     """Return a metric of one policy for every seed of the setting, NaN where a run is missing."""
     values = {run.seed: run.metrics[metric] for run in setting.runs if run.policy == policy}
     return np.array([values.get(seed, np.nan) for seed in setting.seeds], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Everything in one folder: figures, tables, and a page that sets ours beside what the paper says."""
+"""The folder of a reproduction: figures, tables, and a page that compares them with the paper."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mecsim.results.leftovers import remove_parts
 from mecsim.results.lock import folder_lock
 from mecsim.scenario.load import load_scenario
 from mecsim.study.decision import Decision, read_decision
-from mecsim.study.paper.claims import Claim, all_claims
+from mecsim.study.paper.claims import PaperClaim, all_claims
 from mecsim.study.paper.convergence import WHOLE, by_iteration, convergence, padded
 from mecsim.study.paper.figures import (
     bandwidth_figure,
@@ -54,7 +54,7 @@ class Reproduction(NamedTuple):
 
     page: Path
     files: tuple[Path, ...]
-    claims: tuple[Claim, ...]
+    claims: tuple[PaperClaim, ...]
     seeds: int
     origins: Counter[str]
 
@@ -95,7 +95,7 @@ def reproduce(
     Raises
     ------
     RunFailed
-        If a decision failed twice; the others are kept.
+        If a decision failed twice; the results of the others stay.
     ResultStoreError
         If another process writes to the folder, or it cannot be written (any more).
     """
@@ -117,12 +117,12 @@ def reproduce(
 def decided(
     decisions: Sequence[Decision], folder: Path, jobs: int, on_progress: OnStudyProgress | None = None
 ) -> tuple[Kept, Counter[str]]:
-    """Make what is missing of some decisions in a folder that is locked.
+    """Make the missing ones of some decisions in a locked folder.
 
     Returns
     -------
     callable, Counter
-        What was kept of each decision; how many are new, reused or replaced.
+        The stored result of each decision; how many are new, reused or replaced.
 
     Raises
     ------
@@ -195,7 +195,7 @@ def _write(part: _Part, folder: Path) -> list[Path]:
     return files
 
 
-def _page(parts: Sequence[_Part], claims: Sequence[Claim], seeds: int) -> str:
+def _page(parts: Sequence[_Part], claims: Sequence[PaperClaim], seeds: int) -> str:
     lines = ["# The figures of the paper", "", head(SYSTEMS, POLICIES, seeds), "", VERDICTS, ""]
     for part in parts:
         lines += [f"## {part.title}", "", f"![{part.title}]({part.name}.png)", "", part.what, ""]
