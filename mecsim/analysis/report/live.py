@@ -82,57 +82,62 @@ class LivePage:
             self._changed.notify_all()
 
 
+class _Handler(BaseHTTPRequestHandler):
+    """Answers three addresses, and only requests that name this machine as host."""
+
+    page: LivePage
+
+    def do_GET(self) -> None:
+        port = self.server.server_port  # type: ignore[attr-defined]  # a ThreadingHTTPServer
+        # Another site's script must not read the page through a name that points here.
+        if self.headers.get("Host") not in (f"{ADDRESS}:{port}", f"localhost:{port}"):
+            self.send_error(403)
+        elif self.path == "/":
+            self._send("text/html; charset=utf-8", _html())
+        elif self.path == "/events":
+            self._events()
+        elif self.path == "/report" and self.page._report is not None:
+            self._send("text/html; charset=utf-8", self.page._report.read_bytes())
+            self.page._watch(-1)
+        else:
+            self.send_error(404)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Log nothing: progress is on the page."""
+
+    def _send(self, kind: str, content: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _events(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        version, ended = -1, False
+        self.page._watch(+1)
+        try:
+            while not ended:
+                version, state = self.page._next(version)
+                self.wfile.write(f"data: {json.dumps(state)}\n\n".encode())
+                self.wfile.flush()
+                ended = state["ended"]
+        except OSError:
+            self.page._watch(-1)
+            return
+        # A page that received the end asks for the report next, if there is one.
+        if not state["report"]:
+            self.page._watch(-1)
+
+
 def _server(page: LivePage) -> ThreadingHTTPServer:
-    class Handler(BaseHTTPRequestHandler):
-        """Answers three addresses, and only requests that name this machine as host."""
-
-        def do_GET(self) -> None:
-            port = self.server.server_port  # type: ignore[attr-defined]  # a ThreadingHTTPServer
-            # Another site's script must not read the page through a name that points here.
-            if self.headers.get("Host") not in (f"{ADDRESS}:{port}", f"localhost:{port}"):
-                self.send_error(403)
-            elif self.path == "/":
-                self._send("text/html; charset=utf-8", _html())
-            elif self.path == "/events":
-                self._events()
-            elif self.path == "/report" and page._report is not None:
-                self._send("text/html; charset=utf-8", page._report.read_bytes())
-                page._watch(-1)
-            else:
-                self.send_error(404)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Log nothing: progress is on the page."""
-
-        def _send(self, kind: str, content: bytes) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(content)))
-            self.send_header("Cache-Control", "no-store")
-            self.end_headers()
-            self.wfile.write(content)
-
-        def _events(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/event-stream")
-            self.send_header("Cache-Control", "no-store")
-            self.end_headers()
-            version, ended = -1, False
-            page._watch(+1)
-            try:
-                while not ended:
-                    version, state = page._next(version)
-                    self.wfile.write(f"data: {json.dumps(state)}\n\n".encode())
-                    self.wfile.flush()
-                    ended = state["ended"]
-            except OSError:
-                page._watch(-1)
-                return
-            # A page that received the end asks for the report next, if there is one.
-            if not state["report"]:
-                page._watch(-1)
-
-    return ThreadingHTTPServer((ADDRESS, 0), Handler)
+    # http.server makes a handler for each request, so the page is an attribute of the class.
+    handler = type("PageHandler", (_Handler,), {"page": page})
+    return ThreadingHTTPServer((ADDRESS, 0), handler)
 
 
 def _html() -> bytes:
