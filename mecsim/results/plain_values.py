@@ -1,4 +1,4 @@
-"""Nested values in plain form: tables by dotted key, and values that JSON can hold."""
+"""Nested values in plain form: tables by dotted key, and what JSON can hold."""
 
 from __future__ import annotations
 
