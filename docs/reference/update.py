@@ -12,6 +12,7 @@ import typer
 from mecsim.cli import app
 from mecsim.config.keys import Key, Keys, keys_of
 from mecsim.config.toml_text import toml_value
+from mecsim.results.metrics import ALL_METRICS
 from mecsim.scenario.schema import Scenario
 from mecsim.tables import TABLES
 
@@ -75,6 +76,19 @@ SHA-256 of each table. `mecsim.load_results(folder)` returns them as pandas fram
 with the same columns. A unit of `1` is a pure number."""
 
 
+def metrics_page() -> str:
+    """Return the page of the metrics of a run."""
+    rows = [(f"`{m.name}`", m.unit, m.better, m.label, m.meaning) for m in ALL_METRICS]
+    heads = ("metric", "unit", "better is", "label", "meaning")
+    return _page([_MADE, "# Metrics of a run", _METRICS_TEXT, _table(heads, rows)])
+
+
+_METRICS_TEXT = """\
+All of them are computed after the warm-up. The manifest of a run, comparisons, `--until`, `mecsim tune`,
+`mecsim table` and `mecsim plot` know them by these names; `deadline_misses` needs `--deadline` and is for
+`table` and `plot` only. A new metric is one more entry of the table in `mecsim/results/metrics.py`."""
+
+
 def commands_page() -> str:
     """Return the page of all commands."""
     parts = [_MADE, "# Commands", _COMMANDS_TEXT]
@@ -127,6 +141,7 @@ def _page(parts: list[str]) -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "scenario.md": scenario_page,
     "tables.md": tables_page,
+    "metrics.md": metrics_page,
     "commands.md": commands_page,
 }
 

@@ -1,1 +1,1 @@
-"""What runs say together: intervals, paired differences, figures."""
+"""Statistics, tables, figures and reports from the frames of finished runs."""

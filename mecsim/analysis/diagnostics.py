@@ -1,8 +1,8 @@
-"""What speaks against trusting the mean of a run: a warm-up that is too short, a load that grows.
+"""Reasons not to trust the mean of a run: a warm-up that is too short, a load that grows.
 
-Both are read off the time that rounds take, waiting included, in the order in which they end. One
-run alone can hardly tell a warm-up from a busy spell; many replications of it can, for they share
-the warm-up and not the busy spells.
+Both are found from the time that rounds take, waiting included, in the order in which they end. A
+single run hardly distinguishes a warm-up from a busy period; many replications do, because they
+have the warm-up in common but not the busy periods.
 
 References
 ----------
@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,6 @@ from numpy.typing import NDArray
 from mecsim.analysis.series import batch_means, growth, mser5
 from mecsim.analysis.stats import t_interval
 from mecsim.results.result import Results
-
-if TYPE_CHECKING:
-    from mecsim.study.compare import Comparison
 
 BINS = 250
 SHIFT_LEVEL, SHIFT_SHARE = 0.99, 0.01
@@ -45,7 +42,7 @@ class Rounds(NamedTuple):
 
 
 class ShortWarmup(NamedTuple):
-    """The warm-up that would do, and how much the mean would change with it, as a share of itself."""
+    """A sufficient warm-up, and the change of the mean under it, as a share of the mean."""
 
     needed_s: float
     shift: float
@@ -61,9 +58,9 @@ def finished_rounds(results: Results) -> Rounds:
 
 
 def short_warmup(run: Rounds, warmup_s: float) -> ShortWarmup | None:
-    """Return what MSER-5 says of the warm-up of one run; None if it does, or if that cannot be told.
+    """Return the warm-up that one run needs by MSER-5; None if the given one suffices, or the run is short.
 
-    It is too short if MSER-5 drops more, and if the mean changes with that by more than twice the
+    The given one is too short if MSER-5 drops more, and if the mean changes with that by more than twice the
     half width of its 95 % batch-means interval.
     """
     chosen = mser5(run.spent_s)
@@ -78,7 +75,7 @@ def short_warmup(run: Rounds, warmup_s: float) -> ShortWarmup | None:
 
 
 def short_warmup_together(runs: Sequence[Rounds], warmup_s: float, duration_s: float) -> ShortWarmup | None:
-    """Return what MSER-5 says of the warm-up that replications share; None if it does.
+    """Return the warm-up that replications need by MSER-5; None if the given one suffices.
 
     MSER-5 gets the average of the replications in 250 bins of time. The warm-up is too short if
     MSER-5 drops more, and if the mean changes with that by more than 1 % and the 99 % t interval
@@ -104,27 +101,64 @@ def steady_growth(run: Rounds, warmup_s: float) -> float:
 
 def run_warnings(results: Results) -> list[str]:
     """Return one line for each reason not to trust the means of a run."""
-    return list(_warnings([finished_rounds(results)], results.manifest))
+    return rounds_warnings([finished_rounds(results)], results.manifest)
 
 
-def study_warnings(comparison: Comparison) -> list[str]:
-    """Return one line for each policy and reason not to trust its means; reads the run folders.
+def study_warnings(runs: Mapping[str, Iterable[Results]]) -> list[str]:
+    """Return one line for each policy and reason not to trust its means.
 
-    Growth counts if it is there in more replications than chance would put it, were a sound run
-    suspected in 5 % of all cases. Nothing is said where runs were not kept in a folder.
+    Growth is reported if it shows in more replications than chance explains, when 5 % of all sound
+    runs look suspicious.
+
+    Parameters
+    ----------
+    runs : mapping
+        The replications of each policy; an iterator is read once, and only two columns of it are kept.
     """
     lines = []
-    for policy in comparison.policies:
-        done = [o.run_id for o in comparison.outcomes if o.policy == policy and o.metrics is not None]
-        if comparison.out is not None and done:
-            lines += [f"{policy}: {line}" for line in _policy_warnings(comparison, done)]
+    for policy, own in runs.items():
+        found, manifest = [], {}
+        for results in own:
+            manifest = results.manifest
+            found.append(finished_rounds(results))
+        if found:
+            lines += [f"{policy}: {line}" for line in rounds_warnings(found, manifest)]
     return lines
 
 
-def can_pile_up(manifest: Mapping[str, Any]) -> bool:
-    """Tell whether rounds or users arrive by themselves, so that more may come than can be served.
+def rounds_warnings(runs: Sequence[Rounds], manifest: Mapping[str, Any]) -> list[str]:
+    """Return one line for each reason not to trust the means of the replications of one policy.
 
-    Where users start a round only when the last one is over, slow drifts are those of the world.
+    Parameters
+    ----------
+    runs : sequence of Rounds
+        At least one; all of the same scenario.
+    manifest : mapping
+        That of one of them.
+    """
+    warmup_s, duration_s = float(manifest["warmup_s"]), float(manifest["duration_s"])
+    growths = [steady_growth(run, warmup_s) for run in runs] if can_pile_up(manifest) else []
+    growing = [share for share in growths if share > 0]
+    if growths and len(growing) >= fewest_suspects(len(growths)):
+        where = f" in {len(growing)} of {len(growths)} runs" if len(growths) > 1 else ""
+        return [
+            f"the time of a round grows steadily{where}, by {100 * float(np.median(growing)):.0f} % of its "
+            "mean: the system is overloaded or far from steady, and its means depend on duration_s"
+        ]
+    alone = len(runs) == 1
+    short = short_warmup(runs[0], warmup_s) if alone else short_warmup_together(runs, warmup_s, duration_s)
+    if short is None:
+        return []
+    return [
+        f"warmup_s = {warmup_s:g} looks too short: MSER-5 drops {short.needed_s:.0f} s, "
+        f"which changes the mean time of a round by {100 * short.shift:+.2g} %"
+    ]
+
+
+def can_pile_up(manifest: Mapping[str, Any]) -> bool:
+    """Tell whether rounds or users arrive independently of the service, so that a queue can grow.
+
+    Where users start a round only when the last one is over, a slow drift comes from their movement.
     """
     rounds = tomllib.loads(manifest["scenario_toml"]).get("workload", {}).get("rounds", {})
     return rounds.get("mode") in ("poisson", "periodic") or "arrived" in manifest["counts"]
@@ -135,37 +169,6 @@ def fewest_suspects(runs: int) -> int:
     from scipy import stats
 
     return int(stats.binom.isf(_CHANCE, runs, _CHANCE)) + 1 if runs > 1 else 1
-
-
-def _policy_warnings(comparison: Comparison, run_ids: Sequence[str]) -> Iterator[str]:
-    from mecsim.results.store import load_run
-
-    assert comparison.out is not None
-    runs, manifest = [], {}
-    for run_id in run_ids:
-        results = load_run(comparison.out / run_id)
-        manifest = results.manifest
-        runs.append(finished_rounds(results))
-    yield from _warnings(runs, manifest)
-
-
-def _warnings(runs: Sequence[Rounds], manifest: Mapping[str, Any]) -> Iterator[str]:
-    warmup_s, duration_s = float(manifest["warmup_s"]), float(manifest["duration_s"])
-    growths = [steady_growth(run, warmup_s) for run in runs] if can_pile_up(manifest) else []
-    growing = [share for share in growths if share > 0]
-    alone = len(runs) == 1
-    short = short_warmup(runs[0], warmup_s) if alone else short_warmup_together(runs, warmup_s, duration_s)
-    if growths and len(growing) >= fewest_suspects(len(growths)):
-        where = f" in {len(growing)} of {len(growths)} runs" if len(growths) > 1 else ""
-        yield (
-            f"the time of a round grows steadily{where}, by {100 * float(np.median(growing)):.0f} % of its "
-            "mean: the system is overloaded or far from steady, and its means depend on duration_s"
-        )
-    elif short is not None:
-        yield (
-            f"warmup_s = {warmup_s:g} looks too short: MSER-5 drops {short.needed_s:.0f} s, "
-            f"which changes the mean time of a round by {100 * short.shift:+.2g} %"
-        )
 
 
 def _average_over_time(runs: Sequence[Rounds], duration_s: float) -> NDArray[np.float64]:

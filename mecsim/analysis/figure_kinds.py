@@ -1,4 +1,4 @@
-"""The kinds of figures there are, each drawn from a folder of runs."""
+"""The kinds of figures, each drawn from a folder of runs."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mecsim.analysis.frames import StudyFrames
-from mecsim.analysis.metric_info import SHOWN
 from mecsim.errors import MecsimError
 from mecsim.messages import either, nearest
+from mecsim.results.metrics import METRIC, TABLE_METRICS, VERDICT_METRICS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a figure shall show.
+class FigureRequest:
+    """What a figure shows.
 
     Parameters
     ----------
     metrics : tuple of str
-        Empty for those of the kind.
+        Empty for the default metrics of the kind.
     key : str
-        The swept key; empty if there is only one.
+        The swept key of the first axis; may be empty if only one key was swept.
     reference : str or None
-        The policy that differences are taken to; the first one if None.
+        The policy that others are compared with; the first one if None.
     width_in : float
         Width of the figure in inches.
     """
@@ -37,51 +37,51 @@ class Wanted:
     width_in: float
 
 
-def draw(kind: str, study: StudyFrames, wanted: Wanted) -> Figure:
+def draw(kind: str, study: StudyFrames, request: FigureRequest) -> Figure:
     """Return a figure of one of ``KINDS``.
 
     Raises
     ------
     MecsimError
-        If there is no such kind, or the runs do not give what it needs.
+        If there is no such kind, or the runs lack what it needs.
     """
     if kind not in KINDS:
         raise MecsimError(f"--kind {kind}: must be {either(tuple(KINDS))}{nearest(kind, KINDS)}")
-    return KINDS[kind](study, wanted)
+    return KINDS[kind](study, request)
 
 
-def _distributions(study: StudyFrames, wanted: Wanted) -> Figure:
+def _distributions(study: StudyFrames, request: FigureRequest) -> Figure:
     from mecsim.analysis.figures.distributions import distributions_figure
 
-    return distributions_figure(study.delays, study.by, width_in=wanted.width_in)
+    return distributions_figure(study.delays, study.by, width_in=request.width_in)
 
 
-def _forest(study: StudyFrames, wanted: Wanted) -> Figure:
+def _forest(study: StudyFrames, request: FigureRequest) -> Figure:
     from mecsim.analysis.figures.forest import forest_figure
     from mecsim.analysis.paired import paired_table
 
-    metrics = wanted.metrics or SHOWN[:4]
+    metrics = request.metrics or TABLE_METRICS[:4]
     if len(study.policies) < 2:
-        raise MecsimError(f"--kind forest: needs two policies, and here is {study.policies[0]} alone")
-    paired = paired_table(study.per_run, wanted.reference, metrics=metrics, by=study.by)
-    return forest_figure(paired, study.by, width_in=wanted.width_in)
+        raise MecsimError(f"--kind forest: needs two policies; these runs have only {study.policies[0]}")
+    paired = paired_table(study.per_run, request.reference, metrics=metrics, by=study.by)
+    return forest_figure(paired, study.by, width_in=request.width_in)
 
 
-def _swept(study: StudyFrames, wanted: Wanted) -> Figure:
+def _swept(study: StudyFrames, request: FigureRequest) -> Figure:
     from mecsim.analysis.figures.swept import swept_figure
 
     keys = [key for key in study.by if len(study.per_run[key].unique()) > 1]
     if not keys:
         raise MecsimError("--kind swept: no key was swept in these runs; see mecsim sweep --help")
-    if len(keys) > 1 and not wanted.key:
+    if len(keys) > 1 and not request.key:
         raise MecsimError(f"--kind swept: name one of the swept keys with --key: {either(tuple(keys))}")
-    if wanted.key and wanted.key not in keys:
-        raise MecsimError(f"--key {wanted.key}: must be {either(tuple(keys))}{nearest(wanted.key, keys)}")
-    metrics = wanted.metrics or ("scr", "delay_s", "energy_j")
-    return swept_figure(study.per_run, wanted.key or keys[0], metrics, width_in=wanted.width_in)
+    if request.key and request.key not in keys:
+        raise MecsimError(f"--key {request.key}: must be {either(tuple(keys))}{nearest(request.key, keys)}")
+    metrics = request.metrics or VERDICT_METRICS
+    return swept_figure(study.per_run, request.key or keys[0], metrics, width_in=request.width_in)
 
 
-def _timeline(study: StudyFrames, wanted: Wanted) -> Figure:
+def _timeline(study: StudyFrames, request: FigureRequest) -> Figure:
     from mecsim.analysis.figures.timeline import timeline_figure
     from mecsim.results.store import load_run
 
@@ -89,25 +89,23 @@ def _timeline(study: StudyFrames, wanted: Wanted) -> Figure:
     runs = {
         str(key[-2]): load_run(path) for key, path in study.folders.items() if (*key[:-2], key[-1]) == world
     }
-    return timeline_figure(runs, width_in=wanted.width_in)
+    return timeline_figure(runs, width_in=request.width_in)
 
 
-def _pareto(study: StudyFrames, wanted: Wanted) -> Figure:
+def _pareto(study: StudyFrames, request: FigureRequest) -> Figure:
     from mecsim.analysis.figures.pareto import pareto_figure
 
-    metrics = wanted.metrics or ("delay_s", "energy_j")
+    metrics = request.metrics or tuple(name for name in VERDICT_METRICS if METRIC[name].better == "less")
     if len(metrics) != 2:
-        raise MecsimError(
-            f"--kind pareto: takes two metrics, and here are {len(metrics)}: {', '.join(metrics)}"
-        )
-    return pareto_figure(study.per_run, study.by, x=metrics[0], y=metrics[1], width_in=wanted.width_in)
+        raise MecsimError(f"--kind pareto: takes two metrics, not {len(metrics)}: {', '.join(metrics)}")
+    return pareto_figure(study.per_run, study.by, x=metrics[0], y=metrics[1], width_in=request.width_in)
 
 
-def _ranking(study: StudyFrames, wanted: Wanted) -> Figure:
+def _ranking(study: StudyFrames, request: FigureRequest) -> Figure:
     from mecsim.analysis.figures.ranking import ranking_figure
 
-    metric = (wanted.metrics or ("scr",))[0]
-    return ranking_figure(study.per_run, metric, study.by, width_in=wanted.width_in)
+    metric = (request.metrics or VERDICT_METRICS)[0]
+    return ranking_figure(study.per_run, metric, study.by, width_in=request.width_in)
 
 
 def _first_world(study: StudyFrames) -> tuple[object, ...]:
@@ -116,8 +114,8 @@ def _first_world(study: StudyFrames) -> tuple[object, ...]:
     return max(dict.fromkeys(worlds), key=worlds.count)
 
 
-Kind = Callable[[StudyFrames, Wanted], "Figure"]
-KINDS: dict[str, Kind] = {
+DrawFigure = Callable[[StudyFrames, FigureRequest], "Figure"]
+KINDS: dict[str, DrawFigure] = {
     "distributions": _distributions,
     "forest": _forest,
     "swept": _swept,

@@ -1,7 +1,7 @@
 """A folder of runs as the frames that tables and figures are made from.
 
-Metrics come from the manifests, unless other code wrote them; the tables of a run, which are a
-hundred times larger, are read only for what needs them.
+Metrics come from the manifests, unless another version of the code wrote them. The tables of a run
+are a hundred times larger and are read only where they are needed.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mecsim.analysis.metric_info import DEADLINE_MISSES, deadline_misses
 from mecsim.errors import MecsimError, ResultStoreError
 from mecsim.messages import nearest
+from mecsim.results.after_warmup import delay_sketch
 from mecsim.results.load import run_folders, run_keys
-from mecsim.results.metrics import METRICS, delay_sketch, run_metrics, told_metrics
+from mecsim.results.metrics import ALL_METRICS, METRICS, metrics_with_deadline, stored_metrics
 from mecsim.results.provenance import code_sha256
 from mecsim.results.store import load_run, read_manifest
 from mecsim.tables import KEYS
@@ -26,12 +26,12 @@ from mecsim.tables import KEYS
 if TYPE_CHECKING:
     import pandas as pd
 
-_NAMES = {metric.name for metric in METRICS}
+_STORED = {metric.name for metric in METRICS}
 
 
 @dataclass(frozen=True, eq=False)
 class StudyFrames:
-    """What figures and tables are made from.
+    """The runs of a folder as frames.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class StudyFrames:
 
     @property
     def by(self) -> list[str]:
-        """Columns that say which world a run had, apart from its seed."""
+        """Columns that identify the scenario of a run: its name and the swept keys."""
         return ["scenario", *self.swept]
 
     @property
@@ -59,7 +59,7 @@ class StudyFrames:
 
     @cached_property
     def delays(self) -> pd.DataFrame:
-        """The delay distribution of each run, as in ``Comparison.delays``, with the same keys."""
+        """The delay distribution of each run, at most 1000 rows a run, with the same keys."""
         import pandas as pd
 
         names = [*self.by, *KEYS[1:]]
@@ -89,14 +89,14 @@ def study_frames(
     where : mapping, optional
         Values that ``scenario``, ``seed`` or swept keys must have.
     deadline_s : float
-        For the metric ``deadline_misses``, which is NaN without.
+        For the metrics that need one, which are NaN without.
 
     Raises
     ------
     ResultStoreError
         If there is no run, or one is damaged.
     MecsimError
-        If a policy or a key is not there, or no run is left.
+        If a policy or a key does not exist in these runs, or no run is left.
     """
     import pandas as pd
 
@@ -113,7 +113,7 @@ def study_frames(
         if key["policy"] in order and _fits(key, where or {})
     ]
     if not chosen:
-        raise MecsimError(f"{root}: no run is left with {_told(where or {})}")
+        raise MecsimError(f"{root}: no run is left with {_described(where or {})}")
     rows, found = [], {}
     for *_, i in sorted(chosen):
         rows.append(keys[i] | _metrics(paths[i], manifests[i], deadline_s))
@@ -123,12 +123,11 @@ def study_frames(
 
 def _metrics(path: Path, manifest: dict[str, Any], deadline_s: float) -> dict[str, float]:
     """Return every metric of one run."""
-    metrics = told_metrics(manifest)
-    by_this_code = manifest["environment"]["code_sha256"] == code_sha256() and metrics.keys() == _NAMES
+    stored = stored_metrics(manifest)
+    by_this_code = manifest["environment"]["code_sha256"] == code_sha256() and stored.keys() == _STORED
     if by_this_code and math.isnan(deadline_s):
-        return metrics | {DEADLINE_MISSES.name: math.nan}
-    results = load_run(path)
-    return run_metrics(results) | {DEADLINE_MISSES.name: deadline_misses(results, deadline_s)}
+        return {metric.name: stored.get(metric.name, math.nan) for metric in ALL_METRICS}
+    return metrics_with_deadline(load_run(path), deadline_s)
 
 
 def _keys(manifests: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
@@ -141,7 +140,7 @@ def _keys(manifests: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], tu
 
 
 def _in_order(key: Mapping[str, Any], swept: Sequence[str]) -> tuple[Any, ...]:
-    """Return what settings are sorted by: the scenario, then numbers to size, then texts."""
+    """Return the sort key of a run: the scenario, then swept numbers by size, then strings."""
     values = (key[name] for name in swept)
     return key["scenario"], *((isinstance(v, str), v) if v is not None else (True, "") for v in values)
 
@@ -175,5 +174,5 @@ def _fits(key: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
     return all(key[name] == value for name, value in plain.items())
 
 
-def _told(where: Mapping[str, Any]) -> str:
+def _described(where: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} = {value}" for name, value in where.items()) or "these policies"

@@ -1,6 +1,6 @@
-"""Tests on paired replications: is there a difference, is there none that matters, how large is it.
+"""Tests on paired replications: for a difference, for equivalence, and for the size of the effect.
 
-All of them take one pair a replication, of the same seed, and leave out a pair with a NaN.
+Each takes one pair per replication, of the same seed, and leaves out pairs with a NaN.
 
 References
 ----------
@@ -55,7 +55,7 @@ def equivalence(samples: ArrayLike, reference: ArrayLike, margin: float, *, rela
     ----------
     samples, reference : (n,) float
     margin : float
-        Largest difference that does not matter; positive.
+        Largest difference that counts as equivalent; positive.
     relative : bool
         The margin is a share of the mean of the reference, not a number in the metric's unit.
 
@@ -91,7 +91,7 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
 def effect_size(samples: ArrayLike, reference: ArrayLike) -> float:
     """Return the mean difference over the standard deviation of the differences, for few pairs corrected.
 
-    Hedges' correction Γ(f/2) / (sqrt(f/2) Γ((f-1)/2)) with f = n - 1 takes the bias away. About
+    Hedges' correction Γ(f/2) / (sqrt(f/2) Γ((f-1)/2)) with f = n - 1 removes the bias. About
     0.2 is called small, 0.8 large; with common random numbers much larger ones are usual. NaN
     with fewer than three pairs or without any spread.
     """

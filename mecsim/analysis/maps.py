@@ -1,4 +1,4 @@
-"""The map of a scenario: how well places hear their strongest server, and where the users go."""
+"""The map of a scenario: the gain of the strongest server everywhere, and the trajectories of users."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 _CELLS = 160
 _SAMPLES = 400
-_MOST_WAYS = 40
+_MOST_TRAJECTORIES = 40
 
 
 def draw_map(scenario: Scenario, seed: int = 0, *, seconds: float = 600.0) -> Figure:
     """Return a figure of a scenario's map in one world.
 
-    Shading: the gain of the strongest server without fast fading. Triangles: servers. Lines: the ways of
-    up to 40 users over the first ``seconds`` they are there, with a dot where each begins.
+    Shading: the gain of the strongest server without fast fading. Triangles: servers. Lines: the trajectories
+    of up to 40 users over their first ``seconds``, with a dot at the start of each.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def draw_map(scenario: Scenario, seed: int = 0, *, seconds: float = 600.0) -> Fi
     seed : int
         Which world.
     seconds : float
-        How much of every user's way to draw, in s.
+        Length of the trajectories drawn, in s.
     """
     import matplotlib.pyplot as plt
 
@@ -48,7 +48,7 @@ def draw_map(scenario: Scenario, seed: int = 0, *, seconds: float = 600.0) -> Fi
             cmap="Greys_r",
             aspect="equal" if 0.2 < height_m / width_m < 5 else "auto",
         )
-        _ways(axis, world, seconds)
+        _draw_trajectories(axis, world, seconds)
         servers = world.server_position_m
         axis.plot(servers[:, 0], servers[:, 1], "^", color="#D55E00", mec="white", ms=6, clip_on=False)
         axis.set(xlabel="x (m)", ylabel="y (m)", xlim=(0, width_m), ylim=(0, height_m), title=scenario.name)
@@ -69,9 +69,9 @@ def _strongest_db(world: World, width_m: float, height_m: float) -> Floats:
     return strongest
 
 
-def _ways(axis: Any, world: World, seconds: float) -> None:
+def _draw_trajectories(axis: Any, world: World, seconds: float) -> None:
     enters, leaves = world.population.enters_s, world.population.leaves_s
-    users = np.flatnonzero(enters < world.scenario.duration_s)[:_MOST_WAYS]
+    users = np.flatnonzero(enters < world.scenario.duration_s)[:_MOST_TRAJECTORIES]
     ends = np.minimum(np.minimum(leaves[users], world.scenario.duration_s), enters[users] + seconds)
     times_s = enters[users, None] + (ends - enters[users])[:, None] * np.linspace(0.0, 1.0, _SAMPLES)
     places = world.position_m(users[:, None], times_s)

@@ -16,10 +16,10 @@ from mecsim.analysis.hypotheses import (
     t_test,
     wilcoxon_exact,
 )
-from mecsim.analysis.metric_info import ALL_METRICS, SHOWN, better_by
 from mecsim.analysis.stats import bca_interval, paired_difference, ratio_interval
 from mecsim.errors import MecsimError
 from mecsim.messages import nearest
+from mecsim.results.metrics import METRIC, TABLE_METRICS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +35,7 @@ def paired_table(
     reference: str | None = None,
     *,
     policies: Sequence[str] | None = None,
-    metrics: Sequence[str] = SHOWN,
+    metrics: Sequence[str] = TABLE_METRICS,
     margin: float = MARGIN,
     by: Sequence[str] = ("scenario",),
 ) -> pd.DataFrame:
@@ -51,7 +51,7 @@ def paired_table(
         All policies in their order, also those without any run; those with one otherwise.
     metrics : sequence of str
     margin : float
-        Differences of less than this share of the reference's mean do not matter.
+        Differences below this share of the reference's mean count as equivalent.
     by : sequence of str
         Columns within which runs are paired: the scenario and the keys that are swept.
 
@@ -102,7 +102,7 @@ def _row(metric: str, wide: pd.DataFrame, policy: str, reference: str, margin: f
     )
     t, ratio, bca = paired_difference(x, y), ratio_interval(x, y), bca_interval(x - y)
     return {
-        "metric": metric, "unit": ALL_METRICS[metric].unit, "pairs": int(t.n),
+        "metric": metric, "unit": METRIC[metric].unit, "pairs": int(t.n),
         "difference": float(t.mean), "low": float(t.low), "high": float(t.high),
         "bca_low": float(bca.low), "bca_high": float(bca.high),
         "ratio": float(ratio.mean), "ratio_low": float(ratio.low), "ratio_high": float(ratio.high),
@@ -113,5 +113,5 @@ def _row(metric: str, wide: pd.DataFrame, policy: str, reference: str, margin: f
 
 def _verdict(row: dict[Any, Any]) -> str:
     if row["p_t_holm"] <= ERROR:
-        return "better" if better_by(row["metric"], row["difference"]) else "worse"
+        return "better" if METRIC[row["metric"]].is_better(row["difference"]) else "worse"
     return "equivalent" if row["p_equivalence_holm"] <= ERROR else "undecided"

@@ -1,10 +1,9 @@
-"""What an outage costs, and how long a run takes to be as good as before.
+"""The cost of an outage, and how long a run takes to recover from it.
 
 The service-cost ratio at a time t is that of every user's last round finished by t, with one
 change: a round that has been going on for longer than the user's last one counts with the time it
-has taken so far. So the ratio falls while rounds stand still, and not only once they have ended.
-Users who have not finished a round yet are left out, and so are those whose last round is over
-and who start no other.
+has taken so far. So the ratio falls while rounds are delayed, not only after they have ended.
+Users who have not finished a round yet are left out, and so are users after their last round.
 """
 
 from __future__ import annotations
@@ -29,24 +28,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What an outage from ``from_s`` to ``to_s`` cost.
+    """The cost of an outage from ``from_s`` to ``to_s``.
 
     Parameters
     ----------
     scr_before : float
-        Mean ratio in the window before the outage; NaN if nobody had finished a round.
+        Mean ratio in the window before the outage; NaN if no user had finished a round.
     scr_lowest : float
         Lowest ratio from the start of the outage until it was over.
     recovered_s : float
         When the ratio was back and stayed there for a while: ``from_s`` if it never left, NaN if
         it did not come back before the end of the run.
     dip_area_s : float
-        Integral over time of what the ratio missed of that before, in s, from the start of the
+        Integral over time of the shortfall of the ratio against the mean before, in s, from the start of the
         outage until it was back, or to the end of the run.
     rounds_lost : int
         Rounds in progress during the outage that were dropped.
     rounds_delayed : int
-        Other rounds in progress during the outage that stalled, were interrupted or set back.
+        Other rounds in progress during the outage that stalled, were interrupted or returned to the uplink.
     delayed_s : float
         Their stalls and interruptions together.
     """
@@ -77,7 +76,7 @@ def recovery(
     hold_s: float = 60.0,
     step_s: float = 1.0,
 ) -> Recovery:
-    """Return what an outage cost.
+    """Return the cost of an outage.
 
     Parameters
     ----------
@@ -87,13 +86,13 @@ def recovery(
         The outage.
     window_s : float
         How long before the outage the ratio is averaged, and how long after it a fall of the
-        ratio is still put down to it.
+        ratio is still attributed to it.
     tolerance : float
-        The ratio is back where it misses less than this share of that before...
+        The ratio has recovered when its shortfall is below this share of the mean before...
     hold_s : float
-        ...and does so for this long.
+        ...and stays there for this long.
     step_s : float
-        How far apart the times are at which the ratio is looked at.
+        Step between the times at which the ratio is evaluated.
     """
     end_s = float(results.manifest["duration_s"])
     before_s = np.arange(max(0.0, from_s - window_s), from_s, step_s)
@@ -164,7 +163,7 @@ def _back_at(low: NDArray[np.bool_], times_s: Floats, latest_s: float, hold_s: f
     if len(falls) == 0:
         return float(times_s[0]) if len(times_s) else math.nan
     lows = falls[0] + np.flatnonzero(low[falls[0] :])
-    # After each low, the ratio is back at the next time looked at, until the next low.
+    # After each low, the ratio is back at the next time evaluated, until the next low.
     back_s, until_s = np.append(times_s, math.inf)[lows + 1], np.append(times_s[lows[1:]], end_s)
     holds = np.flatnonzero(until_s - back_s >= hold_s)
     return float(back_s[holds[0]]) if len(holds) else math.nan

@@ -1,9 +1,9 @@
-"""When to stop adding replications: a claim about two policies, looked at a fixed number of times.
+"""When to stop adding replications: claims about two policies, tested at a fixed number of looks.
 
-Looking again and again at a 95 % interval until it excludes zero finds a difference where there is
-none, sooner or later. Here the times to look are fixed beforehand and share the error of 5 %: with
-K looks at J claims each interval has the level 1 - 0.05 / (J K). By Bonferroni's inequality all of
-them hold together with a probability of at least 95 %, whenever one stops.
+Whoever tests a 95 % interval again after every replication finds a difference sooner or later, even
+if there is none. Here the sample sizes of all looks (interim analyses) are fixed beforehand and share
+an error of 5 %: with K looks at J claims each interval has the level 1 - 0.05 / (J K). By Bonferroni's
+inequality all intervals hold together with a probability of at least 95 %, at whatever look one stops.
 
 References
 ----------
@@ -21,11 +21,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mecsim.analysis.metric_info import better_by
 from mecsim.analysis.stats import paired_difference, ratio_interval
 from mecsim.errors import MecsimError
 from mecsim.messages import either, nearest
-from mecsim.results.metrics import METRICS
+from mecsim.results.metrics import METRIC, METRICS
 
 ERROR = 0.05
 GROWTH = 1.5
@@ -38,13 +37,13 @@ Answer = Literal["better", "worse", "equivalent", "undecided"]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What is to be decided: whether a policy is better or worse than another, or no different.
+    """A question to decide: whether a policy is better than another, worse, or equivalent.
 
     Parameters
     ----------
     metric, policy, reference : str
     margin : float
-        Differences below it do not matter.
+        Smaller differences count as equivalent.
     relative : bool
         The margin is a share of the reference's mean, not a number in the metric's unit.
     """
@@ -62,7 +61,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a claim stands.
+    """The state of a claim after some replications.
 
     Parameters
     ----------
@@ -102,7 +101,7 @@ class Verdict:
 
 
 def parse_claim(text: str, policies: Sequence[str]) -> Claim:
-    """Return the claim that a person wrote.
+    """Parse a claim.
 
     Parameters
     ----------
@@ -115,7 +114,7 @@ def parse_claim(text: str, policies: Sequence[str]) -> Claim:
     Raises
     ------
     MecsimError
-        If it is not of this form, or the metric or a policy is not known.
+        If the form is wrong, or the metric or a policy is unknown.
     """
     match = _CLAIM.fullmatch(text)
     if match is None:
@@ -144,7 +143,7 @@ def parse_claim(text: str, policies: Sequence[str]) -> Claim:
 
 
 def look_sizes(first: int, most: int) -> list[int]:
-    """Return the replications at each look: the first, then half as many more each time, up to the most."""
+    """Return the replications at each look: ``first``, then half as many more each time, up to ``most``."""
     sizes = [min(first, most)]
     while sizes[-1] < most:
         sizes.append(min(most, max(sizes[-1] + 1, round(GROWTH * sizes[-1]))))
@@ -157,10 +156,10 @@ def look_level(looks: int, claims: int) -> float:
 
 
 def judge(claim: Claim, samples: ArrayLike, reference: ArrayLike, level: float) -> Verdict:
-    """Return what the pairs say about a claim.
+    """Return the verdict of the pairs on a claim.
 
     Equivalent if the interval lies within the margin, better or worse if it lies to one side of
-    no difference; a difference that is certain but smaller than the margin is equivalence.
+    no difference; a significant difference smaller than the margin is equivalence.
     """
     interval = (ratio_interval if claim.relative else paired_difference)(samples, reference, level)
     none = 1.0 if claim.relative else 0.0
@@ -169,5 +168,5 @@ def judge(claim: Claim, samples: ArrayLike, reference: ArrayLike, level: float) 
     if none - claim.margin < low and high < none + claim.margin:
         answer = "equivalent"
     elif low > none or high < none:
-        answer = "better" if better_by(claim.metric, float(interval.mean) - none) else "worse"
+        answer = "better" if METRIC[claim.metric].is_better(float(interval.mean) - none) else "worse"
     return Verdict(claim, answer, int(interval.n), float(interval.mean), low, high, level)

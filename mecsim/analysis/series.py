@@ -24,7 +24,7 @@ GROWTH_SHARE = 0.5
 
 
 class Truncation(NamedTuple):
-    """How many values of a series to drop as warm-up; without meaning if the series is too short."""
+    """How many values of a series to drop as warm-up; meaningless if the series is too short."""
 
     dropped: int
     too_short: bool
@@ -45,8 +45,8 @@ class Growth(NamedTuple):
 def batch_means(series: ArrayLike, batches: int = BATCHES, level: float = LEVEL) -> Interval:
     """Return the interval of the mean of one stationary series by the method of batch means.
 
-    The values left over after whole batches are dropped from the beginning. The interval holds
-    what it promises if a batch is much longer than the time over which values depend on each other.
+    The values left over after whole batches are dropped from the beginning. The interval has
+    its nominal level if a batch is much longer than the time over which values depend on each other.
 
     Parameters
     ----------
@@ -73,8 +73,8 @@ def mser5(series: ArrayLike) -> Truncation:
     """Return the truncation that MSER-5 chooses: the one with the smallest standard error of what is left.
 
     The series is averaged in batches of five, and the number d of batches dropped minimises
-    sum (x_i - mean)^2 / (k - d)^2 over those left. Only d up to k / 2 is looked at; a minimum
-    there says that the run is too short to tell.
+    sum (x_i - mean)^2 / (k - d)^2 over those left. Only d up to k / 2 is considered; a minimum
+    there means that the run is too short for an answer.
     """
     values = np.asarray(series, dtype=np.float64)
     count = len(values) // 5
@@ -94,7 +94,7 @@ def growth(series: ArrayLike, batches: int = BATCHES) -> Growth:
     """Return the linear trend over the batch means of a series.
 
     The error of the slope is widened by sqrt((1 + r) / (1 - r)), r being the correlation of
-    neighbouring residuals, for batches of a busy queue depend on each other.
+    neighbouring residuals, because batches of a busy queue depend on each other.
     """
     from scipy import stats
 

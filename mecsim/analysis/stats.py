@@ -76,7 +76,7 @@ def paired_difference(samples: ArrayLike, reference: ArrayLike, level: float = L
 def ratio_interval(samples: ArrayLike, reference: ArrayLike, level: float = LEVEL) -> Interval:
     """Return Fieller's interval of mean(samples) / mean(reference), pairs along the first axis.
 
-    It holds the ratios r for which the t interval of ``samples - r * reference`` holds zero.
+    It contains the ratios r for which the t interval of ``samples - r * reference`` contains zero.
 
     Parameters
     ----------
@@ -126,8 +126,8 @@ def bca_interval(
 ) -> Interval:
     """Return the bias-corrected and accelerated bootstrap interval of a statistic.
 
-    For differences that are far from normal; with fewer than about ten replications it is too
-    narrow, as every bootstrap is, and the t interval is the one to trust.
+    For differences that are far from normal. With fewer than about ten replications it is too narrow,
+    as every bootstrap interval is: use the t interval then.
 
     Parameters
     ----------
@@ -163,3 +163,24 @@ def bca_interval(
         rng=stream(0, Purpose.RESAMPLING),
     ).confidence_interval  # fmt: skip
     return Interval(estimate, np.asarray(found.low), np.asarray(found.high), n)
+
+
+def weighted_quantile(values: ArrayLike, weights: ArrayLike, q: ArrayLike) -> NDArray[np.float64]:
+    """Return the smallest value with at least the share ``q`` of the weight at or below it.
+
+    Parameters
+    ----------
+    values, weights : (n,) float
+        In any order; at least one.
+    q : float or array of float
+        Shares from 0 to 1.
+
+    Returns
+    -------
+    ndarray
+        Of the shape of ``q``.
+    """
+    # A running sum of weights is off by a few ulp; without the margin the next value would be taken then.
+    shares = np.maximum(np.asarray(q, dtype=np.float64) - 1e-12, 0.0)
+    data, weight = np.asarray(values, dtype=np.float64), np.asarray(weights, dtype=np.float64)
+    return np.asarray(np.quantile(data, shares, weights=weight, method="inverted_cdf"))

@@ -1,9 +1,11 @@
-"""What all figures share: the look of an IEEE paper, in colour and in grey, and how they are saved."""
+"""The style of all figures and charts: that of an IEEE paper, readable in colour and in grey."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import cache, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec
 
 import numpy as np
 
@@ -41,22 +43,98 @@ STYLE: dict[Any, Any] = {
     "ps.fonttype": 42,
     "savefig.dpi": PNG_DPI,
 }
-DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+# Eight of each: of the ten colours, those that share a dash or a marker also differ in grey.
+# Dashes on and off, in line widths; markers as matplotlib and as plotly call them.
+DASHES: tuple[tuple[float, ...], ...] = (
+    (), (5, 1.5), (1.2, 1), (6, 1.5, 1, 1.5), (3, 1, 1, 1, 1, 1), (8, 3), (2.5, 4), (8, 2, 2.5, 2),
+)  # fmt: skip
+MARKERS = (
+    ("o", "circle"), ("s", "square"), ("^", "triangle-up"), ("D", "diamond"), ("v", "triangle-down"),
+    ("P", "cross"), ("X", "x"), ("*", "star"),
+)  # fmt: skip
+# Light to dark, so that a grey print keeps the order; hatches tell apart what is next to each other.
+PHASE_FILLS = (("#f0e442", ""), ("#56b4e9", "/"), ("#009e73", ""), ("#4a3a78", "."))
 
 
-def colours(count: int) -> list[Any]:
-    """Return distinct colours for so many lines, the same for the same place in every figure."""
+class PolicyStyle(NamedTuple):
+    """How a policy is drawn in every figure and chart, readable without colour too.
+
+    Parameters
+    ----------
+    colour : tuple of float
+        Red, green and blue, from 0 to 1.
+    dash : tuple of float
+        Lengths on and off, in line widths; empty for a solid line.
+    marker, symbol : str
+        The same marker as matplotlib and as plotly call it.
+    """
+
+    colour: tuple[float, float, float]
+    dash: tuple[float, ...]
+    marker: str
+    symbol: str
+
+    @property
+    def linestyle(self) -> Any:
+        """The dash as matplotlib wants it."""
+        return (0, self.dash) if self.dash else "-"
+
+    @property
+    def html_colour(self) -> str:
+        """The colour as HTML writes it, such as ``#0173b2``."""
+        return "#" + "".join(f"{round(255 * part):02x}" for part in self.colour)
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """Arguments of a matplotlib line with markers."""
+        return {"color": self.colour, "linestyle": self.linestyle, "marker": self.marker}
+
+    @property
+    def point(self) -> dict[str, Any]:
+        """Arguments of matplotlib markers without a line."""
+        return self.line | {"linestyle": "none"}
+
+
+@cache
+def palette() -> tuple[tuple[float, float, float], ...]:
+    """Return the ten colours of all figures."""
     import seaborn as sns
 
     # Yellow last of all: it is too light for a line on white.
-    palette = sns.color_palette("colorblind")
-    return cycle([*palette[:8], palette[9], palette[8]], count)
+    found = sns.color_palette("colorblind")
+    return (*found[:8], found[9], found[8])
 
 
-def cycle(items: Any, count: int) -> list[Any]:
-    """Return the first ``count`` items, from the beginning again where there are fewer."""
-    return [items[i % len(items)] for i in range(count)]
+def policy_style(place: int) -> PolicyStyle:
+    """Return the style of the policy at a place, from 0, in the order of a study."""
+    colour, dash = palette()[place % len(palette())], DASHES[place % len(DASHES)]
+    return PolicyStyle(colour, dash, *MARKERS[place % len(MARKERS)])
+
+
+def policy_styles(policies: Sequence[str]) -> dict[str, PolicyStyle]:
+    """Return the style of each policy."""
+    return {policy: policy_style(place) for place, policy in enumerate(policies)}
+
+
+def phase_fill(place: int) -> tuple[str, str]:
+    """Return colour and hatch of the bar of a phase, from 0, in the order of a round."""
+    return PHASE_FILLS[place % len(PHASE_FILLS)]
+
+
+P = ParamSpec("P")
+
+
+def in_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw everything, legends included, under the style of all figures."""
+
+    @wraps(draw)
+    def styled(*arguments: P.args, **named: P.kwargs) -> Figure:
+        from matplotlib import rc_context
+
+        with rc_context(STYLE):
+            return draw(*arguments, **named)
+
+    return styled
 
 
 def interval_ends(samples: Any) -> tuple[float, float]:

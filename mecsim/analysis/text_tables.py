@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from mecsim.analysis.figures.panels import groups
-from mecsim.analysis.metric_info import ALL_METRICS, HIGHER_IS_BETTER, SHOWN
 from mecsim.analysis.rounding import plus_minus
 from mecsim.analysis.stats import t_interval
+from mecsim.results.metrics import METRIC, TABLE_METRICS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Form = Literal["latex", "markdown"]
+TableFormat = Literal["latex", "markdown"]
 MARKS = {"better": "+", "worse": "−", "equivalent": "=", "undecided": "", "": ""}
 _LATEX = {"+": "^{+}", "−": "^{-}", "=": "^{=}", "": ""}
 _ESCAPES = {c: rf"\{c}" for c in "&%$#_{}"} | {
@@ -28,9 +28,9 @@ _ESCAPES = {c: rf"\{c}" for c in "&%$#_{}"} | {
 def text_table(
     per_run: pd.DataFrame,
     paired: pd.DataFrame,
-    form: Form,
+    form: TableFormat,
     *,
-    metrics: Sequence[str] = SHOWN,
+    metrics: Sequence[str] = TABLE_METRICS,
     by: Sequence[str] = ("scenario",),
 ) -> str:
     """Return a table of means with 95 % t half widths, policies down and metrics across.
@@ -45,7 +45,7 @@ def text_table(
     form : {"latex", "markdown"}
     metrics : sequence of str
     by : sequence of str
-        The columns that tell settings apart; each gets rows of its own.
+        The columns that identify a setting; each setting has its own rows.
     """
     verdicts = {
         (*(row[key] for key in by), row["policy"], row["metric"]): row["verdict"]
@@ -58,7 +58,7 @@ def text_table(
         rows += [[f"*{title}*"]] if title else []
         body = _body(own, policies, metrics, {k[-2:]: v for k, v in verdicts.items() if k[:-2] == setting})
         rows += body
-    heads = ["policy", *(_head(name) for name in metrics)]
+    heads = ["policy", *(METRIC[name].head for name in metrics)]
     reference = str(paired["reference"].iloc[0]) if len(paired) else policies[0]
     note = (
         f"mean ± 95 % half width over replications; against {reference} on the same worlds, by Holm: "
@@ -74,7 +74,7 @@ def _body(
     there = [policy for policy in policies if len(values[policy])]
     own = {policy: t_interval(values[policy].to_numpy(np.float64)) for policy in there}
     means = np.array([own[policy].mean for policy in there])
-    sign = np.array([1.0 if name in HIGHER_IS_BETTER else -1.0 for name in metrics])
+    sign = np.array([METRIC[name].sign for name in metrics])
     highest = np.nanmax(np.where(np.isnan(means), -np.inf, sign * means), axis=0)
     rows = []
     for policy in there:
@@ -85,11 +85,6 @@ def _body(
             cells.append((f"**{text}**" if bold else text) + MARKS[verdicts.get((policy, metric), "")])
         rows.append(cells)
     return rows
-
-
-def _head(name: str) -> str:
-    metric = ALL_METRICS[name]
-    return metric.label + (f" ({metric.unit})" if metric.unit not in ("1", "1/h") else "")
 
 
 def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str) -> str:
@@ -134,5 +129,5 @@ def _latex_cell(cell: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Return a text as LaTeX prints it."""
+    """Return a string with the special characters of LaTeX escaped."""
     return "".join(_ESCAPES.get(letter, letter) for letter in text)

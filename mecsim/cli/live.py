@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 LiveOption = Annotated[
     bool, typer.Option("--live", help="Show progress on a page of this machine; it ends in the report.")
 ]
-_SHOWN = {"scr": "SCR", "delay_s": "delay (s)", "energy_j": "energy (J)"}
 _MOST_ROWS = 60
 
 
@@ -63,7 +62,7 @@ class Watched:
         return self.report
 
     def _add(self, run_id: str) -> None:
-        from mecsim.results.metrics import run_metrics
+        from mecsim.results.metrics import METRIC, VERDICT_METRICS, run_metrics
         from mecsim.results.store import MANIFEST, load_run
 
         if self._page is None or not run_id or not (self._folder / run_id / MANIFEST).is_file():
@@ -73,16 +72,18 @@ class Watched:
         manifest = results.manifest
         world = ", ".join(f"{key} = {value}" for key, value in manifest.get("swept", {}).items())
         self._metrics.setdefault((world, manifest["policy"]), {})[manifest["seed"]] = metrics
-        self._page.show(["policy", "runs", *_SHOWN.values()], self._rows())
+        self._page.show(["policy", "runs", *(METRIC[name].head for name in VERDICT_METRICS)], self._rows())
 
     def _rows(self) -> list[list[str]]:
+        from mecsim.results.metrics import VERDICT_METRICS
+
         worlds = list(dict.fromkeys(world for world, _ in self._metrics))
         order = [*self._policies, *(policy for _, policy in self._metrics if policy not in self._policies)]
         places = sorted(self._metrics, key=lambda place: (worlds.index(place[0]), order.index(place[1])))
         rows = []
         for world, policy in places[:_MOST_ROWS]:
             own, first = self._metrics[world, policy], self._metrics.get((world, order[0]), {})
-            cells = [_cell(own, first, name) for name in _SHOWN]
+            cells = [_cell(own, first, name) for name in VERDICT_METRICS]
             rows.append([", ".join([policy, *([world] if world else [])]), str(len(own)), *cells])
         return rows
 

@@ -91,7 +91,7 @@ def plot(
     intervals. swept: metrics against a swept key with bands. timeline: one world over time with
     outages. pareto: delay against energy. ranking: the order of policies over scenarios.
     """
-    from mecsim.analysis.figure_kinds import NARROW, Wanted, draw
+    from mecsim.analysis.figure_kinds import NARROW, FigureRequest, draw
     from mecsim.analysis.figures.panels import WIDTHS_IN
     from mecsim.analysis.frames import study_frames
     from mecsim.analysis.style import save_figure
@@ -100,7 +100,7 @@ def plot(
     if width and width not in WIDTHS_IN:
         raise MecsimError(f"--width {width}: must be {either(tuple(WIDTHS_IN))}")
     width_in = WIDTHS_IN[width or ("column" if kind in NARROW else "page")]
-    wanted = Wanted(_metrics(metrics, deadline_s), key, reference or None, width_in)
+    wanted = FigureRequest(_metrics(metrics, deadline_s), key, reference or None, width_in)
     study = study_frames(
         results, _names(policies), where=parse_changes(where or ()), deadline_s=_deadline(deadline_s)
     )
@@ -130,10 +130,10 @@ def table(
 ) -> None:
     """Print means with intervals and marks, for a paper; csv and --json have all paired tests instead."""
     from mecsim.analysis.frames import study_frames
-    from mecsim.analysis.metric_info import SHOWN
     from mecsim.analysis.paired import paired_table
     from mecsim.analysis.text_tables import text_table
     from mecsim.messages import either
+    from mecsim.results.metrics import TABLE_METRICS
 
     forms = ("markdown", "latex", "csv")
     if form not in forms:
@@ -141,7 +141,7 @@ def table(
     study = study_frames(
         results, _names(policies), where=parse_changes(where or ()), deadline_s=_deadline(deadline_s)
     )
-    shown = _metrics(metrics, deadline_s) or SHOWN
+    shown = _metrics(metrics, deadline_s) or TABLE_METRICS
     paired = paired_table(study.per_run, reference or None, metrics=shown, margin=margin, by=study.by)
     say(f"{len(study.per_run)} runs", quiet=quiet)
     if as_json:
@@ -223,9 +223,10 @@ def _names(text: str) -> list[str] | None:
 
 
 def _metrics(text: str, deadline_s: float | None) -> tuple[str, ...]:
-    from mecsim.analysis.metric_info import check_metric
+    from mecsim.results.metrics import METRIC, check_metric
 
     names = tuple(check_metric(name.strip()) for name in text.split(",") if name.strip())
-    if "deadline_misses" in names and deadline_s is None:
-        raise MecsimError("--metrics deadline_misses: needs --deadline, in seconds")
+    for name in names:
+        if METRIC[name].needs_deadline and deadline_s is None:
+            raise MecsimError(f"--metrics {name}: needs --deadline, in seconds")
     return names

@@ -196,7 +196,7 @@ def _compare(
         )
         files = comparison.save(folder)
         report = watch.write_report(quiet=quiet)
-    warned = study_warnings(comparison)
+    warned = study_warnings(comparison.stored_runs())
     if as_json:
         verdicts = {"until": [asdict(verdict) for verdict in decided.verdicts]} if decided else {}
         print_json(comparison_object(comparison, files) | {"warnings": warned} | verdicts)

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mecsim.analysis.rounding import four_digits, plus_minus
-from mecsim.results.metrics import METRICS, run_metrics, run_notes
+from mecsim.results.metrics import METRIC, TABLE_METRICS, phase_energy, run_metrics, run_notes
+from mecsim.system.phases import PHASES
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from mecsim.results.result import Results
     from mecsim.study.compare import Comparison
-
-_SHOWN = ("scr", "delay_s", "delay_p95_s", "energy_j", "rounds_per_hour", "handovers_per_round")
-_ENERGY_PARTS = ("local", "uplink", "server", "downlink")
 
 
 def run_object(results: Results, folder: Path) -> dict[str, Any]:
@@ -95,7 +93,7 @@ def _comings_and_goings(counts: dict[str, int]) -> dict[str, str]:
 
 def _averages(results: Results) -> dict[str, str]:
     metrics, warmup_s = run_metrics(results), results.manifest["warmup_s"]
-    parts = ", ".join(f"{part} {metrics[f'{part}_j']:.3g}" for part in _ENERGY_PARTS)
+    parts = ", ".join(f"{phase.name} {metrics[phase_energy(phase)]:.3g}" for phase in PHASES)
     return {
         f"after a warm-up of {warmup_s:g} s" if warmup_s else "over the whole run": "",
         "  SCR": _number(metrics["scr"], ""),
@@ -143,14 +141,13 @@ def comparison_table(comparison: Comparison, *, narrow: bool = False) -> Table:
         show_lines=True,
         padding=(0, 0, 0, 1),
     )
-    metrics = {metric.name: metric for metric in METRICS}
     table.add_column("policy", style="bold", no_wrap=True)
-    for name in _SHOWN:
-        unit = f"\n({metrics[name].unit})" if metrics[name].unit not in ("1", "1/h") else ""
-        table.add_column(metrics[name].label.replace("/round", "\na round") + unit, justify="right")
+    for name in TABLE_METRICS:
+        head = METRIC[name].head.replace("/round", "\na round").replace(" (", "\n(")
+        table.add_column(head, justify="right")
     rows = {(row["policy"], row["metric"]): row for row in comparison.table.to_dict(orient="records")}
     for policy in comparison.policies:
-        cells = [_cell(rows[policy, name], replications) for name in _SHOWN]
+        cells = [_cell(rows[policy, name], replications) for name in TABLE_METRICS]
         if narrow:
             cells = [cell.replace(" ± ", " ±").replace(" *", "*") for cell in cells]
         table.add_row(policy, *cells)

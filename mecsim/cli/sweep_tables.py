@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from mecsim.study.spec import Study
     from mecsim.study.state import State
 
-_SHOWN = ("scr", "delay_s", "delay_p95_s", "energy_j", "rounds_per_hour")
-
 
 def plan_table(rows: list[dict[str, Any]], study: Study) -> Table:
     """Return the plan as a table to read."""
@@ -57,6 +55,7 @@ def means(frame: pd.DataFrame, study: Study) -> pd.DataFrame:
     import pandas as pd
 
     from mecsim.analysis.stats import t_interval
+    from mecsim.results.metrics import TABLE_METRICS
 
     finished = frame[frame["state"] == "finished"]
     keys = ["scenario", *study.swept, "policy"]
@@ -64,9 +63,9 @@ def means(frame: pd.DataFrame, study: Study) -> pd.DataFrame:
     texts = finished[keys].map(lambda value: str(value) if isinstance(value, list | dict) else value)
     rows = []
     for values, at in texts.groupby(keys, sort=False, dropna=False).groups.items():
-        found = t_interval(finished.loc[at, list(_SHOWN)].to_numpy())
+        found = t_interval(finished.loc[at, list(TABLE_METRICS)].to_numpy())
         row: dict[str, Any] = dict(zip(keys, cast("tuple[Any, ...]", values), strict=True)) | {"n": len(at)}
-        for n, name in enumerate(_SHOWN):
+        for n, name in enumerate(TABLE_METRICS):
             row |= {name: found.mean[n], f"{name}_low": found.low[n], f"{name}_high": found.high[n]}
         rows.append(row)
     return pd.DataFrame(rows)
@@ -77,13 +76,12 @@ def means_table(frame: pd.DataFrame, study: Study) -> Table:
     from rich.table import Table
 
     from mecsim.analysis.rounding import plus_minus
-    from mecsim.results.metrics import METRICS
+    from mecsim.results.metrics import METRIC, TABLE_METRICS
 
-    labels = {m.name: m.label + (f" ({m.unit})" if m.unit not in ("1", "1/h") else "") for m in METRICS}
-    table = Table("scenario", *study.swept, "policy", "n", *(labels[name] for name in _SHOWN))
+    table = Table("scenario", *study.swept, "policy", "n", *(METRIC[name].head for name in TABLE_METRICS))
     table.title = f"{study.name}: mean ± 95 % half width over replications"
     for row in means(frame, study).to_dict("records"):
-        numbers = [plus_minus(row[name], row[f"{name}_high"] - row[name]) for name in _SHOWN]
+        numbers = [plus_minus(row[name], row[f"{name}_high"] - row[name]) for name in TABLE_METRICS]
         swept = [str(row[key]) for key in study.swept]
         table.add_row(row["scenario"], *swept, row["policy"], str(row["n"]), *numbers)
     return table

@@ -1,125 +1,77 @@
-"""The numbers a comparison is about, read off the tables of one run after its warm-up."""
+"""The metrics of a run, in one table: name, unit, label, meaning, direction, and how each is computed.
+
+A new metric is one more entry of ``ALL_METRICS``. Manifests, comparisons, tables, figures, claims,
+tuning and the command line take their lists, labels and directions from here.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mecsim.errors import MecsimError
+from mecsim.messages import either, nearest
+from mecsim.results.after_warmup import AfterWarmup
 from mecsim.results.result import Results
+from mecsim.system.phases import PHASES, PhaseSpec
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-SKETCH_SIZE = 1000
+Prominence = Literal["verdict", "table", "report", "on request"]
 
 
-class Metric(NamedTuple):
-    """One number of a run: unit (``1`` for a pure number), a short label and what it means."""
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One number of a run.
+
+    Parameters
+    ----------
+    name : str
+        Its column, with the unit as suffix.
+    unit : str
+        ``1`` for a pure number.
+    label : str
+        For axes and columns, without the unit.
+    meaning : str
+    better : {"more", "less"}
+        Which direction is an improvement.
+    compute : callable
+        The value of one run; NaN where it is not defined.
+    prominence : str
+        Where it is shown unless other metrics are asked for: in the sentences, tables and ranking of a
+        report (``"verdict"``), in tables and the ranking, in the ranking alone (``"report"``), or nowhere.
+    needs_deadline : bool
+        It is computed only where a deadline is given, and is in no manifest.
+    ranking_unit : tuple of (str, float)
+        The unit that the report's ranking uses instead, and how many of it make one ``unit``.
+    """
 
     name: str
     unit: str
     label: str
     meaning: str
+    better: Literal["more", "less"]
+    compute: Callable[[AfterWarmup], float]
+    prominence: Prominence = "on request"
+    needs_deadline: bool = False
+    ranking_unit: tuple[str, float] | None = None
 
+    @property
+    def sign(self) -> float:
+        """1 if more is better, else -1: the larger ``sign * value``, the better."""
+        return 1.0 if self.better == "more" else -1.0
 
-METRICS = (
-    Metric(
-        "scr", "1", "SCR", "realised service-cost ratio, mean over generations, or epochs if users change"
-    ),
-    Metric("delay_s", "s", "delay", "delay of a round, mean"),
-    Metric("delay_p95_s", "s", "delay P95", "delay of a round, 95th percentile"),
-    Metric("delay_p99_s", "s", "delay P99", "delay of a round, 99th percentile"),
-    Metric("energy_j", "J", "energy/round", "energy of a round, mean"),
-    Metric("spent_j", "J", "energy spent/round", "all energy spent per round finished, lost rounds included"),
-    Metric("rounds_per_hour", "1/h", "rounds/h", "rounds finished per simulated hour, all users together"),
-    Metric("fairness", "1", "fairness", "Jain's index of the users' rounds finished"),
-    Metric("handovers_per_round", "1", "handovers/round", "changes of server within a round, mean"),
-    Metric("local_j", "J", "local energy", "energy of the user's GPUs in a round, mean"),
-    Metric("uplink_j", "J", "uplink energy", "energy of the user's radio in a round, mean"),
-    Metric("server_j", "J", "server energy", "energy of the server's GPUs for a round, mean"),
-    Metric("downlink_j", "J", "downlink energy", "energy of the server's radio for a round, mean"),
-    Metric("stall_s", "s", "stall", "time of a round without any grant for its phase, mean"),
-    Metric("decision_cpu_s", "s", "decision time", "CPU time of a decision, mean; measured"),
-)
-_ROUND_MEANS = ("delay_s", "energy_j", "local_j", "uplink_j", "server_j", "downlink_j", "stall_s")
+    @property
+    def head(self) -> str:
+        """The label with its unit, unless the label contains it."""
+        return self.label + (f" ({self.unit})" if self.unit not in ("1", "1/h") else "")
 
-
-def rounds_after_warmup(results: Results) -> pd.DataFrame:
-    """Return the finished rounds that started at ``warmup_s`` or later."""
-    rounds = results.rounds
-    kept = rounds["outcome"].eq("finished") & rounds["start_s"].ge(results.manifest["warmup_s"])
-    return rounds[kept]
-
-
-def generations_after_warmup(results: Results) -> pd.DataFrame:
-    """Return the generations of the rounds after the warm-up: users, score, delay, energy and SCR of each.
-
-    Users who come later than the start belong to none. The rounds of every user are counted anew
-    from the end of the warm-up, so that generation j holds the j-th of those rounds of every user.
-    Without a warm-up that is ``results.generations``. Keeping the old numbers instead
-    would leave only generations that the slowest user reaches and that the fastest has not begun
-    before: none at all, where users are unlike enough.
-    """
-    columns = ["user", "round", "score", "delay_s", "energy_j"]
-    rounds = rounds_after_warmup(results)[columns].sort_values(["user", "round"])
-    rounds = rounds[rounds["user"] < results.manifest["users"]]
-    groups = rounds.groupby(rounds.groupby("user").cumcount().rename("generation"))
-    sums = groups[["score", "energy_j"]].sum()
-    sums = sums.assign(users=groups.size(), delay_s=groups["delay_s"].max())
-    whole: pd.DataFrame = sums.loc[sums["users"] == results.manifest["users"], ["users", *columns[2:]]]
-    weights = results.manifest["objective"]
-    cost = (
-        weights["delay_weight_per_s"] * whole["delay_s"] + weights["energy_weight_per_j"] * whole["energy_j"]
-    )
-    return whole.assign(scr=(whole["score"] / cost).where(cost > 0))
-
-
-def scr_after_warmup(results: Results) -> float:
-    """Return the mean SCR of the generations after the warm-up.
-
-    Where users come and go there are no generations of all of them: then it is the mean of
-    ``epochs.realised_scr`` over the epochs after the warm-up.
-    """
-    if "arrived" not in results.manifest.get("counts", {}):
-        return float(generations_after_warmup(results)["scr"].mean())
-    epochs = results.epochs
-    return float(epochs["realised_scr"][epochs["time_s"] >= results.manifest["warmup_s"]].mean())
-
-
-def run_metrics(results: Results) -> dict[str, float]:
-    """Return every metric of ``METRICS`` for one run; NaN where nothing is left after the warm-up.
-
-    ``rounds_per_hour`` counts the rounds that *end* after the warm-up: counting only those that
-    also start in it would take almost one round a user away, most from policies with long rounds.
-    """
-    rounds, finished = rounds_after_warmup(results), finished_by_user(results)
-    warmup_s, duration_s = results.manifest["warmup_s"], results.manifest["duration_s"]
-    decisions_s = results.epochs.loc[results.epochs["time_s"] >= warmup_s, "decision_cpu_s"]
-    p95_s, p99_s = rounds["delay_s"].quantile([0.95, 0.99])
-    values = {name: rounds[name].mean() for name in _ROUND_MEANS} | {
-        "scr": scr_after_warmup(results),
-        "delay_p95_s": p95_s,
-        "delay_p99_s": p99_s,
-        "spent_j": spent_per_round(results),
-        "rounds_per_hour": finished.sum() / (duration_s - warmup_s) * 3600.0,
-        "fairness": jain_index(finished),
-        "handovers_per_round": rounds["handovers"].mean(),
-        "decision_cpu_s": decisions_s.mean(),
-    }
-    return {metric.name: float(values[metric.name]) for metric in METRICS}
-
-
-def finished_by_user(results: Results) -> pd.Series[float]:
-    """Return the rounds that each user finished after the warm-up; none for one that finished none."""
-    rounds = results.rounds
-    ended_s = rounds["start_s"] + rounds["delay_s"]
-    finished = rounds["outcome"].eq("finished") & ended_s.ge(results.manifest["warmup_s"])
-    by_user: pd.Series[float] = finished.groupby(rounds["user"]).sum().astype("float64")
-    return by_user
+    def is_better(self, difference: float) -> bool:
+        """Tell whether a difference to a reference is an improvement."""
+        return self.sign * difference > 0
 
 
 def jain_index(amounts: ArrayLike) -> float:
@@ -135,24 +87,156 @@ def jain_index(amounts: ArrayLike) -> float:
     return float(x.sum()) ** 2 / (len(x) * squares) if squares > 0 else math.nan
 
 
-def spent_per_round(results: Results) -> float:
-    """Return the energy spent after the warm-up over the rounds finished in that time, in J.
+def _mean(column: str) -> Callable[[AfterWarmup], float]:
+    return lambda run: float(run.rounds[column].mean())
 
-    Other than the mean energy of finished rounds it counts what lost rounds have cost.
+
+def _delay_quantile(share: float) -> Callable[[AfterWarmup], float]:
+    return lambda run: float(run.rounds["delay_s"].quantile(share))
+
+
+def _scr(run: AfterWarmup) -> float:
+    # Generations hold one round of every user, which is impossible where users come and go.
+    if "arrived" in run.results.manifest.get("counts", {}):
+        return float(run.epochs["realised_scr"].mean())
+    return float(run.generations["scr"].mean())
+
+
+def _spent_per_round(run: AfterWarmup) -> float:
+    finished = int(run.epochs["rounds_finished"].sum())
+    return float(run.epochs["realised_energy_j"].sum()) / finished if finished else math.nan
+
+
+def _rounds_per_hour(run: AfterWarmup) -> float:
+    return float(run.finished_by_user.sum() / run.measured_s * 3600.0)
+
+
+def _deadline_misses(run: AfterWarmup) -> float:
+    """Return the share of late or lost rounds; of those cut off by the end of the run only the late count."""
+    if math.isnan(run.deadline_s):
+        return math.nan
+    late = (run.started["wait_s"] + run.started["delay_s"]) > run.deadline_s
+    known = late | run.started["outcome"].ne("unfinished")
+    missed = late | run.started["outcome"].isin(["dropped", "out_of_energy"])
+    return float(missed[known].mean()) if known.any() else math.nan
+
+
+def phase_energy(phase: PhaseSpec) -> str:
+    """Return the name of the column, and of the metric, that holds the energy of a phase."""
+    return f"{phase.name}_j"
+
+
+def phase_spender(phase: PhaseSpec) -> str:
+    """Return what spends the energy of a phase, such as ``user GPU``."""
+    return f"{phase.payer} {'GPU' if phase.resource.medium == 'gpu' else 'radio'}"
+
+
+def _phase_metric(phase: PhaseSpec) -> Metric:
+    spender = {"gpu": "GPUs", "radio": "radio"}[phase.resource.medium]
+    meaning = f"energy of the {phase.payer}'s {spender} in a round, mean"
+    name = phase_energy(phase)
+    return Metric(name, "J", f"{phase.name} energy", meaning, "less", _mean(name))
+
+
+ALL_METRICS = (
+    Metric(
+        "scr", "1", "SCR", "realised service-cost ratio, mean over generations, or epochs if users change",
+        "more", _scr, "verdict",
+    ),
+    Metric("delay_s", "s", "delay", "delay of a round, mean", "less", _mean("delay_s"), "verdict"),
+    Metric(
+        "delay_p95_s", "s", "delay P95", "delay of a round, 95th percentile",
+        "less", _delay_quantile(0.95), "table",
+    ),
+    Metric(
+        "delay_p99_s", "s", "delay P99", "delay of a round, 99th percentile", "less", _delay_quantile(0.99)
+    ),
+    Metric("energy_j", "J", "energy/round", "energy of a round, mean", "less", _mean("energy_j"), "verdict"),
+    Metric(
+        "spent_j", "J", "energy spent/round", "all energy spent per round finished, lost rounds included",
+        "less", _spent_per_round,
+    ),
+    Metric(
+        "rounds_per_hour", "1/h", "rounds/h", "rounds finished per simulated hour, all users together",
+        "more", _rounds_per_hour, "table",
+    ),
+    Metric(
+        "fairness", "1", "fairness", "Jain's index of the users' rounds finished",
+        "more", lambda run: jain_index(run.finished_by_user),
+    ),
+    Metric(
+        "handovers_per_round", "1", "handovers/round", "changes of server within a round, mean",
+        "less", _mean("handovers"), "table",
+    ),
+    *map(_phase_metric, PHASES),
+    Metric(
+        "stall_s", "s", "stall", "time of a round without any grant for its phase, mean",
+        "less", _mean("stall_s"),
+    ),
+    Metric(
+        "decision_cpu_s", "s", "decision time", "CPU time of a decision, mean; measured",
+        "less", lambda run: float(run.epochs["decision_cpu_s"].mean()), "report", ranking_unit=("ms", 1e3),
+    ),
+    Metric(
+        "deadline_misses", "1", "deadline misses", "share of rounds later than the deadline, or lost",
+        "less", _deadline_misses, needs_deadline=True,
+    ),
+)  # fmt: skip
+"""Every metric."""
+METRICS = tuple(metric for metric in ALL_METRICS if not metric.needs_deadline)
+"""The metrics that every run has, in its manifest and in all tables."""
+METRIC = {metric.name: metric for metric in ALL_METRICS}
+"""Every metric by its name."""
+VERDICT_METRICS = tuple(metric.name for metric in METRICS if metric.prominence == "verdict")
+"""The metrics that a report judges in sentences."""
+TABLE_METRICS = tuple(metric.name for metric in METRICS if metric.prominence in ("verdict", "table"))
+"""The metrics that tables show unless others are asked for."""
+RANKING_METRICS = tuple(metric.name for metric in METRICS if metric.prominence != "on request")
+"""The metrics in the ranking of a report."""
+
+
+def check_metric(name: str) -> str:
+    """Return the name of a metric.
+
+    Raises
+    ------
+    MecsimError
+        If there is none of that name.
     """
-    epochs = results.epochs[results.epochs["time_s"] >= results.manifest["warmup_s"]]
-    finished = int(epochs["rounds_finished"].sum())
-    return float(epochs["realised_energy_j"].sum()) / finished if finished else math.nan
+    if name not in METRIC:
+        raise MecsimError(f"metric = {name}: must be {either(tuple(METRIC))}{nearest(name, METRIC)}")
+    return name
 
 
-def told_metrics(manifest: Mapping[str, Any]) -> dict[str, float]:
-    """Return the metrics that the manifest of a written run tells; JSON has no NaN. None from any other."""
-    told = manifest.get("metrics", {})
-    return {name: math.nan if value is None else value for name, value in told.items()}
+def run_metrics(results: Results) -> dict[str, float]:
+    """Return every metric of ``METRICS`` for one run; NaN where nothing is left after the warm-up."""
+    run = AfterWarmup(results)
+    return {metric.name: metric.compute(run) for metric in METRICS}
+
+
+def metrics_with_deadline(results: Results, deadline_s: float) -> dict[str, float]:
+    """Return every metric of ``ALL_METRICS`` for one run, the rounds having a deadline; NaN for none."""
+    run = AfterWarmup(results, deadline_s)
+    return {metric.name: metric.compute(run) for metric in ALL_METRICS}
+
+
+def stored_metrics(manifest: Mapping[str, Any]) -> dict[str, float]:
+    """Return the metrics stored in the manifest; empty if absent."""
+    # JSON has no NaN: the manifest holds null instead.
+    stored = manifest.get("metrics", {})
+    return {name: math.nan if value is None else value for name, value in stored.items()}
+
+
+def notes_by_seed(notes: Iterable[tuple[str, int, str]]) -> list[str]:
+    """Return one line for each policy and note, which names all its seeds, from (policy, seed, note)."""
+    seeds: dict[tuple[str, str], list[str]] = {}
+    for policy, seed, note in notes:
+        seeds.setdefault((policy, note), []).append(str(seed))
+    return [f"{policy}, seed {', '.join(own)}: {note}" for (policy, note), own in seeds.items()]
 
 
 def run_notes(results: Results, metrics: Mapping[str, float] | None = None) -> list[str]:
-    """Return what a reader of the metrics must know: which of them nothing is left for, and why.
+    """Return what a reader of the metrics must know: which are missing, and why.
 
     ``metrics`` are those of the run, if they are known already.
     """
@@ -170,21 +254,3 @@ def run_notes(results: Results, metrics: Mapping[str, float] | None = None) -> l
             f"not every user finished a round that started after the warm-up ({warmup_s:g} s): no SCR"
         )
     return notes
-
-
-def delay_sketch(results: Results) -> pd.DataFrame:
-    """Return the delay distribution of one run in a bounded number of rows.
-
-    Returns
-    -------
-    DataFrame
-        ``delay_s``, increasing, and ``weight``, the number of rounds each row stands for: all
-        finished rounds after the warm-up if there are at most 1000, else 1000 of them at evenly
-        spaced ranks.
-    """
-    import pandas as pd
-
-    delays = np.sort(rounds_after_warmup(results)["delay_s"].to_numpy())
-    size = min(len(delays), SKETCH_SIZE)
-    ranks = ((np.arange(size) + 0.5) * len(delays) / max(size, 1)).astype(np.int64)
-    return pd.DataFrame({"delay_s": delays[ranks], "weight": np.full(size, len(delays) / max(size, 1))})

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mecsim.results.blas import thread_setting
+from mecsim.results.plain_values import flattened
 
 PACKAGES = ("numpy", "scipy", "simpy", "cvxpy", "clarabel", "scs", "ecos", "pandas", "pyarrow", "pydantic")
 OWN_PACKAGES = ("mecsim", "mecsim_policies")
@@ -36,8 +37,8 @@ def environment() -> dict[str, Any]:
 
 def differences(recorded: dict[str, Any]) -> list[str]:
     """Return what differs between a recorded environment and this one, as far as bits depend on it."""
-    here = _flat({key: environment()[key] for key in _FINGERPRINT})
-    there = _flat({key: recorded.get(key) for key in _FINGERPRINT})
+    here = flattened({key: environment()[key] for key in _FINGERPRINT})
+    there = flattened({key: recorded.get(key) for key in _FINGERPRINT})
     return sorted(key for key in here.keys() | there.keys() if here.get(key) != there.get(key))
 
 
@@ -103,13 +104,3 @@ def _git(folder: Path | None, *arguments: str) -> str:
         timeout=10,
     )
     return done.stdout.strip()
-
-
-def _flat(nested: dict[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        if isinstance(value, dict):
-            flat |= {f"{key}.{inner}": v for inner, v in _flat(value).items()}
-        else:
-            flat[key] = value
-    return flat

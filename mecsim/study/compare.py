@@ -23,6 +23,7 @@ from mecsim.study.runner import as_scenario
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mecsim.results.result import Results
     from mecsim.scenario.schema import Scenario
     from mecsim.study.plan import PolicyLike
 
@@ -132,7 +133,7 @@ class Comparison:
 
         half = self.table["high"] - self.table["mean"]
         texts = np.array([plus_minus(*pair) for pair in zip(self.table["mean"], half, strict=True)])
-        heads = [metric.label + (f" [{metric.unit}]" if metric.unit != "1" else "") for metric in METRICS]
+        heads = [metric.head for metric in METRICS]
         shape = (len(self.policies), len(METRICS))
         return pd.DataFrame(texts.reshape(shape), index=pd.Index(self.policies, name="policy"), columns=heads)
 
@@ -144,10 +145,23 @@ class Comparison:
         path : str or Path
             Where to, with or without a suffix; ``.png`` and ``.pdf`` are written.
         """
-        from mecsim.analysis.plots import comparison_figure
+        from mecsim.analysis.figures.comparison import comparison_figure
         from mecsim.analysis.style import save_figure
 
-        return save_figure(comparison_figure(self), path)
+        figure = comparison_figure(self.per_run, self.delays, self.policies, self.seeds)
+        return save_figure(figure, path)
+
+    def stored_runs(self) -> dict[str, Iterator[Results]]:
+        """Return the finished runs of each policy, read one by one; empty without ``out``."""
+        from mecsim.results.store import load_run
+
+        if self.out is None:
+            return {}
+        ids = {
+            policy: [o.run_id for o in self.outcomes if o.policy == policy and o.metrics is not None]
+            for policy in self.policies
+        }
+        return {policy: map(load_run, map(self.out.joinpath, own)) for policy, own in ids.items()}
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write ``comparison.csv`` (the tidy table), ``per_run.csv``, ``paired.csv`` and the figure."""

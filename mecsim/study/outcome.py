@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mecsim.errors import MecsimError, ResultStoreError
-from mecsim.results.metrics import delay_sketch, run_metrics, run_notes, told_metrics
+from mecsim.results.after_warmup import delay_sketch
+from mecsim.results.metrics import run_metrics, run_notes, stored_metrics
 from mecsim.study.decision import Decision, write_decision
 from mecsim.study.plan import Run
 from mecsim.study.runner import OnProgress, execute, finished
@@ -98,7 +99,7 @@ def reused(run: Run, manifest: dict[str, Any]) -> Outcome:
         run.run_id,
         run.policy.label,
         run.seed,
-        told_metrics(manifest),
+        stored_metrics(manifest),
         notes=tuple(manifest["notes"]),
         origin="reused",
         wall_s=manifest["wall_s"],

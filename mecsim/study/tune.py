@@ -13,11 +13,10 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mecsim.analysis.metric_info import HIGHER_IS_BETTER
 from mecsim.errors import MecsimError
 from mecsim.messages import either, nearest
 from mecsim.registry import parse_policy
-from mecsim.results.metrics import METRICS
+from mecsim.results.metrics import METRIC, METRICS
 from mecsim.study.compare import Comparison, OnStudyProgress, compare
 from mecsim.study.plan import PolicyChoice, choose_policies
 
@@ -196,8 +195,7 @@ def _check(
 def _chosen(found: Comparison, policy: str, metric: str) -> tuple[pd.DataFrame, int]:
     """Return the table of one policy's candidates, and the place of the best."""
     rows = found.table[found.table["metric"] == metric]
-    sign = 1.0 if metric in HIGHER_IS_BETTER else -1.0
-    means = (sign * rows["mean"]).fillna(float("-inf")).to_numpy()
+    means = (METRIC[metric].sign * rows["mean"]).fillna(float("-inf")).to_numpy()
     best = int(means.argmax())
     values: dict[str, Any] = {
         "policy": policy, "candidate": list(found.policies), "of": len(rows), "seeds": rows["n"].to_numpy(),

@@ -18,7 +18,7 @@ import seaborn as sns
 from mecsim_policies.joint import joint_step
 
 from mecsim import simulate
-from mecsim.analysis.style import DASHES, STYLE, WIDTH_IN, colours, cycle, save_figure
+from mecsim.analysis.style import STYLE, WIDTH_IN, policy_styles, save_figure
 from mecsim.errors import PolicyError
 from mecsim.policy import Observation
 from mecsim.registry import make_policy
@@ -93,9 +93,12 @@ def draw(frame: pd.DataFrame) -> None:
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(1, 2, figsize=(WIDTH_IN, 2.5), sharey=True, layout="constrained")
         for axis, (kind, part) in zip(axes, frame.groupby("servers"), strict=True):
-            for name, colour, dash in zip(shown, colours(len(shown)), cycle(DASHES, len(shown)), strict=True):
-                own = part[part["policy"] == name]
-                sns.ecdfplot(own, x="of_best", label=name, color=colour, linestyle=dash, ax=axis)
+            for name, style in policy_styles(shown).items():
+                own, line = (
+                    part[part["policy"] == name],
+                    {"color": style.colour, "linestyle": style.linestyle},
+                )
+                sns.ecdfplot(own, x="of_best", label=name, ax=axis, **line)
             axis.set(title=f"{kind} servers", xlabel="SCR / best found", ylabel="share of the snapshots")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
         paths = save_figure(figure, FIGURE)

@@ -173,6 +173,7 @@ def test_the_reference_is_that_of_the_code():
 def test_the_reference_has_every_key_column_and_command():
     """Mutant: a table of the schema that the generator skips."""
     from mecsim.config.keys import keys_of
+    from mecsim.results.metrics import ALL_METRICS
     from mecsim.scenario.schema import Scenario
     from mecsim.tables import TABLES
 
@@ -185,6 +186,8 @@ def test_the_reference_has_every_key_column_and_command():
         section = keys.split(f"## `{table}`\n" if table else "## Top\n")[1].split("\n## ")[0]
         assert f"| `{last}` |" in section, name
     assert all(f"| `{column.name}` |" in tables for columns in TABLES.values() for column in columns)
+    metrics = (folder / "metrics.md").read_text("utf-8")
+    assert all(f"| `{metric.name}` | {metric.unit} | {metric.better} |" in metrics for metric in ALL_METRICS)
     assert all(f"## `mecsim {' '.join(names)}`" in listed for names in commands())
 
 

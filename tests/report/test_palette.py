@@ -8,8 +8,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from mecsim.analysis.report.charts import DASHES, ENERGY_LOOKS, MARKERS
-from mecsim.analysis.report.plotly_chart import hex_colours
+from mecsim.analysis.style import DASHES, MARKERS, PHASE_FILLS, policy_style
 
 # Machado, Oliveira and Fernandes (2009), severity 1, for linear RGB.
 SEEN = {
@@ -28,6 +27,10 @@ XYZ = np.array(
 WHITE = XYZ.sum(axis=1)
 LEAST = 10.0
 DATA_JS = (files("mecsim.analysis.report") / "assets" / "data.js").read_text("utf-8")
+
+
+def policy_colours():
+    return [policy_style(place).html_colour for place in range(10)]
 
 
 def listed(name):
@@ -63,20 +66,20 @@ def test_the_distance_is_that_of_the_books():
 @pytest.mark.parametrize("seen", SEEN)
 def test_no_two_policies_servers_phases_or_energies_look_alike(seen):
     """Mutant: a palette with a red and a green of one lightness."""
-    for colours in (hex_colours(), listed("PHASE_COLOURS"), [colour for colour, _ in ENERGY_LOOKS]):
+    for colours in (policy_colours(), listed("PHASE_COLOURS"), [colour for colour, _ in PHASE_FILLS]):
         assert nearest_two(colours, SEEN[seen]) > LEAST
 
 
 def test_in_grey_they_differ_in_lightness_or_in_dash_marker_shape_or_pattern():
     """Mutants: five dashes for ten policies; a stall in the grey of the uplink."""
-    policies = hex_colours()
+    policies = policy_colours()
     for looks in (len(DASHES), len(MARKERS), len(listed("SHAPES"))):
         same = [(i, j) for i, j in itertools.combinations(range(len(policies)), 2) if (j - i) % looks == 0]
         assert nearest_two(policies, GREY, same) > LEAST
     assert len(set(DASHES)) == len(DASHES)
     assert len(set(MARKERS)) == len(MARKERS)
     assert nearest_two(listed("PHASE_COLOURS"), GREY) > LEAST
-    assert nearest_two([colour for colour, _ in ENERGY_LOOKS], GREY) > LEAST
+    assert nearest_two([colour for colour, _ in PHASE_FILLS], GREY) > LEAST
 
 
 def test_every_shape_of_a_server_is_drawn():

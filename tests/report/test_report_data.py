@@ -13,15 +13,16 @@ import pytest
 
 from mecsim import compare, load_scenario, simulate
 from mecsim.analysis.report.audit import audit_rows, class_rows
-from mecsim.analysis.report.collect import RunSummary, Setting, collect
+from mecsim.analysis.report.collect import RunSummary, ScenarioRuns, collect
 from mecsim.analysis.report.pack import pack_grants, pack_positions, pack_rounds, switch_times
 from mecsim.analysis.report.page import render, write_report
-from mecsim.analysis.report.promise import promise_charts, promise_table
-from mecsim.analysis.report.replay import Replay
+from mecsim.analysis.report.prediction_gap import gap_charts, gap_table
+from mecsim.analysis.report.replay import ReplayData
 from mecsim.analysis.report.timeline import MOST_MARKS, time_charts
-from mecsim.analysis.report.verdict import JUDGED, compared, ranked, sentences
+from mecsim.analysis.report.verdict import compared, ranked, sentences
 from mecsim.cli import main
 from mecsim.errors import MecsimError, ResultStoreError
+from mecsim.results.metrics import METRIC, VERDICT_METRICS
 from mecsim.results.store import load_run
 from mecsim.study.plan import Run, choose_policies
 from mecsim.study.runner import execute
@@ -45,9 +46,9 @@ def setting_of(**metrics):
     for policy, values in metrics.items():
         for seed, value in enumerate(values):
             manifest = {"policy": policy, "seed": seed}
-            numbers = {judged.metric: value for judged in JUDGED}
+            numbers = dict.fromkeys(VERDICT_METRICS, value)
             runs.append(RunSummary(None, manifest, numbers, None, None, {}, (), None))
-    return Setting("made up", tuple(runs))
+    return ScenarioRuns("made up", tuple(runs))
 
 
 def test_positions_are_packed_by_user_then_time(study):
@@ -102,7 +103,7 @@ def test_grants_are_packed_where_they_change_and_end_where_a_decision_is_without
 def test_grants_that_are_not_recorded_are_not_there_rather_than_none(tmp_path):
     scenario = load_scenario("smoke").with_changes({"duration_s": 20, "record.allocations": False})
     simulate(scenario, "gucaa", out=tmp_path / "run")
-    replay = Replay(collect(tmp_path))
+    replay = ReplayData(collect(tmp_path))
     assert [run["grants"] for run in replay.header["runs"]] == [None]
     assert not any(name.startswith("grants") for name in replay.blobs)
 
@@ -120,19 +121,21 @@ def test_sentences_name_the_winner_whichever_way_is_better():
     scr, delay, energy = (one.text for one in sentences(setting))
     assert scr == "a beats b by 100 % in SCR, 95 % interval 100 to 100, 3 paired replications"
     assert delay.startswith("b beats a by 50 % in delay, 95 % interval 50 to 50")
-    assert energy.startswith("b beats a by 50 % in energy")
+    assert energy.startswith("b beats a by 50 % in energy per round")
     assert ranked(setting) == ["a", "b"]
 
 
 def test_what_is_not_decided_is_said_to_be_undecided():
     """Mutant: a point estimate taken for a verdict."""
-    apart = compared(setting_of(a=[10.0, 12.0, 8.0, 11.0], b=[11.0, 9.0, 10.0, 10.0]), "a", "b", JUDGED[0])
+    apart = compared(
+        setting_of(a=[10.0, 12.0, 8.0, 11.0], b=[11.0, 9.0, 10.0, 10.0]), "a", "b", METRIC["scr"]
+    )
     assert apart.text.startswith("undecided: a against b in SCR")
     assert apart.verdict == "undecided"
-    alone = compared(setting_of(a=[20.0], b=[10.0]), "a", "b", JUDGED[0])
+    alone = compared(setting_of(a=[20.0], b=[10.0]), "a", "b", METRIC["scr"])
     assert alone.verdict == "undecided"
-    assert "+100 % in SCR in a single pair: nothing is decided" in alone.text
-    assert compared(setting_of(a=[math.nan], b=[1.0]), "a", "b", JUDGED[0]) is None
+    assert "+100 % in SCR in a single pair: no interval is possible" in alone.text
+    assert compared(setting_of(a=[math.nan], b=[1.0]), "a", "b", METRIC["scr"]) is None
 
 
 def test_many_comparisons_are_corrected_for():
@@ -218,7 +221,7 @@ def test_the_gap_is_what_the_gains_did_and_the_rest(tmp_path):
     compare(load_scenario("smoke").with_changes(changes), ["gucaa"], 1, out=tmp_path)
     collected = collect(tmp_path)
     results = collected.replays["gucaa"]
-    rows = {row.quantity: row for row in promise_table(collected)}
+    rows = {row.quantity: row for row in gap_table(collected)}
     assert list(rows) == ["SCR", "delay (s)", "energy (J)"]
     for row in rows.values():
         gap, gains, rest = (float(text.replace("\u2212", "-")) for text in (row.gap, row.gains, row.rest))
@@ -230,12 +233,12 @@ def test_the_gap_is_what_the_gains_did_and_the_rest(tmp_path):
     assert float(rows["delay (s)"].realised) == pytest.approx(own["delay_s"].max()[whole].mean(), rel=1e-3)
     said = results.epochs.set_index("epoch")["delay_s"][whole.index[whole]]
     assert float(rows["delay (s)"].predicted) == pytest.approx(said.mean(), rel=1e-3)
-    keys = [chart.key for chart in promise_charts(collected)]
+    keys = [chart.key for chart in gap_charts(collected)]
     assert keys == [
-        "promise-epochs-scr",
-        "promise-epochs-delay_s",
-        "promise-epochs-energy_j",
-        "promise-generations",
+        "gap-epochs-scr",
+        "gap-epochs-delay_s",
+        "gap-epochs-energy_j",
+        "gap-generations",
     ]
 
 
@@ -261,10 +264,10 @@ def test_nothing_in_the_page_is_fetched(study):
 
 def test_a_page_over_budget_is_cut_visibly(study):
     """Mutant: rounds left out silently."""
-    whole = Replay(collect(study))
+    whole = ReplayData(collect(study))
     assert whole.notes == []
     size = sum(map(len, whole.blobs.values()))
-    cut = Replay(collect(study), budget_bytes=size // 2)
+    cut = ReplayData(collect(study), budget_bytes=size // 2)
     assert sum(map(len, cut.blobs.values())) <= size // 2
     assert "of 120 s only" in cut.notes[0]
     assert "of 120 s only" in render(collect(study), budget_bytes=size // 2)
@@ -313,7 +316,7 @@ def test_an_overloaded_run_and_a_short_one_are_flagged_first(tmp_path):
     changed = load_scenario("smoke").with_changes({"workload.rounds": rounds, "duration_s": 120})
     compare(changed, ["nearest"], 1, out=tmp_path / "fast")
     html = write_report(tmp_path / "fast").read_text("utf-8")
-    assert html.index("unstable: the time of a round grows") < html.index("Ranked by SCR")
+    assert html.index("nearest: the time of a round grows steadily") < html.index("Ranked by SCR")
     short = load_scenario("smoke").with_changes({"duration_s": 3, "warmup_s": 0})
     compare(short, ["nearest"], 1, out=tmp_path / "short")
     assert "too short: half of the users" in write_report(tmp_path / "short").read_text("utf-8")

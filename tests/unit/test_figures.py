@@ -12,8 +12,7 @@ import pytest
 from scipy import stats
 
 from mecsim import compare
-from mecsim.analysis.figure_kinds import KINDS, Wanted, draw
-from mecsim.analysis.figures.distributions import quantile
+from mecsim.analysis.figure_kinds import KINDS, FigureRequest, draw
 from mecsim.analysis.figures.panels import panels
 from mecsim.analysis.figures.pareto import front
 from mecsim.analysis.figures.ranking import kendall_w, mean_ranks, rank_shares
@@ -29,7 +28,7 @@ from mecsim.scenario.load import load_scenario
 
 KEY = "servers.bandwidth_mhz"
 OUTAGE = {"calendar.outages": [{"server": 1, "from_s": 4, "to_s": 6}]}
-PAGE = Wanted((), "", None, 7.16)
+PAGE = FigureRequest((), "", None, 7.16)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +104,7 @@ def test_every_kind_is_drawn_at_its_width_with_text_as_text(
 
 def test_the_forest_has_fieller_s_interval_and_the_margin(study) -> None:
     """Mutant: the intervals of single policies, which are wider than those of pairs."""
-    axes = draw("forest", study, Wanted(("scr",), "", "gucaa", 7.16)).axes
+    axes = draw("forest", study, FigureRequest(("scr",), "", "gucaa", 7.16)).axes
     paired = paired_table(study.per_run, "gucaa", metrics=("scr",), by=study.by)
     drawn = [line.get_xdata() for line in axes[0].get_lines() if len(line.get_xdata()) == 2][:4]
     expected = 100 * (paired[["ratio_low", "ratio_high"]].to_numpy() - 1)
@@ -117,7 +116,7 @@ def test_the_forest_has_fieller_s_interval_and_the_margin(study) -> None:
 
 def test_bands_are_t_intervals_and_the_axis_is_the_key(study) -> None:
     """Mutant: seaborn's default band, a bootstrap with other numbers every time."""
-    axes = draw("swept", study, Wanted(("scr",), KEY, None, 7.16)).axes
+    axes = draw("swept", study, FigureRequest(("scr",), KEY, None, 7.16)).axes
     own = study.per_run.query("policy == 'edge_only'")
     ends = [t_interval(group["scr"]) for _, group in own.groupby(KEY)]
     corners = axes[0].collections[0].get_paths()[0].vertices[:, 1]
@@ -132,7 +131,7 @@ def test_what_a_figure_needs_is_told(study, folder: Path) -> None:
     with pytest.raises(MecsimError, match="no key was swept"):
         draw("swept", one, PAGE)
     with pytest.raises(MecsimError, match=r"--key servers.bandwith: must be .*did you mean"):
-        draw("swept", study, Wanted((), "servers.bandwith", None, 7.16))
+        draw("swept", study, FigureRequest((), "servers.bandwith", None, 7.16))
     with pytest.raises(MecsimError, match=r"--kind forrest: must be .*did you mean 'forest'"):
         draw("forrest", study, PAGE)
     with pytest.raises(MecsimError, match="needs two policies"):
@@ -141,8 +140,8 @@ def test_what_a_figure_needs_is_told(study, folder: Path) -> None:
         panels(26, 7.16, 2.0)
     assert main(["plot", str(folder), "-k", "swept", "-m", "deadline_misses"]) == 2
     assert main(["table", str(folder), "-m", "deadline_misses", "--deadline", "0.4", "-q"]) == 0
-    with pytest.raises(MecsimError, match="takes two metrics, and here are 1"):
-        draw("pareto", study, Wanted(("scr",), "", None, 7.16))
+    with pytest.raises(MecsimError, match="takes two metrics, not 1"):
+        draw("pareto", study, FigureRequest(("scr",), "", None, 7.16))
 
 
 def test_outages_are_marked_over_time(study) -> None:
@@ -187,12 +186,6 @@ def test_kendall_s_w() -> None:
     assert kendall_w(ranks) == pytest.approx(12 * 25.5 / (9 * (6**3 - 6)), rel=1e-12)
     assert kendall_w(ranks) == pytest.approx(stats.friedmanchisquare(*ranks.T).statistic / (3 * 5), rel=1e-12)
     assert kendall_w(np.array([[1.0, 2, 3], [1, 2, 3]])) == 1.0
-
-
-def test_the_marked_quantile_counts_weights() -> None:
-    frame = pd.DataFrame({"delay_s": [3.0, 1.0, 2.0], "weight": [1.0, 97.0, 2.0]})
-    assert quantile(frame, 0.95) == 1.0
-    assert quantile(frame, 0.98) == 2.0
 
 
 def test_tables_have_intervals_bold_and_marks(folder: Path, capsys) -> None:

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import rc_context
+from matplotlib.figure import Figure
 
 from mecsim import Comparison
-from mecsim.analysis import plots
-from mecsim.analysis.stats import t_interval
+from mecsim.analysis.figures.comparison import HEIGHT_IN, comparison_figure
+from mecsim.analysis.stats import t_interval, weighted_quantile
 from mecsim.results.metrics import METRICS
 from mecsim.study.pool import Outcome
 
@@ -38,6 +39,10 @@ def made_up(
     return Comparison("made", tuple(policies), tuple(range(replications)), tuple(outcomes))
 
 
+def drawn_from(comparison: Comparison) -> Figure:
+    return comparison_figure(comparison.per_run, comparison.delays, comparison.policies, comparison.seeds)
+
+
 @pytest.fixture(scope="module")
 def comparison() -> Comparison:
     return made_up(["rucaa", "gucaa", "nearest", "local_only", "edge_only"])
@@ -57,7 +62,7 @@ def test_text_is_text_in_the_pdf(comparison: Comparison, tmp_path: Path) -> None
     assert b"/CIDFontType2" in pdf
     assert b"/Type3" not in pdf
     with rc_context({"pdf.fonttype": 3}):
-        plots.comparison_figure(comparison).savefig(tmp_path / "mutant.pdf")
+        drawn_from(comparison).savefig(tmp_path / "mutant.pdf")
     assert b"/Type3" in (tmp_path / "mutant.pdf").read_bytes()
 
 
@@ -69,7 +74,7 @@ def test_the_same_comparison_gives_the_same_bytes(comparison: Comparison, tmp_pa
 
 
 def test_axes_say_what_they_show(comparison: Comparison) -> None:
-    scr, delay, energy = plots.comparison_figure(comparison).axes
+    scr, delay, energy = drawn_from(comparison).axes
     assert scr.get_ylabel() == "SCR"
     assert "(s)" in delay.get_xlabel()
     assert energy.get_ylabel() == "energy (J)"
@@ -79,13 +84,13 @@ def test_axes_say_what_they_show(comparison: Comparison) -> None:
 
 
 def test_large_energies_are_in_kilojoules() -> None:
-    energy = plots.comparison_figure(made_up(["a", "b"], energy=100.0)).axes[2]
+    energy = drawn_from(made_up(["a", "b"], energy=100.0)).axes[2]
     assert energy.get_ylabel() == "energy (kJ)"
     assert 10 < energy.get_ylim()[1] < 100
 
 
 def test_policies_can_be_told_apart_without_colour(comparison: Comparison) -> None:
-    delay = plots.comparison_figure(comparison).axes[1]
+    delay = drawn_from(comparison).axes[1]
     handles = delay.get_legend().legend_handles
     assert len({str(handle.get_linestyle()) + str(handle.get_marker()) for handle in handles}) == 5
     dashes = {str(line._unscaled_dash_pattern) for line in delay.get_lines() if len(line.get_xdata()) > 100}
@@ -94,7 +99,7 @@ def test_policies_can_be_told_apart_without_colour(comparison: Comparison) -> No
 
 def test_the_energy_stack_is_the_mean_of_its_parts(comparison: Comparison) -> None:
     """Mutant rejected: parts drawn from zero instead of on top of each other."""
-    energy = plots.comparison_figure(comparison).axes[2]
+    energy = drawn_from(comparison).axes[2]
     means = comparison.per_run.groupby("policy")[[*PARTS, "energy_j"]].mean()
     tops = [
         max(p.get_y() + p.get_height() for p in energy.patches if round(p.get_x() + 0.31) == k)
@@ -106,7 +111,7 @@ def test_the_energy_stack_is_the_mean_of_its_parts(comparison: Comparison) -> No
 
 def test_the_whisker_is_the_t_interval_of_the_replications(comparison: Comparison) -> None:
     """Mutant rejected: seaborn's default, a bootstrap with random numbers."""
-    scr = plots.comparison_figure(comparison).axes[0]
+    scr = drawn_from(comparison).axes[0]
     values = comparison.per_run.query("policy == 'gucaa'")["scr"].to_numpy()
     interval = t_interval(values)
     drawn = [y for line in scr.get_lines() for y in np.asarray(line.get_ydata(), dtype=float)]
@@ -116,19 +121,45 @@ def test_the_whisker_is_the_t_interval_of_the_replications(comparison: Compariso
 
 def test_the_mark_is_at_the_95th_percentile_of_all_rounds() -> None:
     values = np.array([3.0, 1.0, 2.0, 4.0])
-    assert plots._weighted_quantile(values, np.array([1.0, 1.0, 1.0, 1.0]), 0.5) == 2.0
+    assert weighted_quantile(values, np.array([1.0, 1.0, 1.0, 1.0]), 0.5) == 2.0
     # Mutant rejected: weights ignored.
-    assert plots._weighted_quantile(values, np.array([97.0, 1.0, 1.0, 1.0]), 0.95) == 3.0
-    assert plots._weighted_quantile(np.arange(100.0), np.ones(100), 0.95) == 94.0
+    assert weighted_quantile(values, np.array([97.0, 1.0, 1.0, 1.0]), 0.95) == 3.0
+    assert weighted_quantile(np.arange(100.0), np.ones(100), 0.95) == 94.0
+
+
+@pytest.mark.parametrize("rows", [1, 3, 100, 999])
+def test_the_weighted_quantile_is_that_of_the_running_sum(rows: int) -> None:
+    """Mutant rejected: numpy's default method, which interpolates between values."""
+    rng = np.random.default_rng(rows)
+    values, weights = rng.lognormal(size=rows), rng.uniform(0.1, 9.0, rows)
+    shares = np.array([0.0, 0.005, 0.5, 0.95, 0.998, 1.0])
+    order = np.argsort(values)
+    running = np.cumsum(weights[order]) / weights.sum()
+    by_hand = values[order][np.minimum(np.searchsorted(running, shares - 1e-12), rows - 1)]
+    assert weighted_quantile(values, weights, shares).tolist() == by_hand.tolist()
+    if rows > 1:
+        assert np.quantile(values, shares).tolist() != by_hand.tolist()
+
+
+def test_equal_weights_that_are_no_binary_fraction_do_not_move_the_quantile() -> None:
+    """Mutant rejected: no margin, so that the rounding of a running sum takes the next value."""
+    values = np.arange(1000.0)
+    found = [float(weighted_quantile(values, np.full(1000, w), 0.95)) for w in (1.1, 1.234, 4.321, 0.7)]
+    assert found == [949.0] * 4
+    plain = [
+        float(np.quantile(values, 0.95, weights=np.full(1000, w), method="inverted_cdf"))
+        for w in (1.1, 1.234, 4.321, 0.7)
+    ]
+    assert plain != found
 
 
 def test_many_or_long_names_become_numbers_with_a_key_above() -> None:
     names = ["a", "b", "c", "d", "e", "f", "dashf:max_iterations=3,tolerance=0.001", "h"]
-    figure = plots.comparison_figure(made_up(names))
+    figure = drawn_from(made_up(names))
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == list("12345678")
     key = [text.get_text() for text in figure.legends[0].get_texts()]
     assert key == [f"{i + 1}  {name}" for i, name in enumerate(names)]
-    assert figure.get_figheight() > plots.HEIGHT_IN
+    assert figure.get_figheight() > HEIGHT_IN
 
 
 @pytest.mark.parametrize(

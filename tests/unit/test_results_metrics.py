@@ -7,15 +7,8 @@ import pandas as pd
 import pytest
 
 from mecsim import simulate
-from mecsim.results.metrics import (
-    METRICS,
-    SKETCH_SIZE,
-    delay_sketch,
-    generations_after_warmup,
-    rounds_after_warmup,
-    run_metrics,
-    run_notes,
-)
+from mecsim.results.after_warmup import SKETCH_SIZE, AfterWarmup, delay_sketch, rounds_after_warmup
+from mecsim.results.metrics import METRICS, run_metrics, run_notes
 from mecsim.results.result import Results
 from mecsim.tables import TABLES, to_frame
 
@@ -93,7 +86,7 @@ def test_throughput_counts_rounds_by_their_end(by_hand: Results) -> None:
 
 def test_generations_are_counted_anew_after_the_warm_up(by_hand: Results) -> None:
     """Mutants rejected: old round numbers (nothing left here), sum of delays, mean of the users' ratios."""
-    generations = generations_after_warmup(by_hand)
+    generations = AfterWarmup(by_hand).generations
     # One generation: round 2 of user 0 with round 1 of user 1.
     expected = (6.0 + 3.0) / (0.5 * 250.0 + 0.005 * 700.0)
     assert generations["scr"].to_list() == pytest.approx([expected], rel=1e-12)
@@ -110,7 +103,7 @@ def test_generations_are_counted_anew_after_the_warm_up(by_hand: Results) -> Non
 def test_without_warm_up_generations_are_those_of_the_engine() -> None:
     run = simulate("smoke", "gucaa", seed=1)
     run.manifest["warmup_s"] = 0.0
-    ours, engine = generations_after_warmup(run), run.generations
+    ours, engine = AfterWarmup(run).generations, run.generations
     assert len(ours) == len(engine) > 10
     for column in ("users", "score", "delay_s", "energy_j", "scr"):
         np.testing.assert_allclose(ours[column], engine[column], rtol=1e-9)

@@ -17,10 +17,17 @@ from mecsim.analysis.diagnostics import (
     run_warnings,
     short_warmup_together,
 )
-from mecsim.analysis.metric_info import ALL_METRICS, check_metric, deadline_misses
 from mecsim.analysis.series import batch_means, growth
 from mecsim.errors import MecsimError
-from mecsim.results.metrics import METRICS, jain_index, run_metrics, spent_per_round
+from mecsim.results.after_warmup import AfterWarmup
+from mecsim.results.metrics import (
+    METRIC,
+    METRICS,
+    check_metric,
+    jain_index,
+    metrics_with_deadline,
+    run_metrics,
+)
 from mecsim.results.result import Results
 
 
@@ -39,18 +46,22 @@ ROUNDS = {
 }
 
 
+def missed(deadline_s: float) -> float:
+    return METRIC["deadline_misses"].compute(AfterWarmup(made(ROUNDS), deadline_s))
+
+
 def test_a_missed_deadline_by_hand():
     """Of five rounds one waited, one was lost, one is late and still going, one is not known.
 
     Mutants: the wait left out, lost rounds left out, unfinished rounds counted as in time.
     """
-    assert deadline_misses(made(ROUNDS), 6.0) == pytest.approx(3 / 4)
+    assert missed(6.0) == pytest.approx(3 / 4)
     frame = pd.DataFrame(ROUNDS).query("start_s >= 10")
     done = frame[frame["outcome"] == "finished"]
     assert (frame["delay_s"] > 6.0).mean() != pytest.approx(3 / 4)
     assert (done["wait_s"] + done["delay_s"] > 6.0).mean() != pytest.approx(3 / 4)
-    assert deadline_misses(made(ROUNDS), 40.0) == pytest.approx(1 / 3)
-    assert math.isnan(deadline_misses(made(ROUNDS), math.nan))
+    assert missed(40.0) == pytest.approx(1 / 3)
+    assert math.isnan(missed(math.nan))
 
 
 def test_jain_s_index_of_his_examples():
@@ -69,9 +80,9 @@ def test_lost_rounds_cost_energy():
         "realised_energy_j": [99.0, 40.0, 20.0],
         "rounds_finished": [9, 2, 2],
     }
-    assert spent_per_round(made(ROUNDS, epochs)) == 15.0
+    assert METRIC["spent_j"].compute(AfterWarmup(made(ROUNDS, epochs))) == 15.0
     epochs["rounds_finished"] = [9, 0, 0]
-    assert math.isnan(spent_per_round(made(ROUNDS, epochs)))
+    assert math.isnan(METRIC["spent_j"].compute(AfterWarmup(made(ROUNDS, epochs))))
 
 
 @pytest.fixture(scope="module")
@@ -81,10 +92,10 @@ def smoke() -> Results:
 
 def test_every_metric_of_a_run_has_a_name_and_a_unit(smoke: Results):
     found = run_metrics(smoke)
-    assert [*found, "deadline_misses"] == list(ALL_METRICS)
+    assert [*found, "deadline_misses"] == list(METRIC)
     assert {metric.name for metric in METRICS} >= {"delay_p99_s", "fairness", "spent_j"}
     assert found["delay_s"] < found["delay_p95_s"] < found["delay_p99_s"]
-    assert 0 < deadline_misses(smoke, 0.5) < 1
+    assert 0 < metrics_with_deadline(smoke, 0.5)["deadline_misses"] < 1
     assert found["spent_j"] == pytest.approx(found["energy_j"], rel=0.05)
 
 

@@ -225,6 +225,6 @@ def test_numbers_to_read() -> None:
 def test_summary_reads_policies_down_and_metrics_across(comparison: Comparison) -> None:
     summary = comparison.summary()
     assert summary.index.to_list() == ["nearest", "gucaa", "edge_only"]
-    assert "delay P95 [s]" in summary.columns
+    assert "delay P95 (s)" in summary.columns
     assert summary.loc["gucaa", "SCR"].count("±") == 1
     assert "gucaa" in comparison._repr_html_()

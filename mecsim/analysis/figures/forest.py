@@ -1,4 +1,4 @@
-"""Paired differences to one policy, with intervals, against the margin that does not matter."""
+"""Paired differences to one policy, with intervals and the margin of equivalence."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mecsim.analysis.figures.panels import groups, in_style, looks, metric_label, panels
-from mecsim.analysis.metric_info import HIGHER_IS_BETTER
+from mecsim.analysis.figures.panels import groups, panels
 from mecsim.analysis.paired import MARGIN
-from mecsim.analysis.style import WIDTH_IN
+from mecsim.analysis.style import WIDTH_IN, in_style, policy_styles
+from mecsim.results.metrics import METRIC
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,25 +28,25 @@ def forest_figure(
     margin: float = MARGIN,
     width_in: float = WIDTH_IN,
 ) -> Figure:
-    """Return one panel a metric and one line a policy and setting: the ratio to the reference less one.
+    """Return one panel per metric and one line per policy and setting: the ratio to the reference less one.
 
-    Bars are 95 % Fieller intervals, each by itself; full marks are differences that remain after
-    Holm's adjustment over all lines, open ones do not; grey is the margin that does not matter.
+    Bars are 95 % Fieller intervals, each by itself; filled marks are differences that remain
+    significant after Holm's adjustment over all lines, open marks are not; grey is the margin of equivalence.
 
     Parameters
     ----------
     paired : DataFrame
         As from :func:`mecsim.analysis.paired.paired_table`.
     by : sequence of str
-        The columns that tell settings apart.
+        The columns that identify a setting.
     """
     metrics = list(dict.fromkeys(paired["metric"]))
     lines = len(paired) // len(metrics)
     figure, axes = panels(len(metrics), width_in, 0.75 + _ROW_IN * lines, sharey=True)
     for ax, metric in zip(axes, metrics, strict=True):
         _draw(ax, paired[paired["metric"] == metric], by)
-        better = "right" if metric in HIGHER_IS_BETTER else "left"
-        ax.set(title=metric_label(metric).partition(" (")[0], xlabel=f"% (better to the {better})")
+        better = "right" if METRIC[metric].better == "more" else "left"
+        ax.set(title=METRIC[metric].label, xlabel=f"% (better to the {better})")
         ax.axvspan(-100 * margin, 100 * margin, color="0.9", lw=0, zorder=0)
         ax.axvline(0, color="0.35", lw=0.6, zorder=1)
         ax.grid(visible=False, axis="y")
@@ -56,17 +56,17 @@ def forest_figure(
 
 def _draw(ax: Axes, frame: pd.DataFrame, by: Sequence[str]) -> None:
     names, height = [], 0
-    styles = looks(list(dict.fromkeys(frame["policy"])))
+    styles = policy_styles(list(dict.fromkeys(frame["policy"])))
     for title, own in groups(frame, by):
         for row in own.to_dict("records"):
-            look = styles[row["policy"]]
+            style = styles[row["policy"]]
             ends = 100 * (np.array([row["ratio_low"], row["ratio_high"]]) - 1)
             if np.isfinite(ends).all():
-                ax.plot(ends, [height, height], color=look["color"], lw=1.2, solid_capstyle="butt")
+                ax.plot(ends, [height, height], color=style.colour, lw=1.2, solid_capstyle="butt")
             sure = row["verdict"] in ("better", "worse")
             ax.plot(
-                [100 * (row["ratio"] - 1)], [height], marker=look["marker"], ms=4.2, zorder=3,
-                color=look["color"], mfc=look["color"] if sure else "white",
+                [100 * (row["ratio"] - 1)], [height], marker=style.marker, ms=4.2, zorder=3,
+                color=style.colour, mfc=style.colour if sure else "white",
             )  # fmt: skip
             names.append(f"{title}: {row['policy']}" if title else str(row["policy"]))
             height += 1

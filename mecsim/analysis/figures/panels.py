@@ -1,47 +1,39 @@
-"""What the figures of this room share: panels in the common style, legends, names of axes."""
+"""What figures share: panels, legends, the distribution of delays, logarithmic axes, titles."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from mecsim.analysis.metric_info import ALL_METRICS
-from mecsim.analysis.style import COLUMN_IN, DASHES, MARKERS, STYLE, WIDTH_IN, colours, cycle
+from mecsim.analysis.stats import weighted_quantile
+from mecsim.analysis.style import COLUMN_IN, WIDTH_IN, policy_styles
 from mecsim.errors import MecsimError
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 WIDTHS_IN = {"column": COLUMN_IN, "page": WIDTH_IN}
 MOST_PANELS = 24
+TAIL = 0.95
 _LETTERS_AN_INCH = 17
-
-P = ParamSpec("P")
-
-
-def in_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Draw everything, legends included, under the style of all figures."""
-
-    @wraps(draw)
-    def styled(*arguments: P.args, **named: P.kwargs) -> Figure:
-        from matplotlib import rc_context
-
-        with rc_context(STYLE):
-            return draw(*arguments, **named)
-
-    return styled
 
 
 def panels(count: int, width_in: float, height_in: float, **grid: Any) -> tuple[Figure, list[Axes]]:
-    """Return a figure and so many axes, side by side as far as the width allows; the height is of one row.
+    """Return a figure and ``count`` axes, side by side as far as the width allows.
+
+    Parameters
+    ----------
+    height_in : float
+        Of one row.
 
     Raises
     ------
     MecsimError
-        If there are more than anybody could read.
+        If there are too many to read.
     """
     from matplotlib.figure import Figure
 
@@ -58,24 +50,19 @@ def panels(count: int, width_in: float, height_in: float, **grid: Any) -> tuple[
     return figure, axes[:count]
 
 
-def looks(policies: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return colour, dashes and marker of each policy: told apart without colour, too."""
-    count = len(policies)
-    styles = zip(colours(count), cycle(DASHES, count), cycle(MARKERS, count), strict=True)
-    return {
-        policy: {"color": colour, "linestyle": dash, "marker": marker}
-        for policy, (colour, dash, marker) in zip(policies, styles, strict=True)
-    }
+def policy_handles(labels: Sequence[str], *, lines: bool = True) -> list[Line2D]:
+    """Return the legend's entries: each policy as a line with its marker, or as the marker alone."""
+    from matplotlib.lines import Line2D
+
+    return [
+        Line2D([], [], label=label, ms=4, mec="white", mew=0.4, **(style.line if lines else style.point))
+        for label, style in policy_styles(labels).items()
+    ]
 
 
 def legend_above(figure: Figure, policies: Sequence[str], *, lines: bool = True) -> None:
     """Name the policies above all panels."""
-    from matplotlib.lines import Line2D
-
-    handles = [
-        Line2D([], [], label=policy, ms=4, mec="white", mew=0.4, **(look if lines else no_line(look)))
-        for policy, look in looks(policies).items()
-    ]
+    handles = policy_handles(policies, lines=lines)
     room = _LETTERS_AN_INCH * figure.get_figwidth()
     longest = max(map(len, policies)) + (9 if lines else 5)
     columns = max(1, min(len(handles), int(room / longest)))
@@ -83,15 +70,41 @@ def legend_above(figure: Figure, policies: Sequence[str], *, lines: bool = True)
     figure.set_figheight(figure.get_figheight() + 0.16 * -(-len(handles) // columns))
 
 
-def no_line(look: dict[str, Any]) -> dict[str, Any]:
-    """Return the look of a policy where it is a point."""
-    return look | {"linestyle": "none"}
+def draw_distribution(
+    ax: Axes, delays: pd.DataFrame, policies: Sequence[str], *, complementary: bool = False
+) -> None:
+    """Draw the share of rounds within a delay, or later, with a mark at the 95th percentile of each policy.
+
+    Parameters
+    ----------
+    delays : DataFrame
+        ``policy``, ``delay_s`` and ``weight``.
+    policies : sequence of str
+        All of them, also those without any round.
+    """
+    import seaborn as sns
+
+    height = 1 - TAIL if complementary else TAIL
+    for policy, style in policy_styles(policies).items():
+        own = delays[delays["policy"] == policy]
+        if own.empty:
+            continue
+        sns.ecdfplot(
+            data=own, x="delay_s", weights="weight", complementary=complementary, ax=ax,
+            color=style.colour, linestyle=style.linestyle,
+        )  # fmt: skip
+        at = float(weighted_quantile(own["delay_s"].to_numpy(), own["weight"].to_numpy(), TAIL))
+        ax.plot([at], [height], ms=4, mec="white", mew=0.4, zorder=3, clip_on=False, **style.point)
+    ax.axhline(height, color="0.35", lw=0.6, ls=":", zorder=0)
 
 
-def metric_label(name: str) -> str:
-    """Return the label of a metric's axis, with its unit."""
-    metric = ALL_METRICS[name]
-    return metric.label + (f" ({metric.unit})" if metric.unit != "1" else "")
+def plain_log_ticks(axis: Axis) -> None:
+    """Label a logarithmic axis at 1, 2 and 5 of every decade, without exponents."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def groups(frame: pd.DataFrame, by: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:
@@ -102,13 +115,15 @@ def groups(frame: pd.DataFrame, by: Sequence[str]) -> list[tuple[str, pd.DataFra
     found = []
     for values, own in frame.groupby(differing, sort=False, dropna=False):
         named = zip(differing, values, strict=True)
-        told = [str(value) if key == "scenario" else f"{short(key)} = {plain(value)}" for key, value in named]
-        found.append((", ".join(told), own))
+        values_named = [
+            str(value) if key == "scenario" else f"{short(key)} = {plain(value)}" for key, value in named
+        ]
+        found.append((", ".join(values_named), own))
     return found
 
 
 def plain(value: Any) -> str:
-    """Return a value as a person writes it: 10, not 10.0."""
+    """Return a value as a string, a float without a trailing ``.0``."""
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

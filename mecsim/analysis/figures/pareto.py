@@ -1,4 +1,4 @@
-"""Delay against energy: which policies no other one beats in both."""
+"""Delay against energy, and the policies that no other one dominates."""
 
 from __future__ import annotations
 
@@ -8,18 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mecsim.analysis.figures.panels import (
-    groups,
-    in_style,
-    legend_above,
-    looks,
-    metric_label,
-    no_line,
-    panels,
-)
-from mecsim.analysis.metric_info import HIGHER_IS_BETTER
+from mecsim.analysis.figures.panels import groups, legend_above, panels
 from mecsim.analysis.stats import t_interval
-from mecsim.analysis.style import COLUMN_IN
+from mecsim.analysis.style import COLUMN_IN, in_style, policy_styles
+from mecsim.results.metrics import METRIC
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,13 +44,13 @@ def pareto_figure(
     figure, axes = panels(len(parts), width_in, 2.3)
     for ax, (title, own) in zip(axes, parts, strict=True):
         _draw(ax, own, policies, x, y)
-        ax.set(xlabel=metric_label(x), ylabel=metric_label(y), title=title)
+        ax.set(xlabel=METRIC[x].head, ylabel=METRIC[y].head, title=title)
     legend_above(figure, policies, lines=False)
     return figure
 
 
 def front(points: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which points no other one is below in both coordinates, or in one and level in the other."""
+    """Return which points no other one dominates: lower in one coordinate and not higher in the other."""
     no_worse = (points[None, :, :] <= points[:, None, :]).all(axis=2)
     lower = (points[None, :, :] < points[:, None, :]).any(axis=2)
     return np.asarray(~np.any(no_worse & lower, axis=1) & np.isfinite(points).all(axis=1))
@@ -66,15 +58,15 @@ def front(points: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 def _draw(ax: Axes, frame: pd.DataFrame, policies: Sequence[str], x: str, y: str) -> None:
     means = []
-    for policy, look in looks(policies).items():
+    for policy, style in policy_styles(policies).items():
         own = t_interval(frame.loc[frame["policy"] == policy, [x, y]].to_numpy(np.float64))
         means.append(own.mean)
         half = own.high - own.mean
         ax.errorbar(
             own.mean[:1], own.mean[1:], yerr=half[1:], xerr=half[:1], ms=5, mec="white", mew=0.4,
-            elinewidth=0.9, capsize=2, zorder=3, **no_line(look),
+            elinewidth=0.9, capsize=2, zorder=3, **style.point,
         )  # fmt: skip
-    sign = np.array([-1.0 if name in HIGHER_IS_BETTER else 1.0 for name in (x, y)])
+    sign = -np.array([METRIC[name].sign for name in (x, y)])
     points = np.array(means)
     best = points[front(points * sign)]
     best = best[np.argsort(best[:, 0])]

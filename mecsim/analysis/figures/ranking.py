@@ -1,4 +1,4 @@
-"""Whether the order of the policies is the same in every scenario, and how sure it is in each."""
+"""The rank of each policy in every scenario, and the confidence in it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mecsim.analysis.figures.panels import groups, in_style, legend_above, looks, metric_label
-from mecsim.analysis.metric_info import HIGHER_IS_BETTER
-from mecsim.analysis.style import COLUMN_IN
+from mecsim.analysis.figures.panels import groups, legend_above
+from mecsim.analysis.style import COLUMN_IN, in_style, policy_styles
+from mecsim.results.metrics import METRIC
 from mecsim.rng import Purpose, stream
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def ranking_figure(
         ``policy``, ``seed``, the columns ``by`` and the metric.
     metric : str
     by : sequence of str
-        The columns that tell settings apart.
+        The columns that identify a setting.
     """
     from matplotlib.figure import Figure
 
@@ -51,18 +51,18 @@ def ranking_figure(
     figure = Figure(figsize=(width_in, 1.4 + 0.3 * len(policies)), layout="constrained")
     ax = figure.subplots()
     place = np.arange(len(parts))
-    for k, (policy, look) in enumerate(looks(policies).items()):
-        ax.plot(place, ranks[:, k], color=look["color"], linestyle=look["linestyle"], lw=1.0, zorder=1)
+    for k, (policy, style) in enumerate(policy_styles(policies).items()):
+        ax.plot(place, ranks[:, k], color=style.colour, linestyle=style.linestyle, lw=1.0, zorder=1)
         for rank in range(len(policies)):
             ax.scatter(
                 place + _APART * (k - (len(policies) - 1) / 2), np.full(len(parts), rank + 1),
-                s=60 * shares[:, k, rank], marker=look["marker"],
-                color=look["color"], lw=0, zorder=2, alpha=0.9 if rank == 0 else 0.75, label=policy,
+                s=60 * shares[:, k, rank], marker=style.marker,
+                color=style.colour, lw=0, zorder=2, alpha=0.9 if rank == 0 else 0.75, label=policy,
             )  # fmt: skip
     turned: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor", "fontsize": 6.5}
     ax.set_xticks(place, [title.replace(", ", "\n") or "all runs" for title, _ in parts], **turned)
     agreement = f", Kendall's W = {kendall_w(ranks):.2f}" if len(parts) > 1 and len(policies) > 1 else ""
-    ax.set(ylabel="rank", title=metric_label(metric) + agreement, yticks=range(1, len(policies) + 1))
+    ax.set(ylabel="rank", title=METRIC[metric].head + agreement, yticks=range(1, len(policies) + 1))
     ax.set(ylim=(len(policies) + 0.5, 0.5), xlim=(-0.4, len(parts) - 0.6))
     legend_above(figure, policies)
     return figure
@@ -73,7 +73,7 @@ def mean_ranks(frame: pd.DataFrame, metric: str, policies: Sequence[str]) -> NDA
     from scipy import stats
 
     means = frame.groupby("policy")[metric].mean().reindex(list(policies)).to_numpy(np.float64)
-    return np.asarray(stats.rankdata(_sign(metric) * means, nan_policy="omit"))
+    return np.asarray(stats.rankdata(-METRIC[metric].sign * means, nan_policy="omit"))
 
 
 def rank_shares(frame: pd.DataFrame, metric: str, policies: Sequence[str]) -> NDArray[np.float64]:
@@ -85,7 +85,7 @@ def rank_shares(frame: pd.DataFrame, metric: str, policies: Sequence[str]) -> ND
         Replications are drawn for all policies at once, as they share their worlds.
     """
     wide = frame.pivot_table(index="seed", columns="policy", values=metric).reindex(columns=list(policies))
-    values = _sign(metric) * wide.dropna(axis=1, how="all").dropna().to_numpy(np.float64)
+    values = -METRIC[metric].sign * wide.dropna(axis=1, how="all").dropna().to_numpy(np.float64)
     there = wide.notna().any().to_numpy()
     shares = np.zeros((len(policies), len(policies)))
     if len(values) == 0:
@@ -107,7 +107,3 @@ def kendall_w(ranks: NDArray[np.float64]) -> float:
     settings, count = ranks.shape
     total = ranks.sum(axis=0)
     return float(12.0 * ((total - total.mean()) ** 2).sum() / (settings**2 * (count**3 - count)))
-
-
-def _sign(metric: str) -> float:
-    return -1.0 if metric in HIGHER_IS_BETTER else 1.0

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mecsim.analysis.figures.panels import in_style, legend_above, looks, metric_label, panels
-from mecsim.analysis.style import WIDTH_IN, interval_ends
+from mecsim.analysis.figures.panels import legend_above, panels
+from mecsim.analysis.style import WIDTH_IN, in_style, interval_ends, policy_styles
 from mecsim.errors import MecsimError
+from mecsim.results.metrics import METRIC
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +31,7 @@ def swept_figure(
     per_run : DataFrame
         ``policy``, ``seed``, the key and the metrics.
     key : str
-        A column; texts and lists stand side by side in their order, numbers to scale.
+        A column. Numbers are drawn to scale, strings and lists at equal distances in their order.
     metrics : sequence of str
 
     Raises
@@ -45,7 +46,7 @@ def swept_figure(
     figure, axes = panels(len(metrics), width_in, 2.1)
     for ax, metric in zip(axes, metrics, strict=True):
         _draw(ax, frame, metric, policies)
-        ax.set(xlabel=key, ylabel=metric_label(metric))
+        ax.set(xlabel=key, ylabel=METRIC[metric].head)
         if ticks:
             ax.set_xticks(range(len(ticks)), ticks)
         elif _spans_decades(frame["at"]):
@@ -70,10 +71,10 @@ def _placed(per_run: pd.DataFrame, key: str) -> tuple[pd.DataFrame, list[str]]:
 def _draw(ax: Axes, frame: pd.DataFrame, metric: str, policies: Sequence[str]) -> None:
     import seaborn as sns
 
-    for policy, look in looks(policies).items():
+    for policy, style in policy_styles(policies).items():
         sns.lineplot(
             data=frame[frame["policy"] == policy], x="at", y=metric, errorbar=interval_ends, ax=ax,
-            err_style="band", err_kws={"alpha": 0.18, "linewidth": 0}, ms=4, markeredgewidth=0, **look,
+            err_style="band", err_kws={"alpha": 0.18, "linewidth": 0}, ms=4, markeredgewidth=0, **style.line,
         )  # fmt: skip
 
 

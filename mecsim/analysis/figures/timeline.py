@@ -1,4 +1,4 @@
-"""One world over time: the service of each policy, and when servers were out."""
+"""One world over time: SCR and delay under each policy, and the outages of servers."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mecsim.analysis.figures.panels import in_style, legend_above, looks
+from mecsim.analysis.figures.panels import legend_above
 from mecsim.analysis.recovery import outages_of, service_over_time
-from mecsim.analysis.style import WIDTH_IN
+from mecsim.analysis.style import WIDTH_IN, in_style, policy_styles
 from mecsim.errors import MecsimError
 from mecsim.results.result import Results
 from mecsim.scenario.schema import Scenario
@@ -25,8 +25,8 @@ TIMES, BINS = 600, 60
 def timeline_figure(runs: Mapping[str, Results], *, width_in: float = WIDTH_IN) -> Figure:
     """Return SCR and the delay of rounds over time, policies on one world, with outages in grey.
 
-    SCR is that of every user's last round, one that goes on for longer counted with its time so
-    far (``mecsim.analysis.recovery``); the delay is the mean of the rounds that ended in one
+    SCR is that of every user's last round; a round that already takes longer counts with its time
+    so far (``mecsim.analysis.recovery``); the delay is the mean of the rounds that ended in one
     sixtieth of the run. The end of the warm-up is a dotted line.
 
     Parameters
@@ -49,8 +49,8 @@ def timeline_figure(runs: Mapping[str, Results], *, width_in: float = WIDTH_IN) 
     first = manifests[0]
     figure = Figure(figsize=(width_in, 3.0), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
-    for policy, look in looks(list(runs)).items():
-        line = {name: look[name] for name in ("color", "linestyle")}
+    for policy, style in policy_styles(list(runs)).items():
+        line = {"color": style.colour, "linestyle": style.linestyle}
         above.plot(*scr_over_time(runs[policy]), lw=1.0, **line)
         below.plot(*delay_over_time(runs[policy]), lw=1.0, **line)
     above.set(ylabel="SCR", ylim=(0, None))

@@ -1,4 +1,4 @@
-"""Where the energy went, to the joule, and how evenly users were served."""
+"""Energy by device and side, checked against the meters, and fairness among users."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from mecsim.analysis.report.collect import ENERGIES, Collected
-from mecsim.results.metrics import jain_index
+from mecsim.results.metrics import jain_index, phase_energy
+from mecsim.system.phases import PHASES
 
 
 class AuditRow(NamedTuple):
-    """Energy of all rounds of one policy, in J: by source, by side, in total, and what meters say.
+    """Energy of all rounds of one policy, in J: by device, by side, in total, and as metered.
 
-    ``balanced`` if sources, rounds and meters agree to 1e-9.
+    ``balanced`` if devices, rounds and meters agree to 1e-9.
     """
 
     policy: str
@@ -48,7 +49,7 @@ class FairnessRow(NamedTuple):
 
 
 def audit_rows(collected: Collected) -> list[AuditRow]:
-    """Return one row a policy, over all its runs of the setting shown, unfinished rounds included."""
+    """Return one row per policy, over all its runs of the setting shown, unfinished rounds included."""
     rows = []
     for policy in collected.setting.policies if collected.setting else ():
         runs = [run for run in collected.setting.runs if run.policy == policy] if collected.setting else []
@@ -56,15 +57,18 @@ def audit_rows(collected: Collected) -> list[AuditRow]:
             name: math.fsum(run.energy_j[name] for run in runs)
             for name in (*ENERGIES, "energy_j", "metered_j")
         }
-        local, uplink, server, downlink = (sums[name] for name in ENERGIES)
         total = math.fsum(sums[name] for name in ENERGIES)
+        users, servers = (
+            math.fsum(sums[phase_energy(phase)] for phase in PHASES if phase.payer == payer)
+            for payer in ("user", "server")
+        )
         agree = all(
             math.isclose(total, sums[name], rel_tol=1e-9, abs_tol=1e-9) for name in ("energy_j", "metered_j")
         )
         rows.append(
             AuditRow(
                 policy, len(runs), tuple(_joules(sums[name]) for name in ENERGIES),
-                _joules(local + uplink), _joules(server + downlink), _joules(total),
+                _joules(users), _joules(servers), _joules(total),
                 _joules(sums["metered_j"]), agree,
             )
         )  # fmt: skip
@@ -72,7 +76,7 @@ def audit_rows(collected: Collected) -> list[AuditRow]:
 
 
 def class_rows(collected: Collected) -> list[ClassRow]:
-    """Return one row a policy and device class, over all its runs of the setting shown."""
+    """Return one row per policy and device class, over all its runs of the setting shown."""
     rows = []
     for policy in collected.setting.policies if collected.setting else ():
         runs = [run for run in collected.setting.runs if run.policy == policy] if collected.setting else []
@@ -91,7 +95,7 @@ def class_rows(collected: Collected) -> list[ClassRow]:
 
 
 def fairness_rows(collected: Collected) -> list[FairnessRow]:
-    """Return one row a policy; the index is the mean over replications of that of the users' mean delays."""
+    """Return one row per policy; Jain's index of the users' mean delays, averaged over replications."""
     rows = []
     for policy in collected.setting.policies if collected.setting else ():
         runs = [run for run in collected.setting.runs if run.policy == policy] if collected.setting else []

@@ -1,4 +1,4 @@
-"""What the charts of the report show, whatever draws them."""
+"""The charts of the report as data, for plotly or matplotlib to draw."""
 
 from __future__ import annotations
 
@@ -7,24 +7,16 @@ from typing import Literal
 
 import numpy as np
 
-from mecsim.analysis.report.collect import ENERGIES, Collected, Setting
+from mecsim.analysis.report.collect import Collected, ScenarioRuns
 from mecsim.analysis.report.verdict import ranked, samples
-from mecsim.analysis.stats import t_interval
+from mecsim.analysis.stats import t_interval, weighted_quantile
+from mecsim.results.metrics import phase_energy, phase_spender
 from mecsim.system.arrays import Floats
+from mecsim.system.phases import PHASES
 
-# Eight of each: of ten colours those that share one also differ in grey. On and off, in line widths.
-DASHES = (
-    (), (5, 2), (1.5, 1.5), (5, 2, 1.5, 2), (8, 3), (5, 2, 1.5, 2, 1.5, 2), (2.5, 4), (8, 2, 2.5, 2),
-)  # fmt: skip
-MARKERS = (
-    ("circle", "o"), ("square", "s"), ("triangle-up", "^"), ("diamond", "D"), ("triangle-down", "v"),
-    ("cross", "P"), ("x", "X"), ("star", "*"),
-)  # fmt: skip
-ENERGY_LOOKS = (("#f0e442", ""), ("#56b4e9", "/"), ("#009e73", ""), ("#4a3a78", "."))
 _MOST_LETTERS = 12
 
-Kind = Literal["line", "points", "bars"]
-ENERGY_NAMES = dict(zip(ENERGIES, ("user GPU", "user radio", "server GPU", "server radio"), strict=True))
+SeriesForm = Literal["line", "points", "bars"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -34,10 +26,10 @@ class Series:
     Parameters
     ----------
     name : str
-        For the legend; empty for no place in it.
-    look : int
-        Which colour, dash and marker; the same number looks the same in every chart.
-    kind : str
+        For the legend; empty to leave it out.
+    place : int
+        Decides colour, dash and marker: the place of the policy in the setting, or of the phase in a round.
+    form : str
     x : (n,) float, or list of str for categories
     y : (n,) float
     half : (n,) float or None
@@ -49,8 +41,8 @@ class Series:
     """
 
     name: str
-    look: int
-    kind: Kind
+    place: int
+    form: SeriesForm
     x: Floats | list[str]
     y: Floats
     half: Floats | None = None
@@ -60,17 +52,17 @@ class Series:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Marks:
-    """What happened when under one policy: ticks for handovers, crosses for decisions held or late."""
+    """Times of events under one policy: ticks for handovers, crosses for decisions held or late."""
 
     policy: str
-    look: int
+    place: int
     ticks: Floats
     crosses: Floats
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Chart:
-    """A chart: series on two axes, spans of time shaded, a line of what to know.
+    """A chart: series on two axes, shaded spans of time, and a note below.
 
     Parameters
     ----------
@@ -95,13 +87,13 @@ class Chart:
     diagonal: bool = False
 
 
-def summary_charts(setting: Setting) -> list[Chart]:
+def summary_charts(setting: ScenarioRuns) -> list[Chart]:
     """Return the charts over all runs of a setting: SCR, delay, energy, fairness."""
     return [_scr(setting), _delays(setting), _energy(setting), _users(setting)]
 
 
-def look_of(setting: Setting) -> dict[str, int]:
-    """Return the number that decides the colour of each policy."""
+def places_of(setting: ScenarioRuns) -> dict[str, int]:
+    """Return the place of each policy, which decides its style."""
     return {policy: i for i, policy in enumerate(setting.policies)}
 
 
@@ -110,41 +102,39 @@ def shortened(name: str) -> str:
     return name if len(name) <= _MOST_LETTERS else name[: _MOST_LETTERS - 1] + "\u2026"
 
 
-def _scr(setting: Setting) -> Chart:
-    order, look, series = ranked(setting), look_of(setting), []
+def _scr(setting: ScenarioRuns) -> Chart:
+    order, place, series = ranked(setting), places_of(setting), []
     for policy in order:
         values = samples(setting, policy, "scr")
         own = t_interval(values)
         series.append(
-            Series(policy, look[policy], "points", [policy], np.array([float(own.mean)]),
+            Series(policy, place[policy], "points", [policy], np.array([float(own.mean)]),
                    np.array([float(own.high - own.mean)]), policy)
         )  # fmt: skip
         kept = values[~np.isnan(values)]
         series.append(
-            Series("", look[policy], "points", [policy] * len(kept), kept, None, policy, faint=True)
+            Series("", place[policy], "points", [policy] * len(kept), kept, None, policy, faint=True)
         )
     return Chart(
         "scr", "Service-cost ratio", "", "SCR", tuple(series),
-        "Mean and 95 % interval over replications; small dots are replications. More is better.",
+        "Mean and 95 % interval over replications; small dots are replications. Higher is better.",
     )  # fmt: skip
 
 
-def _delays(setting: Setting) -> Chart:
-    look, series, tails = look_of(setting), [], []
+def _delays(setting: ScenarioRuns) -> Chart:
+    place, series, tails = places_of(setting), [], []
     for policy in setting.policies:
         parts = [run.delays for run in setting.runs if run.policy == policy and len(run.delays)]
         if not parts:
             continue
         delay = np.concatenate([part["delay_s"].to_numpy() for part in parts])
         weight = np.concatenate([part["weight"].to_numpy() for part in parts])
-        at = np.argsort(delay, kind="stable")
-        share = np.cumsum(weight[at]) / weight.sum()
         grid = np.unique(np.concatenate([np.linspace(0.002, 1.0, 250), [0.95, 0.99, 0.995, 0.999]]))
-        curve = delay[at][np.minimum(np.searchsorted(share, grid - 1e-12), len(at) - 1)]
-        series.append(Series(policy, look[policy], "line", curve, grid, None, policy))
+        curve = weighted_quantile(delay, weight, grid)
+        series.append(Series(policy, place[policy], "line", curve, grid, None, policy))
         ends = np.array([0.95, 0.99])
         at_ends = curve[np.isin(grid, ends)]
-        tails.append(Series("", look[policy], "points", at_ends, ends, None, policy))
+        tails.append(Series("", place[policy], "points", at_ends, ends, None, policy))
     highs = np.array([float(np.max(np.asarray(one.x, dtype=np.float64))) for one in series] or [1.0])
     lows = np.array([float(np.min(np.asarray(one.x, dtype=np.float64))) for one in series] or [1.0])
     return Chart(
@@ -155,24 +145,25 @@ def _delays(setting: Setting) -> Chart:
     )  # fmt: skip
 
 
-def _energy(setting: Setting) -> Chart:
+def _energy(setting: ScenarioRuns) -> Chart:
     order, series = ranked(setting), []
-    for i, name in enumerate(ENERGIES):
+    for place, phase in enumerate(PHASES):
+        name = phase_energy(phase)
         means = [float(t_interval(samples(setting, policy, name)).mean) for policy in order]
-        series.append(Series(ENERGY_NAMES[name], i, "bars", order, np.array(means)))
+        series.append(Series(phase_spender(phase), place, "bars", order, np.array(means)))
     return Chart(
         "energy", "Energy of a round, by where it is spent", "", "energy (J)", tuple(series),
-        "Means over replications. Less is better.",
+        "Means over replications. Lower is better.",
     )  # fmt: skip
 
 
-def _users(setting: Setting) -> Chart:
-    look, series = look_of(setting), []
+def _users(setting: ScenarioRuns) -> Chart:
+    place, series = places_of(setting), []
     for policy in setting.policies:
         delays = [run.user_delay_s for run in setting.runs if run.policy == policy]
         values = np.sort(np.concatenate([one.to_numpy() for one in delays]))
         share = (np.arange(len(values)) + 1.0) / max(len(values), 1)
-        series.append(Series(policy, look[policy], "line", share, values, None, policy))
+        series.append(Series(policy, place[policy], "line", share, values, None, policy))
     return Chart(
         "fairness", "Fairness: mean delay of each user", "users, from best served to worst",
         "mean delay (s)", tuple(series),
@@ -181,7 +172,7 @@ def _users(setting: Setting) -> Chart:
 
 
 def shown_replays(collected: Collected) -> str:
-    """Return a line on which world the parts below are of."""
+    """Return a sentence that names the world shown in the replay and over time."""
     setting = collected.setting
     if setting is None or not collected.replays:
         return ""

@@ -1,4 +1,4 @@
-"""Which kind of device spent how much: users by class, servers."""
+"""Energy by kind of device: users by class, and servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a report is made of: every run of a folder summed up, and the tables of a few of them."""
+"""The data of a report: a summary of every run of a folder, and the tables of the runs of one seed."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ from mecsim.analysis.diagnostics import Rounds, finished_rounds
 from mecsim.analysis.report.classes import class_energy
 from mecsim.analysis.report.trouble import run_troubles
 from mecsim.errors import MecsimError, ResultStoreError
+from mecsim.results.after_warmup import delay_sketch, rounds_after_warmup
 from mecsim.results.load import run_folders
-from mecsim.results.metrics import delay_sketch, rounds_after_warmup, run_metrics
+from mecsim.results.metrics import phase_energy, run_metrics
+from mecsim.results.plain_values import flattened
 from mecsim.results.store import load_run, read_manifest
+from mecsim.system.phases import PHASES
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mecsim.results.result import Results
 
-ENERGIES = ("local_j", "uplink_j", "server_j", "downlink_j")
+ENERGIES = tuple(phase_energy(phase) for phase in PHASES)
 _FAILED = "failed-*.txt"
 
 
@@ -41,9 +44,9 @@ class RunSummary:
     user_delay_s : Series
         Mean delay of each user's rounds after the warm-up.
     energy_j : dict
-        Sum of each energy column over all rounds, of ``energy_j``, and of what the epochs metered.
+        Sums over all rounds of each phase's energy and of ``energy_j``; ``metered_j``, the sum over epochs.
     troubles : tuple of str
-        What a reader must know before the numbers.
+        Reasons to doubt the numbers.
     rounds : Rounds
         When rounds ended and how long they took.
     class_energy_j : dict
@@ -72,7 +75,7 @@ class RunSummary:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Setting:
+class ScenarioRuns:
     """The runs of one scenario, whatever the policy and the seed; ``label`` names what was swept."""
 
     label: str
@@ -91,12 +94,12 @@ class Setting:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Collected:
-    """Everything that a report shows.
+    """All data of a report.
 
     Parameters
     ----------
     root : Path
-    settings : tuple of Setting
+    settings : tuple of ScenarioRuns
     shown : int
         Which of the settings is shown in full.
     replays : dict
@@ -108,20 +111,20 @@ class Collected:
     """
 
     root: Path
-    settings: tuple[Setting, ...] = ()
+    settings: tuple[ScenarioRuns, ...] = ()
     shown: int = 0
     replays: dict[str, Results] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
     @property
-    def setting(self) -> Setting | None:
+    def setting(self) -> ScenarioRuns | None:
         """The setting that is shown in full; None without any run."""
         return self.settings[self.shown] if self.settings else None
 
 
 def collect(folder: str | Path, setting: int = 0, seed: int | None = None) -> Collected:
-    """Read a results folder, one run after the other, and keep the tables of a single seed.
+    """Read a results folder, one run after the other; keep the tables of a single seed.
 
     Parameters
     ----------
@@ -130,7 +133,7 @@ def collect(folder: str | Path, setting: int = 0, seed: int | None = None) -> Co
     setting : int
         Which of several settings to show in full, from 0.
     seed : int, optional
-        Which world to replay; the first that most policies met if left out.
+        Which world to replay; if left out, the first among those with the most policies.
 
     Raises
     ------
@@ -158,7 +161,7 @@ def collect(folder: str | Path, setting: int = 0, seed: int | None = None) -> Co
             runs.append(_summary(run, results))
             if results.manifest["seed"] == kept:
                 replays[str(results.manifest["policy"])] = results
-        settings.append(Setting(label, _once(runs, problems)))
+        settings.append(ScenarioRuns(label, _once(runs, problems)))
     failures = {path.stem.removeprefix("failed-"): _text(path) for path in sorted(root.rglob(_FAILED))}
     full = [one for one in settings if one.runs]
     replays = dict(sorted(replays.items()))
@@ -186,12 +189,12 @@ def _loaded(folders: Iterable[Path], problems: list[str]) -> Iterable[tuple[Path
 
 
 def _by_setting(manifests: dict[Path, dict[str, Any]]) -> dict[str, list[Path]]:
-    """Return run folders by scenario, each scenario under a label that tells it from the others."""
+    """Return run folders by scenario, each scenario under a label of its own."""
     by_hash: dict[str, list[Path]] = {}
     for folder, manifest in manifests.items():
         by_hash.setdefault(manifest["scenario_sha256"], []).append(folder)
     firsts = [manifests[folders[0]] for folders in by_hash.values()]
-    values = [flat(tomllib.loads(first["scenario_toml"])) for first in firsts]
+    values = [flattened(tomllib.loads(first["scenario_toml"])) for first in firsts]
     keys = sorted({key for one in values for key in one})
     swept = [
         key
@@ -203,7 +206,7 @@ def _by_setting(manifests: dict[Path, dict[str, Any]]) -> dict[str, list[Path]]:
         same_name = sum(other["scenario"] == first["scenario"] for other in firsts) > 1
         parts = [f"{key} = {_short(one.get(key, '-'))}" for key in swept] if same_name else []
         label = ", ".join([first["scenario"], *parts])
-        # Files of other content under the same name make another scenario of the same text.
+        # Two scenarios can have the same text but read files of different content.
         labels.append(f"{label} ({first['scenario_sha256'][:8]})" if label in labels else label)
     return dict(sorted(zip(labels, by_hash.values(), strict=True), key=lambda item: _natural(item[0])))
 
@@ -216,14 +219,6 @@ def _natural(label: str) -> list[tuple[float, str]]:
 
 def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return the values of nested tables by dotted key."""
-    found: dict[str, Any] = {}
-    for key, value in table.items():
-        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return found
 
 
 def _replayed(

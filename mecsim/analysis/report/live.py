@@ -1,4 +1,4 @@
-"""A page that shows a study while it runs, on this machine only; the report ends it."""
+"""A page that shows the progress of a study, on this machine only, until the report replaces it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _PATIENCE_S = 5.0
 
 
 class LivePage:
-    """Serves what a study has done so far until it is closed.
+    """Serves the progress of a study until it is closed.
 
     Parameters
     ----------
     title : str
         What is running.
     total : float
-        How much there is to do, in the unit of :meth:`tell`.
+        Amount of work, in the unit of :meth:`tell`.
     """
 
     def __init__(self, title: str, total: float) -> None:
@@ -46,7 +46,7 @@ class LivePage:
         return f"http://{ADDRESS}:{self._server.server_port}/"
 
     def tell(self, done: float, message: str = "") -> None:
-        """Say how much is done, and what came last."""
+        """Update the amount done, and the last message."""
         past_s = time.monotonic() - self._began
         left_s = past_s * (self._state["total"] - done) / done if done > 0 else None
         self._set(done=done, left_s=left_s, **({"message": message} if message else {}))
@@ -56,7 +56,7 @@ class LivePage:
         self._set(heads=heads, rows=rows)
 
     def close(self, report: Path | None = None, error: str = "") -> None:
-        """Say that the study has ended, hand the report to whoever is watching, and stop."""
+        """Announce the end of the study, send the report to open pages, and stop."""
         self._report = report
         self._set(ended=True, report=report is not None, error=error)
         with self._changed:
@@ -82,57 +82,62 @@ class LivePage:
             self._changed.notify_all()
 
 
+class _Handler(BaseHTTPRequestHandler):
+    """Answers three addresses, and only requests that name this machine as host."""
+
+    page: LivePage
+
+    def do_GET(self) -> None:
+        port = self.server.server_port  # type: ignore[attr-defined]  # a ThreadingHTTPServer
+        # Another site's script must not read the page through a name that points here.
+        if self.headers.get("Host") not in (f"{ADDRESS}:{port}", f"localhost:{port}"):
+            self.send_error(403)
+        elif self.path == "/":
+            self._send("text/html; charset=utf-8", _html())
+        elif self.path == "/events":
+            self._events()
+        elif self.path == "/report" and self.page._report is not None:
+            self._send("text/html; charset=utf-8", self.page._report.read_bytes())
+            self.page._watch(-1)
+        else:
+            self.send_error(404)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Log nothing: progress is on the page."""
+
+    def _send(self, kind: str, content: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _events(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        version, ended = -1, False
+        self.page._watch(+1)
+        try:
+            while not ended:
+                version, state = self.page._next(version)
+                self.wfile.write(f"data: {json.dumps(state)}\n\n".encode())
+                self.wfile.flush()
+                ended = state["ended"]
+        except OSError:
+            self.page._watch(-1)
+            return
+        # A page that received the end asks for the report next, if there is one.
+        if not state["report"]:
+            self.page._watch(-1)
+
+
 def _server(page: LivePage) -> ThreadingHTTPServer:
-    class Handler(BaseHTTPRequestHandler):
-        """Answers three addresses, and only to who asks for this machine by its own name."""
-
-        def do_GET(self) -> None:
-            port = self.server.server_port  # type: ignore[attr-defined]  # a ThreadingHTTPServer
-            # Another site's script must not read the page through a name that points here.
-            if self.headers.get("Host") not in (f"{ADDRESS}:{port}", f"localhost:{port}"):
-                self.send_error(403)
-            elif self.path == "/":
-                self._send("text/html; charset=utf-8", _html())
-            elif self.path == "/events":
-                self._events()
-            elif self.path == "/report" and page._report is not None:
-                self._send("text/html; charset=utf-8", page._report.read_bytes())
-                page._watch(-1)
-            else:
-                self.send_error(404)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing: progress is on the page."""
-
-        def _send(self, kind: str, content: bytes) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(content)))
-            self.send_header("Cache-Control", "no-store")
-            self.end_headers()
-            self.wfile.write(content)
-
-        def _events(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/event-stream")
-            self.send_header("Cache-Control", "no-store")
-            self.end_headers()
-            version, ended = -1, False
-            page._watch(+1)
-            try:
-                while not ended:
-                    version, state = page._next(version)
-                    self.wfile.write(f"data: {json.dumps(state)}\n\n".encode())
-                    self.wfile.flush()
-                    ended = state["ended"]
-            except OSError:
-                page._watch(-1)
-                return
-            # Who got the end comes for the report next; without one nothing is waited for.
-            if not state["report"]:
-                page._watch(-1)
-
-    return ThreadingHTTPServer((ADDRESS, 0), Handler)
+    # http.server makes a handler for each request, so the page is an attribute of the class.
+    handler = type("PageHandler", (_Handler,), {"page": page})
+    return ThreadingHTTPServer((ADDRESS, 0), handler)
 
 
 def _html() -> bytes:

@@ -42,7 +42,7 @@ class Packed:
 
 
 def pack_positions(results: Results, until_s: float) -> Packed:
-    """Return where everybody was, by user, then time; ``first`` has each user's first row and the end."""
+    """Return the positions of users, by user, then time; ``first`` has each user's first row and the end."""
     frame = results.positions[results.positions["time_s"] <= until_s].sort_values(["user", "time_s"])
     columns = {"first": _first_rows(frame, _users(results))}
     columns |= {name: frame[name].to_numpy(np.float32) for name in ("time_s", "x_m", "y_m")}
@@ -64,10 +64,10 @@ def pack_rounds(results: Results, until_s: float) -> Packed:
 
 
 def pack_grants(results: Results, until_s: float) -> Packed | None:
-    """Return what users have been granted by ``until_s``, by user, then time; None if it is not recorded.
+    """Return the grants of users up to ``until_s``, by user, then time; None if they are not recorded.
 
-    A row holds until the user's next one: where a decision leaves a user what it has, there is none.
-    Grants are NaN from the first decision on that is without a user who had some.
+    A row holds until the user's next one; a decision that leaves a user's grants unchanged adds no row.
+    Grants are NaN from the first decision that takes them from the user.
     """
     if results.allocations.empty:
         return None
@@ -90,9 +90,8 @@ def pack_grants(results: Results, until_s: float) -> Packed | None:
 def switch_times(rounds: pd.DataFrame, epochs: pd.DataFrame) -> NDArray[np.float64]:
     """Return when each round changed its server: NaN if it did not.
 
-    The tables say how often a round changed its server and at which decisions users were moved. If
-    only one decision that moved anybody took effect within the round, that was it; of several the last is
-    taken.
+    The tables hold how often a round changed its server, and the decisions at which users were moved. Of
+    the decisions with a handover that took effect within the round the last one is taken.
     """
     moved = epochs[(epochs["handovers"] > 0) & epochs["in_force_s"].notna()]["in_force_s"].to_numpy()
     moved = np.sort(moved)
@@ -103,7 +102,7 @@ def switch_times(rounds: pd.DataFrame, epochs: pd.DataFrame) -> NDArray[np.float
 
 
 def pack(columns: dict[str, NDArray[Any]]) -> Packed:
-    """Return columns as text; widest first, so that each begins where its type may."""
+    """Return columns as text; widest first, so that each begins at a multiple of its item size."""
     layout, parts, at = [], [], 0
     for name, column in sorted(columns.items(), key=lambda item: -item[1].dtype.itemsize):
         data = column.astype(column.dtype.newbyteorder("<")).tobytes()

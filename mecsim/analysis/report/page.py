@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import json
-import math
-import uuid
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from mecsim.analysis.diagnostics import rounds_warnings
 from mecsim.analysis.report.audit import audit_rows, class_rows, fairness_rows
 from mecsim.analysis.report.charts import Chart, shown_replays, summary_charts
-from mecsim.analysis.report.collect import Collected, Setting, collect
-from mecsim.analysis.report.plotly_chart import height_px, hex_colours, plotly_figure, plotly_script
-from mecsim.analysis.report.promise import promise_charts, promise_command, promise_table
+from mecsim.analysis.report.collect import Collected, ScenarioRuns, collect
+from mecsim.analysis.report.plotly_chart import height_px, plotly_figure, plotly_script
+from mecsim.analysis.report.prediction_gap import gap_charts, gap_command, gap_table
 from mecsim.analysis.report.provenance import provenance
-from mecsim.analysis.report.replay import BUDGET_BYTES, Replay
+from mecsim.analysis.report.replay import BUDGET_BYTES, ReplayData
 from mecsim.analysis.report.timeline import time_charts
-from mecsim.analysis.report.trouble import policy_troubles
 from mecsim.analysis.report.verdict import heads, ranking, sentences
-from mecsim.errors import ResultStoreError
+from mecsim.analysis.style import palette, policy_style
+from mecsim.results.files import write_text
+from mecsim.results.metrics import notes_by_seed, phase_spender
+from mecsim.results.plain_values import plain_json
+from mecsim.system.phases import PHASES
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -64,25 +64,19 @@ def write_report(
     """
     html = render(collect(folder, setting, seed), interactive=interactive, budget_bytes=budget_bytes)
     target = Path(out) if out is not None else Path(folder) / REPORT
-    part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        part.write_text(html, encoding="utf-8")
-        part.replace(target)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise ResultStoreError(f"{target}: cannot be written: {error.strerror or error}") from error
+    write_text(target, html)
     return target
 
 
 def render(collected: Collected, *, interactive: bool | None = None, budget_bytes: int = BUDGET_BYTES) -> str:
     """Return the page."""
     script = None if interactive is False else plotly_script()
-    replay = Replay(collected, budget_bytes)
+    replay = ReplayData(collected, budget_bytes)
     spans = tuple((low, high, f"server {m} down") for m, low, high in replay.header.get("outages", []))
     charts = {
         "summary": summary_charts(collected.setting) if collected.setting else [],
         "time": time_charts(collected, spans),
-        "promise": promise_charts(collected),
+        "gap": gap_charts(collected),
     }
     blobs = dict(replay.blobs)
     if script is not None:
@@ -91,7 +85,7 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
     data = {
         "replay": replay.header,
         "charts": {chart.key: plotly_figure(chart) for chart in every},
-        "palette": hex_colours(),
+        "palette": [policy_style(place).html_colour for place in range(len(palette()))],
     }
     return _environment().get_template("page.html").render(
         title=_title(collected),
@@ -103,10 +97,11 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
         replay_notes=replay.notes,
         heights={chart.key: height_px(chart) for chart in every},
         audit=audit_rows(collected),
+        spenders=[phase_spender(phase) for phase in PHASES],
         classes=class_rows(collected),
         fairness=fairness_rows(collected),
-        promise=promise_table(collected),
-        promise_command=promise_command(collected),
+        gap=gap_table(collected),
+        gap_command=gap_command(collected),
         provenance=provenance(collected),
         data=_json(data),
         blobs=blobs,
@@ -133,16 +128,11 @@ def _verdict(collected: Collected) -> list[dict[str, Any]]:
     return found
 
 
-def _troubles(setting: Setting) -> list[str]:
-    about: dict[tuple[str, str], list[str]] = {}
-    for run in setting.runs:
-        for trouble in run.troubles:
-            about.setdefault((run.policy, trouble), []).append(str(run.seed))
-    lines = [f"{policy}, seed {', '.join(seeds)}: {trouble}" for (policy, trouble), seeds in about.items()]
+def _troubles(setting: ScenarioRuns) -> list[str]:
+    lines = notes_by_seed((run.policy, run.seed, trouble) for run in setting.runs for trouble in run.troubles)
     for policy in setting.policies:
         runs = [run for run in setting.runs if run.policy == policy]
-        first = runs[0].manifest
-        together = policy_troubles([run.rounds for run in runs], first["warmup_s"], first["duration_s"])
+        together = rounds_warnings([run.rounds for run in runs], runs[0].manifest)
         lines += [f"{policy}: {trouble}" for trouble in together]
     return lines
 
@@ -175,15 +165,5 @@ def _asset(name: str) -> str:
 
 def _json(value: Any) -> str:
     """Return JSON that may stand in a script element: no ``<``, no NaN."""
-    text = json.dumps(_plain(value), ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(plain_json(value), ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from mecsim.analysis.report.charts import DASHES, ENERGY_LOOKS, MARKERS, Chart, Marks, Series, shortened
+from mecsim.analysis.report.charts import Chart, Marks, Series, shortened
 from mecsim.analysis.report.pack import squeeze
-from mecsim.analysis.style import colours
+from mecsim.analysis.style import PolicyStyle, phase_fill, policy_style
 
 _LINE_PX = 2
 _FONT_PX = 13
@@ -31,8 +31,8 @@ def plotly_script() -> str | None:
 
 
 def plotly_figure(chart: Chart) -> dict[str, Any]:
-    """Return a chart as ``{"data": ..., "layout": ...}``; what people wrote is escaped, plotly reads HTML."""
-    data = [_trace(one, hex_colours()) for one in chart.series]
+    """Return a chart as ``{"data": ..., "layout": ...}``; names are escaped, because plotly reads HTML."""
+    data = [_trace(one) for one in chart.series]
     spans = [
         {"type": "rect", "xref": "x", "yref": "paper", "x0": low, "x1": high, "y0": 0, "y1": 1,
          "fillcolor": "#999", "opacity": 0.3, "line": {"width": 0}, "layer": "below"}
@@ -62,7 +62,7 @@ def height_px(chart: Chart) -> int:
 
 
 def _ticks_and_crosses(marks: Marks, row: int) -> list[dict[str, Any]]:
-    colour = hex_colours()[marks.look % 10]
+    colour = policy_style(marks.place).html_colour
     tick = {"symbol": "line-ns-open", "size": 11, "color": colour, "line": {"width": 1, "color": colour}}
     cross = {"symbol": "x-thin-open", "size": 9, "line": {"width": 2}, "color": "#000"}
     name = escape(marks.policy, quote=False)
@@ -122,8 +122,7 @@ def _x_axis(chart: Chart) -> dict[str, Any]:
     return axis
 
 
-def _trace(series: Series, palette: list[str]) -> dict[str, Any]:
-    i = series.look
+def _trace(series: Series) -> dict[str, Any]:
     trace: dict[str, Any] = {
         "name": escape(series.name or series.policy, quote=False),
         "x": [escape(x, quote=False) for x in series.x] if isinstance(series.x, list) else _numbers(series.x),
@@ -131,32 +130,37 @@ def _trace(series: Series, palette: list[str]) -> dict[str, Any]:
         "showlegend": bool(series.name),
         "meta": {"policy": series.policy},
     }
-    if series.kind == "bars":
-        fill_colour, shape = ENERGY_LOOKS[i % len(ENERGY_LOOKS)]
-        pattern = {"shape": shape, "fillmode": "overlay", "fgcolor": "#fff", "size": 7}
-        edge = {"color": "#222", "width": 1}
-        fill = {"color": fill_colour, "pattern": pattern, "line": edge}
-        return trace | {"type": "bar", "marker": fill}
-    colour, (symbol, _) = palette[i % len(palette)], MARKERS[i % len(MARKERS)]
-    if series.kind == "line":
-        dash = ",".join(f"{_LINE_PX * length:g}px" for length in DASHES[i % len(DASHES)]) or "solid"
-        line = {"color": colour, "dash": dash, "width": _LINE_PX}
-        return trace | {"type": "scatter", "mode": "lines", "line": line}
-    marker: dict[str, Any] = {"color": colour, "symbol": symbol, "size": 10}
+    if series.form == "bars":
+        return trace | _bars(*phase_fill(series.place))
+    style = policy_style(series.place)
+    return trace | (_line(style) if series.form == "line" else _points(series, style))
+
+
+def _bars(colour: str, hatch: str) -> dict[str, Any]:
+    pattern = {"shape": hatch, "fillmode": "overlay", "fgcolor": "#fff", "size": 7}
+    edge = {"color": "#222", "width": 1}
+    return {"type": "bar", "marker": {"color": colour, "pattern": pattern, "line": edge}}
+
+
+def _line(style: PolicyStyle) -> dict[str, Any]:
+    dash = ",".join(f"{_LINE_PX * length:g}px" for length in style.dash) or "solid"
+    line = {"color": style.html_colour, "dash": dash, "width": _LINE_PX}
+    return {"type": "scatter", "mode": "lines", "line": line}
+
+
+def _points(series: Series, style: PolicyStyle) -> dict[str, Any]:
+    marker: dict[str, Any] = {"color": style.html_colour, "symbol": style.symbol, "size": 10}
     if series.faint:
         marker = {"color": "#444", "symbol": "circle-open", "size": 8}
     elif len(series.y) > _CROWD:
         marker |= {"size": 6, "opacity": 0.7}
-    trace |= {"type": "scatter", "mode": "markers", "marker": marker}
+    points: dict[str, Any] = {"type": "scatter", "mode": "markers", "marker": marker}
     if series.half is not None:
-        trace["error_y"] = {
-            "type": "data",
-            "array": _numbers(series.half),
-            "width": 8,
-            "thickness": 2,
-            "color": colour,
-        }
-    return trace
+        points["error_y"] = {
+            "type": "data", "array": _numbers(series.half), "width": 8, "thickness": 2,
+            "color": style.html_colour,
+        }  # fmt: skip
+    return points
 
 
 def _diagonal(chart: Chart) -> dict[str, Any]:
@@ -179,8 +183,3 @@ def _numbers(values: Any) -> list[float | None]:
         float(f"{value:.6g}") if np.isfinite(value) else None
         for value in np.asarray(values, dtype=np.float64)
     ]
-
-
-def hex_colours() -> list[str]:
-    """Return the colours of all figures as HTML writes them."""
-    return ["#" + "".join(f"{round(255 * part):02x}" for part in colour[:3]) for colour in colours(10)]

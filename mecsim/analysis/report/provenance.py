@@ -1,15 +1,15 @@
-"""Where the numbers come from, and the command that gives them again."""
+"""The origin of the numbers: scenario, versions, hashes, and the command that repeats them."""
 
 from __future__ import annotations
 
 import shlex
 from typing import Any, NamedTuple
 
-from mecsim.analysis.report.collect import Collected, Setting
+from mecsim.analysis.report.collect import Collected, ScenarioRuns
 
 
-class Origin(NamedTuple):
-    """Everything that repeats a setting.
+class Provenance(NamedTuple):
+    """What is needed to repeat the runs of a setting.
 
     Parameters
     ----------
@@ -32,8 +32,8 @@ class Origin(NamedTuple):
     runs: tuple[tuple[str, ...], ...]
 
 
-def provenance(collected: Collected) -> Origin | None:
-    """Return the origin of the setting shown; None without any run."""
+def provenance(collected: Collected) -> Provenance | None:
+    """Return the provenance of the setting shown; None without any run."""
     setting = collected.setting
     if setting is None:
         return None
@@ -42,12 +42,12 @@ def provenance(collected: Collected) -> Origin | None:
         (m["run_id"], m["policy"], str(m["seed"]), f"{m['cpu_s']:.2f} s", str(m["digest"])[:16])
         for m in (run.manifest for run in setting.runs)
     )
-    return Origin(
+    return Provenance(
         first["scenario_text"], _command(setting), _facts(setting), tuple(first["switched_off"]), runs
     )
 
 
-def _command(setting: Setting) -> str:
+def _command(setting: ScenarioRuns) -> str:
     by_policy = {run.policy: spec_of(run.manifest) for run in setting.runs}
     seeds = setting.seeds
     if len(by_policy) == 1 and len(seeds) == 1:
@@ -59,12 +59,12 @@ def _command(setting: Setting) -> str:
 
 
 def spec_of(manifest: dict[str, Any]) -> str:
-    """Return what names the policy of a run on the command line, with its parameters."""
+    """Return the policy of a run as a command-line spec, with its parameters."""
     settings = ",".join(f"{key}={value}" for key, value in manifest["policy_parameters"].items())
     return f"{manifest['policy_target']}:{settings}" if settings else str(manifest["policy_target"])
 
 
-def _facts(setting: Setting) -> tuple[tuple[str, str], ...]:
+def _facts(setting: ScenarioRuns) -> tuple[tuple[str, str], ...]:
     manifests = [run.manifest for run in setting.runs]
     first, environments = manifests[0], [manifest["environment"] for manifest in manifests]
     packages = ", ".join(

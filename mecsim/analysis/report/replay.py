@@ -1,4 +1,4 @@
-"""The replay: what the page needs to show users, servers and rounds of one world under several policies."""
+"""The data of the replay: users, servers and rounds of one world under several policies."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 BUDGET_BYTES = 18_000_000
 
 
-class Replay:
+class ReplayData:
     """Header and blobs of the replay; runs with the same positions share them.
 
     Parameters
     ----------
     collected : Collected
     budget_bytes : int
-        How much text all blobs may have together; a longer run is cut at the same time under every policy.
+        Most characters of all blobs together; a longer run is cut at the same time under every policy.
     """
 
     def __init__(self, collected: Collected, budget_bytes: int = BUDGET_BYTES) -> None:
@@ -44,7 +44,7 @@ class Replay:
         if until_s < duration_s:
             self.notes.append(
                 f"Replay and rounds are of the first {until_s:,.0f} s of {duration_s:,.0f} s only, "
-                "so that this page can be mailed; the tables have the rest."
+                "to keep this page small enough to mail; the tables have all of it."
             )
         self.header |= {"until_s": until_s, "duration_s": duration_s, **self._place(first)}
         self.header["seed"] = first.manifest["seed"]

@@ -1,4 +1,4 @@
-"""Charts of one world over time, with what happened when."""
+"""Charts of one world over time, with handovers, rejected decisions and outages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mecsim.analysis.report.charts import Chart, Marks, Series, look_of
+from mecsim.analysis.report.charts import Chart, Marks, Series, places_of
 from mecsim.analysis.report.collect import Collected
 from mecsim.system.arrays import Floats
 
@@ -22,7 +22,7 @@ Spans = tuple[tuple[float, float, str], ...]
 
 
 def time_charts(collected: Collected, spans: Spans) -> list[Chart]:
-    """Return SCR, delay, power and handovers over the time of one world, each with what happened when.
+    """Return SCR, delay, power and handovers over the time of one world, each with a strip of events.
 
     Parameters
     ----------
@@ -32,12 +32,12 @@ def time_charts(collected: Collected, spans: Spans) -> list[Chart]:
     """
     if collected.setting is None:
         return []
-    look = look_of(collected.setting)
+    place = places_of(collected.setting)
     step_s = _step(collected)
     lines: dict[str, list[Series]] = {"scr": [], "delay": [], "power": [], "handovers": []}
     for policy, results in collected.replays.items():
         for key, (x, y) in _lines(results, step_s).items():
-            lines[key].append(Series(policy, look[policy], "line", x, y, None, policy))
+            lines[key].append(Series(policy, place[policy], "line", x, y, None, policy))
     marks, thinned = _marks(collected)
     every = " ".join([f"Means over {step_s:g} s.", *_shaded(spans), *_strip(thinned)])
     labels = {
@@ -59,14 +59,14 @@ def time_charts(collected: Collected, spans: Spans) -> list[Chart]:
 def _marks(collected: Collected) -> tuple[tuple[Marks, ...], bool]:
     """Return a row of marks a policy, and whether some were left out."""
     assert collected.setting is not None
-    look, found, thinned = look_of(collected.setting), [], False
+    place, found, thinned = places_of(collected.setting), [], False
     for policy, results in collected.replays.items():
         epochs = results.epochs
         moved = epochs.loc[epochs["handovers"] > 0, "time_s"].to_numpy(np.float64)
         missed = epochs.loc[epochs["status"].isin(_NOT_FOLLOWED), "time_s"].to_numpy(np.float64)
         kept = [times[:: max(1, -(-len(times) // MOST_MARKS))] for times in (moved, missed)]
         thinned |= len(kept[0]) < len(moved) or len(kept[1]) < len(missed)
-        found.append(Marks(policy, look[policy], *kept))
+        found.append(Marks(policy, place[policy], *kept))
     return tuple(found), thinned
 
 

@@ -1,4 +1,4 @@
-"""Who is best, by how much, and what is not decided, in sentences."""
+"""The ranking of the policies, and comparisons between them in sentences."""
 
 from __future__ import annotations
 
@@ -9,37 +9,17 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from mecsim.analysis.hypotheses import holm, t_test
-from mecsim.analysis.report.collect import Setting
+from mecsim.analysis.report.collect import ScenarioRuns
 from mecsim.analysis.rounding import plus_minus
 from mecsim.analysis.stats import Interval, ratio_interval, t_interval
-from mecsim.results.metrics import METRICS
+from mecsim.results.metrics import METRIC, RANKING_METRICS, VERDICT_METRICS, Metric
 from mecsim.system.arrays import Floats
 
 ALPHA = 0.05
 
 
-class Judged(NamedTuple):
-    """A metric that policies are compared by, and which way is better."""
-
-    metric: str
-    called: str
-    more_is_better: bool
-
-
-JUDGED = (Judged("scr", "SCR", True), Judged("delay_s", "delay", False), Judged("energy_j", "energy", False))
-SHOWN = (
-    "scr",
-    "delay_s",
-    "delay_p95_s",
-    "energy_j",
-    "rounds_per_hour",
-    "handovers_per_round",
-    "decision_cpu_s",
-)
-
-
-class Row(NamedTuple):
-    """One policy of the ranking: its place, label, number of runs and metrics as texts."""
+class RankedPolicy(NamedTuple):
+    """One row of the ranking: place, policy, number of runs, and the metrics as strings."""
 
     place: int
     policy: str
@@ -48,10 +28,10 @@ class Row(NamedTuple):
 
 
 class Sentence(NamedTuple):
-    """One comparison of two policies, and what it says.
+    """One comparison of two policies in a sentence.
 
-    ``decided`` if its interval excludes no difference, also after Holm's correction; ``alone`` if only
-    without it; ``undecided`` otherwise.
+    ``decided`` if its interval excludes no difference and Holm's correction confirms it; ``alone`` if
+    the correction does not; ``undecided`` otherwise.
 
     ``p`` is that of the paired t test, which agrees with the interval; NaN with fewer than two pairs.
     """
@@ -61,37 +41,34 @@ class Sentence(NamedTuple):
     p: float
 
 
-def ranking(setting: Setting) -> list[Row]:
+def ranking(setting: ScenarioRuns) -> list[RankedPolicy]:
     """Return the policies by mean SCR, best first; without any SCR in the order given."""
-    rows: list[Row] = []
+    rows: list[RankedPolicy] = []
     for policy in ranked(setting):
-        intervals = [t_interval(samples(setting, policy, name)) for name in SHOWN]
         cells = tuple(
-            plus_minus(*_scaled(name, interval)) for name, interval in zip(SHOWN, intervals, strict=True)
+            _cell(METRIC[name], t_interval(samples(setting, policy, name))) for name in RANKING_METRICS
         )
         count = sum(run.policy == policy for run in setting.runs)
-        rows.append(Row(len(rows) + 1, policy, count, cells))
+        rows.append(RankedPolicy(len(rows) + 1, policy, count, cells))
     return rows
 
 
 def heads() -> list[str]:
     """Return what the columns of the ranking are called, with units."""
-    by_name = {metric.name: metric for metric in METRICS}
-    found = []
-    for name in SHOWN:
-        unit = "ms" if name == "decision_cpu_s" else by_name[name].unit
-        found.append(by_name[name].label + (f" ({unit})" if unit not in ("1", "1/h") else ""))
-    return found
+    metrics = [METRIC[name] for name in RANKING_METRICS]
+    return [f"{m.label} ({m.ranking_unit[0]})" if m.ranking_unit else m.head for m in metrics]
 
 
-def sentences(setting: Setting) -> list[Sentence]:
+def sentences(setting: ScenarioRuns) -> list[Sentence]:
     """Return the best policy against every other, then neighbours in the ranking, for every judged metric.
 
-    What is decided by itself, but not once Holm's correction is made for all of them, says so.
+    A comparison that Holm's correction for all of them does not confirm is marked in its text.
     """
     order = ranked(setting)
     pairs = [*((order[0], other) for other in order[1:]), *pairwise(order[1:])]
-    found = [one for a, b in pairs for judged in JUDGED if (one := compared(setting, a, b, judged))]
+    found = [
+        one for a, b in pairs for name in VERDICT_METRICS if (one := compared(setting, a, b, METRIC[name]))
+    ]
     tested = [i for i, one in enumerate(found) if not math.isnan(one.p)]
     for i, adjusted in zip(tested, holm([found[i].p for i in tested]) if tested else (), strict=True):
         if found[i].verdict == "decided" and adjusted >= ALPHA:
@@ -100,49 +77,51 @@ def sentences(setting: Setting) -> list[Sentence]:
     return found
 
 
-def compared(setting: Setting, a: str, b: str, judged: Judged) -> Sentence | None:
+def compared(setting: ScenarioRuns, a: str, b: str, metric: Metric) -> Sentence | None:
     """Return one comparison over the seeds that both policies finished; None if there is none.
 
     Per cent are of the ratio of the means, its interval is Fieller's.
     """
-    ours, theirs = samples(setting, a, judged.metric), samples(setting, b, judged.metric)
+    ours, theirs = samples(setting, a, metric.name), samples(setting, b, metric.name)
     ratio = ratio_interval(ours, theirs)
     r, low, high, n = float(ratio.mean), float(ratio.low), float(ratio.high), int(ratio.n)
     if not r > 0:
         return None
     if n < 2:
-        text = f"{a} and {b} differ by {_change(r)} in {judged.called} in a single pair: nothing is decided"
+        text = (
+            f"{a} and {b} differ by {_change(r)} in {_noun(metric)} in a single pair: no interval is possible"
+        )
         return Sentence(text, verdict="undecided", p=math.nan)
     p = t_test(ours, theirs)
     if not low > 0 or not math.isfinite(high) or low <= 1 <= high:
         known = low > 0 and math.isfinite(high)
         ends = f"95 % interval {_change(low)} to {_change(high)}" if known else "95 % interval unbounded"
         text = (
-            f"undecided: {a} against {b} in {judged.called}, {_change(r)} ({ends}, {n} paired replications)"
+            f"undecided: {a} against {b} in {_noun(metric)}, {_change(r)} ({ends}, {n} paired replications)"
         )
         return Sentence(text, verdict="undecided", p=p)
-    if (r > 1) == judged.more_is_better:
-        return Sentence(_won(a, b, judged, (r, low, high), n), verdict="decided", p=p)
-    return Sentence(_won(b, a, judged, (1 / r, 1 / high, 1 / low), n), verdict="decided", p=p)
+    if metric.is_better(r - 1):
+        return Sentence(_won(a, b, metric, (r, low, high), n), verdict="decided", p=p)
+    return Sentence(_won(b, a, metric, (1 / r, 1 / high, 1 / low), n), verdict="decided", p=p)
 
 
-def ranked(setting: Setting) -> list[str]:
+def ranked(setting: ScenarioRuns) -> list[str]:
     """Return the policies by mean SCR, best first."""
     scr = {policy: float(t_interval(samples(setting, policy, "scr")).mean) for policy in setting.policies}
     return sorted(setting.policies, key=lambda policy: -np.nan_to_num(scr[policy], nan=-np.inf))
 
 
-def samples(setting: Setting, policy: str, metric: str) -> Floats:
+def samples(setting: ScenarioRuns, policy: str, metric: str) -> Floats:
     """Return a metric of one policy for every seed of the setting, NaN where a run is missing."""
     values = {run.seed: run.metrics[metric] for run in setting.runs if run.policy == policy}
     return np.array([values.get(seed, np.nan) for seed in setting.seeds], dtype=np.float64)
 
 
-def _won(winner: str, loser: str, judged: Judged, ratios: tuple[float, float, float], n: int) -> str:
+def _won(winner: str, loser: str, metric: Metric, ratios: tuple[float, float, float], n: int) -> str:
     mean, *ends = (abs(ratio - 1.0) for ratio in ratios)
     least, most = (_bare(100.0 * end) for end in sorted(ends))
     return (
-        f"{winner} beats {loser} by {_bare(100.0 * mean)} % in {judged.called}, "
+        f"{winner} beats {loser} by {_bare(100.0 * mean)} % in {_noun(metric)}, "
         f"95 % interval {least} to {most}, {n} paired replications"
     )
 
@@ -157,6 +136,10 @@ def _bare(value: float, *, signed: bool = False) -> str:
     return text.replace("-", "\u2212")
 
 
-def _scaled(name: str, interval: Interval) -> tuple[float, float]:
-    scale = 1e3 if name == "decision_cpu_s" else 1.0
-    return scale * float(interval.mean), scale * float(interval.high - interval.mean)
+def _noun(metric: Metric) -> str:
+    return metric.label.replace("/", " per ")
+
+
+def _cell(metric: Metric, interval: Interval) -> str:
+    scale = metric.ranking_unit[1] if metric.ranking_unit else 1.0
+    return plus_minus(scale * float(interval.mean), scale * float(interval.high - interval.mean))

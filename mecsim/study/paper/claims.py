@@ -1,4 +1,4 @@
-"""What the paper says in words, and whether the data agree: every verdict is computed."""
+"""The statements of the paper in words, and whether the data agree; every verdict is computed."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 AGREES, DIFFERS, UNDECIDED = "agrees", "does not agree", "not decided"
-# What "a few iterations" is taken to mean.
+# The most iterations that count as "a few".
 FEW = 5
 BEST, OPTIMISING, FIXED = "dashf", ("aauco", "gucro", "dashf"), ("rucaa", "gucaa")
 
 
-class Claim(NamedTuple):
+class PaperClaim(NamedTuple):
     """A statement of the paper, what was found, and one of the three verdicts."""
 
     figure: str
@@ -34,7 +34,7 @@ class Claim(NamedTuple):
 
 def all_claims(
     convergence: pd.DataFrame, systems: pd.DataFrame, bandwidth: pd.DataFrame, weights: pd.DataFrame
-) -> list[Claim]:
+) -> list[PaperClaim]:
     """Return the claims about all figures, in the order of the figures."""
     return [
         *convergence_claims(convergence),
@@ -48,7 +48,7 @@ def all_claims(
     ]  # fmt: skip
 
 
-def convergence_claims(frame: pd.DataFrame) -> list[Claim]:
+def convergence_claims(frame: pd.DataFrame) -> list[PaperClaim]:
     """Judge "a few iterations": at most five, on average, to within 1 % of the last value."""
     claims = []
     for part, panel in ((PART_1, "2(a)"), (PART_2, "2(b)"), (WHOLE, "2(c)")):
@@ -59,11 +59,11 @@ def convergence_claims(frame: pd.DataFrame) -> list[Claim]:
             signs.append(int(mean.high <= FEW) - int(mean.low > FEW))
             found.append(f"{system!s}: {_text(mean)} on average, {max(needed)} at most")
         text = f"to within 1 % of the end, {'; '.join(found)}"
-        claims.append(Claim(panel, f"{part} converges in a few iterations", text, combined(signs)))
+        claims.append(PaperClaim(panel, f"{part} converges in a few iterations", text, combined(signs)))
     return claims
 
 
-def order_claims(frame: pd.DataFrame, setting: str, figure: str) -> list[Claim]:
+def order_claims(frame: pd.DataFrame, setting: str, figure: str) -> list[PaperClaim]:
     """Judge the order of the policies: DASHF first, RUCAA and GUCAA last."""
     last, found = [], []
     for name, rows in frame.groupby(setting):
@@ -73,11 +73,11 @@ def order_claims(frame: pd.DataFrame, setting: str, figure: str) -> list[Claim]:
         found.append(f"{name}: {' > '.join(f'{policy} {mean:.0f}' for mean, policy in means)}")
     return [
         first_claim(frame, [setting], figure),
-        Claim(figure, "RUCAA and GUCAA have the smallest SCR", "; ".join(found), combined(last)),
+        PaperClaim(figure, "RUCAA and GUCAA have the smallest SCR", "; ".join(found), combined(last)),
     ]
 
 
-def first_claim(frame: pd.DataFrame, settings: list[str], figure: str) -> Claim:
+def first_claim(frame: pd.DataFrame, settings: list[str], figure: str) -> PaperClaim:
     """Judge whether DASHF has the largest SCR in every setting."""
     signs, ahead = [], []
     for _, rows in frame.groupby(settings):
@@ -86,10 +86,10 @@ def first_claim(frame: pd.DataFrame, settings: list[str], figure: str) -> Claim:
         signs += [sign(paired_difference(scr[BEST], scr[policy])) for policy in others]
         ahead.append(np.mean(scr[BEST]) / max(np.mean(scr[policy]) for policy in others) - 1.0)
     found = f"{min(ahead):+.0%} to {max(ahead):+.0%} over the next best in {len(ahead)} settings"
-    return Claim(figure, "DASHF has the largest SCR", found, combined(signs))
+    return PaperClaim(figure, "DASHF has the largest SCR", found, combined(signs))
 
 
-def trading_claim(frames: Sequence[tuple[pd.DataFrame, list[str]]]) -> Claim:
+def trading_claim(frames: Sequence[tuple[pd.DataFrame, list[str]]]) -> PaperClaim:
     """Judge whether AAUCO is ahead of GUCRO in some settings and behind in others."""
     pairs = [
         (scr["aauco"], scr["gucro"])
@@ -105,10 +105,10 @@ def trading_claim(frames: Sequence[tuple[pd.DataFrame, list[str]]]) -> Claim:
         f"intervals that exclude 0; gucro is ahead in {np.mean(snapshots):.0%} of all single snapshots"
     )
     says = "AAUCO and GUCRO lie in between and trade places"
-    return Claim("3(a)", says, found, AGREES if ahead and behind else one_sided)
+    return PaperClaim("3(a)", says, found, AGREES if ahead and behind else one_sided)
 
 
-def growth_claim(frame: pd.DataFrame) -> Claim:
+def growth_claim(frame: pd.DataFrame) -> PaperClaim:
     """Judge whether the SCR grows from each bandwidth to the next, for every policy."""
     signs, found = [], []
     for policy in POLICIES:
@@ -117,10 +117,10 @@ def growth_claim(frame: pd.DataFrame) -> Claim:
         signs += [sign(paired_difference(more, less)) for less, more in pairwise(steps)]
         found.append(f"{policy} x {np.mean(steps[-1]) / np.mean(steps[0]):.2f}")
     text = f"from the least to the most bandwidth: {', '.join(found)}"
-    return Claim("3(b)", "the SCR grows with the bandwidth", text, combined(signs))
+    return PaperClaim("3(b)", "the SCR grows with the bandwidth", text, combined(signs))
 
 
-def energy_first_claim(frame: pd.DataFrame) -> Claim:
+def energy_first_claim(frame: pd.DataFrame) -> PaperClaim:
     """Judge whether the energy-first weights buy energy with delay, under DASHF."""
     own = frame[frame["policy"] == BEST].sort_values("seed")
     plain, frugal = (
@@ -131,7 +131,7 @@ def energy_first_claim(frame: pd.DataFrame) -> Claim:
     delay_s = paired_difference(frugal["delay_s"], plain["delay_s"])
     found = f"energy {_text(energy_j)} J, largest delay {_text(delay_s)} s against {PAPER_WEIGHTS}"
     says = f"{ENERGY_FIRST} puts energy first: less energy, more delay (DASHF)"
-    return Claim("3(c)", says, found, combined([-sign(energy_j), sign(delay_s)]))
+    return PaperClaim("3(c)", says, found, combined([-sign(energy_j), sign(delay_s)]))
 
 
 def by_policy(rows: pd.DataFrame) -> Mapping[str, NDArray[np.float64]]:
@@ -146,7 +146,7 @@ def sign(difference: Interval) -> int:
 
 
 def combined(signs: Iterable[int]) -> str:
-    """Return the verdict on a claim that says 1 of everything."""
+    """Return the verdict on a claim that expects every sign to be 1."""
     found = list(signs)
     if -1 in found:
         return DIFFERS

@@ -1,4 +1,4 @@
-"""How DASHF converges, read off the trace of its iterates."""
+"""The convergence of DASHF, from the trace of its iterates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PART_1, PART_2, WHOLE = "part 1", "part 2", "DASHF"
-# Part 1 may look at so many changes in panel (a), so that it ends by itself and not at its budget.
+# Changes that part 1 may try in panel (a): enough for it to end by itself, not at its budget.
 LOOKS = 24
 _PART_1_ROWS = ("start", "association")
 
@@ -54,8 +54,8 @@ def convergence(rows: Sequence[Row], kept: Kept) -> pd.DataFrame:
 
     found = []
     for labels, decision in rows:
-        told = kept(decision)
-        trace, final = told["trace"], told["metrics"]["scr"]
+        stored = kept(decision)
+        trace, final = stored["trace"], stored["metrics"]["scr"]
         for part in labels["parts"]:
             found += [
                 (labels["system"], labels["seed"], part, k, scr, scr / final, objective)

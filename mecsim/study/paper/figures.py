@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mecsim.analysis.style import COLUMN_IN, DASHES, MARKERS, STYLE, WIDTH_IN, colours, cycle, interval_ends
+from mecsim.analysis.figures.panels import panels, plain_log_ticks, policy_handles
+from mecsim.analysis.style import COLUMN_IN, WIDTH_IN, in_style, interval_ends, policy_styles
 from mecsim.study.paper.convergence import PART_1, PART_2, WHOLE, padded
 from mecsim.study.paper.snapshots import POLICIES, WEIGHTS
 from mecsim.study.snapshot import USES
@@ -25,29 +25,12 @@ _CONVERGENCE = (
     (WHOLE, "(c) DASHF", "steps of Dinkelbach's y"),
 )
 _USE_NAMES = ("band-\nwidth", "server\npower", "server\nGPU", "user\npower", "user\nGPU")
-_LINE: dict[str, Any] = {"err_style": "band", "err_kws": {"alpha": 0.18, "linewidth": 0}}
 
 
-P = ParamSpec("P")
-
-
-def _in_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Draw everything, legends included, under the style of all figures."""
-
-    @wraps(draw)
-    def styled(*arguments: P.args, **named: P.kwargs) -> Figure:
-        from matplotlib import rc_context
-
-        with rc_context(STYLE):
-            return draw(*arguments, **named)
-
-    return styled
-
-
-@_in_style
+@in_style
 def convergence_figure(frame: pd.DataFrame, names: Mapping[str, str]) -> Figure:
     """Return figure 2: part 1, part 2 and DASHF, SCR against iteration; ``names`` of the systems."""
-    figure, axes = _panels(1, 3, WIDTH_IN, _HEIGHT_IN)
+    figure, axes = panels(3, WIDTH_IN, _HEIGHT_IN)
     for ax, (part, title, iterations) in zip(axes, _CONVERGENCE, strict=True):
         column, label = ("scr", "SCR") if part == WHOLE else ("relative", "SCR / SCR at the end")
         _draw_convergence(ax, _long(frame[frame["part"] == part], column, names), column)
@@ -59,22 +42,22 @@ def convergence_figure(frame: pd.DataFrame, names: Mapping[str, str]) -> Figure:
     return figure
 
 
-@_in_style
+@in_style
 def policies_figure(frame: pd.DataFrame) -> Figure:
     """Return figure 3(a) for one system: resource use, largest delay, energy and SCR of each policy."""
-    figure, axes = _panels(1, 4, WIDTH_IN, _HEIGHT_IN, width_ratios=(1.9, 1, 1, 1))
+    figure, axes = panels(4, WIDTH_IN, _HEIGHT_IN, width_ratios=(1.9, 1, 1, 1))
     _draw_use(axes[0], frame)
-    panels = (("delay_s", "largest delay (s)"), ("energy_j", "energy (J)"), ("scr", "SCR"))
-    for ax, (column, label) in zip(axes[1:], panels, strict=True):
+    shown = (("delay_s", "largest delay (s)"), ("energy_j", "energy (J)"), ("scr", "SCR"))
+    for ax, (column, label) in zip(axes[1:], shown, strict=True):
         _draw_bars(ax, frame, column)
         ax.set(ylabel=label, xlabel="")
     return figure
 
 
-@_in_style
+@in_style
 def bandwidth_figure(frame: pd.DataFrame) -> Figure:
     """Return figure 3(b): SCR against the bandwidth of a server."""
-    figure, (ax,) = _panels(1, 1, COLUMN_IN, 2.4)
+    figure, (ax,) = panels(1, COLUMN_IN, 2.4)
     _draw_lines(ax, frame, "bandwidth_mhz", "scr")
     ax.set(xlabel="bandwidth of a server (MHz)", ylabel="SCR", xticks=sorted(set(frame["bandwidth_mhz"])))
     # Room above the lines for the legend.
@@ -83,10 +66,10 @@ def bandwidth_figure(frame: pd.DataFrame) -> Figure:
     return figure
 
 
-@_in_style
+@in_style
 def weights_figure(frame: pd.DataFrame) -> Figure:
     """Return figure 3(c): SCR, largest delay and energy under each pair of weights."""
-    figure, axes = _panels(1, 3, WIDTH_IN, _HEIGHT_IN + 0.2)
+    figure, axes = panels(3, WIDTH_IN, _HEIGHT_IN + 0.2)
     place = {pair: k for k, pair in enumerate(WEIGHTS)}
     pairs = zip(frame["delay_per_s"], frame["energy_per_j"], strict=True)
     placed = frame.assign(place=[place[pair] for pair in pairs])
@@ -97,21 +80,13 @@ def weights_figure(frame: pd.DataFrame) -> Figure:
         ax.set_xticks(range(len(WEIGHTS)), [f"{delay:g}\n{energy:g}" for delay, energy in WEIGHTS])
         ax.set(ylabel=label, xlabel="weight of the delay (1/s)\nand of the energy (1/J)")
         if column != "scr":
-            _plain_log(ax)
+            _log_energy(ax)
     axes[0].set_ylim(bottom=0)
-    handles = _handles(list(POLICIES))
+    handles = policy_handles(POLICIES)
     figure.legend(
         handles=handles, loc="outside upper center", ncols=len(handles), frameon=False, handlelength=2.6
     )
     return figure
-
-
-def _panels(rows: int, columns: int, width: float, height: float, **grid: Any) -> tuple[Figure, list[Axes]]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False, **grid)
-    return figure, list(axes.flat)
 
 
 def _long(frame: pd.DataFrame, column: str, names: Mapping[str, str]) -> pd.DataFrame:
@@ -126,25 +101,24 @@ def _long(frame: pd.DataFrame, column: str, names: Mapping[str, str]) -> pd.Data
 
 
 def _draw_convergence(ax: Axes, frame: pd.DataFrame, column: str) -> None:
-    import seaborn as sns
-
     names = list(dict.fromkeys(frame["name"]))
-    for name, colour, dash, marker in zip(names, colours(2), DASHES, MARKERS, strict=False):
-        sns.lineplot(
-            data=frame[frame["name"] == name], x="iteration", y=column, errorbar=interval_ends,
-            color=colour, linestyle=dash, marker=marker, markersize=3.5, markeredgewidth=0, ax=ax, **_LINE,
-        )  # fmt: skip
+    for name, style in policy_styles(names).items():
+        _draw_line(ax, frame[frame["name"] == name], "iteration", column, markersize=3.5, **style.line)
     ax.set_xlim(-0.2 if frame["iteration"].max() < 10 else -0.5, None)
 
 
 def _draw_lines(ax: Axes, frame: pd.DataFrame, x: str, y: str) -> None:
+    for policy, style in policy_styles(POLICIES).items():
+        _draw_line(ax, frame[frame["policy"] == policy], x, y, markersize=4, **style.line)
+
+
+def _draw_line(ax: Axes, frame: pd.DataFrame, x: str, y: str, **line: Any) -> None:
     import seaborn as sns
 
-    for policy, colour, dash, marker in zip(POLICIES, colours(len(POLICIES)), DASHES, MARKERS, strict=False):
-        sns.lineplot(
-            data=frame[frame["policy"] == policy], x=x, y=y, errorbar=interval_ends,
-            color=colour, linestyle=dash, marker=marker, markersize=4, markeredgewidth=0, ax=ax, **_LINE,
-        )  # fmt: skip
+    sns.lineplot(
+        data=frame, x=x, y=y, errorbar=interval_ends, ax=ax, markeredgewidth=0,
+        err_style="band", err_kws={"alpha": 0.18, "linewidth": 0}, **line,
+    )  # fmt: skip
 
 
 def _draw_use(ax: Axes, frame: pd.DataFrame) -> None:
@@ -152,10 +126,11 @@ def _draw_use(ax: Axes, frame: pd.DataFrame) -> None:
 
     use = frame.melt(["policy", "seed"], list(USES), "resource", "share")
     use["share"] *= 100.0
+    styles = policy_styles(POLICIES).values()
     sns.pointplot(
         data=use, x="resource", y="share", order=list(USES), hue="policy", hue_order=list(POLICIES),
-        palette=colours(len(POLICIES)), errorbar=interval_ends, dodge=0.6, linestyle="none",
-        markers=list(cycle(MARKERS, len(POLICIES))), markersize=3.2, err_kws={"linewidth": 0.9}, ax=ax,
+        palette=[style.colour for style in styles], errorbar=interval_ends, dodge=0.6, linestyle="none",
+        markers=[style.marker for style in styles], markersize=3.2, err_kws={"linewidth": 0.9}, ax=ax,
     )  # fmt: skip
     ax.set(xlabel="", ylabel="share granted (%)", ylim=(0, 104))
     ax.set_xticks(range(len(USES)), _USE_NAMES)
@@ -169,7 +144,8 @@ def _draw_bars(ax: Axes, frame: pd.DataFrame, column: str) -> None:
     order = list(POLICIES)
     sns.barplot(
         data=frame, x="policy", y=column, order=order, hue="policy", hue_order=order, legend=False,
-        palette=colours(len(order)), saturation=1, width=0.66, edgecolor="black", linewidth=0.5,
+        palette=[style.colour for style in policy_styles(order).values()], saturation=1, width=0.66,
+        edgecolor="black", linewidth=0.5,
         errorbar=interval_ends, err_kws={"linewidth": 0.8, "color": "black"}, capsize=0.3, ax=ax,
     )  # fmt: skip
     ax.set_ylim(bottom=0)
@@ -178,30 +154,16 @@ def _draw_bars(ax: Axes, frame: pd.DataFrame, column: str) -> None:
     ax.grid(visible=False, axis="x")
 
 
-def _plain_log(ax: Axes) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-
+def _log_energy(ax: Axes) -> None:
     ax.set_yscale("log", nonpositive="clip")
     lines = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in ax.get_lines()])
     # The lower ends of the widest intervals would stretch a logarithmic axis.
     ax.set_ylim(0.7 * lines.min(), 2.0 * lines.max())
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.yaxis.set_minor_locator(NullLocator())
-
-
-def _handles(labels: Sequence[str]) -> list[Any]:
-    from matplotlib.lines import Line2D
-
-    looks = zip(labels, colours(len(labels)), DASHES, MARKERS, strict=False)
-    return [
-        Line2D([], [], color=colour, linestyle=dash, marker=marker, ms=4, mew=0, label=label)
-        for label, colour, dash, marker in looks
-    ]
+    plain_log_ticks(ax.yaxis)
 
 
 def _legend(ax: Axes, labels: Sequence[str], **place: Any) -> None:
     ax.legend(
-        handles=_handles(labels), frameon=False, handlelength=2.6, borderaxespad=0.2,
+        handles=policy_handles(labels), frameon=False, handlelength=2.6, borderaxespad=0.2,
         **({"loc": "lower right"} | place),
     )  # fmt: skip

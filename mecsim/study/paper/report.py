@@ -1,4 +1,4 @@
-"""Everything in one folder: figures, tables, and a page that sets ours beside what the paper says."""
+"""The folder of a reproduction: figures, tables, and a page that compares them with the paper."""
 
 from __future__ import annotations
 
@@ -16,9 +16,14 @@ from mecsim.results.leftovers import remove_parts
 from mecsim.results.lock import folder_lock
 from mecsim.scenario.load import load_scenario
 from mecsim.study.decision import Decision, read_decision
-from mecsim.study.paper import figures
-from mecsim.study.paper.claims import Claim, all_claims
+from mecsim.study.paper.claims import PaperClaim, all_claims
 from mecsim.study.paper.convergence import WHOLE, by_iteration, convergence, padded
+from mecsim.study.paper.figures import (
+    bandwidth_figure,
+    convergence_figure,
+    policies_figure,
+    weights_figure,
+)
 from mecsim.study.paper.snapshots import (
     POLICIES,
     SYSTEMS,
@@ -49,7 +54,7 @@ class Reproduction(NamedTuple):
 
     page: Path
     files: tuple[Path, ...]
-    claims: tuple[Claim, ...]
+    claims: tuple[PaperClaim, ...]
     seeds: int
     origins: Counter[str]
 
@@ -90,7 +95,7 @@ def reproduce(
     Raises
     ------
     RunFailed
-        If a decision failed twice; the others are kept.
+        If a decision failed twice; the results of the others stay.
     ResultStoreError
         If another process writes to the folder, or it cannot be written (any more).
     """
@@ -112,12 +117,12 @@ def reproduce(
 def decided(
     decisions: Sequence[Decision], folder: Path, jobs: int, on_progress: OnStudyProgress | None = None
 ) -> tuple[Kept, Counter[str]]:
-    """Make what is missing of some decisions in a folder that is locked.
+    """Make the missing ones of some decisions in a locked folder.
 
     Returns
     -------
     callable, Counter
-        What was kept of each decision; how many are new, reused or replaced.
+        The stored result of each decision; how many are new, reused or replaced.
 
     Raises
     ------
@@ -144,7 +149,7 @@ def _fig2(frame: pd.DataFrame) -> _Part:
     whole = points[(points["part"] == WHOLE) & (points["metric"] == "scr")]
     return _Part(
         "fig2", "2", "Figure 2: convergence of part 1, part 2 and DASHF", FIGURE_2,
-        figures.convergence_figure(frame, names), frame, points,
+        convergence_figure(frame, names), frame, points,
         f"SCR after each step of y:\n\n{_points_table(whole, ['system'], across='iteration')}",
     )  # fmt: skip
 
@@ -155,7 +160,7 @@ def _fig3a(frame: pd.DataFrame) -> _Part:
     return _Part(
         "fig3a", "3(a)", "Figure 3(a): the policies",
         f"The figure is of {_system_name(SYSTEMS[0])}.\n{FIGURE_3A}",
-        figures.policies_figure(frame[frame["system"] == SYSTEMS[0]]), frame, points,
+        policies_figure(frame[frame["system"] == SYSTEMS[0]]), frame, points,
         _points_table(shown, ["system", "policy"]),
     )  # fmt: skip
 
@@ -166,7 +171,7 @@ def _fig3b(frame: pd.DataFrame) -> _Part:
     return _Part(
         "fig3b", "3(b)", "Figure 3(b): bandwidth",
         f"SCR against the bandwidth of each server, {_system_name(SYSTEMS[0])}.",
-        figures.bandwidth_figure(frame), frame, points,
+        bandwidth_figure(frame), frame, points,
         _points_table(shown, ["bandwidth_mhz"], across="policy"),
     )  # fmt: skip
 
@@ -177,7 +182,7 @@ def _fig3c(frame: pd.DataFrame) -> _Part:
     shown = points[(points["policy"] == "dashf") & (points["metric"] != "score")]
     return _Part(
         "fig3c", "3(c)", "Figure 3(c): weights of the cost", f"{_system_name(SYSTEMS[0])}.\n{FIGURE_3C}",
-        figures.weights_figure(frame), frame, points, _points_table(shown, settings),
+        weights_figure(frame), frame, points, _points_table(shown, settings),
     )  # fmt: skip
 
 
@@ -190,7 +195,7 @@ def _write(part: _Part, folder: Path) -> list[Path]:
     return files
 
 
-def _page(parts: Sequence[_Part], claims: Sequence[Claim], seeds: int) -> str:
+def _page(parts: Sequence[_Part], claims: Sequence[PaperClaim], seeds: int) -> str:
     lines = ["# The figures of the paper", "", head(SYSTEMS, POLICIES, seeds), "", VERDICTS, ""]
     for part in parts:
         lines += [f"## {part.title}", "", f"![{part.title}]({part.name}.png)", "", part.what, ""]

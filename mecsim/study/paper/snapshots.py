@@ -1,4 +1,4 @@
-"""Which decisions on static snapshots the figures are made of, and the tables of what they gave."""
+"""The decisions on static snapshots that the figures are made of, and tables of their results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words of the page: what is plotted and how verdicts come about. No finding is written here."""
+"""The fixed text of the page: what is plotted and how verdicts are computed; no finding is written here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What decisions promised, what came of it, and the two parts of the gap that the tables hold."""
+"""The gap between predicted and realised values, and the two parts of it that the tables hold."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from mecsim.analysis.report.charts import Chart, Series, look_of
+from mecsim.analysis.report.charts import Chart, Series, places_of
 from mecsim.analysis.report.collect import Collected
 from mecsim.analysis.report.provenance import spec_of
 from mecsim.analysis.report.verdict import ranked
@@ -21,11 +21,11 @@ _FEWEST = 2
 _QUANTITIES = (("scr", "SCR", "SCR"), ("delay_s", "delay (s)", "Delay"), ("energy_j", "energy (J)", "Energy"))
 
 
-class PromiseRow(NamedTuple):
-    """Means over epochs of one policy: promised, come of it, and the gap in two parts.
+class GapRow(NamedTuple):
+    """Means over epochs of one policy: predicted and realised values, and the gap between them in two parts.
 
-    ``gains`` is what the gains did that were not those of the moment, ``rest`` all that came after:
-    users that move, fading, late and further decisions, handovers, waiting.
+    ``gains`` is due to channel gains that the policy did not know; ``rest`` to everything that happened
+    later: users that move, fading, late and further decisions, handovers, waiting.
     """
 
     policy: str
@@ -38,7 +38,7 @@ class PromiseRow(NamedTuple):
     epochs: str
 
 
-def promise_charts(collected: Collected) -> list[Chart]:
+def gap_charts(collected: Collected) -> list[Chart]:
     """Return predicted against realised SCR, delay and energy of epochs, and SCR of generations.
 
     Delay and energy are drawn where some policy has two epochs in which every user started one round.
@@ -59,24 +59,24 @@ def _scatter(
     collected: Collected, key: str, title: str, label: str, points: dict[str, pd.DataFrame]
 ) -> Chart:
     assert collected.setting is not None
-    look, series, thinned = look_of(collected.setting), [], False
+    place, series, thinned = places_of(collected.setting), [], False
     for policy, frame in points.items():
         finite = frame.replace([np.inf, -np.inf], np.nan).dropna().to_numpy(np.float64)
         kept = finite[:: max(1, -(-len(finite) // MOST_POINTS))]
         thinned |= len(kept) < len(finite)
-        series.append(Series(policy, look[policy], "points", kept[:, 0], kept[:, 1], None, policy))
+        series.append(Series(policy, place[policy], "points", kept[:, 0], kept[:, 1], None, policy))
     side = "Below the diagonal: less" if label == "SCR" else "Above the diagonal: more"
-    note = f"{side} came of a decision than it promised."
+    note = f"{side} than the decision predicted."
     note += f" At most {MOST_POINTS} evenly chosen ones of each policy are drawn." if thinned else ""
     axes = f"predicted {label}", f"realised {label}"
-    return Chart(f"promise-{key}", title, *axes, tuple(series), note, diagonal=True)
+    return Chart(f"gap-{key}", title, *axes, tuple(series), note, diagonal=True)
 
 
-def promise_table(collected: Collected) -> list[PromiseRow]:
+def gap_table(collected: Collected) -> list[GapRow]:
     """Return a row a policy and quantity.
 
     Delay and energy are those of the rounds that started in an epoch, over the epochs in which every
-    user of the run started exactly one: only there do they mean what the prediction means. They have no
+    user of the run started exactly one: only there are they what the policy predicted. They have no
     rows where no policy has two such epochs.
     """
     rows = []
@@ -87,16 +87,18 @@ def promise_table(collected: Collected) -> list[PromiseRow]:
                 continue
             frame = frames[key][policy]
             if frame.empty:
-                rows.append(PromiseRow(policy, label, *("\u2013",) * 5, "0"))
+                rows.append(GapRow(policy, label, *("\u2013",) * 5, "0"))
                 continue
-            said, true, came = (float(frame[name].mean()) for name in ("predicted", "true", "realised"))
-            gap, gains, rest = (_signed(part) for part in (came - said, true - said, came - true))
-            numbers = (f"{said:.4g}", f"{came:.4g}", gap, gains, rest)
-            rows.append(PromiseRow(policy, label, *numbers, str(len(frame))))
+            means = (float(frame[name].mean()) for name in ("predicted", "true", "realised"))
+            predicted, true, realised = means
+            parts = (realised - predicted, true - predicted, realised - true)
+            gap, gains, rest = map(_signed, parts)
+            values = f"{predicted:.4g}", f"{realised:.4g}"
+            rows.append(GapRow(policy, label, *values, gap, gains, rest, str(len(frame))))
     return rows
 
 
-def promise_command(collected: Collected) -> str:
+def gap_command(collected: Collected) -> str:
     """Return the command that splits the gap of the best policy by all its causes; empty without a run."""
     order = ranked(collected.setting) if collected.setting else []
     for manifest in (collected.replays[policy].manifest for policy in order if policy in collected.replays):
