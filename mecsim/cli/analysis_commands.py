@@ -24,7 +24,7 @@ from mecsim.errors import MecsimError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mecsim.study.promise import Gap
+    from mecsim.study.prediction_gap import PredictionGap
 
 _UNITS = {"delay_s": "delay (s)", "energy_j": "energy (J)", "score": "score", "scr": "SCR"}
 
@@ -49,7 +49,7 @@ def promise(
     The table has means over generations (over epochs where users come and go). --out gets
     rounds.csv, generations.csv and epochs.csv with every single one.
     """
-    from mecsim.study.promise import split_gap
+    from mecsim.study.prediction_gap import split_gap
 
     gap = split_gap(read_scenario(scenario, changes), policy, seed)
     of, means = _means(gap)
@@ -68,9 +68,9 @@ def promise(
     say("from predicted to realised, one cause switched on at a time: docs/world.md", quiet=quiet)
 
 
-def _means(gap: Gap) -> tuple[str, pd.DataFrame]:
+def _means(gap: PredictionGap) -> tuple[str, pd.DataFrame]:
     """Return what the means are over, and the mean of every quantity and part."""
-    from mecsim.study.promise import CAUSES, QUANTITIES
+    from mecsim.study.prediction_gap import CAUSES, QUANTITIES
 
     for of, frame in (("generations", gap.generations), ("epochs", gap.epochs)):
         if len(frame):
@@ -79,7 +79,7 @@ def _means(gap: Gap) -> tuple[str, pd.DataFrame]:
     raise MecsimError("no round was finished: nothing to compare a promise with; try a longer duration_s")
 
 
-def _write(gap: Gap, folder: Path) -> None:
+def _write(gap: PredictionGap, folder: Path) -> None:
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("rounds", "generations", "epochs"):

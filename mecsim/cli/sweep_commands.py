@@ -29,7 +29,7 @@ def sweep(
     file: Annotated[
         Path, typer.Argument(metavar="STUDY.toml", help="A study file: docs/studies.md.", show_default=False)
     ],
-    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Child processes; -1 for every core.")] = -1,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Worker processes; -1 for every core.")] = -1,
     executor: Annotated[
         str, typer.Option("--executor", metavar="local|dask", help="Where runs are done.")
     ] = "local",
@@ -97,7 +97,7 @@ def _run(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    from mecsim.study.state import look, table
+    from mecsim.study.run_status import look, table
     from mecsim.study.sweep import TABLE
     from mecsim.study.sweep import sweep as run_study
 
@@ -122,7 +122,9 @@ def _run(
                 "runs": len(done.outcomes),
                 "origins": dict(done.origins),
                 "damaged": [str(path) for path in done.damaged],
-                "failures": [{"run_id": o.run_id, "kind": o.kind, "error": o.error} for o in done.failures],
+                "failures": [
+                    {"run_id": o.run_id, "kind": o.failure_kind, "error": o.error} for o in done.failures
+                ],
                 "table": means(frame, study).to_dict("records"),
             }
         )
@@ -142,20 +144,20 @@ def _run(
 
 def _status(study: Study, folder: Path, as_json: bool) -> None:
     from mecsim.results.lock import holders
-    from mecsim.study.state import KINDS, look, rates
+    from mecsim.study.run_status import STATUSES, look, rates
 
     states = look(study.runs, folder)
-    counts = Counter(state.kind for state in states)
-    left = rates(states).work(state.run for state in states if state.kind != "finished")
+    counts = Counter(state.status for state in states)
+    left = rates(states).work(state.run for state in states if state.status != "finished")
     at_work = [str(holder) for holder in holders(folder)]
-    failed = {s.run.run_id: s.why for s in states if s.kind in ("failed", "damaged")}
+    failed = {s.run.run_id: s.why for s in states if s.status in ("failed", "damaged")}
     if as_json:
         print_json(
             {
                 "study": study.name,
                 "folder": str(folder),
                 "runs": len(states),
-                **{kind: counts[kind] for kind in KINDS},
+                **{kind: counts[kind] for kind in STATUSES},
                 "at_work": at_work,
                 "left_wall_s": left.wall_s,
                 "left_unknown": left.unknown,
@@ -163,7 +165,7 @@ def _status(study: Study, folder: Path, as_json: bool) -> None:
             }
         )
         return
-    told = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
+    told = ", ".join(f"{counts[kind]} {kind}" for kind in STATUSES if counts[kind])
     typer.echo(f"{study.name}: {len(states)} runs in {folder}: {told}")
     typer.echo(f"at work: {'; '.join(at_work) or 'nobody'}")
     typer.echo(f"left: {work_time(left.wall_s, left.unknown)}")
@@ -176,13 +178,13 @@ def _plan(
 ) -> None:
     from mecsim.study.pool import worker_count
     from mecsim.study.probe import probe_unknown
-    from mecsim.study.state import look, rates
+    from mecsim.study.run_status import look, rates
     from mecsim.study.sweep import part as part_of
 
     runs = part_of(study.runs, part)
     states = look(runs, folder)
     known = rates(states)
-    waiting = [state.run for state in states if state.kind != "finished"]
+    waiting = [state.run for state in states if state.status != "finished"]
     say("measuring: a second for each policy that no finished run tells of", quiet=quiet or not waiting)
     probe_unknown(known, waiting)
     work = known.work(waiting)

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
-    from mecsim.study.schedule import Rates
+    from mecsim.study.run_status import RunStatus
+    from mecsim.study.schedule import RunTimes
     from mecsim.study.spec import Study
-    from mecsim.study.state import State
 
 _SHOWN = ("scr", "delay_s", "delay_p95_s", "energy_j", "rounds_per_hour")
 
@@ -31,7 +31,7 @@ def plan_table(rows: list[dict[str, Any]], study: Study) -> Table:
     return table
 
 
-def plan_rows(states: Iterable[State], known: Rates) -> list[dict[str, Any]]:
+def plan_rows(states: Iterable[RunStatus], known: RunTimes) -> list[dict[str, Any]]:
     """Return what ``--dry-run`` tells of each scenario, grid point and policy."""
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for state in states:
@@ -48,7 +48,7 @@ def plan_rows(states: Iterable[State], known: Rates) -> list[dict[str, Any]]:
             },
         )
         row["runs"] += 1
-        row["finished"] += state.kind == "finished"
+        row["finished"] += state.status == "finished"
     return list(rows.values())
 
 

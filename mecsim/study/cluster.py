@@ -10,15 +10,15 @@ from types import ModuleType
 from typing import Any
 
 from mecsim.errors import MecsimError
-from mecsim.study.outcome import Outcome, failure
+from mecsim.study.outcome import RunOutcome, failure
 from mecsim.study.plan import Run
-from mecsim.study.schedule import Waiting
+from mecsim.study.schedule import RunQueue
 from mecsim.study.worker_process import attempt_apart
 
 _PATIENCE_S = 30
 
 
-def run_on_dask(waiting: Waiting, address: str, out: Path, limit_s: float | None) -> Iterator[Outcome]:
+def run_on_dask(waiting: RunQueue, address: str, out: Path, limit_s: float | None) -> Iterator[RunOutcome]:
     """Yield the outcomes of runs as they come from the workers of a scheduler.
 
     A worker that dies is dask's affair: it gives the run to another one, three times at most. Two
@@ -75,10 +75,10 @@ def _client(dask: ModuleType, address: str) -> Any:
         raise MecsimError(f"--scheduler {address}: no dask scheduler answers: {error}") from error
 
 
-def _outcome(future: Any, run: Run) -> Outcome:
+def _outcome(future: Any, run: Run) -> RunOutcome:
     error = future.exception()
     if error is None:
-        outcome: Outcome = future.result()
+        outcome: RunOutcome = future.result()
         return outcome
     if isinstance(error, Exception):
         killed = type(error).__name__ in ("KilledWorker", "CancelledError")

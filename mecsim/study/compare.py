@@ -17,7 +17,7 @@ from mecsim.errors import MecsimError, RunFailed
 from mecsim.results.files import make_folder
 from mecsim.results.metrics import METRICS
 from mecsim.study.plan import Run, choose_policies, plan
-from mecsim.study.pool import Outcome, run_here, run_in_workers, worker_count
+from mecsim.study.pool import RunOutcome, run_here, run_in_workers, worker_count
 from mecsim.study.runner import as_scenario
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Comparison:
         Labels in the order given; differences are taken to the first.
     seeds : tuple of int
         One for each replication.
-    outcomes : tuple of Outcome
+    outcomes : tuple of RunOutcome
         How every run ended, by replication, then policy.
     out : Path or None
         Where the run folders are.
@@ -53,11 +53,11 @@ class Comparison:
     scenario: str
     policies: tuple[str, ...]
     seeds: tuple[int, ...]
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[RunOutcome, ...]
     out: Path | None = None
 
     @property
-    def failures(self) -> tuple[Outcome, ...]:
+    def failures(self) -> tuple[RunOutcome, ...]:
         """The runs that failed, each with its ``error``; all tables are without them."""
         return tuple(outcome for outcome in self.outcomes if outcome.error)
 
@@ -230,7 +230,7 @@ def compare(
 
 def _outcomes(
     runs: Sequence[Run], workers: int, out: Path | None, on_progress: OnStudyProgress | None
-) -> Iterator[Outcome]:
+) -> Iterator[RunOutcome]:
     done = 0
 
     def within(share: float) -> None:

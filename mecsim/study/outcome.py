@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mecsim.errors import MecsimError, ResultStoreError
 from mecsim.results.metrics import delay_sketch, run_metrics, run_notes, told_metrics
-from mecsim.study.decision import Decision, write_decision
+from mecsim.study.decision_run import DecisionRun, write_decision
 from mecsim.study.plan import Run
 from mecsim.study.runner import OnProgress, execute, finished
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     from mecsim.results.result import Results
 
-Origin = Literal["new", "reused", "replaced"]
-Kind = Literal["", "raised", "killed", "timeout", "store"]
+RunOrigin = Literal["new", "reused", "replaced"]
+FailureKind = Literal["", "raised", "killed", "timeout", "store"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Outcome:
+class RunOutcome:
     """How one run of a study ended; small, whatever the size of its tables.
 
     Parameters
@@ -42,7 +42,7 @@ class Outcome:
         run was there, but with other code, versions or a policy that is not mecsim's own.
     error, details : str
         Why the run failed, in one line and with the traceback; empty if it did not.
-    kind : str
+    failure_kind : str
         What ended a failed run: it ``"raised"``, its process was ``"killed"``, it met its
         ``"timeout"``, or the ``"store"`` could not be written.
     wall_s : float
@@ -55,24 +55,24 @@ class Outcome:
     metrics: dict[str, float] | None = None
     delays: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
-    origin: Origin = "new"
+    origin: RunOrigin = "new"
     error: str = ""
     details: str = ""
-    kind: Kind = ""
+    failure_kind: FailureKind = ""
     wall_s: float = math.nan
 
 
 def attempt(
     run: Run, folder: Path | None = None, on_progress: OnProgress | None = None, *, reuse: bool = True
-) -> Outcome:
+) -> RunOutcome:
     """Return the outcome of a run; never raise, for one exception would end all other runs.
 
     With ``reuse``, a run that is in its folder is read if running it again could not give other bits.
     A decision has a file, not a folder, and is made whenever this is called.
     """
     try:
-        origin: Origin = "replaced" if folder is not None and folder.exists() else "new"
-        if isinstance(run, Decision):
+        origin: RunOrigin = "replaced" if folder is not None and folder.exists() else "new"
+        if isinstance(run, DecisionRun):
             assert folder is not None
             return replace(reused(run, write_decision(run, folder)), origin=origin)
         results = finished(run, folder) if reuse and folder is not None else None
@@ -83,18 +83,20 @@ def attempt(
         return failure(run, error)
 
 
-def failure(run: Run, error: Exception, kind: Kind = "raised") -> Outcome:
+def failure(run: Run, error: Exception, kind: FailureKind = "raised") -> RunOutcome:
     """Return the outcome of a run that ended with an error."""
     name = "" if isinstance(error, MecsimError) else f"{type(error).__name__}: "
     details = "".join(traceback.format_exception(error))
     if isinstance(error, ResultStoreError) and isinstance(error.__cause__, OSError):
         kind = "store"
-    return Outcome(run.run_id, run.policy.label, run.seed, error=f"{name}{error}", details=details, kind=kind)
+    return RunOutcome(
+        run.run_id, run.policy.label, run.seed, error=f"{name}{error}", details=details, failure_kind=kind
+    )
 
 
-def reused(run: Run, manifest: dict[str, Any]) -> Outcome:
+def reused(run: Run, manifest: dict[str, Any]) -> RunOutcome:
     """Return the outcome of a finished run from its manifest, without reading its tables."""
-    return Outcome(
+    return RunOutcome(
         run.run_id,
         run.policy.label,
         run.seed,
@@ -105,12 +107,12 @@ def reused(run: Run, manifest: dict[str, Any]) -> Outcome:
     )
 
 
-def _outcome(run: Run, results: Results, origin: Origin) -> Outcome:
+def _outcome(run: Run, results: Results, origin: RunOrigin) -> RunOutcome:
     if "metrics" in results.manifest:
         known = reused(run, results.manifest)
         return replace(known, origin=origin, delays=delay_sketch(results))
     metrics = run_metrics(results)
-    return Outcome(
+    return RunOutcome(
         run.run_id,
         run.policy.label,
         run.seed,

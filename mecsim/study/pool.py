@@ -11,15 +11,15 @@ from typing import Any
 from mecsim.errors import MecsimError
 from mecsim.results.leftovers import remove_parts
 from mecsim.results.lock import folder_lock
-from mecsim.study.outcome import Outcome, attempt, failure
+from mecsim.study.outcome import RunOutcome, attempt, failure
 from mecsim.study.plan import Run
-from mecsim.study.schedule import Rates, Waiting
-from mecsim.study.worker_process import Child
+from mecsim.study.schedule import RunQueue, RunTimes
+from mecsim.study.worker_process import WorkerProcess
 
-__all__ = ["Outcome", "attempt", "failure", "run_here", "run_in_workers", "run_waiting", "worker_count"]
+__all__ = ["RunOutcome", "attempt", "failure", "run_here", "run_in_workers", "run_waiting", "worker_count"]
 
 
-def run_here(runs: Sequence[Run], out: Path | None, on_progress: Any) -> Iterator[Outcome]:
+def run_here(runs: Sequence[Run], out: Path | None, on_progress: Any) -> Iterator[RunOutcome]:
     """Run one after the other in this process; ``on_progress`` gets the share of a run done."""
     with folder_lock(out):
         for run in runs:
@@ -29,7 +29,7 @@ def run_here(runs: Sequence[Run], out: Path | None, on_progress: Any) -> Iterato
             yield attempt(run, run_folder(out, run), tell)
 
 
-def run_in_workers(runs: Sequence[Run], jobs: int, out: Path | None) -> Iterator[Outcome]:
+def run_in_workers(runs: Sequence[Run], jobs: int, out: Path | None) -> Iterator[RunOutcome]:
     """Yield outcomes as they come from ``jobs`` child processes with one BLAS thread each.
 
     A run whose process was killed is tried once more when the others are done.
@@ -37,24 +37,28 @@ def run_in_workers(runs: Sequence[Run], jobs: int, out: Path | None) -> Iterator
     killed = []
     by_id = {run.run_id: run for run in runs}
     with folder_lock(out):
-        for outcome in run_waiting(Waiting(runs, Rates()), jobs, out, reuse=True):
-            if outcome.kind == "killed":
+        for outcome in run_waiting(RunQueue(runs, RunTimes()), jobs, out, reuse=True):
+            if outcome.failure_kind == "killed":
                 killed.append(by_id[outcome.run_id])
             else:
                 yield outcome
-        yield from run_waiting(Waiting(killed, Rates()), 1, out, reuse=True)
+        yield from run_waiting(RunQueue(killed, RunTimes()), 1, out, reuse=True)
 
 
 def run_waiting(
-    waiting: Waiting, jobs: int, out: Path | None, limit_s: float | None = None, *, reuse: bool = False
-) -> Iterator[Outcome]:
+    waiting: RunQueue, jobs: int, out: Path | None, limit_s: float | None = None, *, reuse: bool = False
+) -> Iterator[RunOutcome]:
     """Yield the outcomes of runs as they come from ``jobs`` child processes.
 
     Every run is tried once. When the caller stops early, children are ended and what they were
     writing is removed.
     """
-    children = [Child() for _ in range(min(jobs, len(waiting)))]
-    free, busy, done = list(children), dict[Future[Outcome], tuple[Child, Run]](), list[Outcome]()
+    children = [WorkerProcess() for _ in range(min(jobs, len(waiting)))]
+    free, busy, done = (
+        list(children),
+        dict[Future[RunOutcome], tuple[WorkerProcess, Run]](),
+        list[RunOutcome](),
+    )
     if not children:
         return
     with ThreadPoolExecutor(len(children)) as threads:

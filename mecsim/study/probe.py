@@ -9,12 +9,12 @@ from math import isnan
 from mecsim.errors import MecsimError
 from mecsim.results.blas import one_blas_thread
 from mecsim.study.plan import Run
-from mecsim.study.schedule import Rates
+from mecsim.study.schedule import RunTimes
 
 _PROBE_S = 1.0
 
 
-def probe_unknown(rates: Rates, runs: Iterable[Run], budget_s: float = _PROBE_S) -> None:
+def probe_unknown(rates: RunTimes, runs: Iterable[Run], budget_s: float = _PROBE_S) -> None:
     """Teach ``rates`` about runs that nothing is known of, one of each scenario name and policy."""
     for run in runs:
         if isnan(rates.wall_s(run)):

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from mecsim.study.plan import Run
 
-Group = tuple[str, str]
+_Group = tuple[str, str]
 
 
-class Work(NamedTuple):
+class WorkEstimate(NamedTuple):
     """How much time some runs will take: of how many it is known, and their sum in s."""
 
     known: int
@@ -21,7 +21,7 @@ class Work(NamedTuple):
     wall_s: float
 
 
-class Rates:
+class RunTimes:
     """Measured wall times, and what they say about runs that nobody has measured.
 
     A run takes as long as the finished runs of the same scenario and policy did on average; without
@@ -29,8 +29,8 @@ class Rates:
     """
 
     def __init__(self) -> None:
-        self._exact: dict[Group, list[float]] = defaultdict(list)
-        self._alike: dict[Group, list[float]] = defaultdict(list)
+        self._exact: dict[_Group, list[float]] = defaultdict(list)
+        self._alike: dict[_Group, list[float]] = defaultdict(list)
 
     def learn(self, run: Run, wall_s: float) -> None:
         """Take in how long a run took."""
@@ -46,23 +46,23 @@ class Rates:
             return fmean(alike) * _user_seconds(run)
         return math.nan
 
-    def work(self, runs: Iterable[Run]) -> Work:
+    def work(self, runs: Iterable[Run]) -> WorkEstimate:
         """Return how much time runs will take one after the other."""
         times = [self.wall_s(run) for run in runs]
         known = [time for time in times if math.isfinite(time)]
-        return Work(len(known), len(times) - len(known), sum(known))
+        return WorkEstimate(len(known), len(times) - len(known), sum(known))
 
 
-class Waiting:
+class RunQueue:
     """The runs of a study that are not begun, given out longest first.
 
     Runs of which nothing is known come first of all: their length is learned while there is still
     much to put in order. Runs alike come by replication, so that a study stopped half-way holds pairs.
     """
 
-    def __init__(self, runs: Sequence[Run], rates: Rates) -> None:
+    def __init__(self, runs: Sequence[Run], rates: RunTimes) -> None:
         self.rates = rates
-        self._groups: dict[Group, list[Run]] = defaultdict(list)
+        self._groups: dict[_Group, list[Run]] = defaultdict(list)
         for run in reversed(runs):
             self._groups[_group(run)].append(run)
 
@@ -82,7 +82,7 @@ class Waiting:
         return (True, _user_seconds(run)) if math.isnan(wall_s) else (False, wall_s)
 
 
-def _group(run: Run) -> Group:
+def _group(run: Run) -> _Group:
     return run.scenario_sha256, run.policy.label
 
 

@@ -12,19 +12,19 @@ from mecsim.errors import ResultStoreError
 from mecsim.results.files import make_folder, write_text
 from mecsim.results.leftovers import remove_parts, set_aside
 from mecsim.results.lock import folder_lock
-from mecsim.study.outcome import Outcome, reused
+from mecsim.study.outcome import RunOutcome, reused
 from mecsim.study.plan import Run
 from mecsim.study.pool import run_waiting, worker_count
 from mecsim.study.record import record
-from mecsim.study.schedule import Rates, Waiting
+from mecsim.study.run_status import RunStatus, look, mark, rates, table
+from mecsim.study.schedule import RunQueue, RunTimes
 from mecsim.study.spec import Study, load_study
-from mecsim.study.state import State, look, mark, rates, table
 
 RESULTS = Path("results")
 TABLE = "runs.csv"
 
 OnStudyProgress = Callable[[float, int, str], None]
-Work = Callable[[Waiting, int], Iterator[Outcome]]
+Executor = Callable[[RunQueue, int], Iterator[RunOutcome]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class Sweep:
         What was asked for.
     folder : Path
         Where the run folders are.
-    outcomes : tuple of Outcome
+    outcomes : tuple of RunOutcome
         How every run of this process ended, in the order of the study.
     damaged : tuple of Path
         Run folders that were not what had been written, where they are now.
@@ -45,11 +45,11 @@ class Sweep:
 
     study: Study
     folder: Path
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[RunOutcome, ...]
     damaged: tuple[Path, ...] = ()
 
     @property
-    def failures(self) -> tuple[Outcome, ...]:
+    def failures(self) -> tuple[RunOutcome, ...]:
         """The runs that failed twice, or met the time limit."""
         return tuple(outcome for outcome in self.outcomes if outcome.error)
 
@@ -88,7 +88,7 @@ def sweep(
     allow_local_policies : bool
         Whether policies of the file may be files of code.
     jobs : int
-        Child processes; -1 for every core. The tables do not depend on it.
+        Worker processes; -1 for every core. The tables do not depend on it.
     scheduler : str, optional
         Address of a dask scheduler, whose workers see the same folder; ``jobs`` is then not used.
     shard : tuple of int, optional
@@ -125,10 +125,10 @@ def complete(
     folder: Path,
     jobs: int,
     *,
-    work: Work | None = None,
+    work: Executor | None = None,
     mine: Sequence[str] | None = None,
     on_progress: OnStudyProgress | None = None,
-) -> tuple[tuple[Outcome, ...], tuple[Path, ...]]:
+) -> tuple[tuple[RunOutcome, ...], tuple[Path, ...]]:
     """Do what is missing of some runs in a folder that is locked.
 
     Parameters
@@ -138,7 +138,7 @@ def complete(
     folder : Path
         Where they are kept.
     jobs : int
-        Child processes; -1 for every core.
+        Worker processes; -1 for every core.
     work : callable, optional
         What does them; child processes if left out.
     mine : sequence of str, optional
@@ -148,15 +148,15 @@ def complete(
 
     Returns
     -------
-    tuple of Outcome, tuple of Path
+    tuple of RunOutcome, tuple of Path
         How every run ended; where the damaged ones are now.
     """
     at_once = worker_count(jobs, len(runs))
     remove_parts(folder, mine)
     states = look(runs, folder, verify=True)
-    damaged = tuple(set_aside(folder / s.run.kept_as) for s in states if s.kind == "damaged")
-    found = {s.run.run_id: reused(s.run, s.manifest) for s in states if s.kind == "finished" and s.manifest}
-    waiting = [state.run for state in states if state.kind != "finished"]
+    damaged = tuple(set_aside(folder / s.run.kept_as) for s in states if s.status == "damaged")
+    found = {s.run.run_id: reused(s.run, s.manifest) for s in states if s.status == "finished" and s.manifest}
+    waiting = [state.run for state in states if state.status != "finished"]
     if on_progress is not None:
         on_progress(len(found), len(runs), "")
     for outcome in _outcomes(waiting, rates(states), work or _work(folder, None, None), at_once):
@@ -180,14 +180,14 @@ def part(runs: Sequence[Run], shard: tuple[int, int] | None) -> Sequence[Run]:
     return [run for run in runs if run.run_id in mine]
 
 
-def write_table(study: Study, folder: Path) -> list[State]:
+def write_table(study: Study, folder: Path) -> list[RunStatus]:
     """Write ``runs.csv``, one row for each run of the study, and return their states."""
     states = look(study.runs, folder)
     write_text(folder / TABLE, table(states).to_csv(index=False))
     return states
 
 
-def _work(folder: Path, limit_s: float | None, scheduler: str | None) -> Work:
+def _work(folder: Path, limit_s: float | None, scheduler: str | None) -> Executor:
     if scheduler is None:
         return lambda waiting, jobs: run_waiting(waiting, jobs, folder, limit_s)
     from mecsim.study.cluster import run_on_dask
@@ -195,23 +195,23 @@ def _work(folder: Path, limit_s: float | None, scheduler: str | None) -> Work:
     return lambda waiting, jobs: run_on_dask(waiting, scheduler, folder, limit_s)
 
 
-def _outcomes(runs: Sequence[Run], known: Rates, work: Work, jobs: int) -> Iterator[Outcome]:
+def _outcomes(runs: Sequence[Run], known: RunTimes, work: Executor, jobs: int) -> Iterator[RunOutcome]:
     """Yield the last outcome of each run: a second one for those that failed in the first try."""
     by_id = {run.run_id: run for run in runs}
     again: dict[str, list[Run]] = {"raised": [], "killed": []}
-    for outcome in work(Waiting(runs, known), jobs):
-        if outcome.kind in again:
-            again[outcome.kind].append(by_id[outcome.run_id])
+    for outcome in work(RunQueue(runs, known), jobs):
+        if outcome.failure_kind in again:
+            again[outcome.failure_kind].append(by_id[outcome.run_id])
         else:
             yield outcome
-    yield from work(Waiting(again["raised"], known), jobs)
+    yield from work(RunQueue(again["raised"], known), jobs)
     # Alone, for what killed them may have been the memory that the others took.
-    yield from work(Waiting(again["killed"], known), 1)
+    yield from work(RunQueue(again["killed"], known), 1)
 
 
-def _refuse_a_broken_store(outcome: Outcome, folder: Path) -> None:
+def _refuse_a_broken_store(outcome: RunOutcome, folder: Path) -> None:
     """Stop at the first run that cannot be written: those after it would be computed in vain."""
-    if outcome.kind == "store":
+    if outcome.failure_kind == "store":
         raise ResultStoreError(
             f"{outcome.error}\n{folder}: the study stopped; finished runs are kept; the same command goes on"
         ) from OSError(outcome.error)

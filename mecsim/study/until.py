@@ -20,7 +20,7 @@ MOST_REPLICATIONS = 200
 
 
 @dataclass(frozen=True, eq=False)
-class Decided:
+class SequentialComparison:
     """The outcome of :func:`compare_until`.
 
     Parameters
@@ -65,7 +65,7 @@ def compare_until(
     jobs: int = 1,
     out: str | Path | None = None,
     on_progress: OnStudyProgress | None = None,
-) -> Decided:
+) -> SequentialComparison:
     """Compare policies, adding replications until every claim is decided, or has no pair of runs at all.
 
     Parameters
@@ -105,7 +105,9 @@ def compare_until(
         if all(verdict.answer != "undecided" or verdict.pairs == 0 for verdict in settled.values()):
             break
     assert comparison is not None
-    return Decided(comparison, tuple(settled[claim] for claim in asked), sizes.index(size) + 1, len(sizes))
+    return SequentialComparison(
+        comparison, tuple(settled[claim] for claim in asked), sizes.index(size) + 1, len(sizes)
+    )
 
 
 def _claims(texts: Sequence[str], labels: Sequence[str]) -> list[Claim]:

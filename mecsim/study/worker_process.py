@@ -25,7 +25,7 @@ from typing import IO
 
 from mecsim.errors import RunFailed
 from mecsim.results.blas import THREAD_VARIABLES
-from mecsim.study.outcome import Outcome, attempt, failure
+from mecsim.study.outcome import RunOutcome, attempt, failure
 from mecsim.study.plan import Run
 
 _GRACE_S = 5.0
@@ -40,7 +40,7 @@ class _Ended(Exception):
     """The process at the other end is gone; the text is what it wrote in place of a message."""
 
 
-class Child:
+class WorkerProcess:
     """A process that runs one run after the other, and a new one after each death."""
 
     def __init__(self) -> None:
@@ -49,12 +49,12 @@ class Child:
 
     def attempt(
         self, run: Run, folder: Path | None, limit_s: float | None = None, *, reuse: bool = False
-    ) -> Outcome:
+    ) -> RunOutcome:
         """Return the outcome of a run, also if its process dies or takes longer than ``limit_s``."""
         self._busy = True
         try:
             answer = self._ask(_pickled((run, folder, limit_s, reuse)), limit_s)
-            if isinstance(answer, Outcome):
+            if isinstance(answer, RunOutcome):
                 return answer
             error = RunFailed(f"cannot be sent to its process: {answer.strip().splitlines()[-1]}")
             return replace(failure(run, error), details=answer)
@@ -73,7 +73,7 @@ class Child:
         else:
             self._discard()
 
-    def _ask(self, message: bytes, limit_s: float | None) -> Outcome | str:
+    def _ask(self, message: bytes, limit_s: float | None) -> RunOutcome | str:
         """Return the answer: an outcome, or the traceback of a message that could not be read."""
         process = self._started()
         assert process.stdin is not None
@@ -88,10 +88,10 @@ class Child:
             content = _receive(process.stdout)
         finally:
             rescue.cancel()
-        answer: Outcome | str = pickle.loads(content)  # noqa: S301 - from our own child
+        answer: RunOutcome | str = pickle.loads(content)  # noqa: S301 - from our own child
         return answer
 
-    def _death(self, run: Run, limit_s: float | None, where: str) -> Outcome:
+    def _death(self, run: Run, limit_s: float | None, where: str) -> RunOutcome:
         """Return the outcome of a run whose process is gone; ``where`` is what it wrote at its end."""
         code = self._discard()
         if where.startswith("Timeout"):
@@ -142,7 +142,7 @@ def _bury(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def attempt_apart(run: Run, folder: Path | None, limit_s: float | None, study: str) -> Outcome:
+def attempt_apart(run: Run, folder: Path | None, limit_s: float | None, study: str) -> RunOutcome:
     """Return the outcome of a run in a child process of this thread, for the worker of a cluster.
 
     The child is kept for the next run of the same ``study``, a word that is never used twice:
@@ -151,8 +151,8 @@ def attempt_apart(run: Run, folder: Path | None, limit_s: float | None, study: s
     if getattr(_here, "study", None) != study:
         if hasattr(_here, "child"):
             _here.child.end()
-        _here.child, _here.study = Child(), study
-    child: Child = _here.child
+        _here.child, _here.study = WorkerProcess(), study
+    child: WorkerProcess = _here.child
     return child.attempt(run, folder, limit_s)
 
 

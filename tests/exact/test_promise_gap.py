@@ -11,7 +11,7 @@ from mecsim.engine.handover import HandoverRule
 from mecsim.registry import make_policy
 from mecsim.study import promise as promise_module
 from mecsim.study.counterfactual import FixedGains, Gains, Grant, Lived, Walk
-from mecsim.study.promise import CAUSES, split_gap
+from mecsim.study.prediction_gap import CAUSES, split_gap
 from mecsim.study.runner import simulate
 from mecsim.world.world import World
 

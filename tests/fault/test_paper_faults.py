@@ -16,7 +16,7 @@ import pytest
 
 from mecsim.cli import main
 from mecsim.errors import RunFailed
-from mecsim.study.decision import Decision
+from mecsim.study.decision_run import DecisionRun
 from mecsim.study.paper import snapshots
 from mecsim.study.paper.report import DECISIONS, decided
 from mecsim.study.plan import PolicyChoice
@@ -31,7 +31,7 @@ def files(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in paths}
 
 
-def tables(kept: Callable[[Decision], Any], decisions=FEW) -> str:
+def tables(kept: Callable[[DecisionRun], Any], decisions=FEW) -> str:
     """Return all that figures are made of, to the last bit; CPU times apart."""
     return repr(
         [
@@ -127,7 +127,7 @@ def test_a_decision_that_fails_is_named_and_the_others_are_kept(
     monkeypatch.chdir(tmp_path)
     code = "from mecsim_policies.baselines import Gucaa\nclass Bad(Gucaa):\n    def allocate(self, o):\n"
     Path("bad.py").write_text(f"{code}        return None\n")
-    decisions = [FEW[0], Decision(FEW[0].scenario, PolicyChoice.of("bad.py:Bad"), 0)]
+    decisions = [FEW[0], DecisionRun(FEW[0].scenario, PolicyChoice.of("bad.py:Bad"), 0)]
     folder = tmp_path / "kept"
     folder.mkdir()
     with pytest.raises(RunFailed, match=r"1 of 2 decisions failed, such as paper-Bad-s0-.*decided nothing"):

@@ -9,7 +9,7 @@ import pytest
 from mecsim import load_scenario
 from mecsim.study.plan import PolicyChoice, Run
 from mecsim.study.probe import probe, probe_unknown
-from mecsim.study.schedule import Rates, Waiting
+from mecsim.study.schedule import RunQueue, RunTimes
 
 SMOKE = load_scenario("smoke")
 LONG = SMOKE.with_changes({"duration_s": 120})
@@ -21,7 +21,7 @@ def run(scenario=SMOKE, policy=FAST, seed=0) -> Run:
 
 
 def test_a_measured_run_is_the_mean_of_its_like() -> None:
-    rates = Rates()
+    rates = RunTimes()
     rates.learn(run(), 2.0)
     rates.learn(run(seed=1), 4.0)
     assert rates.wall_s(run(seed=9)) == 3.0
@@ -34,9 +34,9 @@ def test_a_measured_run_is_the_mean_of_its_like() -> None:
 
 def test_the_longest_come_first_and_the_unknown_before_them() -> None:
     """Mutant rejected: the order of the study, which ends with the longest run alone at work."""
-    rates = Rates()
+    rates = RunTimes()
     rates.learn(run(policy=SLOW), 5.0)
-    waiting = Waiting([run(s, p, k) for k in range(2) for s in (SMOKE, LONG) for p in (FAST, SLOW)], rates)
+    waiting = RunQueue([run(s, p, k) for k in range(2) for s in (SMOKE, LONG) for p in (FAST, SLOW)], rates)
     order = []
     while waiting:
         taken = waiting.take()
@@ -56,7 +56,7 @@ def test_the_longest_come_first_and_the_unknown_before_them() -> None:
 
 
 def test_a_probe_of_a_short_while_foretells_a_long_run() -> None:
-    rates = Rates()
+    rates = RunTimes()
     probe_unknown(rates, [run(SMOKE.with_changes({"duration_s": 1e4})), run(LONG)], 0.05)
     assert 0 < rates.wall_s(run(LONG)) < rates.wall_s(run(SMOKE.with_changes({"duration_s": 1e4})))
     assert 0 < probe(run(), 10.0) < 10.0

@@ -13,7 +13,7 @@ from mecsim import Comparison, compare, load_results, load_scenario
 from mecsim.analysis.rounding import four_digits, plus_minus
 from mecsim.errors import MecsimError, PolicyNotFound, RunFailed
 from mecsim.results.metrics import METRICS
-from mecsim.study.pool import Outcome
+from mecsim.study.pool import RunOutcome
 
 MEASURED = "decision_cpu_s"
 
@@ -48,10 +48,10 @@ class Counts:
         return Nearest(local_fraction=0.0 if self.calls > 12 else 1.0).allocate(observation)
 
 
-def outcome(policy: str, seed: int, **metrics: float) -> Outcome:
+def outcome(policy: str, seed: int, **metrics: float) -> RunOutcome:
     filled = {metric.name: np.nan for metric in METRICS} | metrics
     delays = pd.DataFrame({"delay_s": [1.0], "weight": [1.0]})
-    return Outcome(f"{policy}-{seed}", policy, seed, filled, delays)
+    return RunOutcome(f"{policy}-{seed}", policy, seed, filled, delays)
 
 
 @pytest.fixture(scope="module")

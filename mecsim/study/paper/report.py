@@ -15,7 +15,7 @@ from mecsim.results.files import make_folder, write_text
 from mecsim.results.leftovers import remove_parts
 from mecsim.results.lock import folder_lock
 from mecsim.scenario.load import load_scenario
-from mecsim.study.decision import Decision, read_decision
+from mecsim.study.decision_run import DecisionRun, read_decision
 from mecsim.study.paper import figures
 from mecsim.study.paper.claims import Claim, all_claims
 from mecsim.study.paper.convergence import WHOLE, by_iteration, convergence, padded
@@ -83,7 +83,7 @@ def reproduce(
     seeds : int
         Worlds 0, 1, ... of each setting; every policy meets all of them.
     jobs : int
-        Child processes; -1 for every core. The tables do not depend on it.
+        Worker processes; -1 for every core. The tables do not depend on it.
     on_progress : callable, optional
         As in :func:`mecsim.study.sweep.sweep`.
 
@@ -110,7 +110,7 @@ def reproduce(
 
 
 def decided(
-    decisions: Sequence[Decision], folder: Path, jobs: int, on_progress: OnStudyProgress | None = None
+    decisions: Sequence[DecisionRun], folder: Path, jobs: int, on_progress: OnStudyProgress | None = None
 ) -> tuple[Kept, Counter[str]]:
     """Make what is missing of some decisions in a folder that is locked.
 

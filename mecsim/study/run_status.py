@@ -10,20 +10,20 @@ from mecsim.errors import OtherSchema, ResultStoreError
 from mecsim.results.files import write_text
 from mecsim.results.metrics import METRICS
 from mecsim.results.store import MANIFEST, read_manifest, verify_run
-from mecsim.study.decision import Decision, read_decision
-from mecsim.study.outcome import Outcome
+from mecsim.study.decision_run import DecisionRun, read_decision
+from mecsim.study.outcome import RunOutcome
 from mecsim.study.plan import Run
-from mecsim.study.schedule import Rates
+from mecsim.study.schedule import RunTimes
 from mecsim.tables import KEYS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Kind = Literal["finished", "failed", "missing", "outdated", "damaged"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+Status = Literal["finished", "failed", "missing", "outdated", "damaged"]
+STATUSES: tuple[Status, ...] = get_args(Status)
 
 
-class State(NamedTuple):
+class RunStatus(NamedTuple):
     """One run of a study: finished, failed when last tried, missing, outdated, or damaged.
 
     Outdated is a finished run of other code or packages, of a policy file that has changed since, or
@@ -31,33 +31,33 @@ class State(NamedTuple):
     """
 
     run: Run
-    kind: Kind
+    status: Status
     why: str = ""
     manifest: dict[str, Any] | None = None
 
 
-def look(runs: Iterable[Run], folder: Path, *, verify: bool = False) -> list[State]:
+def look(runs: Iterable[Run], folder: Path, *, verify: bool = False) -> list[RunStatus]:
     """Return the state of each run; with ``verify``, tables are compared with their SHA-256."""
     return [_state(run, folder, verify) for run in runs]
 
 
-def _state(run: Run, folder: Path, verify: bool) -> State:
+def _state(run: Run, folder: Path, verify: bool) -> RunStatus:
     place = folder / run.kept_as
-    read = read_decision if isinstance(run, Decision) else verify_run if verify else read_manifest
-    if not (place if isinstance(run, Decision) else place / MANIFEST).is_file():
+    read = read_decision if isinstance(run, DecisionRun) else verify_run if verify else read_manifest
+    if not (place if isinstance(run, DecisionRun) else place / MANIFEST).is_file():
         mark = failure_mark(folder, run.run_id)
         if mark.is_file():
-            return State(run, "failed", mark.read_text(encoding="utf-8").partition("\n")[0])
-        return State(run, "missing")
+            return RunStatus(run, "failed", mark.read_text(encoding="utf-8").partition("\n")[0])
+        return RunStatus(run, "missing")
     try:
         manifest = read(place)
     except OtherSchema:
-        return State(run, "outdated", "of another version of the format")
+        return RunStatus(run, "outdated", "of another version of the format")
     except ResultStoreError as error:
-        return State(run, "damaged", str(error))
+        return RunStatus(run, "damaged", str(error))
     if manifest.get("identity") != run.identity or "metrics" not in manifest:
-        return State(run, "outdated", "of other code, packages or policy file", manifest)
-    return State(run, "finished", "", manifest)
+        return RunStatus(run, "outdated", "of other code, packages or policy file", manifest)
+    return RunStatus(run, "finished", "", manifest)
 
 
 def failure_mark(folder: Path, run_id: str) -> Path:
@@ -65,7 +65,7 @@ def failure_mark(folder: Path, run_id: str) -> Path:
     return folder / f"failed-{run_id}.txt"
 
 
-def mark(folder: Path, outcome: Outcome) -> None:
+def mark(folder: Path, outcome: RunOutcome) -> None:
     """Write down why a run failed, or remove what was written when it failed before."""
     file = failure_mark(folder, outcome.run_id)
     if outcome.error:
@@ -75,16 +75,16 @@ def mark(folder: Path, outcome: Outcome) -> None:
         file.unlink(missing_ok=True)
 
 
-def rates(states: Iterable[State]) -> Rates:
+def rates(states: Iterable[RunStatus]) -> RunTimes:
     """Return what finished runs say about how long others will take."""
-    found = Rates()
+    found = RunTimes()
     for state in states:
         if state.manifest is not None:
             found.learn(state.run, state.manifest["wall_s"])
     return found
 
 
-def table(states: Iterable[State]) -> pd.DataFrame:
+def table(states: Iterable[RunStatus]) -> pd.DataFrame:
     """Return one row a run: its keys, swept values, state, and the metrics of finished ones."""
     import pandas as pd
 
@@ -92,11 +92,11 @@ def table(states: Iterable[State]) -> pd.DataFrame:
     for state in states:
         run = state.run
         keys = dict(zip(KEYS, (run.scenario.name, run.policy.label, run.seed), strict=True))
-        metrics = state.manifest["metrics"] if state.kind == "finished" and state.manifest else {}
+        metrics = state.manifest["metrics"] if state.status == "finished" and state.manifest else {}
         rows.append(
             keys
             | dict(run.swept)
-            | {"state": state.kind, "why": state.why}
+            | {"state": state.status, "why": state.why}
             | {metric.name: metrics.get(metric.name) for metric in METRICS}
         )
     frame = pd.DataFrame(rows)

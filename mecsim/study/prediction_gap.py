@@ -64,7 +64,7 @@ _STAGES = len(CAUSES) + 1
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Gap:
+class PredictionGap:
     """The gap between promise and reality, split by cause.
 
     Every frame has a row for each quantity (``delay_s``, ``energy_j``, ``score``, ``scr``) of a
@@ -85,7 +85,7 @@ class Gap:
 
 def split_gap(
     scenario: Scenario | str | Path, policy: PolicyLike = "nearest", seed: int = 0, **parameters: Any
-) -> Gap:
+) -> PredictionGap:
     """Simulate, and split the gap between what was promised and what came of it.
 
     Parameters are those of :func:`~mecsim.study.runner.simulate`. Every finished round is lived
@@ -100,7 +100,7 @@ def split_gap(
         finished = np.flatnonzero(rounds["outcome"] == "finished")
         table = {name: column[finished] for name, column in rounds.items()}
         stages = _Stages(run, decided).all_of(table)
-    return Gap(*_frames(table, stages, run))
+    return PredictionGap(*_frames(table, stages, run))
 
 
 class _Stages:

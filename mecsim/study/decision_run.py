@@ -15,7 +15,7 @@ from mecsim.study.plan import Run
 from mecsim.study.snapshot import decide, measures
 
 
-class Decision(Run):
+class DecisionRun(Run):
     """Only the policy's decision at time 0: no round is simulated, and no folder of tables written."""
 
     @property
@@ -27,7 +27,7 @@ class Decision(Run):
         return ["decision", *super()._asked()]
 
 
-def write_decision(run: Decision, path: Path) -> dict[str, Any]:
+def write_decision(run: DecisionRun, path: Path) -> dict[str, Any]:
     """Let the policy decide, and return what was written.
 
     Returns
