@@ -53,7 +53,7 @@ class WorkerProcess:
         """Return the outcome of a run, also if its process dies or takes longer than ``limit_s``."""
         self._busy = True
         try:
-            answer = self._ask(_pickled((run, folder, limit_s, reuse)), limit_s)
+            answer = self._ask(_request((run, folder, limit_s, reuse)), limit_s)
             if isinstance(answer, RunOutcome):
                 return answer
             error = RunFailed(f"cannot be sent to its process: {answer.strip().splitlines()[-1]}")
@@ -170,13 +170,13 @@ def serve() -> None:
         try:
             run, folder, limit_s, reuse = pickle.loads(content)  # noqa: S301 - from our own parent
         except Exception:  # noqa: BLE001 - a policy's module may raise anything when it is imported
-            _send(answers, _pickled(traceback.format_exc()))
+            _send(answers, pickle.dumps(traceback.format_exc()))
             continue
         if limit_s is not None:
             faulthandler.dump_traceback_later(limit_s, exit=True, file=answers)
         outcome = attempt(run, folder, reuse=reuse)
         faulthandler.cancel_dump_traceback_later()
-        _send(answers, _pickled(outcome))
+        _send(answers, pickle.dumps(outcome))
 
 
 def _requests(stream: IO[bytes]) -> queue.SimpleQueue[bytes]:
@@ -210,8 +210,8 @@ def _receive(stream: IO[bytes]) -> bytes:
     return content
 
 
-def _pickled(message: object) -> bytes:
-    """Return a message as bytes; joblib's pickler also takes classes from a notebook or script."""
-    from joblib.externals.loky.backend.reduction import dumps
+def _request(message: object) -> bytes:
+    """Return a message as bytes; cloudpickle also takes classes from a notebook or script."""
+    import cloudpickle
 
-    return bytes(dumps(message))
+    return bytes(cloudpickle.dumps(message))
