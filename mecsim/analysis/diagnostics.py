@@ -24,7 +24,7 @@ from mecsim.analysis.stats import t_interval
 from mecsim.results.result import Results
 
 if TYPE_CHECKING:
-    from mecsim.study.compare import Comparison
+    from mecsim.study.comparison import Comparison
 
 BINS = 250
 SHIFT_LEVEL, SHIFT_SHARE = 0.99, 0.01

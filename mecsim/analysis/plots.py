@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from mecsim.study.compare import Comparison
+    from mecsim.study.comparison import Comparison
 
 HEIGHT_IN = 2.35
 _ROOM_POLICIES, _ROOM_LETTERS, _LEGEND_LETTERS = 6, 14, 130

@@ -26,7 +26,7 @@ from mecsim.cli.options import (
 
 if TYPE_CHECKING:
     from mecsim.scenario.schema import Scenario
-    from mecsim.study.compare import Comparison
+    from mecsim.study.comparison import Comparison
 
 RESULTS = Path("results")
 DEMO_POLICIES = "rucaa,gucaa,aauco,gucro,dashf"

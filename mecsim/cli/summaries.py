@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from mecsim.results.result import Results
-    from mecsim.study.compare import Comparison
+    from mecsim.study.comparison import Comparison
 
 _SHOWN = ("scr", "delay_s", "delay_p95_s", "energy_j", "rounds_per_hour", "handovers_per_round")
 _ENERGY_PARTS = ("local", "uplink", "server", "downlink")

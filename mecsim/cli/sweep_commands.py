@@ -144,11 +144,12 @@ def _run(
 
 def _status(study: Study, folder: Path, as_json: bool) -> None:
     from mecsim.results.lock import holders
-    from mecsim.study.run_status import STATUSES, look, rates
+    from mecsim.study.run_status import STATUSES, look
+    from mecsim.study.schedule import RunTimes
 
     states = look(study.runs, folder)
     counts = Counter(state.status for state in states)
-    left = rates(states).work(state.run for state in states if state.status != "finished")
+    left = RunTimes.of(states).work(state.run for state in states if state.status != "finished")
     at_work = [str(holder) for holder in holders(folder)]
     failed = {s.run.run_id: s.why for s in states if s.status in ("failed", "damaged")}
     if as_json:
@@ -178,12 +179,13 @@ def _plan(
 ) -> None:
     from mecsim.study.pool import worker_count
     from mecsim.study.probe import probe_unknown
-    from mecsim.study.run_status import look, rates
+    from mecsim.study.run_status import look
+    from mecsim.study.schedule import RunTimes
     from mecsim.study.sweep import part as part_of
 
     runs = part_of(study.runs, part)
     states = look(runs, folder)
-    known = rates(states)
+    known = RunTimes.of(states)
     waiting = [state.run for state in states if state.status != "finished"]
     say("measuring: a second for each policy that no finished run tells of", quiet=quiet or not waiting)
     probe_unknown(known, waiting)

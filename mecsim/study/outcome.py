@@ -12,7 +12,8 @@ from mecsim.errors import MecsimError, ResultStoreError
 from mecsim.results.metrics import delay_sketch, run_metrics, run_notes, told_metrics
 from mecsim.study.decision_run import DecisionRun, write_decision
 from mecsim.study.plan import Run
-from mecsim.study.runner import OnProgress, execute, finished
+from mecsim.study.progress import OnProgress
+from mecsim.study.runner import execute, finished
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,11 +14,11 @@ from mecsim.study.schedule import RunTimes
 _PROBE_S = 1.0
 
 
-def probe_unknown(rates: RunTimes, runs: Iterable[Run], budget_s: float = _PROBE_S) -> None:
-    """Teach ``rates`` about runs that nothing is known of, one of each scenario name and policy."""
+def probe_unknown(times: RunTimes, runs: Iterable[Run], budget_s: float = _PROBE_S) -> None:
+    """Teach ``times`` about runs that nothing is known of, one of each scenario name and policy."""
     for run in runs:
-        if isnan(rates.wall_s(run)):
-            rates.learn(run, probe(run, budget_s))
+        if isnan(times.wall_s(run)):
+            times.learn(run, probe(run, budget_s))
 
 
 def probe(run: Run, budget_s: float = _PROBE_S) -> float:

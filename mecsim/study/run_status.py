@@ -1,4 +1,4 @@
-"""What a study folder holds of the runs that a study asks for."""
+"""What a folder holds of the runs that a study asks for; the one rule of when a run is done."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from mecsim.errors import OtherSchema, ResultStoreError
-from mecsim.results.files import write_text
 from mecsim.results.metrics import METRICS
+from mecsim.results.provenance import differences
 from mecsim.results.store import MANIFEST, read_manifest, verify_run
 from mecsim.study.decision_run import DecisionRun, read_decision
-from mecsim.study.outcome import RunOutcome
+from mecsim.study.failure_note import read_failure
 from mecsim.study.plan import Run
-from mecsim.study.schedule import RunTimes
 from mecsim.tables import KEYS
 
 if TYPE_CHECKING:
@@ -24,11 +23,7 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 class RunStatus(NamedTuple):
-    """One run of a study: finished, failed when last tried, missing, outdated, or damaged.
-
-    Outdated is a finished run of other code or packages, of a policy file that has changed since, or
-    in another version of the format; the last has no manifest here.
-    """
+    """Whether a run is done, with the reason if it is not, and its manifest where that can be read."""
 
     run: Run
     status: Status
@@ -36,19 +31,34 @@ class RunStatus(NamedTuple):
     manifest: dict[str, Any] | None = None
 
 
-def look(runs: Iterable[Run], folder: Path, *, verify: bool = False) -> list[RunStatus]:
-    """Return the state of each run; with ``verify``, tables are compared with their SHA-256."""
-    return [_state(run, folder, verify) for run in runs]
+def run_status(run: Run, place: Path, *, verify: bool = False, exact: bool = False) -> RunStatus:
+    """Return whether a run is done; ``simulate`` and every study go by this.
 
+    A run is ``finished``, and not computed again, if its folder is complete and its identity is that
+    of the run asked for: the same scenario, policy, parameters and seed, computed by the same code of
+    mecsim and policy, Python and packages. It is ``outdated`` if the identity or the schema differs,
+    ``damaged`` if the folder is not what was written, ``failed`` if there is a note of its failure,
+    else ``missing``.
 
-def _state(run: Run, folder: Path, verify: bool) -> RunStatus:
-    place = folder / run.kept_as
-    read = read_decision if isinstance(run, DecisionRun) else verify_run if verify else read_manifest
-    if not (place if isinstance(run, DecisionRun) else place / MANIFEST).is_file():
-        mark = failure_mark(folder, run.run_id)
-        if mark.is_file():
-            return RunStatus(run, "failed", mark.read_text(encoding="utf-8").partition("\n")[0])
-        return RunStatus(run, "missing")
+    Parameters
+    ----------
+    run : Run
+        What is asked for.
+    place : Path
+        Its folder, or the file of a decision.
+    verify : bool
+        Whether to compare the tables with their SHA-256.
+    exact : bool
+        Whether a run is outdated too if another computation could give other bits: a policy that does
+        not ship with mecsim may read files that nobody can list, decisions may take their measured
+        time, processors and BLAS threads may differ. ``mecsim run`` and ``compare`` ask for this, a
+        sweep does not: it resumes on whatever machine of a cluster comes next.
+    """
+    is_decision = isinstance(run, DecisionRun)
+    if not (place if is_decision else place / MANIFEST).is_file():
+        reason = read_failure(place.parent, run.run_id)
+        return RunStatus(run, "missing") if reason is None else RunStatus(run, "failed", reason)
+    read = read_decision if is_decision else verify_run if verify else read_manifest
     try:
         manifest = read(place)
     except OtherSchema:
@@ -57,48 +67,36 @@ def _state(run: Run, folder: Path, verify: bool) -> RunStatus:
         return RunStatus(run, "damaged", str(error))
     if manifest.get("identity") != run.identity or "metrics" not in manifest:
         return RunStatus(run, "outdated", "of other code, packages or policy file", manifest)
+    if exact and (reason := _inexact(manifest)):
+        return RunStatus(run, "outdated", reason, manifest)
     return RunStatus(run, "finished", "", manifest)
 
 
-def failure_mark(folder: Path, run_id: str) -> Path:
-    """Return the file that says why a run failed: the reason in its first line, then the traceback."""
-    return folder / f"failed-{run_id}.txt"
+def _inexact(manifest: dict[str, Any]) -> str:
+    """Return why another computation of a run could give other bits; empty if it could not."""
+    if not manifest["policy_is_own"]:
+        return "of a policy that does not ship with mecsim"
+    if not manifest.get("reproducible", True):
+        return "with measured decision times"
+    changed = differences(manifest["environment"])
+    return f"of another environment: {', '.join(changed)}" if changed else ""
 
 
-def mark(folder: Path, outcome: RunOutcome) -> None:
-    """Write down why a run failed, or remove what was written when it failed before."""
-    file = failure_mark(folder, outcome.run_id)
-    if outcome.error:
-        reason = " ".join(outcome.error.split())
-        write_text(file, f"{reason}\n\n{outcome.details}")
-    else:
-        file.unlink(missing_ok=True)
-
-
-def rates(states: Iterable[RunStatus]) -> RunTimes:
-    """Return what finished runs say about how long others will take."""
-    found = RunTimes()
-    for state in states:
-        if state.manifest is not None:
-            found.learn(state.run, state.manifest["wall_s"])
-    return found
+def look(runs: Iterable[Run], folder: Path, *, verify: bool = False) -> list[RunStatus]:
+    """Return the status of each run of a study in its folder, as :func:`run_status`."""
+    return [run_status(run, folder / run.kept_as, verify=verify) for run in runs]
 
 
 def table(states: Iterable[RunStatus]) -> pd.DataFrame:
-    """Return one row a run: its keys, swept values, state, and the metrics of finished ones."""
+    """Return one row a run: its keys, swept values, status, and the metrics of finished ones."""
     import pandas as pd
 
+    names = [metric.name for metric in METRICS]
     rows = []
     for state in states:
         run = state.run
         keys = dict(zip(KEYS, (run.scenario.name, run.policy.label, run.seed), strict=True))
         metrics = state.manifest["metrics"] if state.status == "finished" and state.manifest else {}
-        rows.append(
-            keys
-            | dict(run.swept)
-            | {"state": state.status, "why": state.why}
-            | {metric.name: metrics.get(metric.name) for metric in METRICS}
-        )
-    frame = pd.DataFrame(rows)
-    names = [metric.name for metric in METRICS]
-    return frame.astype(dict.fromkeys(names, "float64"))
+        told = {"state": state.status, "why": state.why}
+        rows.append(keys | dict(run.swept) | told | {name: metrics.get(name) for name in names})
+    return pd.DataFrame(rows).astype(dict.fromkeys(names, "float64"))

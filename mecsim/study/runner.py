@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mecsim.errors import ResultStoreError
 from mecsim.results.blas import one_blas_thread
 from mecsim.results.metrics import run_metrics, run_notes
-from mecsim.results.provenance import differences, environment
+from mecsim.results.provenance import environment
 from mecsim.results.result import Results, tables_digest
-from mecsim.results.store import MANIFEST, claim, load_run, read_manifest, write_run
+from mecsim.results.store import claim, load_run, write_run
 from mecsim.study.plan import PolicyChoice, Run, is_own
+from mecsim.study.progress import OnProgress
+from mecsim.study.run_status import run_status
 from mecsim.tables import SCHEMA
 
 if TYPE_CHECKING:
     from mecsim.policy import Policy
     from mecsim.scenario.schema import Scenario
     from mecsim.study.plan import PolicyLike
-
-OnProgress = Callable[[float], None]
 
 
 def simulate(
@@ -98,24 +98,17 @@ def execute(run: Run, *, out: str | Path | None = None, on_progress: OnProgress 
 
 
 def finished(run: Run, folder: Path) -> Results | None:
-    """Return the run from its folder if running it again could not give other bits.
+    """Return the run from its folder if computing it again could not give other bits; else None.
 
-    That is: the same scenario, policy, parameters and seed, the same mecsim, packages, thread
-    setting and processor features, and a policy that ships with mecsim. What somebody else's policy
-    computes may depend on files that nobody can list, so it is always run again, and so is a run
-    whose decisions take the time that they were measured to take.
+    Raises
+    ------
+    ResultStoreError
+        If the folder is damaged.
     """
-    if not (folder / MANIFEST).is_file():
-        return None
-    manifest = read_manifest(folder)
-    if (
-        manifest["run_id"] != run.run_id
-        or not manifest["policy_is_own"]
-        or not manifest.get("reproducible", True)
-        or differences(manifest["environment"])
-    ):
-        return None
-    return load_run(folder)
+    found = run_status(run, folder, exact=True)
+    if found.status == "damaged":
+        raise ResultStoreError(found.why)
+    return load_run(folder) if found.status == "finished" else None
 
 
 def _manifest(run: Run, policy: Policy, counts: dict[str, Any]) -> dict[str, Any]:

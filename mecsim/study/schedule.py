@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import NamedTuple
 
 from mecsim.study.plan import Run
+from mecsim.study.run_status import RunStatus
 
 _Group = tuple[str, str]
 
@@ -38,6 +39,15 @@ class RunTimes:
             self._exact[_group(run)].append(wall_s)
             self._alike[run.scenario.name, run.policy.label].append(wall_s / _user_seconds(run))
 
+    @classmethod
+    def of(cls, states: Iterable[RunStatus]) -> RunTimes:
+        """Return the times of the runs whose manifest could be read."""
+        times = cls()
+        for state in states:
+            if state.manifest is not None:
+                times.learn(state.run, state.manifest["wall_s"])
+        return times
+
     def wall_s(self, run: Run) -> float:
         """Return how long a run will take, in s; NaN if nothing like it has been measured."""
         if exact := self._exact.get(_group(run)):
@@ -60,8 +70,8 @@ class RunQueue:
     much to put in order. Runs alike come by replication, so that a study stopped half-way holds pairs.
     """
 
-    def __init__(self, runs: Sequence[Run], rates: RunTimes) -> None:
-        self.rates = rates
+    def __init__(self, runs: Sequence[Run], times: RunTimes) -> None:
+        self.times = times
         self._groups: dict[_Group, list[Run]] = defaultdict(list)
         for run in reversed(runs):
             self._groups[_group(run)].append(run)
@@ -78,7 +88,7 @@ class RunQueue:
         return run
 
     def _length(self, run: Run) -> tuple[bool, float]:
-        wall_s = self.rates.wall_s(run)
+        wall_s = self.times.wall_s(run)
         return (True, _user_seconds(run)) if math.isnan(wall_s) else (False, wall_s)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,19 +12,19 @@ from mecsim.errors import ResultStoreError
 from mecsim.results.files import make_folder, write_text
 from mecsim.results.leftovers import remove_parts, set_aside
 from mecsim.results.lock import folder_lock
+from mecsim.study.failure_note import note_failure
 from mecsim.study.outcome import RunOutcome, reused
 from mecsim.study.plan import Run
-from mecsim.study.pool import run_waiting, worker_count
+from mecsim.study.pool import run_queue, worker_count
+from mecsim.study.progress import OnStudyProgress
 from mecsim.study.record import record
-from mecsim.study.run_status import RunStatus, look, mark, rates, table
+from mecsim.study.retry import Executor, with_retries
+from mecsim.study.run_status import RunStatus, look, table
 from mecsim.study.schedule import RunQueue, RunTimes
 from mecsim.study.spec import Study, load_study
 
 RESULTS = Path("results")
 TABLE = "runs.csv"
-
-OnStudyProgress = Callable[[float, int, str], None]
-Executor = Callable[[RunQueue, int], Iterator[RunOutcome]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,8 +114,9 @@ def sweep(
         record(asked, folder)
         # Beside other shards, only what is known to be nobody else's.
         mine = None if shard is None else [run.kept_as for run in runs]
-        work = _work(folder, asked.limit_s, scheduler)
-        outcomes, damaged = complete(runs, folder, jobs, work=work, mine=mine, on_progress=on_progress)
+        outcomes, damaged = complete(
+            runs, folder, jobs, limit_s=asked.limit_s, scheduler=scheduler, mine=mine, on_progress=on_progress
+        )
         write_table(asked, folder)
     return Sweep(asked, folder, outcomes, damaged)
 
@@ -125,7 +126,8 @@ def complete(
     folder: Path,
     jobs: int,
     *,
-    work: Executor | None = None,
+    limit_s: float | None = None,
+    scheduler: str | None = None,
     mine: Sequence[str] | None = None,
     on_progress: OnStudyProgress | None = None,
 ) -> tuple[tuple[RunOutcome, ...], tuple[Path, ...]]:
@@ -139,8 +141,10 @@ def complete(
         Where they are kept.
     jobs : int
         Worker processes; -1 for every core.
-    work : callable, optional
-        What does them; child processes if left out.
+    limit_s : float, optional
+        Wall-clock limit of a run.
+    scheduler : str, optional
+        Address of a dask scheduler; worker processes of this machine if left out.
     mine : sequence of str, optional
         What is removed where it was not written to its end; in all of the folder if left out.
     on_progress : callable, optional
@@ -159,9 +163,10 @@ def complete(
     waiting = [state.run for state in states if state.status != "finished"]
     if on_progress is not None:
         on_progress(len(found), len(runs), "")
-    for outcome in _outcomes(waiting, rates(states), work or _work(folder, None, None), at_once):
+    executor = _executor(folder, limit_s, scheduler, RunTimes.of(states))
+    for outcome in with_retries(waiting, executor, at_once):
         _refuse_a_broken_store(outcome, folder)
-        mark(folder, outcome)
+        note_failure(folder, outcome.run_id, outcome.error, outcome.details)
         found[outcome.run_id] = outcome
         if on_progress is not None:
             on_progress(len(found), len(runs), f"{outcome.run_id}: {outcome.error or outcome.origin}")
@@ -187,26 +192,12 @@ def write_table(study: Study, folder: Path) -> list[RunStatus]:
     return states
 
 
-def _work(folder: Path, limit_s: float | None, scheduler: str | None) -> Executor:
+def _executor(folder: Path, limit_s: float | None, scheduler: str | None, times: RunTimes) -> Executor:
     if scheduler is None:
-        return lambda waiting, jobs: run_waiting(waiting, jobs, folder, limit_s)
+        return lambda runs, jobs: run_queue(RunQueue(runs, times), jobs, folder, limit_s)
     from mecsim.study.cluster import run_on_dask
 
-    return lambda waiting, jobs: run_on_dask(waiting, scheduler, folder, limit_s)
-
-
-def _outcomes(runs: Sequence[Run], known: RunTimes, work: Executor, jobs: int) -> Iterator[RunOutcome]:
-    """Yield the last outcome of each run: a second one for those that failed in the first try."""
-    by_id = {run.run_id: run for run in runs}
-    again: dict[str, list[Run]] = {"raised": [], "killed": []}
-    for outcome in work(RunQueue(runs, known), jobs):
-        if outcome.failure_kind in again:
-            again[outcome.failure_kind].append(by_id[outcome.run_id])
-        else:
-            yield outcome
-    yield from work(RunQueue(again["raised"], known), jobs)
-    # Alone, for what killed them may have been the memory that the others took.
-    yield from work(RunQueue(again["killed"], known), 1)
+    return lambda runs, _: run_on_dask(RunQueue(runs, times), scheduler, folder, limit_s)
 
 
 def _refuse_a_broken_store(outcome: RunOutcome, folder: Path) -> None:

@@ -7,7 +7,7 @@ then meets the others on the test seeds, once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -18,8 +18,10 @@ from mecsim.errors import MecsimError
 from mecsim.messages import either, nearest
 from mecsim.registry import parse_policy
 from mecsim.results.metrics import METRICS
-from mecsim.study.compare import Comparison, OnStudyProgress, compare
+from mecsim.study.compare import compare
+from mecsim.study.comparison import Comparison
 from mecsim.study.plan import PolicyChoice, choose_policies
+from mecsim.study.progress import OnStudyProgress, counted_on
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,7 +124,7 @@ def tune(
             continue
         found = compare(
             scenario, own, sizes[name], seed=tuning_seed, jobs=jobs, out=folders["tuning"],
-            on_progress=_counted(on_progress, done, total),
+            on_progress=counted_on(on_progress, done, total),
         )  # fmt: skip
         done += sizes[name] * len(own)
         part, best = _chosen(found, name, metric)
@@ -130,7 +132,7 @@ def tune(
         chosen[-1] = own[best]
     test = compare(
         scenario, chosen, replications, seed=seed, jobs=jobs, out=folders["test"],
-        on_progress=_counted(on_progress, done, total),
+        on_progress=counted_on(on_progress, done, total),
     )  # fmt: skip
     import pandas as pd
 
@@ -222,14 +224,6 @@ def _alone(policy: str, choice: PolicyChoice) -> pd.DataFrame:
         "high": nan,
     }
     return pd.DataFrame([row | {"chosen": True}])
-
-
-def _counted(
-    tell: OnStudyProgress | None, before: int, total: int
-) -> Callable[[float, int, str], None] | None:
-    if tell is None:
-        return None
-    return lambda done, _, message: tell(before + done, total, message)
 
 
 def _range(seeds: Sequence[int]) -> str:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from mecsim.analysis.sequential import Claim, Verdict, judge, look_level, look_sizes, parse_claim
 from mecsim.errors import MecsimError
-from mecsim.study.compare import Comparison, OnStudyProgress, compare
+from mecsim.study.compare import compare
+from mecsim.study.comparison import Comparison
 from mecsim.study.plan import choose_policies
+from mecsim.study.progress import OnStudyProgress, counted_on
 
 if TYPE_CHECKING:
     from mecsim.scenario.schema import Scenario
@@ -96,7 +98,7 @@ def compare_until(
         done = len(comparison.seeds) if comparison else 0
         more = compare(
             scenario, choices, size - done, seed=seed + done, jobs=jobs, out=out,
-            on_progress=_shifted(on_progress, done * len(choices), most * len(choices)),
+            on_progress=counted_on(on_progress, done * len(choices), most * len(choices)),
         )  # fmt: skip
         comparison = more if comparison is None else _joined(comparison, more)
         for claim in asked:
@@ -133,10 +135,3 @@ def _verdict(comparison: Comparison, claim: Claim, level: float) -> Verdict:
     wide = comparison.per_run.pivot_table(index="seed", columns="policy", values=claim.metric, dropna=False)
     wide = wide.reindex(columns=list(comparison.policies))
     return judge(claim, wide[claim.policy].to_numpy(), wide[claim.reference].to_numpy(), level)
-
-
-def _shifted(tell: OnStudyProgress | None, before: int, total: int) -> OnStudyProgress | None:
-    """Return the same progress for a part of the runs, counted on from those before."""
-    if tell is None:
-        return None
-    return lambda done, _, message: tell(before + done, total, message)

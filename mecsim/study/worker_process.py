@@ -142,18 +142,18 @@ def _bury(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def attempt_apart(run: Run, folder: Path | None, limit_s: float | None, study: str) -> RunOutcome:
+def attempt_in_worker(run: Run, folder: Path | None, limit_s: float | None, study: str) -> RunOutcome:
     """Return the outcome of a run in a child process of this thread, for the worker of a cluster.
 
     The child is kept for the next run of the same ``study``, a word that is never used twice:
     another study must not meet modules that its policies have changed since.
     """
     if getattr(_here, "study", None) != study:
-        if hasattr(_here, "child"):
-            _here.child.end()
-        _here.child, _here.study = WorkerProcess(), study
-    child: WorkerProcess = _here.child
-    return child.attempt(run, folder, limit_s)
+        if hasattr(_here, "worker"):
+            _here.worker.end()
+        _here.worker, _here.study = WorkerProcess(), study
+    worker: WorkerProcess = _here.worker
+    return worker.attempt(run, folder, limit_s)
 
 
 def serve() -> None:

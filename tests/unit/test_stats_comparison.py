@@ -13,7 +13,7 @@ from mecsim import Comparison, compare, load_results, load_scenario
 from mecsim.analysis.rounding import four_digits, plus_minus
 from mecsim.errors import MecsimError, PolicyNotFound, RunFailed
 from mecsim.results.metrics import METRICS
-from mecsim.study.pool import RunOutcome
+from mecsim.study.outcome import RunOutcome
 
 MEASURED = "decision_cpu_s"
 
@@ -133,6 +133,34 @@ def test_a_failed_run_is_named_and_the_others_are_kept(tmp_path: Path) -> None:
     assert table.loc[("gucaa", "delay_s"), "n"] == 6
     assert table.loc[("Fails", "delay_s"), "n"] == 6 - len(failed)
     assert table.loc[("Fails", "delay_s"), "difference"] == 0.0
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_run_that_raised_is_tried_once_more(jobs: int, tmp_path: Path) -> None:
+    """Mutants rejected: no second try, in this process or in a worker; a third one."""
+    policies = [FailsAtFirst(tmp_path / "one", 1), {"name": "nearest"}]
+    assert not compare("smoke", policies, replications=1, jobs=jobs, out=tmp_path / "out").failures
+    assert not list((tmp_path / "out").glob("failed-*"))
+    with pytest.warns(RuntimeWarning, match="1 of 2 runs failed"):
+        compare("smoke", [FailsAtFirst(tmp_path / "two", 2), "nearest"], replications=1, jobs=jobs)
+
+
+class FailsAtFirst:
+    """Raises in its first runs; a file counts them."""
+
+    def __init__(self, file: Path, times: int) -> None:
+        self.file, self.times = file, times
+
+    def reset(self, info, rng) -> None:
+        tries = len(self.file.read_text()) if self.file.exists() else 0
+        self.file.write_text("x" * (tries + 1))
+        if tries < self.times:
+            raise ValueError("at first")
+
+    def allocate(self, observation):
+        from mecsim_policies.baselines import Gucaa
+
+        return Gucaa().allocate(observation)
 
 
 def test_when_every_run_fails_that_is_an_error() -> None:

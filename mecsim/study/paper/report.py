@@ -29,8 +29,9 @@ from mecsim.study.paper.snapshots import (
     measured,
 )
 from mecsim.study.paper.texts import FIGURE_2, FIGURE_3A, FIGURE_3C, VERDICTS, head
+from mecsim.study.progress import OnStudyProgress
 from mecsim.study.snapshot import USES
-from mecsim.study.sweep import OnStudyProgress, complete
+from mecsim.study.sweep import complete
 
 if TYPE_CHECKING:
     import pandas as pd
