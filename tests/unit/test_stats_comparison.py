@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -135,32 +136,30 @@ def test_a_failed_run_is_named_and_the_others_are_kept(tmp_path: Path) -> None:
     assert table.loc[("Fails", "delay_s"), "difference"] == 0.0
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_a_run_that_raised_is_tried_once_more(jobs: int, tmp_path: Path) -> None:
-    """Mutants rejected: no second try, in this process or in a worker; a third one."""
-    policies = [FailsAtFirst(tmp_path / "one", 1), {"name": "nearest"}]
-    assert not compare("smoke", policies, replications=1, jobs=jobs, out=tmp_path / "out").failures
-    assert not list((tmp_path / "out").glob("failed-*"))
-    with pytest.warns(RuntimeWarning, match="1 of 2 runs failed"):
-        compare("smoke", [FailsAtFirst(tmp_path / "two", 2), "nearest"], replications=1, jobs=jobs)
+FAILS_AT_FIRST = """
+from pathlib import Path
+from mecsim_policies.baselines import Gucaa
 
-
-class FailsAtFirst:
-    """Raises in its first runs; a file counts them."""
-
-    def __init__(self, file: Path, times: int) -> None:
-        self.file, self.times = file, times
-
-    def reset(self, info, rng) -> None:
-        tries = len(self.file.read_text()) if self.file.exists() else 0
-        self.file.write_text("x" * (tries + 1))
-        if tries < self.times:
+class FailsAtFirst(Gucaa):
+    def reset(self, info, rng):
+        file = Path(__file__).parent / "tries"
+        file.write_text((file.read_text() if file.exists() else "") + "x")
+        if len(file.read_text()) <= TIMES:
             raise ValueError("at first")
+"""
 
-    def allocate(self, observation):
-        from mecsim_policies.baselines import Gucaa
 
-        return Gucaa().allocate(observation)
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_run_that_raised_is_tried_once_more(jobs: int, times: int, tmp_path: Path) -> None:
+    """Mutants rejected: no second try, in this process or in a worker; a third one."""
+    (tmp_path / "flaky.py").write_text(FAILS_AT_FIRST.replace("TIMES", str(times)))
+    policies = ["nearest", f"{tmp_path}/flaky.py:FailsAtFirst"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        found = compare("smoke", policies, replications=1, jobs=jobs, out=tmp_path / "out")
+    assert len(found.failures) == times - 1
+    assert len(list((tmp_path / "out").glob("failed-*"))) == times - 1
 
 
 def test_when_every_run_fails_that_is_an_error() -> None:
