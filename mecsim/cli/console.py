@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from mecsim.errors import InvalidAllocation, MecsimError, PolicyFailed, ResultStoreError, RunFailed
+from mecsim.nested import finite
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -65,7 +65,7 @@ def say(message: str, *, quiet: bool = False) -> None:
 
 def print_json(value: Any) -> None:
     """Print one JSON object on standard output; NaN and infinity, which JSON has not, become null."""
-    typer.echo(json.dumps(_finite(value), indent=1, ensure_ascii=False))
+    typer.echo(json.dumps(finite(value), indent=1, ensure_ascii=False))
 
 
 def print_table(table: Table) -> None:
@@ -131,13 +131,3 @@ def duration(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    if hasattr(value, "tolist"):
-        return _finite(value.tolist())
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import uuid
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mecsim.errors import ResultStoreError
-from mecsim.results.files import make_folder
+from mecsim.results.files import make_folder, write_atomically
 from mecsim.results.result import Results
 from mecsim.tables import TABLES
 
@@ -71,14 +68,5 @@ def _mat_column(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def _written(path: Path, write: Callable[[Path], object]) -> Path:
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        write(part)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
-    except (OSError, ValueError) as error:
-        raise ResultStoreError(f"{path}: cannot be written: {error}") from error
-    finally:
-        part.unlink(missing_ok=True)
+    write_atomically(path, write)
     return path

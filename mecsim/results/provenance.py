@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from mecsim.nested import flat
 from mecsim.results.blas import thread_setting
 
 PACKAGES = ("numpy", "scipy", "simpy", "cvxpy", "clarabel", "scs", "ecos", "pandas", "pyarrow", "pydantic")
@@ -36,8 +37,8 @@ def environment() -> dict[str, Any]:
 
 def differences(recorded: dict[str, Any]) -> list[str]:
     """Return what differs between a recorded environment and this one, as far as bits depend on it."""
-    here = _flat({key: environment()[key] for key in _FINGERPRINT})
-    there = _flat({key: recorded.get(key) for key in _FINGERPRINT})
+    here = flat({key: environment()[key] for key in _FINGERPRINT})
+    there = flat({key: recorded.get(key) for key in _FINGERPRINT})
     return sorted(key for key in here.keys() | there.keys() if here.get(key) != there.get(key))
 
 
@@ -103,13 +104,3 @@ def _git(folder: Path | None, *arguments: str) -> str:
         timeout=10,
     )
     return done.stdout.strip()
-
-
-def _flat(nested: dict[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        if isinstance(value, dict):
-            flat |= {f"{key}.{inner}": v for inner, v in _flat(value).items()}
-        else:
-            flat[key] = value
-    return flat

@@ -12,6 +12,7 @@ import numpy as np
 from mecsim.analysis.rounding import plus_minus
 from mecsim.analysis.stats import paired_difference, t_interval
 from mecsim.results.metrics import METRICS
+from mecsim.results.notes import notes_by_policy
 from mecsim.study.outcome import RunOutcome
 
 if TYPE_CHECKING:
@@ -52,12 +53,8 @@ class Comparison:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know, such as a metric that nothing is left for."""
-        about: dict[tuple[str, str], list[str]] = {}
-        for outcome in self.outcomes:
-            for note in outcome.notes:
-                about.setdefault((outcome.policy, note), []).append(str(outcome.seed))
-        return tuple(f"{policy}, seed {', '.join(seeds)}: {note}" for (policy, note), seeds in about.items())
+        """What a reader must know about the metrics, one line for each policy and note."""
+        return notes_by_policy((o.policy, o.seed, note) for o in self.outcomes for note in o.notes)
 
     @cached_property
     def per_run(self) -> pd.DataFrame:

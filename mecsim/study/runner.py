@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mecsim.errors import ResultStoreError
+from mecsim.nested import plain
 from mecsim.results.blas import one_blas_thread
 from mecsim.results.metrics import run_metrics, run_notes
 from mecsim.results.provenance import environment
@@ -120,7 +121,7 @@ def _manifest(run: Run, policy: Policy, counts: dict[str, Any]) -> dict[str, Any
         "scenario": scenario.name,
         "policy": run.policy.label,
         "seed": run.seed,
-        "swept": {key: _plain(value) for key, value in run.swept.items()},
+        "swept": plain(run.swept, _named),
         "duration_s": scenario.duration_s,
         "warmup_s": scenario.warmup_s,
         "users": scenario.users.count,
@@ -132,19 +133,17 @@ def _manifest(run: Run, policy: Policy, counts: dict[str, Any]) -> dict[str, Any
         "switched_off": scenario.switched_off(),
         "reproducible": scenario.reallocation.decision_latency != "measured",
         "policy_target": run.policy.target,
-        "policy_parameters": {key: _plain(value) for key, value in run.policy.parameters.items()},
+        "policy_parameters": plain(run.policy.parameters, _named),
         "policy_version": run.policy.version,
         "policy_is_own": run.policy.instance is None and is_own(policy),
         "scenario_sha256": run.scenario_sha256,
         "scenario_toml": scenario.to_toml(),
         "scenario_text": scenario.text,
-        "counts": {key: _plain(value) for key, value in counts.items()},
+        "counts": plain(counts, _named),
         "environment": environment(),
     }
 
 
-def _plain(value: Any) -> Any:
-    """Return a value that JSON can hold: NumPy's numbers as Python's, the unknown as its text."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    return value if isinstance(value, bool | int | float | str | list | dict | None) else repr(value)
+def _named(leaf: Any) -> Any:
+    """Return what JSON can hold as it is, anything else as its text."""
+    return leaf if isinstance(leaf, bool | int | float | str | None) else repr(leaf)
