@@ -11,4 +11,4 @@ if __name__ == "__main__":
     for requirement in [*PROJECT["dependencies"], *(line for extra in extras.values() for line in extra)]:
         if found := re.fullmatch(r"([\w.-]+) *>= *([\w.]+)[^;]*(;.*)?", requirement):
             name, floor, marker = found.groups()
-            print(f"{name}=={floor}{marker or ''}")
+            print(f"{name}=={floor}{marker or ''}")  # noqa: T201 - its only output

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from mecsim.errors import InvalidAllocation, MecsimError, PolicyFailed, ResultStoreError, RunFailed
-from mecsim.nested import finite
+from mecsim.results.plain_values import plain_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -65,7 +65,7 @@ def say(message: str, *, quiet: bool = False) -> None:
 
 def print_json(value: Any) -> None:
     """Print one JSON object on standard output; NaN and infinity, which JSON has not, become null."""
-    typer.echo(json.dumps(finite(value), indent=1, ensure_ascii=False))
+    typer.echo(json.dumps(plain_json(value), indent=1, ensure_ascii=False))
 
 
 def print_table(table: Table) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mecsim.errors import ResultStoreError
-from mecsim.nested import flat
+from mecsim.results.plain_values import flattened
 from mecsim.results.result import Results
 from mecsim.results.store import MANIFEST, read_manifest, read_table
 from mecsim.tables import KEYS, TABLES
@@ -79,11 +79,11 @@ def _frame(
 def run_keys(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the key columns of every run: scenario, policy, seed, what a study swept, what else varies."""
     texts = [manifest["scenario_toml"] for manifest in manifests]
-    read = {text: _cells(flat(tomllib.loads(text))) for text in dict.fromkeys(texts)}
+    read = {text: _plain_values(flattened(tomllib.loads(text))) for text in dict.fromkeys(texts)}
     by_name: dict[str, dict[str, dict[str, Any]]] = {}
     for manifest, text in zip(manifests, texts, strict=True):
         by_name.setdefault(manifest["scenario"], {})[text] = read[text]
-    given = [_cells(manifest.get("swept", {})) for manifest in manifests]
+    given = [_plain_values(manifest.get("swept", {})) for manifest in manifests]
     swept = list(dict.fromkeys(key for values in given for key in values))
     varying = {key for group in by_name.values() for key in _varying(list(group.values()))}
     others = sorted(key for key in varying if not any(f"{key}.".startswith(f"{name}.") for name in swept))
@@ -94,8 +94,7 @@ def run_keys(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _cells(values: dict[str, Any]) -> dict[str, Any]:
-    """Return values that a column can hold: lists and tables as JSON."""
+def _plain_values(values: dict[str, Any]) -> dict[str, Any]:
     return {
         key: json.dumps(value) if isinstance(value, list | dict) else value for key, value in values.items()
     }

@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mecsim.nested import flat
 from mecsim.results.blas import thread_setting
+from mecsim.results.plain_values import flattened
 
 PACKAGES = ("numpy", "scipy", "simpy", "cvxpy", "clarabel", "scs", "ecos", "pandas", "pyarrow", "pydantic")
 OWN_PACKAGES = ("mecsim", "mecsim_policies")
@@ -37,8 +37,8 @@ def environment() -> dict[str, Any]:
 
 def differences(recorded: dict[str, Any]) -> list[str]:
     """Return what differs between a recorded environment and this one, as far as bits depend on it."""
-    here = flat({key: environment()[key] for key in _FINGERPRINT})
-    there = flat({key: recorded.get(key) for key in _FINGERPRINT})
+    here = flattened({key: environment()[key] for key in _FINGERPRINT})
+    there = flattened({key: recorded.get(key) for key in _FINGERPRINT})
     return sorted(key for key in here.keys() | there.keys() if here.get(key) != there.get(key))
 
 

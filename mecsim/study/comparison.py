@@ -12,7 +12,6 @@ import numpy as np
 from mecsim.analysis.rounding import plus_minus
 from mecsim.analysis.stats import paired_difference, t_interval
 from mecsim.results.metrics import METRICS
-from mecsim.results.notes import notes_by_policy
 from mecsim.study.outcome import RunOutcome
 
 if TYPE_CHECKING:
@@ -54,7 +53,11 @@ class Comparison:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know about the metrics, one line for each policy and note."""
-        return notes_by_policy((o.policy, o.seed, note) for o in self.outcomes for note in o.notes)
+        seeds: dict[tuple[str, str], list[str]] = {}
+        for outcome in self.outcomes:
+            for note in outcome.notes:
+                seeds.setdefault((outcome.policy, note), []).append(str(outcome.seed))
+        return tuple(f"{policy}, seed {', '.join(of)}: {note}" for (policy, note), of in seeds.items())
 
     @cached_property
     def per_run(self) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import UTC, datetime
 from math import isnan
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mecsim.errors import ResultStoreError
-from mecsim.nested import plain
 from mecsim.results.blas import one_blas_thread
 from mecsim.results.metrics import run_metrics, run_notes
 from mecsim.results.provenance import environment
@@ -121,7 +121,7 @@ def _manifest(run: Run, policy: Policy, counts: dict[str, Any]) -> dict[str, Any
         "scenario": scenario.name,
         "policy": run.policy.label,
         "seed": run.seed,
-        "swept": plain(run.swept, _named),
+        "swept": _json(dict(run.swept)),
         "duration_s": scenario.duration_s,
         "warmup_s": scenario.warmup_s,
         "users": scenario.users.count,
@@ -133,17 +133,17 @@ def _manifest(run: Run, policy: Policy, counts: dict[str, Any]) -> dict[str, Any
         "switched_off": scenario.switched_off(),
         "reproducible": scenario.reallocation.decision_latency != "measured",
         "policy_target": run.policy.target,
-        "policy_parameters": plain(run.policy.parameters, _named),
+        "policy_parameters": _json(run.policy.parameters),
         "policy_version": run.policy.version,
         "policy_is_own": run.policy.instance is None and is_own(policy),
         "scenario_sha256": run.scenario_sha256,
         "scenario_toml": scenario.to_toml(),
         "scenario_text": scenario.text,
-        "counts": plain(counts, _named),
+        "counts": _json(counts),
         "environment": environment(),
     }
 
 
-def _named(leaf: Any) -> Any:
-    """Return what JSON can hold as it is, anything else as its text."""
-    return leaf if isinstance(leaf, bool | int | float | str | None) else repr(leaf)
+def _json(values: Any) -> Any:
+    """Return values as JSON holds them: NumPy's as Python's, what JSON does not know as its text."""
+    return json.loads(json.dumps(values, default=lambda v: v.tolist() if hasattr(v, "tolist") else repr(v)))
