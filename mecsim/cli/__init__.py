@@ -10,17 +10,22 @@ from io import TextIOWrapper
 import typer
 
 from mecsim.cli import (
-    analysis_commands,
+    compare_commands,
+    doctor_commands,
     export_commands,
     paper_commands,
     plot_commands,
     policy_commands,
+    promise_commands,
+    recovery_commands,
     report_commands,
     run_commands,
     scenario_commands,
     solve_commands,
     sweep_commands,
+    table_commands,
     trace_commands,
+    tune_commands,
     verify_commands,
 )
 from mecsim.cli.console import INTERRUPTED, exit_code, explain_error
@@ -37,18 +42,27 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-run_commands.register(app)
-sweep_commands.register(app)
-export_commands.register(app)
-plot_commands.register(app)
-report_commands.register(app)
-paper_commands.register(app)
-analysis_commands.register(app)
-solve_commands.register(app)
-policy_commands.register(app)
-scenario_commands.register(app)
-trace_commands.register(app)
-verify_commands.register(app)
+# In the order of the help.
+for commands in (
+    run_commands,
+    compare_commands,
+    sweep_commands,
+    tune_commands,
+    plot_commands,
+    table_commands,
+    report_commands,
+    export_commands,
+    paper_commands,
+    promise_commands,
+    recovery_commands,
+    solve_commands,
+    policy_commands,
+    scenario_commands,
+    trace_commands,
+    verify_commands,
+    doctor_commands,
+):
+    commands.register(app)
 
 
 @app.callback(invoke_without_command=True)

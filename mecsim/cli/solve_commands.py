@@ -53,7 +53,6 @@ def solve(
     them. --trace writes the attribute `trace` that a policy leaves behind, such as dashf's: a row
     an iterate.
     """
-    from mecsim.cli.solutions import allocation_table, cost_table, policies_table, totals
     from mecsim.study.plan import choose_policies, split_policies
     from mecsim.system.instance_file import load_instance
 
@@ -66,18 +65,24 @@ def solve(
         found: list[dict[str, Any]] = [solution.as_object() for solution in solutions]
         print_json(found[0] if len(found) == 1 else found)
         return
-    if len(solutions) == 1:
-        print_table(allocation_table(solutions[0]))
-        print_table(cost_table(solutions[0]))
-        typer.echo(totals(solutions[0]))
-    else:
-        print_table(policies_table(solutions))
+    _print(solutions)
     for solution in solutions:
         prefix = "" if len(solutions) == 1 else f"{solution.label}: "
         for violation in solution.violations:
             say(f"{prefix}violated: {violation}", quiet=quiet)
     if trace is not None:
         say(f"trace: {trace}", quiet=quiet)
+
+
+def _print(solutions: Sequence[Solution]) -> None:
+    from mecsim.cli.solutions import allocation_table, cost_table, policies_table, totals
+
+    if len(solutions) > 1:
+        print_table(policies_table(solutions))
+        return
+    print_table(allocation_table(solutions[0]))
+    print_table(cost_table(solutions[0]))
+    typer.echo(totals(solutions[0]))
 
 
 def _decide(policy: Policy, label: str, instance: Instance) -> Solution:

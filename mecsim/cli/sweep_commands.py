@@ -10,14 +10,42 @@ import typer
 
 from mecsim.cli.console import RUN_FAILED, print_json, print_table, progress, say
 from mecsim.cli.live import LiveOption, watched
-from mecsim.cli.options import JsonOption, OutOption, QuietOption, SetOption, parse_changes
-from mecsim.cli.sweep_tables import means, means_table, plan_rows, plan_table, work_time
+from mecsim.cli.options import JobsOption, JsonOption, OutOption, QuietOption, SetOption, parse_changes
+from mecsim.cli.sweep_tables import means_table, plan_rows, plan_table, sweep_object, work_time
 from mecsim.errors import MecsimError
 
 if TYPE_CHECKING:
     from mecsim.study.spec import Study
+    from mecsim.study.sweep import Sweep
 
 _MOST_LINES = 20
+
+StudyArgument = Annotated[
+    Path, typer.Argument(metavar="STUDY.toml", help="A study file: docs/studies.md.", show_default=False)
+]
+ExecutorOption = Annotated[
+    str, typer.Option("--executor", metavar="local|dask", help="Where the runs are computed.")
+]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Address of a dask scheduler, such as tcp://node1:8786.",
+        show_default=False,
+    ),
+]
+ShardOption = Annotated[
+    str | None,
+    typer.Option("--shard", metavar="i/n", help="Only the i-th of n parts, from 1.", show_default=False),
+]
+LocalPoliciesOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-local-policies",
+        help="Run policies that the study names as file.py:Class. Read them first.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -26,35 +54,17 @@ def register(app: typer.Typer) -> None:
 
 
 def sweep(
-    file: Annotated[
-        Path, typer.Argument(metavar="STUDY.toml", help="A study file: docs/studies.md.", show_default=False)
-    ],
-    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Worker processes; -1 for every core.")] = -1,
-    executor: Annotated[
-        str, typer.Option("--executor", metavar="local|dask", help="Where runs are done.")
-    ] = "local",
-    scheduler: Annotated[
-        str | None,
-        typer.Option(
-            "--scheduler", metavar="ADDRESS", help="Of dask, such as tcp://node1:8786.", show_default=False
-        ),
-    ] = None,
-    shard: Annotated[
-        str | None,
-        typer.Option("--shard", metavar="i/n", help="Only the i-th of n parts, from 1.", show_default=False),
-    ] = None,
+    file: StudyArgument,
+    jobs: JobsOption = -1,
+    executor: ExecutorOption = "local",
+    scheduler: SchedulerOption = None,
+    shard: ShardOption = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Run nothing; say what would be and how long it takes.")
+        bool, typer.Option("--dry-run", help="Run nothing; show what would be run and how long it takes.")
     ] = False,
-    status: Annotated[bool, typer.Option("--status", help="Run nothing; say what is done.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Run nothing; show what is done.")] = False,
     changes: SetOption = None,
-    allow_local_policies: Annotated[
-        bool,
-        typer.Option(
-            "--allow-local-policies",
-            help="Run policies that the study names as file.py:Class. Read them first.",
-        ),
-    ] = False,
+    allow_local_policies: LocalPoliciesOption = False,
     out: OutOption = None,
     live: LiveOption = False,
     quiet: QuietOption = False,
@@ -115,31 +125,24 @@ def _run(
         report = watch.write_report(quiet=quiet)
     frame = table(look(study.runs, done.folder))
     if as_json:
-        print_json(
-            {
-                "study": study.name,
-                "folder": str(done.folder),
-                "runs": len(done.outcomes),
-                "origins": dict(done.origins),
-                "damaged": [str(path) for path in done.damaged],
-                "failures": [
-                    {"run_id": o.run_id, "kind": o.failure_kind, "error": o.error} for o in done.failures
-                ],
-                "table": means(frame, study).to_dict("records"),
-            }
-        )
+        print_json(sweep_object(done, frame))
     else:
         print_table(means_table(frame, study))
         typer.echo(", ".join(f"{count} {origin}" for origin, count in done.origins.items()) + " runs")
         typer.echo(f"runs:  {done.folder}\ntable: {done.folder / TABLE}\nreport: {report}")
     for path in done.damaged:
         say(f"a damaged run was moved to {path} and run again", quiet=quiet)
-    if done.failures:
-        say(f"{len(done.failures)} of {len(done.outcomes)} runs failed:")
-        for outcome in done.failures[:_MOST_LINES]:
-            say(f"  {outcome.run_id}: {outcome.error}")
-        say(f"tracebacks: {done.folder}/failed-*.txt; the same command tries them again")
-        raise typer.Exit(RUN_FAILED)
+    _name_failures(done)
+
+
+def _name_failures(done: Sweep) -> None:
+    if not done.failures:
+        return
+    say(f"{len(done.failures)} of {len(done.outcomes)} runs failed:")
+    for outcome in done.failures[:_MOST_LINES]:
+        say(f"  {outcome.run_id}: {outcome.error}")
+    say(f"tracebacks: {done.folder}/failed-*.txt; the same command tries them again")
+    raise typer.Exit(RUN_FAILED)
 
 
 def _status(study: Study, folder: Path, as_json: bool) -> None:

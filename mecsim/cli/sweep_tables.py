@@ -15,8 +15,23 @@ if TYPE_CHECKING:
     from mecsim.study.run_status import RunStatus
     from mecsim.study.schedule import RunTimes
     from mecsim.study.spec import Study
+    from mecsim.study.sweep import Sweep
 
 _SHOWN = ("scr", "delay_s", "delay_p95_s", "energy_j", "rounds_per_hour")
+
+
+def sweep_object(done: Sweep, frame: pd.DataFrame) -> dict[str, Any]:
+    """Return what ``mecsim sweep --json`` prints."""
+    failures = [{"run_id": o.run_id, "kind": o.failure_kind, "error": o.error} for o in done.failures]
+    return {
+        "study": done.study.name,
+        "folder": str(done.folder),
+        "runs": len(done.outcomes),
+        "origins": dict(done.origins),
+        "damaged": [str(path) for path in done.damaged],
+        "failures": failures,
+        "table": means(frame, done.study).to_dict("records"),
+    }
 
 
 def plan_table(rows: list[dict[str, Any]], study: Study) -> Table:

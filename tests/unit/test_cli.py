@@ -216,12 +216,12 @@ def test_progress_is_on_standard_error_only(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_demo_compares_the_policies_of_the_paper(capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
-    from mecsim.cli import run_commands
+    from mecsim.cli import compare_commands
     from mecsim.scenario.load import load_scenario
 
     asked = []
     monkeypatch.setattr(
-        run_commands, "read_scenario", lambda name, changes: asked.append(name) or load_scenario("smoke")
+        compare_commands, "read_scenario", lambda name, changes: asked.append(name) or load_scenario("smoke")
     )
     assert main(["demo", "-r", "2", "-j", "1"]) == 0
     printed = capsys.readouterr().out
