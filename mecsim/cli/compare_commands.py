@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mecsim.cli.console import RUN_FAILED, output_width, print_json, print_table, progress, say
-from mecsim.cli.live import LiveOption, watched
+from mecsim.cli.live import LiveOption, monitored
 from mecsim.cli.options import (
     JobsOption,
     JsonOption,
@@ -149,18 +149,18 @@ def _compare(asked: _Asked, *, live: bool, quiet: bool, as_json: bool) -> None:
     title = f"{asked.scenario.name}: {len(choices)} policies x {asked.replications}"
     total, labels = len(choices) * asked.replications, [choice.label for choice in choices]
     with (
-        watched(live, title, total, folder, labels) as watch,
-        progress(title, total, quiet=quiet) as tell,
+        monitored(live, title, total, folder, labels) as monitor,
+        progress(title, total, quiet=quiet) as update,
         warnings.catch_warnings(),
     ):
         # Failed runs are named at the end.
         warnings.simplefilter("ignore", RuntimeWarning)
-        told = watch.both(tell)
+        show = monitor.forward(update)
         comparison, decided = asked.run(
-            choices, folder, lambda done, of, message: told(done * total / of, message)
+            choices, folder, lambda done, of, message: show(done * total / of, message)
         )
         files = comparison.save(folder)
-        report = watch.write_report(quiet=quiet)
+        report = monitor.write_report(quiet=quiet)
     warned = study_warnings(comparison)
     if as_json:
         verdicts = {"until": [asdict(verdict) for verdict in decided.verdicts]} if decided else {}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 RUN_FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 
-Tell = Callable[[float, str], None]
+ProgressUpdate = Callable[[float, str], None]
 _LINE_EVERY_S = 10.0
 
 
@@ -81,7 +81,7 @@ def output_width() -> int:
 
 
 @contextmanager
-def progress(title: str, total: float, *, quiet: bool) -> Iterator[Tell]:
+def progress(title: str, total: float, *, quiet: bool) -> Iterator[ProgressUpdate]:
     """Give a function that takes how much is done and a message.
 
     A bar with the time left on a terminal, a line now and then elsewhere, nothing if ``quiet``;
@@ -95,7 +95,7 @@ def progress(title: str, total: float, *, quiet: bool) -> Iterator[Tell]:
         yield _lines(title, total)
 
 
-def _bar(title: str, total: float) -> Iterator[Tell]:
+def _bar(title: str, total: float) -> Iterator[ProgressUpdate]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -103,16 +103,16 @@ def _bar(title: str, total: float) -> Iterator[Tell]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=total)
 
-        def tell(done: float, message: str) -> None:
+        def update(done: float, message: str) -> None:
             bar.update(task, completed=done)
 
-        yield tell
+        yield update
 
 
-def _lines(title: str, total: float) -> Tell:
+def _lines(title: str, total: float) -> ProgressUpdate:
     began = last = time.monotonic()
 
-    def tell(done: float, message: str) -> None:
+    def update(done: float, message: str) -> None:
         nonlocal last
         now = time.monotonic()
         if done <= 0 or now - last < _LINE_EVERY_S:
@@ -121,7 +121,7 @@ def _lines(title: str, total: float) -> Tell:
         left_s = (now - began) * (total - done) / done
         say(f"{title}: {100 * done / total:.0f} %, about {duration(left_s)} left")
 
-    return tell
+    return update
 
 
 def duration(seconds: float) -> str:

@@ -42,10 +42,10 @@ def paper(
     from mecsim.study.paper import reproduce
 
     count = min(seeds, _QUICK_SEEDS) if quick else seeds
-    with progress("paper", 1.0, quiet=quiet) as tell:
+    with progress("paper", 1.0, quiet=quiet) as update:
         found = reproduce(
             out or _OUT, count, jobs=jobs,
-            on_progress=lambda done, total, message: tell(done / total, message),
+            on_progress=lambda done, total, message: update(done / total, message),
         )  # fmt: skip
     if as_json:
         print_json(

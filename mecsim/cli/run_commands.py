@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from mecsim.cli.console import print_json, print_table, progress, say
-from mecsim.cli.live import LiveOption, watched
+from mecsim.cli.live import LiveOption, monitored
 from mecsim.cli.options import (
     JsonOption,
     OutOption,
@@ -57,14 +57,14 @@ def run(
     folder = out or RESULTS / asked.run_id
     claim(folder, asked.run_id)
     results = finished(asked, folder)
-    with watched(live, asked.run_id, asked.scenario.duration_s, folder) as watch:
+    with monitored(live, asked.run_id, asked.scenario.duration_s, folder) as monitor:
         if results is not None:
             say(f"{folder} holds this very run; nothing was run again", quiet=quiet)
         else:
-            with progress(asked.run_id, asked.scenario.duration_s, quiet=quiet) as tell:
-                told = watch.both(tell)
-                results = execute(asked, out=folder, on_progress=lambda done_s: told(done_s, ""))
-        report = watch.write_report(quiet=quiet)
+            with progress(asked.run_id, asked.scenario.duration_s, quiet=quiet) as update:
+                show = monitor.forward(update)
+                results = execute(asked, out=folder, on_progress=lambda done_s: show(done_s, ""))
+        report = monitor.write_report(quiet=quiet)
     if as_json:
         print_json(run_object(results, folder) | {"warnings": run_warnings(results)})
     else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mecsim.cli.console import RUN_FAILED, print_json, print_table, progress, say
-from mecsim.cli.live import LiveOption, watched
+from mecsim.cli.live import LiveOption, monitored
 from mecsim.cli.options import JobsOption, JsonOption, OutOption, QuietOption, SetOption, parse_changes
 from mecsim.cli.sweep_tables import means_table, plan_rows, plan_table, sweep_object, work_time
 from mecsim.errors import MecsimError
@@ -107,23 +107,23 @@ def _run(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    from mecsim.study.run_status import look, table
+    from mecsim.study.run_status import statuses, table
     from mecsim.study.sweep import TABLE
     from mecsim.study.sweep import sweep as run_study
 
     size = len(study.runs)
     policies = list(dict.fromkeys(run.policy.label for run in study.runs))
     with (
-        watched(live, study.name, size, folder, policies) as watch,
-        progress(study.name, size, quiet=quiet) as tell,
+        monitored(live, study.name, size, folder, policies) as monitor,
+        progress(study.name, size, quiet=quiet) as update,
     ):
-        told = watch.both(tell)
+        show = monitor.forward(update)
         done = run_study(
             study, out=folder, jobs=jobs, scheduler=scheduler, shard=part,
-            on_progress=lambda count, total, message: told(count * size / total, message),
+            on_progress=lambda count, total, message: show(count * size / total, message),
         )  # fmt: skip
-        report = watch.write_report(quiet=quiet)
-    frame = table(look(study.runs, done.folder))
+        report = monitor.write_report(quiet=quiet)
+    frame = table(statuses(study.runs, done.folder))
     if as_json:
         print_json(sweep_object(done, frame))
     else:
@@ -147,10 +147,10 @@ def _name_failures(done: Sweep) -> None:
 
 def _status(study: Study, folder: Path, as_json: bool) -> None:
     from mecsim.results.lock import holders
-    from mecsim.study.run_status import STATUSES, look
+    from mecsim.study.run_status import STATUSES, statuses
     from mecsim.study.schedule import RunTimes
 
-    states = look(study.runs, folder)
+    states = statuses(study.runs, folder)
     counts = Counter(state.status for state in states)
     left = RunTimes.of(states).work(state.run for state in states if state.status != "finished")
     at_work = [str(holder) for holder in holders(folder)]
@@ -182,12 +182,12 @@ def _plan(
 ) -> None:
     from mecsim.study.pool import worker_count
     from mecsim.study.probe import probe_unknown
-    from mecsim.study.run_status import look
+    from mecsim.study.run_status import statuses
     from mecsim.study.schedule import RunTimes
     from mecsim.study.sweep import part as part_of
 
     runs = part_of(study.runs, part)
-    states = look(runs, folder)
+    states = statuses(runs, folder)
     known = RunTimes.of(states)
     waiting = [state.run for state in states if state.status != "finished"]
     say("measuring: a second for each policy that no finished run tells of", quiet=quiet or not waiting)

@@ -71,11 +71,11 @@ def tune(
     wanted: dict[str, Any] = dict(candidates(spec) for spec in split_policies(policies))
     folder = out or RESULTS / f"{loaded.name}-{loaded.sha256[:8]}-tuned"
     total = (budget + replications) * len(wanted)
-    with progress(f"{loaded.name}: tuning {len(wanted)} policies", total, quiet=quiet) as tell:
+    with progress(f"{loaded.name}: tuning {len(wanted)} policies", total, quiet=quiet) as update:
         tuned = tune_policies(
             loaded, wanted, metric, budget=budget, replications=replications, seed=seed,
             tuning_seed=tuning_seed, jobs=jobs, out=folder,
-            on_progress=lambda done, _, message: tell(done, message),
+            on_progress=lambda done, _, message: update(done, message),
         )  # fmt: skip
     tuned.candidates.to_csv(folder / "tuning.csv", index=False)
     files = [folder / "tuning.csv", *tuned.test.save(folder / "test")]

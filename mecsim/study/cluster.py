@@ -44,7 +44,7 @@ def run_on_dask(queue: RunQueue, address: str, out: Path, limit_s: float | None)
                 run = queue.take()
                 key = f"{run.run_id}-{study}"
                 pending[key] = run
-                done.add(client.submit(attempt_in_worker, run, out / run.kept_as, limit_s, study, key=key))
+                done.add(client.submit(attempt_in_worker, run, out / run.stored_as, limit_s, study, key=key))
 
         try:
             hand_out()

@@ -19,7 +19,7 @@ class DecisionRun(Run):
     """Only the policy's decision at time 0: no round is simulated, and no folder of tables written."""
 
     @property
-    def kept_as(self) -> str:
+    def stored_as(self) -> str:
         """Name of its file."""
         return f"{self.run_id}.json"
 

@@ -137,7 +137,7 @@ class Run:
         return f"{_slug(name)}-{_digest(self._asked())[:8]}"
 
     @property
-    def kept_as(self) -> str:
+    def stored_as(self) -> str:
         """Name, in the folder of a study, of what is kept of the run: here a folder."""
         return self.run_id
 

@@ -63,7 +63,7 @@ def run_queue(
             for worker in workers:
                 worker.end()
             if out is not None:
-                remove_parts(out, [run.kept_as for _, run in busy.values()])
+                remove_parts(out, [run.stored_as for _, run in busy.values()])
 
 
 def worker_count(jobs: int, runs: int) -> int:
@@ -81,4 +81,4 @@ def worker_count(jobs: int, runs: int) -> int:
 
 def run_folder(out: Path | None, run: Run) -> Path | None:
     """Return where a run's folder, or the file of a decision, goes."""
-    return None if out is None else out / run.kept_as
+    return None if out is None else out / run.stored_as

@@ -27,14 +27,14 @@ def probe(run: Run, budget_s: float = _PROBE_S) -> float:
 
     began = time.perf_counter()
 
-    def look(time_s: float) -> None:
+    def stop_in_time(time_s: float) -> None:
         if time_s > 0 and time.perf_counter() - began > budget_s:
             raise TimeoutError(time_s)
 
     try:
         with one_blas_thread():
             Simulation(
-                run.scenario, run.policy.make(), run.seed, label=run.policy.label, on_progress=look
+                run.scenario, run.policy.make(), run.seed, label=run.policy.label, on_progress=stop_in_time
             ).run()
     except TimeoutError as enough:
         return (time.perf_counter() - began) * run.scenario.duration_s / float(enough.args[0])

@@ -82,9 +82,9 @@ def _inexact(manifest: dict[str, Any]) -> str:
     return f"of another environment: {', '.join(changed)}" if changed else ""
 
 
-def look(runs: Iterable[Run], folder: Path, *, verify: bool = False) -> list[RunStatus]:
+def statuses(runs: Iterable[Run], folder: Path, *, verify: bool = False) -> list[RunStatus]:
     """Return the status of each run of a study in its folder, as :func:`run_status`."""
-    return [run_status(run, folder / run.kept_as, verify=verify) for run in runs]
+    return [run_status(run, folder / run.stored_as, verify=verify) for run in runs]
 
 
 def table(states: Iterable[RunStatus]) -> pd.DataFrame:

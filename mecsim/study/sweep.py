@@ -19,7 +19,7 @@ from mecsim.study.pool import run_queue, worker_count
 from mecsim.study.progress import OnStudyProgress
 from mecsim.study.record import record
 from mecsim.study.retry import Executor, with_retries
-from mecsim.study.run_status import RunStatus, look, table
+from mecsim.study.run_status import RunStatus, statuses, table
 from mecsim.study.schedule import RunQueue, RunTimes
 from mecsim.study.spec import Study, load_study
 
@@ -113,7 +113,7 @@ def sweep(
     with folder_lock(folder, shard):
         record(asked, folder)
         # Beside other shards, only what is known to be nobody else's.
-        mine = None if shard is None else [run.kept_as for run in runs]
+        mine = None if shard is None else [run.stored_as for run in runs]
         outcomes, damaged = complete(
             runs, folder, jobs, limit_s=asked.limit_s, scheduler=scheduler, mine=mine, on_progress=on_progress
         )
@@ -157,8 +157,8 @@ def complete(
     """
     at_once = worker_count(jobs, len(runs))
     remove_parts(folder, mine)
-    states = look(runs, folder, verify=True)
-    damaged = tuple(set_aside(folder / s.run.kept_as) for s in states if s.status == "damaged")
+    states = statuses(runs, folder, verify=True)
+    damaged = tuple(set_aside(folder / s.run.stored_as) for s in states if s.status == "damaged")
     found = {s.run.run_id: reused(s.run, s.manifest) for s in states if s.status == "finished" and s.manifest}
     waiting = [state.run for state in states if state.status != "finished"]
     if on_progress is not None:
@@ -187,7 +187,7 @@ def part(runs: Sequence[Run], shard: tuple[int, int] | None) -> Sequence[Run]:
 
 def write_table(study: Study, folder: Path) -> list[RunStatus]:
     """Write ``runs.csv``, one row for each run of the study, and return their states."""
-    states = look(study.runs, folder)
+    states = statuses(study.runs, folder)
     write_text(folder / TABLE, table(states).to_csv(index=False))
     return states
 

@@ -65,7 +65,7 @@ def test_killed_after_any_write_it_resumes_to_the_same_tables(
         assert found == undisturbed
         assert origins == +Counter(reused=len(before), new=len(FEW) - len(before))
         assert files(folder).items() >= before.items()
-        assert {path.name for path in folder.iterdir()} == {d.kept_as for d in FEW}
+        assert {path.name for path in folder.iterdir()} == {d.stored_as for d in FEW}
         shutil.rmtree(folder)
         if ended:
             break
@@ -78,7 +78,7 @@ def test_killed_after_any_write_it_resumes_to_the_same_tables(
 def test_a_damaged_file_is_moved_away_and_the_decision_made_again(tmp_path: Path, harm: str) -> None:
     """Mutant rejected: trust in a file that can be read, where a digit of the SCR has changed."""
     undisturbed, _ = made(tmp_path)
-    victim = tmp_path / FEW[0].kept_as
+    victim = tmp_path / FEW[0].stored_as
     text = victim.read_text()
     scr = repr(json.loads(text)["metrics"]["scr"])
     other = scr[:-1] + ("1" if scr[-1] != "1" else "2")
@@ -137,4 +137,4 @@ def test_a_decision_that_fails_is_named_and_the_others_are_kept(
     Path("bad.py").write_text(f"{code}        return super().allocate(o)\n")
     _, origins = made(folder, decisions)
     assert origins == {"reused": 1, "new": 1}
-    assert set(files(folder)) == {decision.kept_as for decision in decisions}
+    assert set(files(folder)) == {decision.stored_as for decision in decisions}

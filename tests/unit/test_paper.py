@@ -216,8 +216,8 @@ def test_what_is_kept_of_a_decision_is_all_that_the_figures_need(tmp_path: Path)
     decision = snapshots.by_system([1])[4][1]
     policy = decision.policy.make()
     instance, allocation = decide(policy, "dashf", decision.scenario, 1)
-    write_decision(decision, tmp_path / decision.kept_as)
-    kept = read_decision(tmp_path / decision.kept_as)
+    write_decision(decision, tmp_path / decision.stored_as)
+    kept = read_decision(tmp_path / decision.stored_as)
     assert kept["metrics"] == measures(instance, allocation)
     told = [{**row, "cpu_s": 0.0} for row in kept["trace"]]
     assert told == [row._replace(cpu_s=0.0)._asdict() for row in policy.trace]

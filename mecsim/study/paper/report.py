@@ -134,7 +134,7 @@ def decided(
             f"{len(failures)} of {len(runs)} decisions failed, such as {failures[0].run_id}: "
             f"{failures[0].error}; tracebacks: {folder}/failed-*.txt; the same command tries them again"
         )
-    kept = {run_id: read_decision(folder / decision.kept_as) for run_id, decision in runs.items()}
+    kept = {run_id: read_decision(folder / decision.stored_as) for run_id, decision in runs.items()}
     return (lambda decision: kept[decision.run_id]), Counter(outcome.origin for outcome in outcomes)
 
 
