@@ -1,4 +1,4 @@
-"""The runs of a study on the workers of any dask scheduler; they must see the study's folder."""
+"""The runs of a study on the workers of a dask scheduler, which need access to the study's folder."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run_on_dask(queue: RunQueue, address: str, out: Path, limit_s: float | None)
     Raises
     ------
     MecsimError
-        If dask is not installed, or nobody answers at the address.
+        If dask is not installed, or no scheduler answers at the address.
     """
     if not queue:
         return

@@ -1,4 +1,4 @@
-"""How a run of a study ended; small, and never an exception."""
+"""The outcome of a run of a study: its metrics, or why it failed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FailureKind = Literal["", "raised", "killed", "timeout", "store"]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class RunOutcome:
-    """How one run of a study ended; small, whatever the size of its tables.
+    """The outcome of one run of a study, without its tables.
 
     Parameters
     ----------
@@ -37,15 +37,15 @@ class RunOutcome:
     delays : DataFrame or None
         The sketch of the delay distribution; None if the run failed, or was read from its manifest.
     notes : tuple of str
-        What to know about the metrics.
+        Remarks on the metrics.
     origin : str
-        ``"new"``, ``"reused"`` if a finished run was read instead, or ``"replaced"`` if a finished
-        run was there, but with other code, versions or a policy that is not mecsim's own.
+        ``"new"``, ``"reused"`` if a finished run was read instead, or ``"replaced"`` if the folder held
+        a run that does not count as finished (:func:`mecsim.study.run_status.run_status`).
     error, details : str
         Why the run failed, in one line and with the traceback; empty if it did not.
     failure_kind : str
-        What ended a failed run: it ``"raised"``, its process was ``"killed"``, it met its
-        ``"timeout"``, or the ``"store"`` could not be written.
+        How a run failed: it ``"raised"`` an exception, its process was ``"killed"``, it reached the
+        ``"timeout"``, or the ``"store"`` could not be written; empty if it did not fail.
     wall_s : float
         Time the simulation took, in s; NaN if it failed.
     """
@@ -66,10 +66,10 @@ class RunOutcome:
 def attempt(
     run: Run, folder: Path | None = None, on_progress: OnProgress | None = None, *, reuse: bool = True
 ) -> RunOutcome:
-    """Return the outcome of a run; never raise, for one exception would end all other runs.
+    """Return the outcome of a run; raise nothing, because an exception would end all other runs.
 
-    With ``reuse``, a run that is in its folder is read if running it again could not give other bits.
-    A decision has a file, not a folder, and is made whenever this is called.
+    With ``reuse``, a finished run is read from its folder if another computation could not give
+    other bits. A decision has a file, not a folder, and is always made anew.
     """
     try:
         origin: RunOrigin = "replaced" if folder is not None and folder.exists() else "new"
@@ -80,7 +80,7 @@ def attempt(
         if results is not None:
             return _outcome(run, results, "reused")
         return _outcome(run, execute(run, out=folder, on_progress=on_progress), origin)
-    except Exception as error:  # noqa: BLE001 - whatever a policy may raise is this run's outcome
+    except Exception as error:  # noqa: BLE001 - whatever a policy raises is the outcome of this run
         return failure(run, error)
 
 

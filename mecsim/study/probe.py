@@ -1,4 +1,4 @@
-"""How fast this machine simulates: a second of each kind of run."""
+"""The speed of this machine, measured on a second of each kind of run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PROBE_S = 1.0
 
 
 def probe_unknown(times: RunTimes, runs: Iterable[Run], budget_s: float = _PROBE_S) -> None:
-    """Teach ``times`` about runs that nothing is known of, one of each scenario name and policy."""
+    """Measure runs whose time is unknown, one for each scenario name and policy, for ``times``."""
     for run in runs:
         if isnan(times.wall_s(run)):
             times.learn(run, probe(run, budget_s))

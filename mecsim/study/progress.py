@@ -1,4 +1,4 @@
-"""How far a run or a study is, for whoever shows it."""
+"""Callbacks that report the progress of a run or a study."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a folder holds of the runs that a study asks for; the one rule of when a run is done."""
+"""The status of a run in its folder; the one rule of when a run is done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A study from its file to a folder of runs; resumes where it was stopped, however that was."""
+"""A study from its file to a folder of runs; it resumes after any interruption."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Sweep:
     folder : Path
         Where the run folders are.
     outcomes : tuple of RunOutcome
-        How every run of this process ended, in the order of the study.
+        The outcome of every run of this process, in the order of the study.
     damaged : tuple of Path
-        Run folders that were not what had been written, where they are now.
+        The new places of run folders that were damaged.
     """
 
     study: Study
@@ -70,7 +70,7 @@ def sweep(
     shard: tuple[int, int] | None = None,
     on_progress: OnStudyProgress | None = None,
 ) -> Sweep:
-    """Run what is missing of a study.
+    """Compute the missing runs of a study.
 
     Finished runs stay as they are if scenario, policy and its version, seed, code and packages are
     the same. A run that fails is tried once more, then marked with its traceback in
@@ -112,7 +112,7 @@ def sweep(
     runs = part(asked.runs, shard)
     with folder_lock(folder, shard):
         record(asked, folder)
-        # Beside other shards, only what is known to be nobody else's.
+        # Other shards may be at work: remove only the leftovers of this one.
         mine = None if shard is None else [run.stored_as for run in runs]
         outcomes, damaged = complete(
             runs, folder, jobs, limit_s=asked.limit_s, scheduler=scheduler, mine=mine, on_progress=on_progress
@@ -131,7 +131,7 @@ def complete(
     mine: Sequence[str] | None = None,
     on_progress: OnStudyProgress | None = None,
 ) -> tuple[tuple[RunOutcome, ...], tuple[Path, ...]]:
-    """Do what is missing of some runs in a folder that is locked.
+    """Compute the missing ones of some runs, in a folder that is locked.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def complete(
     Returns
     -------
     tuple of RunOutcome, tuple of Path
-        How every run ended; where the damaged ones are now.
+        The outcome of every run; the new places of damaged ones.
     """
     at_once = worker_count(jobs, len(runs))
     remove_parts(folder, mine)
@@ -170,7 +170,7 @@ def complete(
         found[outcome.run_id] = outcome
         if on_progress is not None:
             on_progress(len(found), len(runs), f"{outcome.run_id}: {outcome.error or outcome.origin}")
-    # What processes that were killed just now have left.
+    # Processes that were killed just now may have left something.
     remove_parts(folder, mine)
     return tuple(found[run.run_id] for run in runs), damaged
 
@@ -179,7 +179,7 @@ def part(runs: Sequence[Run], shard: tuple[int, int] | None) -> Sequence[Run]:
     """Return the runs of a shard; which they are depends on the study alone."""
     if shard is None:
         return runs
-    # Dealt out by their hash: by their place, one shard might get all runs of the slowest policy.
+    # By hash: by position, one shard might get all runs of the slowest policy.
     dealt = sorted(runs, key=lambda run: run.run_id[-8:])[shard[0] - 1 :: shard[1]]
     mine = {run.run_id for run in dealt}
     return [run for run in runs if run.run_id in mine]

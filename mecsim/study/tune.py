@@ -1,4 +1,4 @@
-"""Parameters of policies chosen without cheating: on other seeds than they are judged by.
+"""Parameters of policies, chosen on other seeds than they are tested on.
 
 Every policy with candidates gets the same number of tuning runs, which they share equally, on the
 same worlds; one that comes alone has nothing to choose and gets none. The best candidate of each
@@ -60,7 +60,7 @@ class Tuned:
 
     @property
     def lines(self) -> list[str]:
-        """What a reader must know: which seeds served for what, and what was chosen."""
+        """Lines that say which seeds served for what, and what was chosen."""
         chosen = self.candidates[self.candidates["chosen"]].to_dict("records")
         lines = [
             f"tuned by {self.metric} on seeds {_range(self.tuning_seeds)}, {self.budget} runs a policy",

@@ -32,9 +32,9 @@ class SequentialComparison:
     verdicts : tuple of Verdict
         One for each claim, as it stood when it was decided or at the last look.
     looks : int
-        How many times the claims were looked at...
+        How many interim looks there were.
     most_looks : int
-        ...and how many times they could have been.
+        How many there could have been.
     """
 
     comparison: Comparison
@@ -44,7 +44,7 @@ class SequentialComparison:
 
     @property
     def lines(self) -> list[str]:
-        """What to tell a reader: one line for each claim, and why it stopped."""
+        """One line for each claim, and a line that says why the comparison stopped."""
         undecided = sum(verdict.answer == "undecided" for verdict in self.verdicts)
         last = self.looks == self.most_looks
         end = (
