@@ -67,7 +67,7 @@ for commands in (
 
 @app.callback(invoke_without_command=True)
 def _options(
-    version: bool = typer.Option(False, "--version", help="Print the version and leave."),
+    version: bool = typer.Option(False, "--version", help="Print the version and exit."),
 ) -> None:
     if version:
         from mecsim import __version__
@@ -83,10 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     standard error; any other exception is a bug and keeps its traceback.
     """
     for stream in (sys.stdout, sys.stderr):
-        # A terminal or pipe that does not know a character gets a question mark, not a traceback.
+        # Characters that a terminal or pipe cannot show become question marks.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
-    # Where BLAS cannot be told later, it reads this when it is loaded.
+    # A BLAS whose threads cannot be set later reads this when it is loaded.
     for name in THREAD_VARIABLES:
         os.environ.setdefault(name, "1")
     try:

@@ -114,7 +114,7 @@ def _write_traces(path: Path, solutions: Sequence[Solution]) -> None:
     without = [s.label for s in solutions if not _is_trace(s.trace)]
     if without:
         raise MecsimError(
-            f"--trace: no trace is kept by {', '.join(without)}; it takes a policy whose attribute 'trace' "
+            f"--trace: no trace is stored by {', '.join(without)}; it takes a policy whose attribute 'trace' "
             "holds named tuples, as dashf's does"
         )
     rows = [{"policy": s.label} | row._asdict() for s in solutions for row in s.trace]

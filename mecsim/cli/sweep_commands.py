@@ -171,7 +171,7 @@ def _status(study: Study, folder: Path, as_json: bool) -> None:
         return
     told = ", ".join(f"{counts[kind]} {kind}" for kind in STATUSES if counts[kind])
     typer.echo(f"{study.name}: {len(states)} runs in {folder}: {told}")
-    typer.echo(f"at work: {'; '.join(at_work) or 'nobody'}")
+    typer.echo(f"at work: {'; '.join(at_work) or 'no process'}")
     typer.echo(f"left: {work_time(left.wall_s, left.unknown)}")
     for run_id, why in list(failed.items())[:_MOST_LINES]:
         typer.echo(f"  {run_id}: {why}")
@@ -190,7 +190,7 @@ def _plan(
     states = statuses(runs, folder)
     known = RunTimes.of(states)
     waiting = [state.run for state in states if state.status != "finished"]
-    say("measuring: a second for each policy that no finished run tells of", quiet=quiet or not waiting)
+    say("measuring a second of each policy without a finished run", quiet=quiet or not waiting)
     probe_unknown(known, waiting)
     work = known.work(waiting)
     at_once = worker_count(jobs, max(len(waiting), 1))

@@ -1,4 +1,4 @@
-"""What a sweep prints: its plan, and its means over replications."""
+"""The output of ``mecsim sweep``: its plan, and its means over replications."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def plan_table(rows: list[dict[str, Any]], study: Study) -> Table:
 
 
 def plan_rows(states: Iterable[RunStatus], known: RunTimes) -> list[dict[str, Any]]:
-    """Return what ``--dry-run`` tells of each scenario, grid point and policy."""
+    """Return what ``--dry-run`` prints for each scenario, grid point and policy."""
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for state in states:
         run = state.run
@@ -105,7 +105,7 @@ def means_table(frame: pd.DataFrame, study: Study) -> Table:
 
 
 def work_time(wall_s: float, unknown: int = 0) -> str:
-    """Return how long runs take, as a person reads it."""
+    """Return the time of runs for people to read."""
     more = f", and {unknown} runs of unknown length" if unknown else ""
     if math.isnan(wall_s):
         return "unknown"

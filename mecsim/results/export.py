@@ -1,4 +1,4 @@
-"""The tables for other programs: CSV, and MATLAB's own format."""
+"""The tables for other programs: CSV, and MATLAB's format."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def write_csv(results: Results, folder: str | Path) -> list[Path]:
     Raises
     ------
     ResultStoreError
-        If one cannot be written; it is then not there.
+        If one cannot be written; that file is then missing.
     """
     root = make_folder(folder)
     return [
@@ -37,13 +37,13 @@ def write_csv(results: Results, folder: str | Path) -> list[Path]:
 def write_mat(results: Results, folder: str | Path) -> Path:
     """Write one MATLAB file with a struct for each table, columns as fields; return it.
 
-    Texts become cell arrays, dots in names underscores. The struct ``units`` has the unit of every
+    Strings become cell arrays, dots in names underscores. The struct ``units`` has the unit of every
     column that has one.
 
     Raises
     ------
     ResultStoreError
-        If it cannot be written; it is then not there.
+        If it cannot be written; the file is then missing.
     """
     from scipy.io import savemat
 
