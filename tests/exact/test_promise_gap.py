@@ -9,7 +9,7 @@ import pytest
 
 from mecsim.engine.handover import HandoverRule
 from mecsim.registry import make_policy
-from mecsim.study import promise as promise_module
+from mecsim.study import prediction_gap
 from mecsim.study.counterfactual import FixedGains, Gains, Grant, RoundSimulator, RoundTotals
 from mecsim.study.prediction_gap import CAUSES, split_gap
 from mecsim.study.runner import simulate
@@ -144,12 +144,12 @@ def test_a_promise_that_no_round_ends_leaves_parts_unknown(gap_of):
 
 
 BUGS = {
-    "later decisions forgotten": (promise_module._Stages, "_history", lambda self, one: iter(
+    "later decisions forgotten": (prediction_gap._Stages, "_history", lambda self, one: iter(
         [self._grant(self._decided[one["epoch"]], one["user"])]
     )),
     "handovers that cost nothing": (RoundSimulator, "_hand_over", lambda self, life, server: None),
     "gains of the window before": (Gains, "_new_row", None),
-    "phi of the promise": (promise_module._Stages, "_work", None),
+    "phi of the promise": (prediction_gap._Stages, "_work", None),
 }  # fmt: skip
 
 
