@@ -21,6 +21,7 @@ from mecsim.cli.options import (
     SetOption,
     read_scenario,
 )
+from mecsim.cli.result_options import RESULTS
 
 if TYPE_CHECKING:
     from mecsim.scenario.schema import Scenario
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from mecsim.study.progress import OnStudyProgress
     from mecsim.study.until import SequentialComparison
 
-RESULTS = Path("results")
 DEMO_POLICIES = "rucaa,gucaa,aauco,gucro,dashf"
 DEMO_REPLICATIONS = 4
 

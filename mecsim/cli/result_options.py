@@ -1,4 +1,4 @@
-"""Arguments and options of the commands that read a folder of runs."""
+"""Arguments and options of the commands that read folders of runs, and where commands put them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import Annotated
 import typer
 
 from mecsim.errors import MecsimError
+
+RESULTS = Path("results")
+"""Where run folders go without ``--out``."""
 
 ResultsArgument = Annotated[
     Path, typer.Argument(metavar="RESULTS", help="A run folder, or a folder of them.", show_default=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import typer
 
 from mecsim.cli.console import print_json, print_table, progress, say
@@ -18,8 +16,7 @@ from mecsim.cli.options import (
     SetOption,
     read_scenario,
 )
-
-RESULTS = Path("results")
+from mecsim.cli.result_options import RESULTS
 
 
 def register(app: typer.Typer) -> None:

@@ -19,6 +19,19 @@ if TYPE_CHECKING:
     from mecsim.policy import Policy
     from mecsim.system.instance import Instance
 
+InstanceArgument = Annotated[
+    Path, typer.Argument(metavar="INSTANCE.json", help="One static snapshot.", show_default=False)
+]
+PoliciesOption = Annotated[
+    str,
+    typer.Option(
+        "--policy",
+        "-p",
+        metavar="A,B,C",
+        help="One policy or several: NAME, module:Class or file.py:Class, then :key=value,...",
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the command of this file."""
@@ -26,18 +39,8 @@ def register(app: typer.Typer) -> None:
 
 
 def solve(
-    instance: Annotated[
-        Path, typer.Argument(metavar="INSTANCE.json", help="One static snapshot.", show_default=False)
-    ],
-    policy: Annotated[
-        str,
-        typer.Option(
-            "--policy",
-            "-p",
-            metavar="A,B,C",
-            help="One policy or several: NAME, module:Class or file.py:Class, then :key=value,...",
-        ),
-    ],
+    instance: InstanceArgument,
+    policy: PoliciesOption,
     trace: Annotated[
         Path | None,
         typer.Option(

@@ -18,11 +18,11 @@ from mecsim.cli.options import (
     SetOption,
     read_scenario,
 )
+from mecsim.cli.result_options import RESULTS
 
 if TYPE_CHECKING:
     from mecsim.study.tune import Tuned
 
-RESULTS = Path("results")
 
 CandidatesOption = Annotated[
     str,

@@ -10,13 +10,14 @@ import typer
 
 from mecsim.cli.console import RUN_FAILED, print_json, print_table, progress, say
 from mecsim.cli.options import JsonOption, QuietOption
+from mecsim.cli.result_options import RESULTS
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from mecsim.testing.verification.suite import Row
 
-FOLDER = Path("results") / "verification"
+FOLDER = RESULTS / "verification"
 
 OnlyOption = Annotated[
     list[str] | None,
