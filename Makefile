@@ -43,19 +43,25 @@ fi
 
 echo "mecsim: installing into $(VENV); the first time takes a minute or two"
 if has_uv; then
-  uv pip install --quiet --python $(BIN)/python -e '$(WHAT)'
+  uv pip install --quiet --python $(BIN)/python $(PINS) -e '$(WHAT)'
 elif has_pip $(BIN)/python; then
-  $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '$(WHAT)'
+  $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PINS) -e '$(WHAT)'
 else
-  "$(PYTHON)" -m pip --python $(BIN)/python install --quiet --disable-pip-version-check -e '$(WHAT)'
+  "$(PYTHON)" -m pip --python $(BIN)/python install --quiet --disable-pip-version-check $(PINS) -e '$(WHAT)'
 fi
 printf '%s\n' "$(CURDIR)" >$(STAMP)
 endef
 export SETUP
 WHAT := .[report,sql,cluster,test,lint]
+PINS :=
+
+# What touches every dependency in about a minute; `make test` runs everything.
+QUICK := $(addprefix tests/unit/test_,$(addsuffix .py,allocation dashf_policy equations export instance_file \
+  instance_problems interference lock mobility pathloss population_keys recorder registry results_store \
+  results_tables scenario_messages scenario_schema sql stats study_file study_plan trace_csv trace_xml world))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage verify bench lint clean
+.PHONY: help setup demo test lowest coverage verify bench lint clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -67,6 +73,12 @@ demo: $(STAMP) ## compare policies on two simulated hours of moving users
 
 test: $(STAMP) ## run every test
 	$(BIN)/python -m pytest -n $(JOBS)
+
+lowest: ## run the quick tests with the lowest versions that pyproject.toml allows; Python 3.11 or 3.12
+	mkdir -p build
+	"$(PYTHON)" .ci/floors.py >build/floors.txt
+	$(MAKE) --no-print-directory setup VENV=build/lowest PINS='-c build/floors.txt' WHAT='.[report,sql,cluster,test]'
+	build/lowest/bin/python -m pytest -n $(JOBS) $(QUICK)
 
 coverage: $(STAMP) ## run every test and say which branches none of them takes
 	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term --cov-report=html --cov-fail-under=90

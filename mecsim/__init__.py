@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from mecsim.results.result import Results
     from mecsim.scenario.load import load_scenario
     from mecsim.scenario.schema import Scenario
-    from mecsim.study.compare import Comparison, compare
+    from mecsim.study.compare import compare
+    from mecsim.study.comparison import Comparison
     from mecsim.study.runner import simulate
     from mecsim.system.allocation import Allocation
     from mecsim.system.instance import Instance
@@ -46,7 +47,7 @@ __all__ = [
 
 _HOMES = {
     "Allocation": "system.allocation",
-    "Comparison": "study.compare",
+    "Comparison": "study.comparison",
     "Instance": "system.instance",
     "Observation": "policy",
     "Policy": "policy",

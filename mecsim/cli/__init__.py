@@ -10,17 +10,22 @@ from io import TextIOWrapper
 import typer
 
 from mecsim.cli import (
-    analysis_commands,
+    compare_commands,
+    doctor_commands,
     export_commands,
     paper_commands,
     plot_commands,
     policy_commands,
+    promise_commands,
+    recovery_commands,
     report_commands,
     run_commands,
     scenario_commands,
     solve_commands,
     sweep_commands,
+    table_commands,
     trace_commands,
+    tune_commands,
     verify_commands,
 )
 from mecsim.cli.console import INTERRUPTED, exit_code, explain_error
@@ -37,23 +42,32 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-run_commands.register(app)
-sweep_commands.register(app)
-export_commands.register(app)
-plot_commands.register(app)
-report_commands.register(app)
-paper_commands.register(app)
-analysis_commands.register(app)
-solve_commands.register(app)
-policy_commands.register(app)
-scenario_commands.register(app)
-trace_commands.register(app)
-verify_commands.register(app)
+# In the order of the help.
+for commands in (
+    run_commands,
+    compare_commands,
+    sweep_commands,
+    tune_commands,
+    plot_commands,
+    table_commands,
+    report_commands,
+    export_commands,
+    paper_commands,
+    promise_commands,
+    recovery_commands,
+    solve_commands,
+    policy_commands,
+    scenario_commands,
+    trace_commands,
+    verify_commands,
+    doctor_commands,
+):
+    commands.register(app)
 
 
 @app.callback(invoke_without_command=True)
 def _options(
-    version: bool = typer.Option(False, "--version", help="Print the version and leave."),
+    version: bool = typer.Option(False, "--version", help="Print the version and exit."),
 ) -> None:
     if version:
         from mecsim import __version__
@@ -69,10 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     standard error; any other exception is a bug and keeps its traceback.
     """
     for stream in (sys.stdout, sys.stderr):
-        # A terminal or pipe that does not know a character gets a question mark, not a traceback.
+        # Characters that a terminal or pipe cannot show become question marks.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
-    # Where BLAS cannot be told later, it reads this when it is loaded.
+    # A BLAS whose threads cannot be set later reads this when it is loaded.
     for name in THREAD_VARIABLES:
         os.environ.setdefault(name, "1")
     try:

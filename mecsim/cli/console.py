@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 RUN_FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 
-Tell = Callable[[float, str], None]
+ProgressUpdate = Callable[[float, str], None]
 _LINE_EVERY_S = 10.0
 
 
@@ -29,14 +29,14 @@ def exit_code(error: MecsimError) -> int:
     """Return the exit code of an error: 1 if a run failed, 2 if what was given is wrong."""
     if isinstance(error, PolicyFailed | InvalidAllocation | RunFailed):
         return RUN_FAILED
-    # A full disk is nobody's wrong input.
+    # A full disk is not wrong input.
     if isinstance(error, ResultStoreError) and isinstance(error.__cause__, OSError):
         return RUN_FAILED
     return WRONG_INPUT
 
 
 def explain_error(error: MecsimError) -> str:
-    """Return the message, and for an exception in a policy the places in the person's own files."""
+    """Return the message, and for an exception in a policy its traceback in the files of the user."""
     lines = [str(error) or type(error).__name__]
     if isinstance(error, PolicyFailed) and error.__cause__ is not None:
         frames = traceback.extract_tb(error.__cause__.__traceback__)
@@ -58,7 +58,7 @@ def writing(path: object) -> Iterator[None]:
 
 
 def say(message: str, *, quiet: bool = False) -> None:
-    """Write a line to standard error, unless silence was asked for."""
+    """Write a line to standard error, unless ``quiet``."""
     if not quiet:
         typer.echo(message, err=True)
 
@@ -76,16 +76,16 @@ def print_table(table: Table) -> None:
 
 
 def output_width() -> int:
-    """Return the width of the terminal, or plenty where standard output is none."""
+    """Return the width of the terminal, or 200 where standard output is no terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 200
 
 
 @contextmanager
-def progress(title: str, total: float, *, quiet: bool) -> Iterator[Tell]:
-    """Give a function that takes how much is done and a message.
+def progress(title: str, total: float, *, quiet: bool) -> Iterator[ProgressUpdate]:
+    """Yield a function that takes the amount done and a message.
 
-    A bar with the time left on a terminal, a line now and then elsewhere, nothing if ``quiet``;
-    always on standard error.
+    It shows a bar with the time left on a terminal, a line now and then elsewhere, nothing if
+    ``quiet``; always on standard error.
     """
     if quiet:
         yield lambda done, message: None
@@ -95,7 +95,7 @@ def progress(title: str, total: float, *, quiet: bool) -> Iterator[Tell]:
         yield _lines(title, total)
 
 
-def _bar(title: str, total: float) -> Iterator[Tell]:
+def _bar(title: str, total: float) -> Iterator[ProgressUpdate]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -103,16 +103,16 @@ def _bar(title: str, total: float) -> Iterator[Tell]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=total)
 
-        def tell(done: float, message: str) -> None:
+        def update(done: float, message: str) -> None:
             bar.update(task, completed=done)
 
-        yield tell
+        yield update
 
 
-def _lines(title: str, total: float) -> Tell:
+def _lines(title: str, total: float) -> ProgressUpdate:
     began = last = time.monotonic()
 
-    def tell(done: float, message: str) -> None:
+    def update(done: float, message: str) -> None:
         nonlocal last
         now = time.monotonic()
         if done <= 0 or now - last < _LINE_EVERY_S:
@@ -121,11 +121,11 @@ def _lines(title: str, total: float) -> Tell:
         left_s = (now - began) * (total - done) / done
         say(f"{title}: {100 * done / total:.0f} %, about {duration(left_s)} left")
 
-    return tell
+    return update
 
 
 def duration(seconds: float) -> str:
-    """Return a time as a person reads it."""
+    """Return a time for people to read."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mecsim.cli.console import print_json
 from mecsim.cli.options import JsonOption, OutOption, QuietOption
+from mecsim.cli.result_options import ResultsArgument
 from mecsim.errors import MecsimError
 
 
@@ -18,9 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    results: Annotated[
-        Path, typer.Argument(metavar="RESULTS", help="A run folder, or a folder of them.", show_default=False)
-    ],
+    results: ResultsArgument,
     csv: Annotated[bool, typer.Option("--csv", help="One CSV file for each table.")] = False,
     mat: Annotated[bool, typer.Option("--mat", help="One MATLAB file with a struct for each table.")] = False,
     out: OutOption = None,

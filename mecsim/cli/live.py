@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mecsim.cli.console import Tell, say
+from mecsim.cli.console import ProgressUpdate, say
 from mecsim.errors import MecsimError, RunFailed
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ LiveOption = Annotated[
 _MOST_ROWS = 60
 
 
-class Watched:
-    """Tells a terminal and, if there is one, a page; knows the metrics of runs that are done.
+class RunMonitor:
+    """Shows the progress of runs on the terminal and, if there is one, on a page with the metrics so far.
 
     Parameters
     ----------
@@ -38,21 +38,21 @@ class Watched:
         self._page, self._folder, self._policies = page, folder, list(policies)
         self._metrics: dict[tuple[str, str], dict[int, dict[str, float]]] = {}
 
-    def both(self, tell: Tell) -> Tell:
-        """Return a function that tells the terminal and the page."""
+    def forward(self, update: ProgressUpdate) -> ProgressUpdate:
+        """Return a function that updates the terminal and the page."""
         page = self._page
         if page is None:
-            return tell
+            return update
 
-        def told(done: float, message: str) -> None:
-            tell(done, message)
+        def update_both(done: float, message: str) -> None:
+            update(done, message)
             self._add(message.partition(": ")[0])
             page.tell(done, message)
 
-        return told
+        return update_both
 
     def write_report(self, *, quiet: bool) -> Path | None:
-        """Write the report of the folder; what keeps it from being written is said, and no more."""
+        """Write the report of the folder; failures are reported, not raised."""
         from mecsim.analysis.report.page import write_report
 
         try:
@@ -89,31 +89,31 @@ class Watched:
 
 
 @contextmanager
-def watched(
+def monitored(
     wanted: bool, title: str, total: float, folder: Path, policies: Sequence[str] = ()
-) -> Iterator[Watched]:
-    """Give what tells a page, if one is wanted; at the end the page is sent the report."""
+) -> Iterator[RunMonitor]:
+    """Yield a monitor, with a page if one is wanted; at the end the page is sent the report."""
     page = None
     if wanted:
         from mecsim.analysis.report.live import LivePage
 
         page = LivePage(title, total)
         say(f"live: {page.url}")
-    watch, error = Watched(page, folder, policies), "mecsim was interrupted"
+    monitor, error = RunMonitor(page, folder, policies), "mecsim was interrupted"
     try:
-        yield watch
+        yield monitor
         error = ""
     except RunFailed as failed:
         error = str(failed)
         # The report of a study in which every run failed says what failed.
-        watch.write_report(quiet=True)
+        monitor.write_report(quiet=True)
         raise
     except MecsimError as failed:
         error = str(failed)
         raise
     finally:
         if page is not None:
-            page.close(watch.report, error)
+            page.close(monitor.report, error)
 
 
 def _cell(own: dict[int, dict[str, float]], first: dict[int, dict[str, float]], name: str) -> str:

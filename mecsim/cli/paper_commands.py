@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mecsim.cli.console import print_json, print_table, progress
 from mecsim.cli.options import JobsOption, JsonOption, OutOption, QuietOption
+from mecsim.cli.result_options import RESULTS
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from mecsim.study.paper import Reproduction
 
-_OUT = Path("results/paper")
+_OUT = RESULTS / "paper"
 _QUICK_SEEDS = 3
 
 
@@ -42,10 +42,10 @@ def paper(
     from mecsim.study.paper import reproduce
 
     count = min(seeds, _QUICK_SEEDS) if quick else seeds
-    with progress("paper", 1.0, quiet=quiet) as tell:
+    with progress("paper", 1.0, quiet=quiet) as update:
         found = reproduce(
             out or _OUT, count, jobs=jobs,
-            on_progress=lambda done, total, message: tell(done / total, message),
+            on_progress=lambda done, total, message: update(done / total, message),
         )  # fmt: skip
     if as_json:
         print_json(

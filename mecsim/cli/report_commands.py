@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mecsim.cli.options import QuietOption
+from mecsim.cli.result_options import ResultsArgument
 
 
 def register(app: typer.Typer) -> None:
@@ -16,9 +17,7 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
-    results: Annotated[
-        Path, typer.Argument(metavar="RESULTS", help="A run folder, or a folder of them.", show_default=False)
-    ],
+    results: ResultsArgument,
     out: Annotated[
         Path | None,
         typer.Option(

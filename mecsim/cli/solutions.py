@@ -1,4 +1,4 @@
-"""What ``mecsim solve`` prints: tables for people, objects for programs."""
+"""The output of ``mecsim solve``: tables for people, objects for programs."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Solution:
     cpu_s : float
         CPU time of the decision in s.
     iterations : int or None
-        What the policy says of itself; None if it says nothing.
+        The policy's attribute of that name; None if it has none.
     trace : sequence of named tuples or None
-        The iterates that it kept.
+        The policy's iterates; None if it stores none.
     """
 
     label: str
@@ -97,7 +97,7 @@ class Solution:
 
 
 def allocation_table(solution: Solution) -> Table:
-    """Return what each user gets: server, gain of that link, phi and resources."""
+    """Return the allocation of each user: server, gain of that link, phi and resources."""
     instance, allocation = solution.instance, solution.allocation
     users = np.arange(instance.user_count)
     with np.errstate(divide="ignore"):
@@ -119,7 +119,7 @@ def allocation_table(solution: Solution) -> Table:
 
 
 def cost_table(solution: Solution) -> Table:
-    """Return what each user's round costs, phase by phase; who sets the largest delay is marked."""
+    """Return the cost of each user's round by phase; the user with the largest delay is marked."""
     delay_s, energy_j = solution.costs.delay_s, solution.costs.energy_j
     total_s = delay_s.sum(axis=1)
     marks = ["*" if own_s == total_s.max() else " " for own_s in total_s]
@@ -148,7 +148,7 @@ def totals(solution: Solution) -> str:
 
 
 def policies_table(solutions: Sequence[Solution]) -> Table:
-    """Return policies down: SCR, score, delay, energy, what the decision took; the best SCR is marked."""
+    """Return a row a policy: SCR, score, delay, energy, time of the decision; the best SCR is marked."""
     best = max((s.scr for s in solutions if not s.violations), default=np.nan)
     rows = [
         (

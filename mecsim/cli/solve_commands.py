@@ -19,6 +19,19 @@ if TYPE_CHECKING:
     from mecsim.policy import Policy
     from mecsim.system.instance import Instance
 
+InstanceArgument = Annotated[
+    Path, typer.Argument(metavar="INSTANCE.json", help="One static snapshot.", show_default=False)
+]
+PoliciesOption = Annotated[
+    str,
+    typer.Option(
+        "--policy",
+        "-p",
+        metavar="A,B,C",
+        help="One policy or several: NAME, module:Class or file.py:Class, then :key=value,...",
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the command of this file."""
@@ -26,18 +39,8 @@ def register(app: typer.Typer) -> None:
 
 
 def solve(
-    instance: Annotated[
-        Path, typer.Argument(metavar="INSTANCE.json", help="One static snapshot.", show_default=False)
-    ],
-    policy: Annotated[
-        str,
-        typer.Option(
-            "--policy",
-            "-p",
-            metavar="A,B,C",
-            help="One policy or several: NAME, module:Class or file.py:Class, then :key=value,...",
-        ),
-    ],
+    instance: InstanceArgument,
+    policy: PoliciesOption,
     trace: Annotated[
         Path | None,
         typer.Option(
@@ -53,7 +56,6 @@ def solve(
     them. --trace writes the attribute `trace` that a policy leaves behind, such as dashf's: a row
     an iterate.
     """
-    from mecsim.cli.solutions import allocation_table, cost_table, policies_table, totals
     from mecsim.study.plan import choose_policies, split_policies
     from mecsim.system.instance_file import load_instance
 
@@ -66,18 +68,24 @@ def solve(
         found: list[dict[str, Any]] = [solution.as_object() for solution in solutions]
         print_json(found[0] if len(found) == 1 else found)
         return
-    if len(solutions) == 1:
-        print_table(allocation_table(solutions[0]))
-        print_table(cost_table(solutions[0]))
-        typer.echo(totals(solutions[0]))
-    else:
-        print_table(policies_table(solutions))
+    _print(solutions)
     for solution in solutions:
         prefix = "" if len(solutions) == 1 else f"{solution.label}: "
         for violation in solution.violations:
             say(f"{prefix}violated: {violation}", quiet=quiet)
     if trace is not None:
         say(f"trace: {trace}", quiet=quiet)
+
+
+def _print(solutions: Sequence[Solution]) -> None:
+    from mecsim.cli.solutions import allocation_table, cost_table, policies_table, totals
+
+    if len(solutions) > 1:
+        print_table(policies_table(solutions))
+        return
+    print_table(allocation_table(solutions[0]))
+    print_table(cost_table(solutions[0]))
+    typer.echo(totals(solutions[0]))
 
 
 def _decide(policy: Policy, label: str, instance: Instance) -> Solution:
@@ -109,7 +117,7 @@ def _write_traces(path: Path, solutions: Sequence[Solution]) -> None:
     without = [s.label for s in solutions if not _is_trace(s.trace)]
     if without:
         raise MecsimError(
-            f"--trace: no trace is kept by {', '.join(without)}; it takes a policy whose attribute 'trace' "
+            f"--trace: no trace is stored by {', '.join(without)}; it takes a policy whose attribute 'trace' "
             "holds named tuples, as dashf's does"
         )
     rows = [{"policy": s.label} | row._asdict() for s in solutions for row in s.trace]

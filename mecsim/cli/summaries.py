@@ -1,4 +1,4 @@
-"""What a run and a comparison print: tables for people, objects for programs."""
+"""The output of ``mecsim run`` and ``compare``: tables for people, objects for programs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from mecsim.results.result import Results
-    from mecsim.study.compare import Comparison
+    from mecsim.study.comparison import Comparison
 
 
 def run_object(results: Results, folder: Path) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def run_object(results: Results, folder: Path) -> dict[str, Any]:
 
 
 def run_table(results: Results, folder: Path) -> Table:
-    """Return what happened in a run, as a table of two columns."""
+    """Return a summary of a run, as a table of two columns."""
     from rich.table import Table
 
     manifest = results.manifest
@@ -53,13 +53,13 @@ def run_table(results: Results, folder: Path) -> Table:
     )
     table.add_column(style="bold")
     table.add_column()
-    for name, text in (_what_happened(results) | _averages(results) | _circumstances(results)).items():
+    for name, text in (_events(results) | _averages(results) | _circumstances(results)).items():
         table.add_row(name, text)
     table.add_row("folder", str(folder))
     return table
 
 
-def _what_happened(results: Results) -> dict[str, str]:
+def _events(results: Results) -> dict[str, str]:
     manifest, stalls_s = results.manifest, results.rounds["stall_s"]
     outcome = results.rounds["outcome"].value_counts()
     held, late = (results.epochs["status"].eq(status).sum() for status in ("held", "late"))
@@ -74,7 +74,7 @@ def _what_happened(results: Results) -> dict[str, str]:
     rounds += [f"{restarts} restarts"] if restarts else []
     return {
         "simulated": f"{manifest['duration_s']:g} s, {size}",
-        **_comings_and_goings(manifest["counts"]),
+        **_arrivals_and_departures(manifest["counts"]),
         "rounds": ", ".join(rounds),
         "handovers": f"{manifest['counts']['handovers']}",
         "stalls": f"{stalls_s.sum():.4g} s in {stalls_s.gt(0).sum()} rounds",
@@ -84,7 +84,7 @@ def _what_happened(results: Results) -> dict[str, str]:
     }
 
 
-def _comings_and_goings(counts: dict[str, int]) -> dict[str, str]:
+def _arrivals_and_departures(counts: dict[str, int]) -> dict[str, str]:
     if "arrived" not in counts:
         return {}
     ends = ("arrived", "left", "done", "refused", "out_of_energy")

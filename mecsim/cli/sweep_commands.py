@@ -9,15 +9,43 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mecsim.cli.console import RUN_FAILED, print_json, print_table, progress, say
-from mecsim.cli.live import LiveOption, watched
-from mecsim.cli.options import JsonOption, OutOption, QuietOption, SetOption, parse_changes
-from mecsim.cli.sweep_tables import means, means_table, plan_rows, plan_table, work_time
+from mecsim.cli.live import LiveOption, monitored
+from mecsim.cli.options import JobsOption, JsonOption, OutOption, QuietOption, SetOption, parse_changes
+from mecsim.cli.sweep_tables import means_table, plan_rows, plan_table, sweep_object, work_time
 from mecsim.errors import MecsimError
 
 if TYPE_CHECKING:
     from mecsim.study.spec import Study
+    from mecsim.study.sweep import Sweep
 
 _MOST_LINES = 20
+
+StudyArgument = Annotated[
+    Path, typer.Argument(metavar="STUDY.toml", help="A study file: docs/studies.md.", show_default=False)
+]
+ExecutorOption = Annotated[
+    str, typer.Option("--executor", metavar="local|dask", help="Where the runs are computed.")
+]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Address of a dask scheduler, such as tcp://node1:8786.",
+        show_default=False,
+    ),
+]
+ShardOption = Annotated[
+    str | None,
+    typer.Option("--shard", metavar="i/n", help="Only the i-th of n parts, from 1.", show_default=False),
+]
+LocalPoliciesOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-local-policies",
+        help="Run policies that the study names as file.py:Class. Read them first.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -26,35 +54,17 @@ def register(app: typer.Typer) -> None:
 
 
 def sweep(
-    file: Annotated[
-        Path, typer.Argument(metavar="STUDY.toml", help="A study file: docs/studies.md.", show_default=False)
-    ],
-    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Child processes; -1 for every core.")] = -1,
-    executor: Annotated[
-        str, typer.Option("--executor", metavar="local|dask", help="Where runs are done.")
-    ] = "local",
-    scheduler: Annotated[
-        str | None,
-        typer.Option(
-            "--scheduler", metavar="ADDRESS", help="Of dask, such as tcp://node1:8786.", show_default=False
-        ),
-    ] = None,
-    shard: Annotated[
-        str | None,
-        typer.Option("--shard", metavar="i/n", help="Only the i-th of n parts, from 1.", show_default=False),
-    ] = None,
+    file: StudyArgument,
+    jobs: JobsOption = -1,
+    executor: ExecutorOption = "local",
+    scheduler: SchedulerOption = None,
+    shard: ShardOption = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Run nothing; say what would be and how long it takes.")
+        bool, typer.Option("--dry-run", help="Run nothing; show what would be run and how long it takes.")
     ] = False,
-    status: Annotated[bool, typer.Option("--status", help="Run nothing; say what is done.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Run nothing; show what is done.")] = False,
     changes: SetOption = None,
-    allow_local_policies: Annotated[
-        bool,
-        typer.Option(
-            "--allow-local-policies",
-            help="Run policies that the study names as file.py:Class. Read them first.",
-        ),
-    ] = False,
+    allow_local_policies: LocalPoliciesOption = False,
     out: OutOption = None,
     live: LiveOption = False,
     quiet: QuietOption = False,
@@ -97,65 +107,61 @@ def _run(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    from mecsim.study.state import look, table
+    from mecsim.study.run_status import statuses, table
     from mecsim.study.sweep import TABLE
     from mecsim.study.sweep import sweep as run_study
 
     size = len(study.runs)
     policies = list(dict.fromkeys(run.policy.label for run in study.runs))
     with (
-        watched(live, study.name, size, folder, policies) as watch,
-        progress(study.name, size, quiet=quiet) as tell,
+        monitored(live, study.name, size, folder, policies) as monitor,
+        progress(study.name, size, quiet=quiet) as update,
     ):
-        told = watch.both(tell)
+        show = monitor.forward(update)
         done = run_study(
             study, out=folder, jobs=jobs, scheduler=scheduler, shard=part,
-            on_progress=lambda count, total, message: told(count * size / total, message),
+            on_progress=lambda count, total, message: show(count * size / total, message),
         )  # fmt: skip
-        report = watch.write_report(quiet=quiet)
-    frame = table(look(study.runs, done.folder))
+        report = monitor.write_report(quiet=quiet)
+    frame = table(statuses(study.runs, done.folder))
     if as_json:
-        print_json(
-            {
-                "study": study.name,
-                "folder": str(done.folder),
-                "runs": len(done.outcomes),
-                "origins": dict(done.origins),
-                "damaged": [str(path) for path in done.damaged],
-                "failures": [{"run_id": o.run_id, "kind": o.kind, "error": o.error} for o in done.failures],
-                "table": means(frame, study).to_dict("records"),
-            }
-        )
+        print_json(sweep_object(done, frame))
     else:
         print_table(means_table(frame, study))
         typer.echo(", ".join(f"{count} {origin}" for origin, count in done.origins.items()) + " runs")
         typer.echo(f"runs:  {done.folder}\ntable: {done.folder / TABLE}\nreport: {report}")
     for path in done.damaged:
         say(f"a damaged run was moved to {path} and run again", quiet=quiet)
-    if done.failures:
-        say(f"{len(done.failures)} of {len(done.outcomes)} runs failed:")
-        for outcome in done.failures[:_MOST_LINES]:
-            say(f"  {outcome.run_id}: {outcome.error}")
-        say(f"tracebacks: {done.folder}/failed-*.txt; the same command tries them again")
-        raise typer.Exit(RUN_FAILED)
+    _name_failures(done)
+
+
+def _name_failures(done: Sweep) -> None:
+    if not done.failures:
+        return
+    say(f"{len(done.failures)} of {len(done.outcomes)} runs failed:")
+    for outcome in done.failures[:_MOST_LINES]:
+        say(f"  {outcome.run_id}: {outcome.error}")
+    say(f"tracebacks: {done.folder}/failed-*.txt; the same command tries them again")
+    raise typer.Exit(RUN_FAILED)
 
 
 def _status(study: Study, folder: Path, as_json: bool) -> None:
     from mecsim.results.lock import holders
-    from mecsim.study.state import KINDS, look, rates
+    from mecsim.study.run_status import STATUSES, statuses
+    from mecsim.study.schedule import RunTimes
 
-    states = look(study.runs, folder)
-    counts = Counter(state.kind for state in states)
-    left = rates(states).work(state.run for state in states if state.kind != "finished")
+    states = statuses(study.runs, folder)
+    counts = Counter(state.status for state in states)
+    left = RunTimes.of(states).work(state.run for state in states if state.status != "finished")
     at_work = [str(holder) for holder in holders(folder)]
-    failed = {s.run.run_id: s.why for s in states if s.kind in ("failed", "damaged")}
+    failed = {s.run.run_id: s.why for s in states if s.status in ("failed", "damaged")}
     if as_json:
         print_json(
             {
                 "study": study.name,
                 "folder": str(folder),
                 "runs": len(states),
-                **{kind: counts[kind] for kind in KINDS},
+                **{kind: counts[kind] for kind in STATUSES},
                 "at_work": at_work,
                 "left_wall_s": left.wall_s,
                 "left_unknown": left.unknown,
@@ -163,9 +169,9 @@ def _status(study: Study, folder: Path, as_json: bool) -> None:
             }
         )
         return
-    told = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
+    told = ", ".join(f"{counts[kind]} {kind}" for kind in STATUSES if counts[kind])
     typer.echo(f"{study.name}: {len(states)} runs in {folder}: {told}")
-    typer.echo(f"at work: {'; '.join(at_work) or 'nobody'}")
+    typer.echo(f"at work: {'; '.join(at_work) or 'no process'}")
     typer.echo(f"left: {work_time(left.wall_s, left.unknown)}")
     for run_id, why in list(failed.items())[:_MOST_LINES]:
         typer.echo(f"  {run_id}: {why}")
@@ -176,14 +182,15 @@ def _plan(
 ) -> None:
     from mecsim.study.pool import worker_count
     from mecsim.study.probe import probe_unknown
-    from mecsim.study.state import look, rates
+    from mecsim.study.run_status import statuses
+    from mecsim.study.schedule import RunTimes
     from mecsim.study.sweep import part as part_of
 
     runs = part_of(study.runs, part)
-    states = look(runs, folder)
-    known = rates(states)
-    waiting = [state.run for state in states if state.kind != "finished"]
-    say("measuring: a second for each policy that no finished run tells of", quiet=quiet or not waiting)
+    states = statuses(runs, folder)
+    known = RunTimes.of(states)
+    waiting = [state.run for state in states if state.status != "finished"]
+    say("measuring a second of each policy without a finished run", quiet=quiet or not waiting)
     probe_unknown(known, waiting)
     work = known.work(waiting)
     at_once = worker_count(jobs, max(len(waiting), 1))

@@ -1,4 +1,4 @@
-"""What a sweep prints: its plan, and its means over replications."""
+"""The output of ``mecsim sweep``: its plan, and its means over replications."""
 
 from __future__ import annotations
 
@@ -12,9 +12,24 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
-    from mecsim.study.schedule import Rates
+    from mecsim.study.run_status import RunStatus
+    from mecsim.study.schedule import RunTimes
     from mecsim.study.spec import Study
-    from mecsim.study.state import State
+    from mecsim.study.sweep import Sweep
+
+
+def sweep_object(done: Sweep, frame: pd.DataFrame) -> dict[str, Any]:
+    """Return what ``mecsim sweep --json`` prints."""
+    failures = [{"run_id": o.run_id, "kind": o.failure_kind, "error": o.error} for o in done.failures]
+    return {
+        "study": done.study.name,
+        "folder": str(done.folder),
+        "runs": len(done.outcomes),
+        "origins": dict(done.origins),
+        "damaged": [str(path) for path in done.damaged],
+        "failures": failures,
+        "table": means(frame, done.study).to_dict("records"),
+    }
 
 
 def plan_table(rows: list[dict[str, Any]], study: Study) -> Table:
@@ -29,8 +44,8 @@ def plan_table(rows: list[dict[str, Any]], study: Study) -> Table:
     return table
 
 
-def plan_rows(states: Iterable[State], known: Rates) -> list[dict[str, Any]]:
-    """Return what ``--dry-run`` tells of each scenario, grid point and policy."""
+def plan_rows(states: Iterable[RunStatus], known: RunTimes) -> list[dict[str, Any]]:
+    """Return what ``--dry-run`` prints for each scenario, grid point and policy."""
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for state in states:
         run = state.run
@@ -46,7 +61,7 @@ def plan_rows(states: Iterable[State], known: Rates) -> list[dict[str, Any]]:
             },
         )
         row["runs"] += 1
-        row["finished"] += state.kind == "finished"
+        row["finished"] += state.status == "finished"
     return list(rows.values())
 
 
@@ -88,7 +103,7 @@ def means_table(frame: pd.DataFrame, study: Study) -> Table:
 
 
 def work_time(wall_s: float, unknown: int = 0) -> str:
-    """Return how long runs take, as a person reads it."""
+    """Return the time of runs for people to read."""
     more = f", and {unknown} runs of unknown length" if unknown else ""
     if math.isnan(wall_s):
         return "unknown"

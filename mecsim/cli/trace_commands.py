@@ -56,29 +56,29 @@ def info(
         if given and given not in allowed:
             raise MecsimError(f"{name} {given}: must be {either(allowed)}")
     trace = load_trace(file, file_format or None, coordinates or None)  # type: ignore[arg-type]
-    told = TraceInfo.of(trace)
+    found = TraceInfo.of(trace)
     if as_json:
-        print_json(asdict(told))
+        print_json(asdict(found))
         return
-    typer.echo(_text(str(file), told))
-    if told.hint:
-        say(f"{file}: {told.hint}", quiet=quiet)
+    typer.echo(_text(str(file), found))
+    if found.hint:
+        say(f"{file}: {found.hint}", quiet=quiet)
 
 
-def _text(file: str, told: TraceInfo) -> str:
-    corner = f"({told.corner_m[0]:.6g}, {told.corner_m[1]:.6g}) m"
-    if told.corner_deg is not None:
-        corner = f"latitude {told.corner_deg[0]:.6f}, longitude {told.corner_deg[1]:.6f}"
-    mean_mps, highest_mps = told.speed_mps
+def _text(file: str, found: TraceInfo) -> str:
+    corner = f"({found.corner_m[0]:.6g}, {found.corner_m[1]:.6g}) m"
+    if found.corner_deg is not None:
+        corner = f"latitude {found.corner_deg[0]:.6f}, longitude {found.corner_deg[1]:.6f}"
+    mean_mps, highest_mps = found.speed_mps
     rows = {
-        "users": f"{told.users}, at most {told.most_present} at once",
-        "samples": f"{told.samples}, every {told.step_s[0]:.6g} s at the median",
-        "time": f"{told.first_s:.12g} to {told.last_s:.12g} s, {told.last_s - told.first_s:.6g} s in all",
-        "stay": "{:.6g} s at least, {:.6g} s at the median, {:.6g} s at most".format(*told.stay_s),
-        "extent": f"{told.size_m[0]:.6g} m x {told.size_m[1]:.6g} m from {corner}",
-        "longest gap": f"{told.step_s[1]:.6g} s ({told.longest_gap_user or 'one sample only'})",
-        "speed": f"{mean_mps:.3f} m/s on average, at most {highest_mps:.3f} ({told.fastest_user or 'none'})",
-        "way": f"{told.way_m:.6g} m, all users together",
+        "users": f"{found.users}, at most {found.most_present} at once",
+        "samples": f"{found.samples}, every {found.step_s[0]:.6g} s at the median",
+        "time": f"{found.first_s:.12g} to {found.last_s:.12g} s, {found.last_s - found.first_s:.6g} s in all",
+        "stay": "{:.6g} s at least, {:.6g} s at the median, {:.6g} s at most".format(*found.stay_s),
+        "extent": f"{found.size_m[0]:.6g} m x {found.size_m[1]:.6g} m from {corner}",
+        "longest gap": f"{found.step_s[1]:.6g} s ({found.longest_gap_user or 'one sample only'})",
+        "speed": f"{mean_mps:.3f} m/s on average, at most {highest_mps:.3f} ({found.fastest_user or 'none'})",
+        "way": f"{found.way_m:.6g} m, all users together",
     }
     width = max(map(len, rows))
     return "\n".join([f"{file}:", *(f"  {name:<{width}}  {text}" for name, text in rows.items())])

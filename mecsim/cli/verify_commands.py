@@ -1,4 +1,4 @@
-"""``mecsim verify`` and ``mecsim doctor``."""
+"""``mecsim verify``."""
 
 from __future__ import annotations
 
@@ -10,32 +10,34 @@ import typer
 
 from mecsim.cli.console import RUN_FAILED, print_json, print_table, progress, say
 from mecsim.cli.options import JsonOption, QuietOption
+from mecsim.cli.result_options import RESULTS
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from mecsim.testing.verification.suite import Row
 
-FOLDER = Path("results") / "verification"
+FOLDER = RESULTS / "verification"
+
+OnlyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only",
+        metavar="NAME",
+        show_default=False,
+        help="A group (channel, mobility, queues, optimisers, engine, determinism) or the beginning "
+        "of a check's name; may be repeated, or be several with commas.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this file."""
+    """Add the command of this file."""
     app.command(epilog="Example: mecsim verify --only channel --mutants")(verify)
-    app.command(epilog="Example: mecsim doctor")(doctor)
 
 
 def verify(
-    only: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--only",
-            metavar="NAME",
-            show_default=False,
-            help="A group (channel, mobility, queues, optimisers, engine, determinism) or the beginning "
-            "of a check's name; may be repeated, or be several with commas.",
-        ),
-    ] = None,
+    only: OnlyOption = None,
     full: Annotated[bool, typer.Option("--full", help="Four times the samples, and every golden.")] = False,
     mutants: Annotated[
         bool, typer.Option("--mutants", help="Also put each check's bug in: it must be rejected.")
@@ -156,26 +158,3 @@ def _complaint(row: Row) -> str:
         f = row.finding
         return f"got {f.got:.9g}, must be {f.low:.9g} to {f.high:.9g} ({row.check.says})"
     return f"the bug was not rejected: {row.check.mutant}"
-
-
-def doctor(quiet: QuietOption = False, as_json: JsonOption = False) -> None:
-    """Say what mecsim runs on: versions, solvers, threads, processor; and how to get what is missing.
-
-    Exit code 1 if something that mecsim needs is missing.
-    """
-    from mecsim.testing.doctor import examine
-
-    findings = examine()
-    needed = [finding for finding in findings if finding.needed and not finding.found]
-    if as_json:
-        print_json({"ok": not needed, "findings": [finding._asdict() for finding in findings]})
-    else:
-        from rich.table import Table
-
-        table = Table("what", "found", "for", "how to get it")
-        for f in findings:
-            table.add_row(f.what, f.found or ("MISSING" if f.needed else "not there"), f.purpose, f.remedy)
-        print_table(table)
-    if needed:
-        say(f"missing: {', '.join(finding.what for finding in needed)}", quiet=quiet)
-        raise typer.Exit(RUN_FAILED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from mecsim.config.base import Path
+from mecsim.config.json_text import JsonLines
 from mecsim.config.keys import Keys, Place, keys_of, words_of
 from mecsim.config.locate import Lines
 from mecsim.config.toml_text import toml_value
@@ -19,7 +20,12 @@ MOST_PROBLEMS = 100
 
 
 def problem_lines(
-    error: ValidationError, model: type[BaseModel], tables: Mapping[str, Any], source: str, text: str | None
+    error: ValidationError,
+    model: type[BaseModel],
+    tables: Any,
+    source: str,
+    text: str | None,
+    lines_of: Callable[[str], Lines | JsonLines] = Lines,
 ) -> list[str]:
     """Return one line for each problem: `file:line: dotted.key = value: what is allowed`.
 
@@ -34,13 +40,15 @@ def problem_lines(
     source : str
         The file, or a word for where the values came from.
     text : str or None
-        The TOML text of `tables`, to find lines in; without it messages name no line.
+        The text of `tables`, to find lines in; without it messages name no line.
+    lines_of : callable
+        What finds them: `Lines` in TOML, `JsonLines` in JSON.
     """
     found = list(islice(_problems(error, keys_of(model)), MOST_PROBLEMS))
     if text is None:
         told = [f"{source}: {_told(path, tables, message)}" for path, message in found]
     else:
-        lines = Lines(text)
+        lines = lines_of(text)
         found.sort(key=lambda problem: lines.of(problem[0]))
         told = [f"{source}:{lines.of(path)}: {_told(path, tables, message)}" for path, message in found]
     if len(found) == MOST_PROBLEMS:
@@ -85,6 +93,8 @@ def _in_words(details: ErrorDetails, keys: Keys) -> Iterator[tuple[Path, str]]:
             kind, word = details["ctx"]["discriminator"].strip("'"), str(details["ctx"]["tag"])
             words = words_of(place.fragment)
             yield (*place.path, kind), f"must be {either(words)}{nearest(word, words)}"
+        case "finite_number":
+            yield place.path, f"must be {keys.allowed(place.fragment)}, and finite"
         case _:
             word = details["input"] if isinstance(details["input"], str) else ""
             hint = nearest(word, words_of(place.fragment))

@@ -1,1 +1,1 @@
-"""What a run leaves behind: tables with a fixed contract, folders, and the numbers read off them."""
+"""The results of runs: tables with a fixed contract, run folders, and metrics."""

@@ -1,10 +1,8 @@
-"""The tables for other programs: CSV, and MATLAB's own format."""
+"""The tables for other programs: CSV, and MATLAB's format."""
 
 from __future__ import annotations
 
-import os
 import re
-import uuid
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mecsim.errors import ResultStoreError
-from mecsim.results.files import make_folder
+from mecsim.results.files import make_folder, write_atomically
 from mecsim.results.result import Results
 from mecsim.tables import TABLES
 
@@ -28,7 +25,7 @@ def write_csv(results: Results, folder: str | Path) -> list[Path]:
     Raises
     ------
     ResultStoreError
-        If one cannot be written; it is then not there.
+        If one cannot be written; that file is then missing.
     """
     root = make_folder(folder)
     return [
@@ -40,13 +37,13 @@ def write_csv(results: Results, folder: str | Path) -> list[Path]:
 def write_mat(results: Results, folder: str | Path) -> Path:
     """Write one MATLAB file with a struct for each table, columns as fields; return it.
 
-    Texts become cell arrays, dots in names underscores. The struct ``units`` has the unit of every
+    Strings become cell arrays, dots in names underscores. The struct ``units`` has the unit of every
     column that has one.
 
     Raises
     ------
     ResultStoreError
-        If it cannot be written; it is then not there.
+        If it cannot be written; the file is then missing.
     """
     from scipy.io import savemat
 
@@ -71,14 +68,5 @@ def _mat_column(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def _written(path: Path, write: Callable[[Path], object]) -> Path:
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        write(part)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
-    except (OSError, ValueError) as error:
-        raise ResultStoreError(f"{path}: cannot be written: {error}") from error
-    finally:
-        part.unlink(missing_ok=True)
+    write_atomically(path, write)
     return path

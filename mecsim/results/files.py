@@ -1,9 +1,10 @@
-"""Folders and files that are whole and on the disk, or not there."""
+"""Folders, and files that are written atomically."""
 
 from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 from mecsim.errors import ResultStoreError
@@ -30,19 +31,40 @@ def make_folder(folder: str | Path) -> Path:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a small file that appears whole or not at all.
+    """Write a small file atomically.
 
     Raises
     ------
     ResultStoreError
         If it cannot be written.
     """
+    write_atomically(path, lambda part: part.write_bytes(text.encode()))
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file under another name, flush it to the disk and rename it.
+
+    Parameters
+    ----------
+    path : Path
+        Its final name; an older file of that name stays until the new one is complete.
+    write : callable
+        Writes the content to the path that it is given.
+
+    Raises
+    ------
+    ResultStoreError
+        If it cannot be written; nothing new is left behind.
+    """
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}{PART}")
     try:
-        write_file(part, text.encode())
+        write(part)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
         part.replace(path)
-    except OSError as error:
-        raise ResultStoreError(f"{path}: cannot be written: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ResultStoreError(f"{path}: cannot be written: {reason}") from error
     finally:
         part.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""What interrupted writers and damaged disks leave in a folder of runs."""
+"""Leftovers of interrupted writers, and damaged runs, in a folder of runs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _LEFTOVER = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}(?P<kind>\.part|\.old)")
 
 
 def remove_parts(folder: Path, run_ids: Iterable[str] | None = None) -> None:
-    """Delete what interrupted writers left of some runs, or of all, in a folder of runs.
+    """Delete the leftovers of interrupted writers of some runs, or of all, in a folder of runs.
 
-    A run that was moved aside and not yet replaced goes back to its place.
+    A run that was moved aside and not yet replaced is moved back.
     """
     names = None if run_ids is None else set(run_ids)
     for path in folder.glob(".*"):
@@ -34,7 +34,7 @@ def remove_parts(folder: Path, run_ids: Iterable[str] | None = None) -> None:
 
 
 def set_aside(folder: Path) -> Path:
-    """Move a damaged run folder away, where no reader of results looks, and return where it is now."""
+    """Move a damaged run folder to a hidden folder, and return its new place."""
     aside = make_folder(folder.parent / ".damaged") / f"{folder.name}-{uuid.uuid4().hex[:8]}"
     try:
         return folder.replace(aside)

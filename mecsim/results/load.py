@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def load_results(folder: str | Path) -> Results:
     """Return every run below a folder as five tidy frames.
 
-    The first columns of each frame say which run a row is from: ``scenario``, ``policy``,
+    The first columns of each frame identify the run of a row: ``scenario``, ``policy``,
     ``seed``, and one more for every scenario key that a study swept, or in which runs of one
     scenario name differ otherwise.
 
@@ -62,7 +62,7 @@ def run_folders(root: Path) -> list[Path]:
 def _frame(
     table: str, places: list[Path], manifests: list[dict[str, Any]], keys: list[dict[str, Any]]
 ) -> pd.DataFrame:
-    """Return one table of all runs; they are read by several threads, and joined before pandas sees them."""
+    """Return one table of all runs, read by several threads and joined before the conversion to pandas."""
     import pandas as pd
     import pyarrow as pa
 

@@ -1,49 +1,44 @@
-"""One writer for a folder of runs.
+"""One writer at a time for a folder of runs.
 
-The lock is the operating system's, on a file beside the runs: it ends with its process however
-that dies, so none is ever left behind. The file says who holds it, for the message to the others.
+The lock is the operating system's, on the file ``.lock``: it ends with its process, however that
+ends. A file beside it names the process that holds the lock, for the message to the others.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import NamedTuple
+
+from filelock import FileLock, Timeout
 
 from mecsim.errors import ResultStoreError
 
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
-
-_NAME = ".lock"
+_LOCK, _HOLDER = ".lock", ".holder"
 _SHARD = re.compile(r"\.lock-(\d+)-of-(\d+)")
-_FAR = 1 << 30
-_UNSUPPORTED = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+# Somebody who only asks whether the lock is held has it for a moment.
+_PATIENCE_S = 0.2
 
 
 class Holder(NamedTuple):
-    """Who holds a lock."""
+    """The process that holds a lock, and since when (s, Unix time)."""
 
     pid: int
     host: str
     since: float
 
     @classmethod
-    def of(cls, path: Path) -> Holder | None:
-        """Return who is written in a lock file; None if there is none, or it is not readable."""
+    def of(cls, lock: Path) -> Holder | None:
+        """Return the holder of a lock file; None if there is no readable note of it."""
         try:
-            told = json.loads(path.read_text(encoding="utf-8"))
-            return cls(int(told["pid"]), str(told["host"]), float(told["since"]))
+            note = json.loads(_note(lock).read_text(encoding="utf-8"))
+            return cls(int(note["pid"]), str(note["host"]), float(note["since"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -54,7 +49,7 @@ class Holder(NamedTuple):
 
 @contextmanager
 def folder_lock(folder: Path | None, shard: tuple[int, int] | None = None) -> Iterator[None]:
-    """Hold a folder of runs, or one shard of it, alone; do nothing without a folder.
+    """Hold the lock of a folder of runs, or of one shard of it; do nothing without a folder.
 
     Parameters
     ----------
@@ -66,24 +61,25 @@ def folder_lock(folder: Path | None, shard: tuple[int, int] | None = None) -> It
     Raises
     ------
     ResultStoreError
-        If another process holds it, with its number, machine and how long it has.
+        If another process holds it; the message has its number, machine and time. Also if the file
+        system has no locks.
     """
     if folder is None:
         yield
         return
-    name = _NAME if shard is None else f"{_NAME}-{shard[0]}-of-{shard[1]}"
+    name = _LOCK if shard is None else f"{_LOCK}-{shard[0]}-of-{shard[1]}"
     with ExitStack() as held:
         held.enter_context(_held(folder / name))
-        for other in sorted(folder.glob(f"{_NAME}*")):
+        for other in sorted(folder.glob(f"{_LOCK}*")):
             if other.name != name and not _go_together(other.name, shard) and _is_held(other):
                 raise _refusal(other)
         yield
 
 
 def holders(folder: Path) -> list[Holder]:
-    """Return who writes to a folder of runs at this moment."""
-    held = (Holder.of(path) for path in sorted(folder.glob(f"{_NAME}*")) if _is_held(path))
-    return [holder for holder in held if holder is not None]
+    """Return the processes that write to a folder of runs at this moment."""
+    found = (Holder.of(path) for path in sorted(folder.glob(f"{_LOCK}*")) if _is_held(path))
+    return [holder for holder in found if holder is not None]
 
 
 def _go_together(name: str, shard: tuple[int, int] | None) -> bool:
@@ -93,60 +89,41 @@ def _go_together(name: str, shard: tuple[int, int] | None) -> bool:
 
 @contextmanager
 def _held(path: Path) -> Iterator[None]:
-    file = _taken(path)
+    lock = FileLock(path, thread_local=False)
     try:
-        mine = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
-        file.truncate(0)
-        file.write(json.dumps(mine))
-        file.flush()
+        lock.acquire(timeout=_PATIENCE_S)
+    except Timeout:
+        raise _refusal(path) from None
+    except (OSError, NotImplementedError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ResultStoreError(
+            f"{path}: cannot be locked: {reason}; choose another place with --out"
+        ) from error
+    try:
+        note = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
+        _note(path).write_text(json.dumps(note), encoding="utf-8")
         yield
     finally:
-        # Removed before it is let go, so that whoever takes it next knows that it is gone.
-        with suppress(OSError):
-            path.unlink()
-        file.close()
-
-
-def _taken(path: Path) -> TextIO:
-    while True:
-        try:
-            file = path.open("a", encoding="utf-8")
-        except OSError as error:
-            raise ResultStoreError(f"{path}: cannot be written: {error.strerror or error}") from error
-        if not _lock(file):
-            file.close()
-            raise _refusal(path)
-        # The holder before may have removed the very file that was opened here.
-        with suppress(FileNotFoundError):
-            if os.fstat(file.fileno()).st_ino == path.stat().st_ino:
-                return file
-        file.close()
+        # Removed before the release, so that filelock sees that a waiting process opened a removed file.
+        for file in (_note(path), path):
+            with suppress(OSError):
+                file.unlink()
+        lock.release()
 
 
 def _is_held(path: Path) -> bool:
     try:
-        with path.open("a", encoding="utf-8") as file:
-            return not _lock(file)
-    except OSError:
+        with FileLock(path, thread_local=False).acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+    except (OSError, NotImplementedError):
         return False
 
 
-def _lock(file: TextIO) -> bool:
-    """Lock an open file and return True, or False if somebody else has; closing it lets it go."""
-    try:
-        if sys.platform == "win32":
-            # Far behind the text, which others must be able to read.
-            file.seek(_FAR)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in _UNSUPPORTED:
-            raise ResultStoreError(
-                f"{file.name}: this file system has no locks ({error.strerror}); choose another with --out"
-            ) from error
-        return False
-    return True
+def _note(lock: Path) -> Path:
+    """Return the file that names the holder; a process that tries to lock a file may empty it."""
+    return lock.with_name(lock.name.replace(_LOCK, _HOLDER, 1))
 
 
 def _refusal(path: Path) -> ResultStoreError:

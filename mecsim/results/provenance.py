@@ -1,4 +1,4 @@
-"""What, besides scenario, policy and seed, decides the bits of a result: code, versions, processor."""
+"""What the bits of a result depend on besides scenario, policy and seed: code, versions, processor."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def code_sha256() -> str:
 def git_commit() -> str | None:
     """Return the commit of a source checkout of mecsim, with ``-dirty`` if it was changed since.
 
-    None for an installed copy, also inside somebody else's repository.
+    None for an installed copy, also inside another repository.
     """
     folder = _package_folder("mecsim")
     try:
@@ -96,7 +96,7 @@ def _version(package: str) -> str | None:
 
 def _git(folder: Path | None, *arguments: str) -> str:
     done = subprocess.run(
-        ["git", *arguments],  # noqa: S607 - whichever git the person uses
+        ["git", *arguments],  # noqa: S607 - the git of the user
         cwd=folder,
         check=True,
         capture_output=True,

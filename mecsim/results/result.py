@@ -1,4 +1,4 @@
-"""What a finished run, or several of them, give to the person who asked."""
+"""The results of one finished run, or of several."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Results:
-    """The five tables of a run (docs/reference/tables.md) and where they come from.
+    """The five tables of a run (docs/reference/tables.md) and their origin.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A folder of runs as a database: SQL over the tables where they are, without loading them first."""
+"""A folder of runs as a database: SQL over the tables in their files, without loading them first."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Run folders: written whole or not at all, checked when read.
+"""Run folders: written atomically, checked when read.
 
 A folder holds one parquet file for each table and ``manifest.json``, which lists rows and SHA-256
-of each. All of it is written into a hidden folder beside the final one, flushed to disk, and
-renamed at the end: whatever has the final name is complete.
+of each. They are written into a hidden folder beside the final one, flushed to the disk, and the
+folder is renamed at the end, so a folder with the final name is complete.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _ADVICE = "delete the folder and run again"
 def write_run(results: Results, folder: str | Path) -> dict[str, Any]:
     """Write one run as a folder and return its manifest, completed with files and hashes.
 
-    A folder that already holds the same run (the same ``run_id``) is replaced, once the new one
-    is complete. Anything else in the way is left alone.
+    A folder that already holds the same run (the same ``run_id``) is replaced once the new one is
+    complete. Anything else of that name is left alone.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def write_run(results: Results, folder: str | Path) -> dict[str, Any]:
 
 
 def load_run(folder: str | Path) -> Results:
-    """Return the run in a folder, exactly as it was when it finished.
+    """Return the run in a folder, bit for bit as it was written.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def load_run(folder: str | Path) -> Results:
 
 
 def verify_run(folder: str | Path) -> dict[str, Any]:
-    """Return the manifest of a run folder after comparing each table's SHA-256 with what it holds.
+    """Return the manifest of a run folder, after a check of each table's SHA-256.
 
     Raises
     ------
@@ -129,10 +129,10 @@ def _json_object(path: Path) -> dict[str, Any]:
 
 
 def _writer(manifest: dict[str, Any]) -> str:
-    """Return which mecsim wrote a run, as far as its manifest says."""
-    told = manifest.get("environment", {})
-    commit = f" of commit {told['git_commit']}" if told.get("git_commit") else ""
-    return f"mecsim {told.get('mecsim', 'of that time')}{commit}"
+    """Return the version of mecsim that wrote a run, as its manifest says."""
+    writer = manifest.get("environment", {})
+    commit = f" of commit {writer['git_commit']}" if writer.get("git_commit") else ""
+    return f"mecsim {writer.get('mecsim', 'of that time')}{commit}"
 
 
 def manifest_sha256(manifest: dict[str, Any]) -> str:
@@ -142,7 +142,7 @@ def manifest_sha256(manifest: dict[str, Any]) -> str:
 
 
 def claim(folder: str | Path, run_id: str) -> None:
-    """Make sure that a run may be written to a folder; ask this before hours of simulation.
+    """Check that a run may be written to a folder, before the simulation starts.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def _write_parts(results: Results, part: Path) -> dict[str, Any]:
 
 
 def _publish(part: Path, target: Path) -> None:
-    """Rename the complete folder to its final name; an older copy of the run goes away after that."""
+    """Rename the complete folder to its final name; an older copy of the run is removed after that."""
     if target.exists():
         old = part.with_suffix(OLD)
         target.replace(old)
@@ -222,7 +222,7 @@ def _arrow_schema(table: str) -> pa.Schema:
 
 
 def read_table(root: Path, table: str, entry: dict[str, Any]) -> pa.Table:
-    """Return one table of a run folder; ``entry`` is what the manifest says of it.
+    """Return one table of a run folder; ``entry`` is its entry in the manifest.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The runs of a study on the workers of any dask scheduler; they must see the study's folder."""
+"""The runs of a study on the workers of a dask scheduler, which need access to the study's folder."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from types import ModuleType
 from typing import Any
 
 from mecsim.errors import MecsimError
-from mecsim.study.outcome import Outcome, failure
+from mecsim.study.outcome import RunOutcome, failure
 from mecsim.study.plan import Run
-from mecsim.study.schedule import Waiting
-from mecsim.study.worker_process import attempt_apart
+from mecsim.study.schedule import RunQueue
+from mecsim.study.worker_process import attempt_in_worker
 
 _PATIENCE_S = 30
 
 
-def run_on_dask(waiting: Waiting, address: str, out: Path, limit_s: float | None) -> Iterator[Outcome]:
+def run_on_dask(queue: RunQueue, address: str, out: Path, limit_s: float | None) -> Iterator[RunOutcome]:
     """Yield the outcomes of runs as they come from the workers of a scheduler.
 
-    A worker that dies is dask's affair: it gives the run to another one, three times at most. Two
-    runs for each thread of a worker are handed out at a time, so that the longest still come first
-    when finished ones have told how long they take.
+    When a worker dies, dask gives its run to another one, three times at most. Two runs for each
+    thread of a worker are submitted at a time, so that the longest of the others still come first
+    once finished runs have shown how long they take.
 
     Raises
     ------
     MecsimError
-        If dask is not installed, or nobody answers at the address.
+        If dask is not installed, or no scheduler answers at the address.
     """
-    if not waiting:
+    if not queue:
         return
     dask = _distributed()
     with _client(dask, address) as client:
@@ -40,18 +40,18 @@ def run_on_dask(waiting: Waiting, address: str, out: Path, limit_s: float | None
 
         def hand_out() -> None:
             room = 2 * max(sum(client.nthreads().values()), 1)
-            while waiting and len(pending) < room:
-                run = waiting.take()
+            while queue and len(pending) < room:
+                run = queue.take()
                 key = f"{run.run_id}-{study}"
                 pending[key] = run
-                done.add(client.submit(attempt_apart, run, out / run.kept_as, limit_s, study, key=key))
+                done.add(client.submit(attempt_in_worker, run, out / run.stored_as, limit_s, study, key=key))
 
         try:
             hand_out()
             for future in done:
                 run = pending.pop(future.key)
                 outcome = _outcome(future, run)
-                waiting.rates.learn(run, outcome.wall_s)
+                queue.times.learn(run, outcome.wall_s)
                 hand_out()
                 yield outcome
         finally:
@@ -75,10 +75,10 @@ def _client(dask: ModuleType, address: str) -> Any:
         raise MecsimError(f"--scheduler {address}: no dask scheduler answers: {error}") from error
 
 
-def _outcome(future: Any, run: Run) -> Outcome:
+def _outcome(future: Any, run: Run) -> RunOutcome:
     error = future.exception()
     if error is None:
-        outcome: Outcome = future.result()
+        outcome: RunOutcome = future.result()
         return outcome
     if isinstance(error, Exception):
         killed = type(error).__name__ in ("KilledWorker", "CancelledError")

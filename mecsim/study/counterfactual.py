@@ -1,7 +1,7 @@
-"""One round lived through again, under chosen grants, gains and rules of handover.
+"""One round simulated again, under chosen grants, gains and handover rules.
 
-A second, slow reading of docs/model.md sections 10 and 12 for a single user with reserved grants: the
-engine's books play no part in it.
+This is a second implementation of docs/model.md, sections 10 and 12, for a single user with reserved
+grants. It shares no accounting with the engine.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PHASES = (Phase.LOCAL, Phase.UPLINK, Phase.SERVER, Phase.DOWNLINK)
 
 
 class Grant(NamedTuple):
-    """What a user has from a time on: its server, its grants and the score they are worth."""
+    """A user's server, grants and score from a time on."""
 
     from_s: float
     server: int
@@ -37,8 +37,8 @@ class Grant(NamedTuple):
     score: float
 
 
-class Lived(NamedTuple):
-    """What became of a round; infinite if it never ends."""
+class RoundTotals(NamedTuple):
+    """Delay in s, energy in J and score of a round; delay and energy are infinite if it never ends."""
 
     delay_s: float
     energy_j: float
@@ -46,9 +46,9 @@ class Lived(NamedTuple):
 
 
 class Gains:
-    """The gains that users meet on their way, window by window, with or without fast fading.
+    """The gains along the trajectories of users, by windows, with or without fast fading.
 
-    After the end of the run they stay what they are in its last block.
+    After the end of the run, the gains of its last block hold.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class Gains:
 
 
 class FixedGains:
-    """Gains of one link that stay as they are."""
+    """Constant gains of one link."""
 
     until_s = -math.inf
 
@@ -91,8 +91,8 @@ class FixedGains:
 
 
 @dataclass(slots=True)
-class _Life:
-    """Where a round is: its phase by number, what is left of it, and what it has cost so far."""
+class _RoundState:
+    """The state of a round: index of its phase, remaining work, and the cost so far."""
 
     user: int
     now_s: float
@@ -112,8 +112,8 @@ class _Life:
     def phase(self) -> Phase:
         return _PHASES[self.at]
 
-    def go_to(self, at: int, server: int) -> None:
-        """Go to a phase, or the first one after it that has work."""
+    def enter(self, at: int, server: int) -> None:
+        """Enter a phase, or the first one after it that has work."""
         self.at, self.left = at, 0.0
         while not self.is_over:
             self.work = self.left = self.work_of(self.phase, server)
@@ -122,8 +122,8 @@ class _Life:
             self.at += 1
 
 
-class Walk:
-    """Lives through rounds.
+class RoundSimulator:
+    """Simulates rounds one by one.
 
     Parameters
     ----------
@@ -140,10 +140,10 @@ class Walk:
         self._user_gpus = devices["gpu_count"], devices["kappa"]
         self._server_gpus = servers.gpu_count, servers.kappa
 
-    def live(
+    def simulate(
         self, user: int, start_s: float, work_of: Callable[[Phase, int], float], grants: Iterable[Grant]
-    ) -> Lived:
-        """Return what becomes of a round.
+    ) -> RoundTotals:
+        """Return the outcome of a round.
 
         Parameters
         ----------
@@ -152,103 +152,103 @@ class Walk:
         work_of : callable
             From phase and server to the work of the phase, FLOP or bit.
         grants : iterable of Grant
-            In order of time; the first holds at ``start_s``, the last for ever. No more are taken
-            than the round sees.
+            In order of time; the first holds at ``start_s``, the last for ever. Only as many are read
+            as the round needs.
         """
         coming = iter(grants)
         grant = next(coming)
-        life = _Life(user, start_s, work_of)
-        life.go_to(0, grant.server)
-        while not life.is_over:
+        state = _RoundState(user, start_s, work_of)
+        state.enter(0, grant.server)
+        while not state.is_over:
             later = next(coming, None)
-            self._hold(life, grant, math.inf if later is None else later.from_s)
-            if later is None or life.is_over:
+            self._hold(state, grant, math.inf if later is None else later.from_s)
+            if later is None or state.is_over:
                 break
-            if later.server != grant.server and life.phase is not Phase.LOCAL:
-                self._hand_over(life, later.server)
+            if later.server != grant.server and state.phase is not Phase.LOCAL:
+                self._hand_over(state, later.server)
             grant = later
-        delay_s = life.now_s - start_s
+        delay_s = state.now_s - start_s
         if math.isinf(delay_s):
-            return Lived(math.inf, math.inf, grant.score)
-        return Lived(delay_s, life.energy_j, life.score_s / delay_s if delay_s > 0 else grant.score)
+            return RoundTotals(math.inf, math.inf, grant.score)
+        return RoundTotals(delay_s, state.energy_j, state.score_s / delay_s if delay_s > 0 else grant.score)
 
-    def _hold(self, life: _Life, grant: Grant, until_s: float) -> None:
-        """Let a round go on under a grant until a time or its end."""
-        while life.now_s < until_s and not life.is_over:
-            if life.now_s < life.pause_until_s:
-                power_w, end_s = 0.0, min(life.pause_until_s, until_s)
-            elif life.phase in (Phase.UPLINK, Phase.DOWNLINK):
-                power_w, end_s = self._send(life, grant, until_s)
+    def _hold(self, state: _RoundState, grant: Grant, until_s: float) -> None:
+        """Advance a round under a grant until a time or its end."""
+        while state.now_s < until_s and not state.is_over:
+            if state.now_s < state.pause_until_s:
+                power_w, end_s = 0.0, min(state.pause_until_s, until_s)
+            elif state.phase in (Phase.UPLINK, Phase.DOWNLINK):
+                power_w, end_s = self._send(state, grant, until_s)
             else:
-                power_w, end_s = self._compute(life, grant, until_s)
+                power_w, end_s = self._compute(state, grant, until_s)
             if power_w > 0:
-                life.energy_j += power_w * (end_s - life.now_s)
-            life.score_s += grant.score * (end_s - life.now_s)
-            life.now_s = end_s
-            if life.left == 0:
-                life.go_to(life.at + 1, grant.server)
+                state.energy_j += power_w * (end_s - state.now_s)
+            state.score_s += grant.score * (end_s - state.now_s)
+            state.now_s = end_s
+            if state.left == 0:
+                state.enter(state.at + 1, grant.server)
 
-    def _hand_over(self, life: _Life, server: int) -> None:
+    def _hand_over(self, state: _RoundState, server: int) -> None:
         rule = self._handover
         if rule is None:
             return
         if rule.restarts:
-            life.go_to(_PHASES.index(Phase.UPLINK), server)
-            life.pause_until_s = life.now_s + rule.latency_s
+            state.enter(_PHASES.index(Phase.UPLINK), server)
+            state.pause_until_s = state.now_s + rule.latency_s
             return
-        received = life.work_of(Phase.UPLINK, server)
-        held = {Phase.UPLINK: life.work - life.left, Phase.SERVER: received, Phase.DOWNLINK: life.left}
-        life.pause_until_s = life.now_s + rule.pause_s(held[life.phase])
+        received = state.work_of(Phase.UPLINK, server)
+        held = {Phase.UPLINK: state.work - state.left, Phase.SERVER: received, Phase.DOWNLINK: state.left}
+        state.pause_until_s = state.now_s + rule.pause_s(held[state.phase])
 
-    def _compute(self, life: _Life, grant: Grant, until_s: float) -> tuple[float, float]:
-        """Train until a time or the end of the phase; return the power and when that is."""
-        own = life.phase is Phase.LOCAL
+    def _compute(self, state: _RoundState, grant: Grant, until_s: float) -> tuple[float, float]:
+        """Train until a time or the end of the phase; return the power and that time."""
+        own = state.phase is Phase.LOCAL
         counts, kappas = self._user_gpus if own else self._server_gpus
-        who = life.user if own else grant.server
+        who = state.user if own else grant.server
         speed = grant.user_gpu_flops if own else grant.server_gpu_flops
         rate = float(counts[who]) * speed
-        return gpu_power(float(counts[who]), float(kappas[who]), speed), _spend(life, rate, until_s)
+        return gpu_power(float(counts[who]), float(kappas[who]), speed), _work(state, rate, until_s)
 
-    def _send(self, life: _Life, grant: Grant, until_s: float) -> tuple[float, float]:
-        """Send until a time, the end of a window or of the phase; return the power and when that is."""
-        downlink = life.phase is Phase.DOWNLINK
+    def _send(self, state: _RoundState, grant: Grant, until_s: float) -> tuple[float, float]:
+        """Send until a time, the end of a window or of the phase; return the power and that time."""
+        downlink = state.phase is Phase.DOWNLINK
         power_w = grant.server_power_w if downlink else grant.user_power_w
         if grant.bandwidth_hz == 0 or power_w == 0:
             return 0.0, until_s
         world, block_s = self._world, self._world.block_s
-        block = int(world.block(np.array(min(life.now_s, max(0.0, self._gains.until_s)))))
+        block = int(world.block(np.array(min(state.now_s, max(0.0, self._gains.until_s)))))
         window, first = divmod(block, WINDOW_BLOCKS)
-        gain = self._gains.row(life.user, grant.server, window, downlink=downlink)[first:]
+        gain = self._gains.row(state.user, grant.server, window, downlink=downlink)[first:]
         rate = world.rate(grant.bandwidth_hz, power_w, gain, world.noise_w_per_hz)
-        if life.now_s >= self._gains.until_s:
-            return power_w, _spend(life, float(rate[0]), until_s)
+        if state.now_s >= self._gains.until_s:
+            return power_w, _work(state, float(rate[0]), until_s)
         edges_s = np.minimum((block + 1 + np.arange(len(rate))) * block_s, until_s)
-        length_s = np.diff(edges_s, prepend=life.now_s)
+        length_s = np.diff(edges_s, prepend=state.now_s)
         bits = np.cumsum(rate * length_s)
-        last = int(bits.searchsorted(life.left))
+        last = int(bits.searchsorted(state.left))
         if last == len(bits):
-            left, end_s = life.left - float(bits[-1]), float(edges_s[-1])
-            life.left = left if left > float(rate[-1]) * _grain_s(end_s) else 0.0
+            left, end_s = state.left - float(bits[-1]), float(edges_s[-1])
+            state.left = left if left > float(rate[-1]) * _rounding_s(end_s) else 0.0
             return power_w, end_s
-        before_s = float(edges_s[last - 1]) if last else life.now_s
-        missing = life.left - (float(bits[last - 1]) if last else 0.0)
-        life.left = 0.0
+        before_s = float(edges_s[last - 1]) if last else state.now_s
+        missing = state.left - (float(bits[last - 1]) if last else 0.0)
+        state.left = 0.0
         return power_w, min(before_s + missing / float(rate[last]), float(edges_s[last]))
 
 
-def _spend(life: _Life, rate: float, until_s: float) -> float:
-    """Do a phase's work at a constant rate until a time; return that time, or when all was done before."""
-    end_s = life.now_s + life.left / rate if rate > 0 else math.inf
-    if end_s <= until_s + _grain_s(until_s):
-        life.left = 0.0 if rate > 0 else life.left
+def _work(state: _RoundState, rate: float, until_s: float) -> float:
+    """Do the work of a phase at a constant rate; return ``until_s``, or an earlier end of the phase."""
+    end_s = state.now_s + state.left / rate if rate > 0 else math.inf
+    if end_s <= until_s + _rounding_s(until_s):
+        state.left = 0.0 if rate > 0 else state.left
         return min(end_s, until_s)
-    life.left -= rate * (until_s - life.now_s)
+    state.left -= rate * (until_s - state.now_s)
     return until_s
 
 
-def _grain_s(time_s: float) -> float:
-    """Return how far apart times may be that differ by rounding alone.
+def _rounding_s(time_s: float) -> float:
+    """Return the largest difference of two times by rounding alone.
 
-    What ends a phase and what changes the grants may be one event, and the phase ends first.
+    One event may end a phase and change the grants; the phase ends first.
     """
     return 16.0 * math.ulp(time_s) if math.isfinite(time_s) else 0.0

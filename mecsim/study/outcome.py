@@ -1,4 +1,4 @@
-"""How a run of a study ended; small, and never an exception."""
+"""The outcome of a run of a study: its metrics, or why it failed."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from typing import TYPE_CHECKING, Any, Literal
 from mecsim.errors import MecsimError, ResultStoreError
 from mecsim.results.after_warmup import delay_sketch
 from mecsim.results.metrics import run_metrics, run_notes, stored_metrics
-from mecsim.study.decision import Decision, write_decision
+from mecsim.study.decision_run import DecisionRun, write_decision
 from mecsim.study.plan import Run
-from mecsim.study.runner import OnProgress, execute, finished
+from mecsim.study.progress import OnProgress
+from mecsim.study.runner import execute, finished
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mecsim.results.result import Results
 
-Origin = Literal["new", "reused", "replaced"]
-Kind = Literal["", "raised", "killed", "timeout", "store"]
+RunOrigin = Literal["new", "reused", "replaced"]
+FailureKind = Literal["", "raised", "killed", "timeout", "store"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Outcome:
-    """How one run of a study ended; small, whatever the size of its tables.
+class RunOutcome:
+    """The outcome of one run of a study, without its tables.
 
     Parameters
     ----------
@@ -37,15 +38,15 @@ class Outcome:
     delays : DataFrame or None
         The sketch of the delay distribution; None if the run failed, or was read from its manifest.
     notes : tuple of str
-        What to know about the metrics.
+        Remarks on the metrics.
     origin : str
-        ``"new"``, ``"reused"`` if a finished run was read instead, or ``"replaced"`` if a finished
-        run was there, but with other code, versions or a policy that is not mecsim's own.
+        ``"new"``, ``"reused"`` if a finished run was read instead, or ``"replaced"`` if the folder held
+        a run that does not count as finished (:func:`mecsim.study.run_status.run_status`).
     error, details : str
         Why the run failed, in one line and with the traceback; empty if it did not.
-    kind : str
-        What ended a failed run: it ``"raised"``, its process was ``"killed"``, it met its
-        ``"timeout"``, or the ``"store"`` could not be written.
+    failure_kind : str
+        How a run failed: it ``"raised"`` an exception, its process was ``"killed"``, it reached the
+        ``"timeout"``, or the ``"store"`` could not be written; empty if it did not fail.
     wall_s : float
         Time the simulation took, in s; NaN if it failed.
     """
@@ -56,46 +57,48 @@ class Outcome:
     metrics: dict[str, float] | None = None
     delays: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
-    origin: Origin = "new"
+    origin: RunOrigin = "new"
     error: str = ""
     details: str = ""
-    kind: Kind = ""
+    failure_kind: FailureKind = ""
     wall_s: float = math.nan
 
 
 def attempt(
     run: Run, folder: Path | None = None, on_progress: OnProgress | None = None, *, reuse: bool = True
-) -> Outcome:
-    """Return the outcome of a run; never raise, for one exception would end all other runs.
+) -> RunOutcome:
+    """Return the outcome of a run; raise nothing, because an exception would end all other runs.
 
-    With ``reuse``, a run that is in its folder is read if running it again could not give other bits.
-    A decision has a file, not a folder, and is made whenever this is called.
+    With ``reuse``, a finished run is read from its folder if another computation could not give
+    other bits. A decision has a file, not a folder, and is always made anew.
     """
     try:
-        origin: Origin = "replaced" if folder is not None and folder.exists() else "new"
-        if isinstance(run, Decision):
+        origin: RunOrigin = "replaced" if folder is not None and folder.exists() else "new"
+        if isinstance(run, DecisionRun):
             assert folder is not None
             return replace(reused(run, write_decision(run, folder)), origin=origin)
         results = finished(run, folder) if reuse and folder is not None else None
         if results is not None:
             return _outcome(run, results, "reused")
         return _outcome(run, execute(run, out=folder, on_progress=on_progress), origin)
-    except Exception as error:  # noqa: BLE001 - whatever a policy may raise is this run's outcome
+    except Exception as error:  # noqa: BLE001 - whatever a policy raises is the outcome of this run
         return failure(run, error)
 
 
-def failure(run: Run, error: Exception, kind: Kind = "raised") -> Outcome:
+def failure(run: Run, error: Exception, kind: FailureKind = "raised") -> RunOutcome:
     """Return the outcome of a run that ended with an error."""
     name = "" if isinstance(error, MecsimError) else f"{type(error).__name__}: "
     details = "".join(traceback.format_exception(error))
     if isinstance(error, ResultStoreError) and isinstance(error.__cause__, OSError):
         kind = "store"
-    return Outcome(run.run_id, run.policy.label, run.seed, error=f"{name}{error}", details=details, kind=kind)
+    return RunOutcome(
+        run.run_id, run.policy.label, run.seed, error=f"{name}{error}", details=details, failure_kind=kind
+    )
 
 
-def reused(run: Run, manifest: dict[str, Any]) -> Outcome:
+def reused(run: Run, manifest: dict[str, Any]) -> RunOutcome:
     """Return the outcome of a finished run from its manifest, without reading its tables."""
-    return Outcome(
+    return RunOutcome(
         run.run_id,
         run.policy.label,
         run.seed,
@@ -106,12 +109,12 @@ def reused(run: Run, manifest: dict[str, Any]) -> Outcome:
     )
 
 
-def _outcome(run: Run, results: Results, origin: Origin) -> Outcome:
+def _outcome(run: Run, results: Results, origin: RunOrigin) -> RunOutcome:
     if "metrics" in results.manifest:
         known = reused(run, results.manifest)
         return replace(known, origin=origin, delays=delay_sketch(results))
     metrics = run_metrics(results)
-    return Outcome(
+    return RunOutcome(
         run.run_id,
         run.policy.label,
         run.seed,

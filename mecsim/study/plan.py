@@ -1,4 +1,4 @@
-"""The runs of a study: policies x seeds, each with a name that says what it is."""
+"""The runs of a study: policies x seeds, each with an identifier made from both."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class PolicyChoice:
 
     @classmethod
     def of(cls, given: PolicyLike, /, **parameters: Any) -> PolicyChoice:
-        """Return the choice a person wrote: a spec, ``{name, label, parameters...}``, or an object.
+        """Return the choice that a user gave: a spec, ``{name, label, parameters...}``, or an object.
 
         Raises
         ------
@@ -84,14 +84,14 @@ class PolicyChoice:
         return cls(f"{kind.__module__}:{kind.__qualname__}", {}, kind.__name__, given)
 
     def make(self) -> Policy:
-        """Return a new policy, untouched by any other run."""
+        """Return a new policy object, shared with no other run."""
         if self.instance is not None:
             return deepcopy(self.instance)
         return make_policy(self._place(), **self.parameters)
 
     @property
     def version(self) -> str:
-        """What pins the policy's code, as far as that can be known."""
+        """Version of the policy's code, as far as it can be known."""
         if self.instance is not None:
             return "an object made in Python"
         place, inner = self._place(), str(self.parameters.get("policy", ""))
@@ -137,16 +137,16 @@ class Run:
         return f"{_slug(name)}-{_digest(self._asked())[:8]}"
 
     @property
-    def kept_as(self) -> str:
-        """Name, in the folder of a study, of what is kept of the run: here a folder."""
+    def stored_as(self) -> str:
+        """Name of the run's folder in the folder of a study."""
         return self.run_id
 
     @property
     def identity(self) -> str:
-        """Hash of what was asked for and of the code that answers: policy and mecsim with its packages.
+        """Hash of the run's inputs and of the code: policy, mecsim, Python and packages.
 
-        Two runs with one identity give the same tables, as far as the policy's own file and the
-        processor decide nothing more.
+        Two runs with one identity give the same tables, unless the policy reads other files or the
+        processors differ.
         """
         here = environment()
         code = {name: here[name] for name in _CODE}
@@ -211,9 +211,9 @@ def split_policies(text: str) -> list[str]:
 
 
 def is_own(policy: Policy) -> bool:
-    """Tell whether the policy's code ships with mecsim, so that its version is known for certain.
+    """Return whether the policy's code ships with mecsim, so that its version is known for certain.
 
-    That includes a policy within it, which stands in its attribute ``policy``.
+    The same must hold for a policy in its attribute ``policy``.
     """
     own = type(policy).__module__.partition(".")[0] in _OWN_MODULES
     inner: Any = getattr(policy, "policy", None)
@@ -223,13 +223,13 @@ def is_own(policy: Policy) -> bool:
 def _refuse_files(choice: PolicyChoice) -> None:
     for file in policy_files(choice.target, **choice.parameters):
         raise PolicyNotFound(
-            f"policy '{choice.target}': {file} is a file of code, which is run only if you say so: read it, "
+            f"policy '{choice.target}': {file} is a file of code, which is not run unasked: read it, "
             "then give --allow-local-policies (allow_local_policies=True in Python)"
         )
 
 
 def _located(choice: PolicyChoice, folder: Path) -> PolicyChoice:
-    """Return the choice with the folder its file is in, which holds in any process."""
+    """Return the choice with the absolute folder of its file, valid in any process."""
     file = choice.target.rpartition(":")[0]
     return replace(choice, folder=str((folder if (folder / file).is_file() else Path()).resolve()))
 
@@ -241,7 +241,7 @@ def _label(name: str, parameters: Mapping[str, Any]) -> str:
 
 @lru_cache(maxsize=256)
 def _installed_version(target: str, inner: str) -> str:
-    """Return the version of code that does not change while this process lives."""
+    """Return the version of installed code, which does not change within a process."""
     return policy_version(target, policy=inner) if inner else policy_version(target)
 
 

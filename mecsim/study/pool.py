@@ -1,4 +1,4 @@
-"""Many runs on one machine: in this process, or in child processes that may die without harm to others."""
+"""Many runs on one machine: in this process, or in worker processes that may die without harm to others."""
 
 from __future__ import annotations
 
@@ -6,77 +6,64 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any
 
 from mecsim.errors import MecsimError
 from mecsim.results.leftovers import remove_parts
-from mecsim.results.lock import folder_lock
-from mecsim.study.outcome import Outcome, attempt, failure
+from mecsim.study.outcome import RunOutcome, attempt
 from mecsim.study.plan import Run
-from mecsim.study.schedule import Rates, Waiting
-from mecsim.study.worker_process import Child
-
-__all__ = ["Outcome", "attempt", "failure", "run_here", "run_in_workers", "run_waiting", "worker_count"]
-
-
-def run_here(runs: Sequence[Run], out: Path | None, on_progress: Any) -> Iterator[Outcome]:
-    """Run one after the other in this process; ``on_progress`` gets the share of a run done."""
-    with folder_lock(out):
-        for run in runs:
-            tell = (
-                None if on_progress is None else (lambda s, run=run: on_progress(s / run.scenario.duration_s))
-            )
-            yield attempt(run, run_folder(out, run), tell)
+from mecsim.study.progress import OnProgress
+from mecsim.study.schedule import RunQueue, RunTimes
+from mecsim.study.worker_process import WorkerProcess
 
 
-def run_in_workers(runs: Sequence[Run], jobs: int, out: Path | None) -> Iterator[Outcome]:
-    """Yield outcomes as they come from ``jobs`` child processes with one BLAS thread each.
-
-    A run whose process was killed is tried once more when the others are done.
-    """
-    killed = []
-    by_id = {run.run_id: run for run in runs}
-    with folder_lock(out):
-        for outcome in run_waiting(Waiting(runs, Rates()), jobs, out, reuse=True):
-            if outcome.kind == "killed":
-                killed.append(by_id[outcome.run_id])
-            else:
-                yield outcome
-        yield from run_waiting(Waiting(killed, Rates()), 1, out, reuse=True)
+def run_here(runs: Sequence[Run], out: Path | None, on_share: OnProgress | None) -> Iterator[RunOutcome]:
+    """Run one after the other in this process; ``on_share`` is called with the share of a run done."""
+    for run in runs:
+        yield attempt(run, run_folder(out, run), _share_of(run, on_share))
 
 
-def run_waiting(
-    waiting: Waiting, jobs: int, out: Path | None, limit_s: float | None = None, *, reuse: bool = False
-) -> Iterator[Outcome]:
-    """Yield the outcomes of runs as they come from ``jobs`` child processes.
+def _share_of(run: Run, on_share: OnProgress | None) -> OnProgress | None:
+    return None if on_share is None else lambda done_s: on_share(done_s / run.scenario.duration_s)
 
-    Every run is tried once. When the caller stops early, children are ended and what they were
+
+def run_in_workers(runs: Sequence[Run], jobs: int, out: Path | None) -> Iterator[RunOutcome]:
+    """Yield outcomes as they come from ``jobs`` worker processes; finished runs in ``out`` are read."""
+    return run_queue(RunQueue(runs, RunTimes()), jobs, out, reuse=True)
+
+
+def run_queue(
+    queue: RunQueue, jobs: int, out: Path | None, limit_s: float | None = None, *, reuse: bool = False
+) -> Iterator[RunOutcome]:
+    """Yield the outcomes of runs as they come from ``jobs`` worker processes with one BLAS thread each.
+
+    Every run is tried once. When the caller stops early, the processes are ended and what they were
     writing is removed.
     """
-    children = [Child() for _ in range(min(jobs, len(waiting)))]
-    free, busy, done = list(children), dict[Future[Outcome], tuple[Child, Run]](), list[Outcome]()
-    if not children:
+    workers = [WorkerProcess() for _ in range(min(jobs, len(queue)))]
+    if not workers:
         return
-    with ThreadPoolExecutor(len(children)) as threads:
+    free, busy = list(workers), dict[Future[RunOutcome], tuple[WorkerProcess, Run]]()
+    done = list[RunOutcome]()
+    with ThreadPoolExecutor(len(workers)) as threads:
         try:
-            while waiting or busy:
-                while free and waiting:
-                    child, run = free.pop(), waiting.take()
-                    call = threads.submit(child.attempt, run, run_folder(out, run), limit_s, reuse=reuse)
-                    busy[call] = child, run
+            while queue or busy:
+                while free and queue:
+                    worker, run = free.pop(), queue.take()
+                    call = threads.submit(worker.attempt, run, run_folder(out, run), limit_s, reuse=reuse)
+                    busy[call] = worker, run
                 yield from done
                 done.clear()
                 for call in wait(busy, return_when=FIRST_COMPLETED).done:
-                    child, run = busy.pop(call)
-                    free.append(child)
+                    worker, run = busy.pop(call)
+                    free.append(worker)
                     done.append(call.result())
-                    waiting.rates.learn(run, done[-1].wall_s)
+                    queue.times.learn(run, done[-1].wall_s)
             yield from done
         finally:
-            for child in children:
-                child.end()
+            for worker in workers:
+                worker.end()
             if out is not None:
-                remove_parts(out, [run.kept_as for _, run in busy.values()])
+                remove_parts(out, [run.stored_as for _, run in busy.values()])
 
 
 def worker_count(jobs: int, runs: int) -> int:
@@ -94,4 +81,4 @@ def worker_count(jobs: int, runs: int) -> int:
 
 def run_folder(out: Path | None, run: Run) -> Path | None:
     """Return where a run's folder, or the file of a decision, goes."""
-    return None if out is None else out / run.kept_as
+    return None if out is None else out / run.stored_as

@@ -1,4 +1,4 @@
-"""How fast this machine simulates: a second of each kind of run."""
+"""The speed of this machine, measured on a second of each kind of run."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from math import isnan
 from mecsim.errors import MecsimError
 from mecsim.results.blas import one_blas_thread
 from mecsim.study.plan import Run
-from mecsim.study.schedule import Rates
+from mecsim.study.schedule import RunTimes
 
 _PROBE_S = 1.0
 
 
-def probe_unknown(rates: Rates, runs: Iterable[Run], budget_s: float = _PROBE_S) -> None:
-    """Teach ``rates`` about runs that nothing is known of, one of each scenario name and policy."""
+def probe_unknown(times: RunTimes, runs: Iterable[Run], budget_s: float = _PROBE_S) -> None:
+    """Measure runs whose time is unknown, one for each scenario name and policy, for ``times``."""
     for run in runs:
-        if isnan(rates.wall_s(run)):
-            rates.learn(run, probe(run, budget_s))
+        if isnan(times.wall_s(run)):
+            times.learn(run, probe(run, budget_s))
 
 
 def probe(run: Run, budget_s: float = _PROBE_S) -> float:
@@ -27,14 +27,14 @@ def probe(run: Run, budget_s: float = _PROBE_S) -> float:
 
     began = time.perf_counter()
 
-    def look(time_s: float) -> None:
+    def stop_in_time(time_s: float) -> None:
         if time_s > 0 and time.perf_counter() - began > budget_s:
             raise TimeoutError(time_s)
 
     try:
         with one_blas_thread():
             Simulation(
-                run.scenario, run.policy.make(), run.seed, label=run.policy.label, on_progress=look
+                run.scenario, run.policy.make(), run.seed, label=run.policy.label, on_progress=stop_in_time
             ).run()
     except TimeoutError as enough:
         return (time.perf_counter() - began) * run.scenario.duration_s / float(enough.args[0])

@@ -1,4 +1,4 @@
-"""What the folder of a study says was asked for last: its file, and what ``--set`` changed."""
+"""``study.toml`` in the folder of a study: the study that was swept last, with its ``--set`` changes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def other_changes(study: Study, folder: Path) -> str:
         return ""
     return (
         f"{folder} was last swept with {_told(before)}, this is with {_told(_changes(study))}: "
-        "other runs, which stand beside those"
+        "these are other runs, stored beside those"
     )
 
 

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mecsim.errors import ResultStoreError
 from mecsim.results.blas import one_blas_thread
 from mecsim.results.metrics import run_metrics, run_notes
-from mecsim.results.provenance import differences, environment
+from mecsim.results.provenance import environment
 from mecsim.results.result import Results, tables_digest
-from mecsim.results.store import MANIFEST, claim, load_run, read_manifest, write_run
+from mecsim.results.store import claim, load_run, write_run
 from mecsim.study.plan import PolicyChoice, Run, is_own
+from mecsim.study.progress import OnProgress
+from mecsim.study.run_status import run_status
 from mecsim.tables import SCHEMA
 
 if TYPE_CHECKING:
     from mecsim.policy import Policy
     from mecsim.scenario.schema import Scenario
     from mecsim.study.plan import PolicyLike
-
-OnProgress = Callable[[float], None]
 
 
 def simulate(
@@ -99,24 +100,17 @@ def execute(run: Run, *, out: str | Path | None = None, on_progress: OnProgress 
 
 
 def finished(run: Run, folder: Path) -> Results | None:
-    """Return the run from its folder if running it again could not give other bits.
+    """Return the run from its folder if computing it again could not give other bits; else None.
 
-    That is: the same scenario, policy, parameters and seed, the same mecsim, packages, thread
-    setting and processor features, and a policy that ships with mecsim. What somebody else's policy
-    computes may depend on files that nobody can list, so it is always run again, and so is a run
-    whose decisions take the time that they were measured to take.
+    Raises
+    ------
+    ResultStoreError
+        If the folder is damaged.
     """
-    if not (folder / MANIFEST).is_file():
-        return None
-    manifest = read_manifest(folder)
-    if (
-        manifest["run_id"] != run.run_id
-        or not manifest["policy_is_own"]
-        or not manifest.get("reproducible", True)
-        or differences(manifest["environment"])
-    ):
-        return None
-    return load_run(folder)
+    found = run_status(run, folder, exact=True)
+    if found.status == "damaged":
+        raise ResultStoreError(found.why)
+    return load_run(folder) if found.status == "finished" else None
 
 
 def _manifest(run: Run, policy: Policy, counts: dict[str, Any]) -> dict[str, Any]:
@@ -128,7 +122,7 @@ def _manifest(run: Run, policy: Policy, counts: dict[str, Any]) -> dict[str, Any
         "scenario": scenario.name,
         "policy": run.policy.label,
         "seed": run.seed,
-        "swept": {key: _plain(value) for key, value in run.swept.items()},
+        "swept": _json(dict(run.swept)),
         "duration_s": scenario.duration_s,
         "warmup_s": scenario.warmup_s,
         "users": scenario.users.count,
@@ -140,19 +134,17 @@ def _manifest(run: Run, policy: Policy, counts: dict[str, Any]) -> dict[str, Any
         "switched_off": scenario.switched_off(),
         "reproducible": scenario.reallocation.decision_latency != "measured",
         "policy_target": run.policy.target,
-        "policy_parameters": {key: _plain(value) for key, value in run.policy.parameters.items()},
+        "policy_parameters": _json(run.policy.parameters),
         "policy_version": run.policy.version,
         "policy_is_own": run.policy.instance is None and is_own(policy),
         "scenario_sha256": run.scenario_sha256,
         "scenario_toml": scenario.to_toml(),
         "scenario_text": scenario.text,
-        "counts": {key: _plain(value) for key, value in counts.items()},
+        "counts": _json(counts),
         "environment": environment(),
     }
 
 
-def _plain(value: Any) -> Any:
-    """Return a value that JSON can hold: NumPy's numbers as Python's, the unknown as its text."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    return value if isinstance(value, bool | int | float | str | list | dict | None) else repr(value)
+def _json(values: Any) -> Any:
+    """Return values as JSON holds them: NumPy's as Python's, what JSON does not know as its text."""
+    return json.loads(json.dumps(values, default=lambda v: v.tolist() if hasattr(v, "tolist") else repr(v)))

@@ -1,4 +1,4 @@
-"""Which run comes next: the longest first, as far as finished runs tell how long they take."""
+"""The order of runs: the longest first, by the times that finished runs took."""
 
 from __future__ import annotations
 
@@ -9,60 +9,71 @@ from statistics import fmean
 from typing import NamedTuple
 
 from mecsim.study.plan import Run
+from mecsim.study.run_status import RunStatus
 
-Group = tuple[str, str]
+_Group = tuple[str, str]
 
 
-class Work(NamedTuple):
-    """How much time some runs will take: of how many it is known, and their sum in s."""
+class WorkEstimate(NamedTuple):
+    """Estimated time of some runs: for how many it is known, and the sum of these in s."""
 
     known: int
     unknown: int
     wall_s: float
 
 
-class Rates:
-    """Measured wall times, and what they say about runs that nobody has measured.
+class RunTimes:
+    """Measured wall times, and estimates from them for other runs.
 
     A run takes as long as the finished runs of the same scenario and policy did on average; without
     any, as long as those of the same scenario name and policy, in proportion to users times duration.
     """
 
     def __init__(self) -> None:
-        self._exact: dict[Group, list[float]] = defaultdict(list)
-        self._alike: dict[Group, list[float]] = defaultdict(list)
+        self._exact: dict[_Group, list[float]] = defaultdict(list)
+        self._alike: dict[_Group, list[float]] = defaultdict(list)
 
     def learn(self, run: Run, wall_s: float) -> None:
-        """Take in how long a run took."""
+        """Add the time that a run took."""
         if math.isfinite(wall_s):
             self._exact[_group(run)].append(wall_s)
             self._alike[run.scenario.name, run.policy.label].append(wall_s / _user_seconds(run))
 
+    @classmethod
+    def of(cls, states: Iterable[RunStatus]) -> RunTimes:
+        """Return the times of the runs whose manifest could be read."""
+        times = cls()
+        for state in states:
+            if state.manifest is not None:
+                times.learn(state.run, state.manifest["wall_s"])
+        return times
+
     def wall_s(self, run: Run) -> float:
-        """Return how long a run will take, in s; NaN if nothing like it has been measured."""
+        """Return the estimated time of a run in s; NaN if no similar run has been measured."""
         if exact := self._exact.get(_group(run)):
             return fmean(exact)
         if alike := self._alike.get((run.scenario.name, run.policy.label)):
             return fmean(alike) * _user_seconds(run)
         return math.nan
 
-    def work(self, runs: Iterable[Run]) -> Work:
-        """Return how much time runs will take one after the other."""
+    def work(self, runs: Iterable[Run]) -> WorkEstimate:
+        """Return the estimated time of runs one after the other."""
         times = [self.wall_s(run) for run in runs]
         known = [time for time in times if math.isfinite(time)]
-        return Work(len(known), len(times) - len(known), sum(known))
+        return WorkEstimate(len(known), len(times) - len(known), sum(known))
 
 
-class Waiting:
-    """The runs of a study that are not begun, given out longest first.
+class RunQueue:
+    """The runs of a study that have not started, the longest first.
 
-    Runs of which nothing is known come first of all: their length is learned while there is still
-    much to put in order. Runs alike come by replication, so that a study stopped half-way holds pairs.
+    Runs without an estimate come before all others, so that their time is known while there are still
+    runs to put in order. Similar runs come by replication, so that a study that is stopped half-way
+    has complete pairs.
     """
 
-    def __init__(self, runs: Sequence[Run], rates: Rates) -> None:
-        self.rates = rates
-        self._groups: dict[Group, list[Run]] = defaultdict(list)
+    def __init__(self, runs: Sequence[Run], times: RunTimes) -> None:
+        self.times = times
+        self._groups: dict[_Group, list[Run]] = defaultdict(list)
         for run in reversed(runs):
             self._groups[_group(run)].append(run)
 
@@ -78,11 +89,11 @@ class Waiting:
         return run
 
     def _length(self, run: Run) -> tuple[bool, float]:
-        wall_s = self.rates.wall_s(run)
+        wall_s = self.times.wall_s(run)
         return (True, _user_seconds(run)) if math.isnan(wall_s) else (False, wall_s)
 
 
-def _group(run: Run) -> Group:
+def _group(run: Run) -> _Group:
     return run.scenario_sha256, run.policy.label
 
 

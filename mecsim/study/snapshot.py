@@ -1,4 +1,4 @@
-"""One decision on the world as it stands at time 0, and the numbers that it is judged by."""
+"""One decision on the world at time 0, and the measures of it."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _Name = Annotated[str, Field(json_schema_extra={"allowed": "the name of a scenar
 
 
 class StudyTables(Section):
-    """What a study file says; values are as in the file."""
+    """The tables of a study file; values are as in the file."""
 
     schema_version: Literal[1] = key(
         "Version of the file format", alias="schema", allowed="1, the only version so far", example=1
@@ -45,7 +45,7 @@ class StudyTables(Section):
     )
     policies: Annotated[tuple[str | dict[str, Any], ...], Field(min_length=1)] = key(
         "Policies: names with parameters, or tables with name, label and parameters",
-        allowed="a list of policies, each a text or a table with the key name",
+        allowed="a list of policies, each a string or a table with the key name",
         example=["gucaa", {"name": "dashf", "max_iterations": 3, "label": "dashf-3"}],
     )
     replications: Annotated[Whole, Field(ge=1, le=100_000)] = key(
@@ -63,11 +63,11 @@ class StudyTables(Section):
 
     @field_validator("policies", mode="before")
     @classmethod
-    def _are_texts_or_tables(cls, value: Any) -> Any:
+    def _are_strings_or_tables(cls, value: Any) -> Any:
         items = value if isinstance(value, list) else []
         wrong = [k for k, item in enumerate(items) if not isinstance(item, str | dict)]
         if wrong:
-            raise refusal(*(((k,), "must be a text, or a table with the key name") for k in wrong))
+            raise refusal(*(((k,), "must be a string, or a table with the key name") for k in wrong))
         return value
 
     @field_validator("grid")
@@ -215,7 +215,7 @@ def _size(given: StudyTables) -> int:
 
 
 def _twins(runs: tuple[Run, ...], source: str) -> list[str]:
-    """Return a line for each run that would be made twice, such as for a scenario that is listed twice."""
+    """Return a line for each run that would be computed twice, such as of a scenario that is listed twice."""
     seen, twice = set[str](), dict[str, None]()
     for run in runs:
         if run.run_id in seen:

@@ -1,9 +1,9 @@
-"""A study from its file to a folder of runs; resumes where it was stopped, however that was."""
+"""A study from its file to a folder of runs; it resumes after any interruption."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,19 +12,19 @@ from mecsim.errors import ResultStoreError
 from mecsim.results.files import make_folder, write_text
 from mecsim.results.leftovers import remove_parts, set_aside
 from mecsim.results.lock import folder_lock
-from mecsim.study.outcome import Outcome, reused
+from mecsim.study.failure_note import note_failure
+from mecsim.study.outcome import RunOutcome, reused
 from mecsim.study.plan import Run
-from mecsim.study.pool import run_waiting, worker_count
+from mecsim.study.pool import run_queue, worker_count
+from mecsim.study.progress import OnStudyProgress
 from mecsim.study.record import record
-from mecsim.study.schedule import Rates, Waiting
+from mecsim.study.retry import Executor, with_retries
+from mecsim.study.run_status import RunStatus, statuses, table
+from mecsim.study.schedule import RunQueue, RunTimes
 from mecsim.study.spec import Study, load_study
-from mecsim.study.state import State, look, mark, rates, table
 
 RESULTS = Path("results")
 TABLE = "runs.csv"
-
-OnStudyProgress = Callable[[float, int, str], None]
-Work = Callable[[Waiting, int], Iterator[Outcome]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,19 +37,19 @@ class Sweep:
         What was asked for.
     folder : Path
         Where the run folders are.
-    outcomes : tuple of Outcome
-        How every run of this process ended, in the order of the study.
+    outcomes : tuple of RunOutcome
+        The outcome of every run of this process, in the order of the study.
     damaged : tuple of Path
-        Run folders that were not what had been written, where they are now.
+        The new places of run folders that were damaged.
     """
 
     study: Study
     folder: Path
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[RunOutcome, ...]
     damaged: tuple[Path, ...] = ()
 
     @property
-    def failures(self) -> tuple[Outcome, ...]:
+    def failures(self) -> tuple[RunOutcome, ...]:
         """The runs that failed twice, or met the time limit."""
         return tuple(outcome for outcome in self.outcomes if outcome.error)
 
@@ -70,7 +70,7 @@ def sweep(
     shard: tuple[int, int] | None = None,
     on_progress: OnStudyProgress | None = None,
 ) -> Sweep:
-    """Run what is missing of a study.
+    """Compute the missing runs of a study.
 
     Finished runs stay as they are if scenario, policy and its version, seed, code and packages are
     the same. A run that fails is tried once more, then marked with its traceback in
@@ -88,7 +88,7 @@ def sweep(
     allow_local_policies : bool
         Whether policies of the file may be files of code.
     jobs : int
-        Child processes; -1 for every core. The tables do not depend on it.
+        Worker processes; -1 for every core. The tables do not depend on it.
     scheduler : str, optional
         Address of a dask scheduler, whose workers see the same folder; ``jobs`` is then not used.
     shard : tuple of int, optional
@@ -112,10 +112,11 @@ def sweep(
     runs = part(asked.runs, shard)
     with folder_lock(folder, shard):
         record(asked, folder)
-        # Beside other shards, only what is known to be nobody else's.
-        mine = None if shard is None else [run.kept_as for run in runs]
-        work = _work(folder, asked.limit_s, scheduler)
-        outcomes, damaged = complete(runs, folder, jobs, work=work, mine=mine, on_progress=on_progress)
+        # Other shards may be at work: remove only the leftovers of this one.
+        mine = None if shard is None else [run.stored_as for run in runs]
+        outcomes, damaged = complete(
+            runs, folder, jobs, limit_s=asked.limit_s, scheduler=scheduler, mine=mine, on_progress=on_progress
+        )
         write_table(asked, folder)
     return Sweep(asked, folder, outcomes, damaged)
 
@@ -125,11 +126,12 @@ def complete(
     folder: Path,
     jobs: int,
     *,
-    work: Work | None = None,
+    limit_s: float | None = None,
+    scheduler: str | None = None,
     mine: Sequence[str] | None = None,
     on_progress: OnStudyProgress | None = None,
-) -> tuple[tuple[Outcome, ...], tuple[Path, ...]]:
-    """Do what is missing of some runs in a folder that is locked.
+) -> tuple[tuple[RunOutcome, ...], tuple[Path, ...]]:
+    """Compute the missing ones of some runs, in a folder that is locked.
 
     Parameters
     ----------
@@ -138,9 +140,11 @@ def complete(
     folder : Path
         Where they are kept.
     jobs : int
-        Child processes; -1 for every core.
-    work : callable, optional
-        What does them; child processes if left out.
+        Worker processes; -1 for every core.
+    limit_s : float, optional
+        Wall-clock limit of a run.
+    scheduler : str, optional
+        Address of a dask scheduler; worker processes of this machine if left out.
     mine : sequence of str, optional
         What is removed where it was not written to its end; in all of the folder if left out.
     on_progress : callable, optional
@@ -148,24 +152,25 @@ def complete(
 
     Returns
     -------
-    tuple of Outcome, tuple of Path
-        How every run ended; where the damaged ones are now.
+    tuple of RunOutcome, tuple of Path
+        The outcome of every run; the new places of damaged ones.
     """
     at_once = worker_count(jobs, len(runs))
     remove_parts(folder, mine)
-    states = look(runs, folder, verify=True)
-    damaged = tuple(set_aside(folder / s.run.kept_as) for s in states if s.kind == "damaged")
-    found = {s.run.run_id: reused(s.run, s.manifest) for s in states if s.kind == "finished" and s.manifest}
-    waiting = [state.run for state in states if state.kind != "finished"]
+    states = statuses(runs, folder, verify=True)
+    damaged = tuple(set_aside(folder / s.run.stored_as) for s in states if s.status == "damaged")
+    found = {s.run.run_id: reused(s.run, s.manifest) for s in states if s.status == "finished" and s.manifest}
+    waiting = [state.run for state in states if state.status != "finished"]
     if on_progress is not None:
         on_progress(len(found), len(runs), "")
-    for outcome in _outcomes(waiting, rates(states), work or _work(folder, None, None), at_once):
+    executor = _executor(folder, limit_s, scheduler, RunTimes.of(states))
+    for outcome in with_retries(waiting, executor, at_once):
         _refuse_a_broken_store(outcome, folder)
-        mark(folder, outcome)
+        note_failure(folder, outcome.run_id, outcome.error, outcome.details)
         found[outcome.run_id] = outcome
         if on_progress is not None:
             on_progress(len(found), len(runs), f"{outcome.run_id}: {outcome.error or outcome.origin}")
-    # What processes that were killed just now have left.
+    # Processes that were killed just now may have left something.
     remove_parts(folder, mine)
     return tuple(found[run.run_id] for run in runs), damaged
 
@@ -174,44 +179,30 @@ def part(runs: Sequence[Run], shard: tuple[int, int] | None) -> Sequence[Run]:
     """Return the runs of a shard; which they are depends on the study alone."""
     if shard is None:
         return runs
-    # Dealt out by their hash: by their place, one shard might get all runs of the slowest policy.
+    # By hash: by position, one shard might get all runs of the slowest policy.
     dealt = sorted(runs, key=lambda run: run.run_id[-8:])[shard[0] - 1 :: shard[1]]
     mine = {run.run_id for run in dealt}
     return [run for run in runs if run.run_id in mine]
 
 
-def write_table(study: Study, folder: Path) -> list[State]:
+def write_table(study: Study, folder: Path) -> list[RunStatus]:
     """Write ``runs.csv``, one row for each run of the study, and return their states."""
-    states = look(study.runs, folder)
+    states = statuses(study.runs, folder)
     write_text(folder / TABLE, table(states).to_csv(index=False))
     return states
 
 
-def _work(folder: Path, limit_s: float | None, scheduler: str | None) -> Work:
+def _executor(folder: Path, limit_s: float | None, scheduler: str | None, times: RunTimes) -> Executor:
     if scheduler is None:
-        return lambda waiting, jobs: run_waiting(waiting, jobs, folder, limit_s)
+        return lambda runs, jobs: run_queue(RunQueue(runs, times), jobs, folder, limit_s)
     from mecsim.study.cluster import run_on_dask
 
-    return lambda waiting, jobs: run_on_dask(waiting, scheduler, folder, limit_s)
+    return lambda runs, _: run_on_dask(RunQueue(runs, times), scheduler, folder, limit_s)
 
 
-def _outcomes(runs: Sequence[Run], known: Rates, work: Work, jobs: int) -> Iterator[Outcome]:
-    """Yield the last outcome of each run: a second one for those that failed in the first try."""
-    by_id = {run.run_id: run for run in runs}
-    again: dict[str, list[Run]] = {"raised": [], "killed": []}
-    for outcome in work(Waiting(runs, known), jobs):
-        if outcome.kind in again:
-            again[outcome.kind].append(by_id[outcome.run_id])
-        else:
-            yield outcome
-    yield from work(Waiting(again["raised"], known), jobs)
-    # Alone, for what killed them may have been the memory that the others took.
-    yield from work(Waiting(again["killed"], known), 1)
-
-
-def _refuse_a_broken_store(outcome: Outcome, folder: Path) -> None:
+def _refuse_a_broken_store(outcome: RunOutcome, folder: Path) -> None:
     """Stop at the first run that cannot be written: those after it would be computed in vain."""
-    if outcome.kind == "store":
+    if outcome.failure_kind == "store":
         raise ResultStoreError(
             f"{outcome.error}\n{folder}: the study stopped; finished runs are kept; the same command goes on"
         ) from OSError(outcome.error)

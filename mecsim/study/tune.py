@@ -1,4 +1,4 @@
-"""Parameters of policies chosen without cheating: on other seeds than they are judged by.
+"""Parameters of policies, chosen on other seeds than they are tested on.
 
 Every policy with candidates gets the same number of tuning runs, which they share equally, on the
 same worlds; one that comes alone has nothing to choose and gets none. The best candidate of each
@@ -7,7 +7,7 @@ then meets the others on the test seeds, once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -17,8 +17,10 @@ from mecsim.errors import MecsimError
 from mecsim.messages import either, nearest
 from mecsim.registry import parse_policy
 from mecsim.results.metrics import METRIC, METRICS
-from mecsim.study.compare import Comparison, OnStudyProgress, compare
+from mecsim.study.compare import compare
+from mecsim.study.comparison import Comparison
 from mecsim.study.plan import PolicyChoice, choose_policies
+from mecsim.study.progress import OnStudyProgress, counted_on
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +59,7 @@ class Tuned:
 
     @property
     def lines(self) -> list[str]:
-        """What a reader must know: which seeds served for what, and what was chosen."""
+        """Lines that say which seeds served for what, and what was chosen."""
         chosen = self.candidates[self.candidates["chosen"]].to_dict("records")
         lines = [
             f"tuned by {self.metric} on seeds {_range(self.tuning_seeds)}, {self.budget} runs a policy",
@@ -121,7 +123,7 @@ def tune(
             continue
         found = compare(
             scenario, own, sizes[name], seed=tuning_seed, jobs=jobs, out=folders["tuning"],
-            on_progress=_counted(on_progress, done, total),
+            on_progress=counted_on(on_progress, done, total),
         )  # fmt: skip
         done += sizes[name] * len(own)
         part, best = _chosen(found, name, metric)
@@ -129,7 +131,7 @@ def tune(
         chosen[-1] = own[best]
     test = compare(
         scenario, chosen, replications, seed=seed, jobs=jobs, out=folders["test"],
-        on_progress=_counted(on_progress, done, total),
+        on_progress=counted_on(on_progress, done, total),
     )  # fmt: skip
     import pandas as pd
 
@@ -220,14 +222,6 @@ def _alone(policy: str, choice: PolicyChoice) -> pd.DataFrame:
         "high": nan,
     }
     return pd.DataFrame([row | {"chosen": True}])
-
-
-def _counted(
-    tell: OnStudyProgress | None, before: int, total: int
-) -> Callable[[float, int, str], None] | None:
-    if tell is None:
-        return None
-    return lambda done, _, message: tell(before + done, total, message)
 
 
 def _range(seeds: Sequence[int]) -> str:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from mecsim.analysis.sequential import Claim, Verdict, judge, look_level, look_sizes, parse_claim
 from mecsim.errors import MecsimError
-from mecsim.study.compare import Comparison, OnStudyProgress, compare
+from mecsim.study.compare import compare
+from mecsim.study.comparison import Comparison
 from mecsim.study.plan import choose_policies
+from mecsim.study.progress import OnStudyProgress, counted_on
 
 if TYPE_CHECKING:
     from mecsim.scenario.schema import Scenario
@@ -20,7 +22,7 @@ MOST_REPLICATIONS = 200
 
 
 @dataclass(frozen=True, eq=False)
-class Decided:
+class SequentialComparison:
     """The outcome of :func:`compare_until`.
 
     Parameters
@@ -30,9 +32,9 @@ class Decided:
     verdicts : tuple of Verdict
         One for each claim, as it stood when it was decided or at the last look.
     looks : int
-        How many times the claims were looked at...
+        How many interim looks there were.
     most_looks : int
-        ...and how many times they could have been.
+        How many there could have been.
     """
 
     comparison: Comparison
@@ -42,7 +44,7 @@ class Decided:
 
     @property
     def lines(self) -> list[str]:
-        """What to tell a reader: one line for each claim, and why it stopped."""
+        """One line for each claim, and a line that says why the comparison stopped."""
         undecided = sum(verdict.answer == "undecided" for verdict in self.verdicts)
         last = self.looks == self.most_looks
         end = (
@@ -65,7 +67,7 @@ def compare_until(
     jobs: int = 1,
     out: str | Path | None = None,
     on_progress: OnStudyProgress | None = None,
-) -> Decided:
+) -> SequentialComparison:
     """Compare policies, adding replications until every claim is decided, or has no pair of runs at all.
 
     Parameters
@@ -96,7 +98,7 @@ def compare_until(
         done = len(comparison.seeds) if comparison else 0
         more = compare(
             scenario, choices, size - done, seed=seed + done, jobs=jobs, out=out,
-            on_progress=_shifted(on_progress, done * len(choices), most * len(choices)),
+            on_progress=counted_on(on_progress, done * len(choices), most * len(choices)),
         )  # fmt: skip
         comparison = more if comparison is None else _joined(comparison, more)
         for claim in asked:
@@ -105,7 +107,9 @@ def compare_until(
         if all(verdict.answer != "undecided" or verdict.pairs == 0 for verdict in settled.values()):
             break
     assert comparison is not None
-    return Decided(comparison, tuple(settled[claim] for claim in asked), sizes.index(size) + 1, len(sizes))
+    return SequentialComparison(
+        comparison, tuple(settled[claim] for claim in asked), sizes.index(size) + 1, len(sizes)
+    )
 
 
 def _claims(texts: Sequence[str], labels: Sequence[str]) -> list[Claim]:
@@ -131,10 +135,3 @@ def _verdict(comparison: Comparison, claim: Claim, level: float) -> Verdict:
     wide = comparison.per_run.pivot_table(index="seed", columns="policy", values=claim.metric, dropna=False)
     wide = wide.reindex(columns=list(comparison.policies))
     return judge(claim, wide[claim.policy].to_numpy(), wide[claim.reference].to_numpy(), level)
-
-
-def _shifted(tell: OnStudyProgress | None, before: int, total: int) -> OnStudyProgress | None:
-    """Return the same progress for a part of the runs, counted on from those before."""
-    if tell is None:
-        return None
-    return lambda done, _, message: tell(before + done, total, message)

@@ -1,10 +1,10 @@
-"""Runs in processes of their own, one kept warm for each place of work.
+"""Runs in worker processes, each of which serves one run after the other.
 
 A policy may hang in compiled code, use up all memory or crash the interpreter. Then its process
-ends, the run has an outcome that says so, and nothing else is disturbed: not the other runs, and
-not the worker of a cluster that asked for it. A process that meets the time limit ends itself from
-a thread that needs no Python (``faulthandler``). What that writes, where the process was, comes
-down the pipe of answers in place of one: no file is left behind, whoever is killed.
+ends and the run gets an outcome that names the reason; the other runs, and the dask worker that asked
+for it, go on. A process that reaches the time limit is ended by a thread that needs no Python
+(``faulthandler``). That thread writes the traceback into the pipe of answers, so no file is left
+behind when a process is killed.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from typing import IO
 
 from mecsim.errors import RunFailed
 from mecsim.results.blas import THREAD_VARIABLES
-from mecsim.study.outcome import Outcome, attempt, failure
+from mecsim.study.outcome import RunOutcome, attempt, failure
 from mecsim.study.plan import Run
 
 _GRACE_S = 5.0
 _LENGTH = struct.Struct("<Q")
-# Texts that faulthandler begins with are more than this, read as a length.
+# The first bytes of a traceback of faulthandler, read as a length, are more than this.
 _LONGEST = 1 << 48
 _START = "from mecsim.study.worker_process import serve; serve()"
 _here = threading.local()
 
 
 class _Ended(Exception):
-    """The process at the other end is gone; the text is what it wrote in place of a message."""
+    """The process at the other end has ended; the argument is what it wrote instead of a message."""
 
 
-class Child:
-    """A process that runs one run after the other, and a new one after each death."""
+class WorkerProcess:
+    """A process that executes runs one after the other; a new one is started when it has died."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -49,12 +49,12 @@ class Child:
 
     def attempt(
         self, run: Run, folder: Path | None, limit_s: float | None = None, *, reuse: bool = False
-    ) -> Outcome:
+    ) -> RunOutcome:
         """Return the outcome of a run, also if its process dies or takes longer than ``limit_s``."""
         self._busy = True
         try:
-            answer = self._ask(_pickled((run, folder, limit_s, reuse)), limit_s)
-            if isinstance(answer, Outcome):
+            answer = self._ask(_request((run, folder, limit_s, reuse)), limit_s)
+            if isinstance(answer, RunOutcome):
                 return answer
             error = RunFailed(f"cannot be sent to its process: {answer.strip().splitlines()[-1]}")
             return replace(failure(run, error), details=answer)
@@ -73,12 +73,12 @@ class Child:
         else:
             self._discard()
 
-    def _ask(self, message: bytes, limit_s: float | None) -> Outcome | str:
+    def _ask(self, message: bytes, limit_s: float | None) -> RunOutcome | str:
         """Return the answer: an outcome, or the traceback of a message that could not be read."""
         process = self._started()
         assert process.stdin is not None
         assert process.stdout is not None
-        # Should the child be too ill to end itself.
+        # In case the process cannot end itself.
         rescue = threading.Timer((limit_s or 0.0) + _GRACE_S, process.kill)
         with suppress(BrokenPipeError):
             _send(process.stdin, message)
@@ -88,11 +88,11 @@ class Child:
             content = _receive(process.stdout)
         finally:
             rescue.cancel()
-        answer: Outcome | str = pickle.loads(content)  # noqa: S301 - from our own child
+        answer: RunOutcome | str = pickle.loads(content)  # noqa: S301 - from our own process
         return answer
 
-    def _death(self, run: Run, limit_s: float | None, where: str) -> Outcome:
-        """Return the outcome of a run whose process is gone; ``where`` is what it wrote at its end."""
+    def _death(self, run: Run, limit_s: float | None, where: str) -> RunOutcome:
+        """Return the outcome of a run whose process has died; ``where`` is what it wrote at its end."""
         code = self._discard()
         if where.startswith("Timeout"):
             error = RunFailed(f"took longer than the limit of {limit_s:g} s; its process was ended")
@@ -106,7 +106,7 @@ class Child:
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
             self._discard()
-            # What can be imported here can be imported there.
+            # Modules that can be imported here can be imported there.
             paths = os.pathsep.join(path for path in sys.path if path)
             one_thread = dict.fromkeys(THREAD_VARIABLES, "1")
             self._process = subprocess.Popen(
@@ -116,7 +116,7 @@ class Child:
                 env=os.environ | one_thread | {"PYTHONPATH": paths},
                 process_group=0,
             )
-            threading.Thread(target=_bury, args=(self._process,), daemon=True).start()
+            threading.Thread(target=_end_children, args=(self._process,), daemon=True).start()
             if self._ended:
                 self._process.kill()
         return self._process
@@ -134,53 +134,53 @@ class Child:
         return process.wait()
 
 
-def _bury(process: subprocess.Popen[bytes]) -> None:
-    """Wait for the end of a process, then end what it started: that would hold the pipe of answers open."""
+def _end_children(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of a process, then end its own children, which would keep the pipe open."""
     process.wait()
     if sys.platform != "win32":
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def attempt_apart(run: Run, folder: Path | None, limit_s: float | None, study: str) -> Outcome:
-    """Return the outcome of a run in a child process of this thread, for the worker of a cluster.
+def attempt_in_worker(run: Run, folder: Path | None, limit_s: float | None, study: str) -> RunOutcome:
+    """Return the outcome of a run in a process that belongs to this thread of a dask worker.
 
-    The child is kept for the next run of the same ``study``, a word that is never used twice:
-    another study must not meet modules that its policies have changed since.
+    The process also serves the next runs of the same ``study``, a unique identifier. Another study
+    gets a new process, because modules of its policies may have changed since.
     """
     if getattr(_here, "study", None) != study:
-        if hasattr(_here, "child"):
-            _here.child.end()
-        _here.child, _here.study = Child(), study
-    child: Child = _here.child
-    return child.attempt(run, folder, limit_s)
+        if hasattr(_here, "worker"):
+            _here.worker.end()
+        _here.worker, _here.study = WorkerProcess(), study
+    worker: WorkerProcess = _here.worker
+    return worker.attempt(run, folder, limit_s)
 
 
 def serve() -> None:
-    """Be the child: take runs from standard input until it ends, answer with outcomes."""
+    """Serve as worker process: read runs from standard input until it ends, answer with outcomes."""
     import faulthandler
 
     # Ctrl-C reaches the parent too, which then ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")
     faulthandler.enable(answers)
-    # What a policy prints must not get between the answers.
+    # Output of a policy must not mix with the answers.
     os.dup2(2, 1)
     for content in iter(_requests(sys.stdin.buffer).get, b""):
         try:
             run, folder, limit_s, reuse = pickle.loads(content)  # noqa: S301 - from our own parent
         except Exception:  # noqa: BLE001 - a policy's module may raise anything when it is imported
-            _send(answers, _pickled(traceback.format_exc()))
+            _send(answers, pickle.dumps(traceback.format_exc()))
             continue
         if limit_s is not None:
             faulthandler.dump_traceback_later(limit_s, exit=True, file=answers)
         outcome = attempt(run, folder, reuse=reuse)
         faulthandler.cancel_dump_traceback_later()
-        _send(answers, _pickled(outcome))
+        _send(answers, pickle.dumps(outcome))
 
 
 def _requests(stream: IO[bytes]) -> queue.SimpleQueue[bytes]:
-    """Return what comes in; when the parent is gone, so is this process, even within a run."""
+    """Return a queue of the messages; the process exits with its parent, even within a run."""
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
     def read() -> None:
@@ -210,8 +210,8 @@ def _receive(stream: IO[bytes]) -> bytes:
     return content
 
 
-def _pickled(message: object) -> bytes:
-    """Return a message as bytes; joblib's pickler also takes classes from a notebook or script."""
-    from joblib.externals.loky.backend.reduction import dumps
+def _request(message: object) -> bytes:
+    """Return a message as bytes; cloudpickle also takes classes from a notebook or script."""
+    import cloudpickle
 
-    return bytes(dumps(message))
+    return bytes(cloudpickle.dumps(message))

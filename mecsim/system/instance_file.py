@@ -3,24 +3,79 @@
 from __future__ import annotations
 
 import json
-import math
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field, ValidationError, create_model, field_validator
+from pydantic.types import Strict
 
-from mecsim.errors import InstanceError
-from mecsim.messages import nearest
+from mecsim.config.base import Real, Section, key, refusal
+from mecsim.config.json_text import JsonLines, parse_json
+from mecsim.config.problems import problem_lines
+from mecsim.errors import InstanceError, ScenarioError
 from mecsim.system.instance import Instance, Score, Servers, Users, Weights
 
 SCHEMA = 1
 MAX_BYTES = 64_000_000
+# Finding the lines of problems takes about a second for this much text.
+_MAX_BYTES_WITH_LINES = 4_000_000
 
-_TOP = ("schema", "noise_w_per_hz", "users", "servers", "gain")
-_TOP_OPTIONAL = ("name", "bits_per_param", "weights", "score", "ergodic", "downlink_share")
+_Positive = Annotated[Real, Field(gt=0)]
+_NotNegative = Annotated[Real, Field(ge=0)]
+_Row = Annotated[
+    tuple[_NotNegative, ...], Field(json_schema_extra={"allowed": "a list of numbers, one for each server"})
+]
+_Links = tuple[_Row, ...]
+_LINKS = "a list of lists of numbers, one list for each user"
+
+
+def _numbers(kind: type, number: Any, what: str, **default: Any) -> type[Section]:
+    """Return the section with a number for each field of a dataclass."""
+    names = [field.name for field in fields(kind)]
+    allowed = f"an object with the keys {', '.join(names)}"
+    config = Section.model_config | {"json_schema_extra": {"allowed": allowed}}
+    base = type("Numbers", (Section,), {"model_config": config})
+    columns: dict[str, Any] = {name: (number, key(f"{what}: {name}", **default)) for name in names}
+    return create_model(kind.__name__, __base__=base, **columns)
+
+
+_User, _Server = _numbers(Users, _Positive, "Of a user"), _numbers(Servers, _Positive, "Of a server")
+_Weights = _numbers(Weights, _NotNegative, "Weight in the cost", default=0.0)
+_Score = _numbers(Score, _NotNegative, "Parameter of the score", default=0.0)
+
+
+class InstanceTables(Section):
+    """What an instance file says."""
+
+    schema_version: Any = key("Version of the file format", alias="schema", allowed="1", example=SCHEMA)
+    name: Annotated[str, Strict()] = key("Name of the instance", allowed="a string", default="")
+    noise_w_per_hz: _Positive = key("Noise power density", unit="W/Hz")
+    bits_per_param: _NotNegative = key("Bits sent for each parameter", unit="bit", default=32.0)
+    weights: _Weights = key("Weights of the cost", default=_Weights())  # type: ignore[valid-type]
+    score: _Score = key("Parameters of the score", default=_Score())  # type: ignore[valid-type]
+    ergodic: Annotated[bool, Strict()] = key("Whether rates are means over fast fading", default=False)
+    users: tuple[_User, ...] = key("Users", allowed="a list of objects")  # type: ignore[valid-type]
+    servers: tuple[_Server, ...] = key("Servers", allowed="a list of objects")  # type: ignore[valid-type]
+    gain: _Links = key("Power gains of the links", allowed=_LINKS)
+    downlink_share: _Links = key("Factors of the gains downwards", allowed=_LINKS, default=())
+
+    @field_validator("schema_version")
+    @classmethod
+    def _is_known(cls, value: Any) -> Any:
+        if isinstance(value, bool) or value != SCHEMA:
+            raise refusal(((), f"must be {SCHEMA}"))
+        return value
+
+    @field_validator("gain", "downlink_share")
+    @classmethod
+    def _is_a_matrix(cls, rows: _Links) -> _Links:
+        lengths = sorted({len(row) for row in rows})
+        if len(lengths) > 1:
+            raise refusal(((), f"every user needs one number a server, the lists have {lengths}"))
+        return rows
 
 
 def load_instance(path: str | Path) -> Instance:
@@ -40,25 +95,42 @@ def load_instance(path: str | Path) -> Instance:
         Listing every problem of the file with its key, value and what is allowed.
     """
     source = str(path)
-    data = _read_json(Path(path), source)
-    problems = list(_problems(data))
-    if problems:
-        raise InstanceError(source, [f"{source}: {problem}" for problem in problems])
     try:
-        return Instance(
-            users=Users(**_columns(data["users"], Users)),
-            servers=Servers(**_columns(data["servers"], Servers)),
-            gain=np.array(data["gain"], dtype=np.float64),
-            noise_w_per_hz=float(data["noise_w_per_hz"]),
-            bits_per_param=float(data.get("bits_per_param", 32.0)),
-            weights=Weights(**data.get("weights", {})),
-            score_law=Score(**data.get("score", {})),
-            name=str(data.get("name", Path(path).stem)),
-            ergodic=data.get("ergodic", False),
-            downlink_share=np.array(data["downlink_share"]) if "downlink_share" in data else None,
-        )
+        text = _read(Path(path), source)
+        data = parse_json(text, source)
+    except ScenarioError as error:
+        raise InstanceError(source, error.problems) from None
+    if not isinstance(data, dict):
+        raise InstanceError(source, [f"{source}: must be one JSON object, is {_kind(data)}"])
+    try:
+        given = InstanceTables.model_validate(data)
+    except ValidationError as error:
+        lined = text if len(text) <= _MAX_BYTES_WITH_LINES else None
+        raise InstanceError(
+            source, problem_lines(error, InstanceTables, data, source, lined, JsonLines)
+        ) from None
+    try:
+        return _instance(given, Path(path).stem)
     except InstanceError as error:
         raise InstanceError(source, [f"{source}: {problem}" for problem in error.problems]) from error
+
+
+def _instance(given: InstanceTables, stem: str) -> Instance:
+    # What is left out is not the same as an empty name or list.
+    own = given.model_fields_set
+    share = np.array(given.downlink_share, dtype=np.float64) if "downlink_share" in own else None
+    return Instance(
+        users=Users(**_columns(given.users, Users)),
+        servers=Servers(**_columns(given.servers, Servers)),
+        gain=np.array(given.gain, dtype=np.float64),
+        noise_w_per_hz=given.noise_w_per_hz,
+        bits_per_param=given.bits_per_param,
+        weights=Weights(**_own_keys(given.weights)),
+        score_law=Score(**_own_keys(given.score)),
+        name=given.name if "name" in own else stem,
+        ergodic=given.ergodic,
+        downlink_share=share,
+    )
 
 
 def instance_to_json(instance: Instance) -> str:
@@ -87,130 +159,33 @@ def _rows(group: Users | Servers) -> list[dict[str, float]]:
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _columns(rows: list[dict[str, float]], kind: type[Users] | type[Servers]) -> dict[str, Any]:
-    return {field.name: [float(row[field.name]) for row in rows] for field in fields(kind)}
+def _own_keys(section: Any) -> dict[str, float]:
+    """Return the keys that a section gives, without its defaults."""
+    found: dict[str, float] = section.model_dump(exclude_unset=True)
+    return found
 
 
-def _read_json(path: Path, source: str) -> Any:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        twice = sorted(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-        if twice:
-            raise InstanceError(source, [f"{source}: {_named(key)}: the key stands twice" for key in twice])
-        return dict(pairs)
+def _columns(rows: Sequence[Any], kind: type[Users] | type[Servers]) -> dict[str, Any]:
+    return {field.name: [getattr(row, field.name) for row in rows] for field in fields(kind)}
 
+
+def _read(path: Path, source: str) -> str:
     try:
         if path.is_dir():
-            raise InstanceError(source, [f"{source}: is a folder, must be a JSON file"])
-        if path.exists() and not path.is_file():
-            raise InstanceError(source, [f"{source}: is no ordinary file, must be a JSON file"])
-        if path.stat().st_size > MAX_BYTES:
-            raise InstanceError(source, [f"{source}: is larger than {MAX_BYTES // 1_000_000} MB"])
-        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=unique)
+            problem = "is a folder, must be a JSON file"
+        elif path.exists() and not path.is_file():
+            problem = "is no ordinary file, must be a JSON file"
+        elif path.stat().st_size > MAX_BYTES:
+            problem = f"is larger than {MAX_BYTES // 1_000_000} MB"
+        else:
+            return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise InstanceError(source, [f"{source}: cannot be read: {error.strerror or error}"]) from error
-    except json.JSONDecodeError as error:
-        message = f"{source}:{error.lineno}: not JSON: {error.msg} (column {error.colno})"
-        raise InstanceError(source, [message]) from error
-    except RecursionError as error:
-        raise InstanceError(source, [f"{source}: not JSON: nested too deeply"]) from error
-    except ValueError as error:
-        raise InstanceError(source, [f"{source}: not a JSON text: {error}"]) from error
-
-
-def _problems(data: Any) -> Iterable[str]:
-    if not isinstance(data, dict):
-        yield f"must be one JSON object, is {_kind(data)}"
-        return
-    yield from _keys("", data, _TOP, _TOP_OPTIONAL)
-    if "schema" in data and (data["schema"] != SCHEMA or isinstance(data["schema"], bool)):
-        yield f"schema = {_shown(data['schema'])}: must be {SCHEMA}"
-    if not isinstance(data.get("name", ""), str):
-        yield f"name = {_shown(data['name'])}: must be a text"
-    if not isinstance(data.get("ergodic", False), bool):
-        yield f"ergodic = {_shown(data['ergodic'])}: must be true or false"
-    if "noise_w_per_hz" in data:
-        yield from _number("noise_w_per_hz", data["noise_w_per_hz"], positive=True)
-    if "bits_per_param" in data:
-        yield from _number("bits_per_param", data["bits_per_param"])
-    for key, kind in (("weights", Weights), ("score", Score)):
-        if key in data:
-            yield from _group(key, data[key], (), [field.name for field in fields(kind)])
-    for key, group in (("users", Users), ("servers", Servers)):
-        if key in data:
-            yield from _group_list(key, data[key], [field.name for field in fields(group)])
-    for key in ("gain", "downlink_share"):
-        if key in data:
-            yield from _links(key, data[key])
-
-
-def _group_list(key: str, rows: Any, names: list[str]) -> Iterable[str]:
-    if not isinstance(rows, list):
-        yield f"{key} must be a list of objects, is {_kind(rows)}"
-        return
-    for i, row in enumerate(rows):
-        yield from _group(f"{key}[{i}]", row, names, ())
-
-
-def _group(where: str, row: Any, required: Iterable[str], optional: Iterable[str]) -> Iterable[str]:
-    if not isinstance(row, dict):
-        yield f"{where} must be an object, is {_kind(row)}"
-        return
-    yield from _keys(f"{where}.", row, required, optional)
-    for key in (*required, *optional):
-        if key in row:
-            yield from _number(f"{where}.{key}", row[key], positive=key in required)
-
-
-def _links(key: str, rows: Any) -> Iterable[str]:
-    if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
-        yield f"{key} must be a list of lists of numbers, one list for each user"
-        return
-    if len({len(row) for row in rows}) > 1:
-        yield f"{key}: every user needs one number a server, the lists have {sorted({len(r) for r in rows})}"
-        return
-    for n, row in enumerate(rows):
-        for m, value in enumerate(row):
-            yield from _number(f"{key}[{n}][{m}]", value)
-
-
-def _keys(
-    prefix: str, given: Mapping[str, Any], required: Iterable[str], optional: Iterable[str]
-) -> Iterable[str]:
-    known = (*required, *optional)
-    for key in given:
-        if key not in known:
-            yield f"{prefix}{_named(key)}: unknown key{nearest(key, known)}"
-    for key in required:
-        if key not in given:
-            yield f"{prefix}{key}: missing"
-
-
-def _number(where: str, value: Any, *, positive: bool = False) -> Iterable[str]:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        yield f"{where} = {_shown(value)}: must be a number, is {_kind(value)}"
-    elif not _finite(value):
-        yield f"{where} = {_shown(value)}: must be finite"
-    elif value < 0 or (positive and value == 0):
-        yield f"{where} = {_shown(value)}: must be {'> 0' if positive else '>= 0'}"
-
-
-def _finite(value: float) -> bool:
-    try:
-        return math.isfinite(float(value))
-    except OverflowError:
-        return False
-
-
-def _named(key: str) -> str:
-    """Return a key as it stands in messages: as it is, or quoted and cut if it is no plain name."""
-    return key if key.isidentifier() and len(key) <= 60 else _shown(key)
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}..."
+        problem = f"cannot be read: {error.strerror or error}"
+    except ValueError as error:  # a NUL in the name, bytes that are no UTF-8
+        problem = f"not a JSON text: {error}"
+    raise InstanceError(source, [f"{source}: {problem}"])
 
 
 def _kind(value: Any) -> str:
-    names: dict[type, str] = {dict: "an object", list: "a list", str: "a text", bool: "true or false"}
+    names: dict[type, str] = {list: "a list", str: "a string", bool: "true or false"}
     return names.get(type(value), "null" if value is None else "a number")

@@ -16,8 +16,6 @@ SOLVERS = ("clarabel", "scs", "ecos", "cvxpy")
 _EXTRAS = {
     "plotly": ("report", "interactive figures in reports"),
     "duckdb": ("sql", "SQL over the tables of a study"),
-    "gymnasium": ("rl", "reinforcement learning"),
-    "pettingzoo": ("rl", "reinforcement learning, several agents"),
     "dask": ("cluster", "studies on a cluster"),
     "distributed": ("cluster", "studies on a cluster"),
     "dask-jobqueue": ("cluster", "studies through SLURM"),

@@ -266,12 +266,12 @@ def forgetting(subject: Subject) -> None:
 
 def pickling(subject: Subject) -> None:
     """Go to a worker process and answer there what it would have answered here."""
-    from joblib import wrap_non_picklable_objects  # as worker processes are sent what is defined anywhere
+    import cloudpickle  # as worker processes are sent what is defined anywhere
 
     instance = draw_instance(3, 4, 2)
     policy = subject.fresh(instance)
     try:
-        text = pickle.dumps(wrap_non_picklable_objects(policy, keep_wrapper=False))
+        text = cloudpickle.dumps(policy)
     except Exception as error:
         raise AssertionError(f"cannot be sent to a worker: {type(error).__name__}: {error}") from error
     there = pickle.loads(text)  # noqa: S301 - made two lines above

@@ -46,7 +46,7 @@ def test_two_workers(study: Study, expected: str, tmp_path: Path) -> None:
 
 def test_shuffled(study: Study, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     order = random.Random(1)  # noqa: S311 - an order, not a secret
-    monkeypatch.setattr(schedule.Waiting, "_length", lambda self, run: (True, order.random()))
+    monkeypatch.setattr(schedule.RunQueue, "_length", lambda self, run: (True, order.random()))
     sweep(study, out=tmp_path, jobs=1)
     assert load_results(tmp_path).digest() == expected
 

@@ -77,7 +77,7 @@ def test_links_and_pictures_exist():
 
 
 def test_the_demo_shown_compares_the_policies_of_the_demo():
-    from mecsim.cli.run_commands import DEMO_POLICIES
+    from mecsim.cli.compare_commands import DEMO_POLICIES
 
     (shown,) = blocks("text")
     for policy in DEMO_POLICIES.split(","):

@@ -9,9 +9,9 @@ import pytest
 
 from mecsim.engine.handover import HandoverRule
 from mecsim.registry import make_policy
-from mecsim.study import promise as promise_module
-from mecsim.study.counterfactual import FixedGains, Gains, Grant, Lived, Walk
-from mecsim.study.promise import CAUSES, split_gap
+from mecsim.study import prediction_gap
+from mecsim.study.counterfactual import FixedGains, Gains, Grant, RoundSimulator, RoundTotals
+from mecsim.study.prediction_gap import CAUSES, split_gap
 from mecsim.study.runner import simulate
 from mecsim.world.world import World
 
@@ -144,12 +144,12 @@ def test_a_promise_that_no_round_ends_leaves_parts_unknown(gap_of):
 
 
 BUGS = {
-    "later decisions forgotten": (promise_module._Stages, "_history", lambda self, one: iter(
+    "later decisions forgotten": (prediction_gap._Stages, "_history", lambda self, one: iter(
         [self._grant(self._decided[one["epoch"]], one["user"])]
     )),
-    "handovers that cost nothing": (Walk, "_hand_over", lambda self, life, server: None),
+    "handovers that cost nothing": (RoundSimulator, "_hand_over", lambda self, life, server: None),
     "gains of the window before": (Gains, "_new_row", None),
-    "phi of the promise": (promise_module._Stages, "_work", None),
+    "phi of the promise": (prediction_gap._Stages, "_work", None),
 }  # fmt: skip
 
 
@@ -172,18 +172,20 @@ def test_a_walk_by_hand(make_scenario):
     noise = world.noise_w_per_hz
     band = 1e6 / np.log2(1 + 1.0)  # 1 Mbit/s at SNR 1
     grant = Grant(0.0, 0, band, 0.2, 0.2, 1e12, 1e12, 10.0)
-    walk = Walk(world, FixedGains(noise * band / 0.2, noise * band / 0.2), HandoverRule(0.5, 1e6, False))
+    walk = RoundSimulator(
+        world, FixedGains(noise * band / 0.2, noise * band / 0.2), HandoverRule(0.5, 1e6, False)
+    )
     work = {0: 2e12, 1: 1e6, 2: 1e12, 3: 1e6}
 
     def live(*grants):
-        return walk.live(0, 0.0, lambda phase, server: work[phase], grants)
+        return walk.simulate(0, 0.0, lambda phase, server: work[phase], grants)
 
     kappa_user = float(world.workload.devices["kappa"][0])
     gpu_j = kappa_user * 1e36 * 2 + float(world.servers.kappa[0]) * 1e36
-    assert live(grant) == pytest.approx(Lived(5.0, gpu_j + 0.4, 10.0))
+    assert live(grant) == pytest.approx(RoundTotals(5.0, gpu_j + 0.4, 10.0))
     # After 2.25 s a quarter of the uplink has come to the old server: 0.5 + 0.25 s of interruption.
     moved = live(grant, grant._replace(from_s=2.25, server=1, score=20.0))
-    assert moved == pytest.approx(Lived(5.75, gpu_j + 0.4, (2.25 * 10 + 3.5 * 20) / 5.75))
+    assert moved == pytest.approx(RoundTotals(5.75, gpu_j + 0.4, (2.25 * 10 + 3.5 * 20) / 5.75))
     # A grant of zero from 2.5 s to 4 s stalls the uplink.
     zero = grant._replace(from_s=2.5, bandwidth_hz=0.0)
     assert live(grant, zero, grant._replace(from_s=4.0)).delay_s == pytest.approx(6.5)

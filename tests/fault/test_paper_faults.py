@@ -16,7 +16,7 @@ import pytest
 
 from mecsim.cli import main
 from mecsim.errors import RunFailed
-from mecsim.study.decision import Decision
+from mecsim.study.decision_run import DecisionRun
 from mecsim.study.paper import snapshots
 from mecsim.study.paper.report import DECISIONS, decided
 from mecsim.study.plan import PolicyChoice
@@ -31,7 +31,7 @@ def files(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in paths}
 
 
-def tables(kept: Callable[[Decision], Any], decisions=FEW) -> str:
+def tables(kept: Callable[[DecisionRun], Any], decisions=FEW) -> str:
     """Return all that figures are made of, to the last bit; CPU times apart."""
     return repr(
         [
@@ -65,7 +65,7 @@ def test_killed_after_any_write_it_resumes_to_the_same_tables(
         assert found == undisturbed
         assert origins == +Counter(reused=len(before), new=len(FEW) - len(before))
         assert files(folder).items() >= before.items()
-        assert {path.name for path in folder.iterdir()} == {d.kept_as for d in FEW}
+        assert {path.name for path in folder.iterdir()} == {d.stored_as for d in FEW}
         shutil.rmtree(folder)
         if ended:
             break
@@ -78,7 +78,7 @@ def test_killed_after_any_write_it_resumes_to_the_same_tables(
 def test_a_damaged_file_is_moved_away_and_the_decision_made_again(tmp_path: Path, harm: str) -> None:
     """Mutant rejected: trust in a file that can be read, where a digit of the SCR has changed."""
     undisturbed, _ = made(tmp_path)
-    victim = tmp_path / FEW[0].kept_as
+    victim = tmp_path / FEW[0].stored_as
     text = victim.read_text()
     scr = repr(json.loads(text)["metrics"]["scr"])
     other = scr[:-1] + ("1" if scr[-1] != "1" else "2")
@@ -127,7 +127,7 @@ def test_a_decision_that_fails_is_named_and_the_others_are_kept(
     monkeypatch.chdir(tmp_path)
     code = "from mecsim_policies.baselines import Gucaa\nclass Bad(Gucaa):\n    def allocate(self, o):\n"
     Path("bad.py").write_text(f"{code}        return None\n")
-    decisions = [FEW[0], Decision(FEW[0].scenario, PolicyChoice.of("bad.py:Bad"), 0)]
+    decisions = [FEW[0], DecisionRun(FEW[0].scenario, PolicyChoice.of("bad.py:Bad"), 0)]
     folder = tmp_path / "kept"
     folder.mkdir()
     with pytest.raises(RunFailed, match=r"1 of 2 decisions failed, such as paper-Bad-s0-.*decided nothing"):
@@ -137,4 +137,4 @@ def test_a_decision_that_fails_is_named_and_the_others_are_kept(
     Path("bad.py").write_text(f"{code}        return super().allocate(o)\n")
     _, origins = made(folder, decisions)
     assert origins == {"reused": 1, "new": 1}
-    assert set(files(folder)) == {decision.kept_as for decision in decisions}
+    assert set(files(folder)) == {decision.stored_as for decision in decisions}

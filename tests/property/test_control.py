@@ -15,7 +15,7 @@ from mecsim_policies.hysteresis import Hysteresis
 
 from mecsim.engine.simulation import Simulation
 from mecsim.registry import make_policy
-from mecsim.study.promise import CAUSES, split_gap
+from mecsim.study.prediction_gap import CAUSES, split_gap
 
 some = settings(max_examples=12, deadline=None)
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from mecsim.cli import main
-from mecsim.study.promise import CAUSES
+from mecsim.study.prediction_gap import CAUSES
 
 OUTAGE = "calendar.outages=[{ server = 0, from_s = 20, to_s = 25 }]"
 

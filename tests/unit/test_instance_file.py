@@ -89,8 +89,8 @@ def test_gains_of_one_way_and_mean_rates_are_written_and_read(tmp_path):
     [
         ({"ergodic": 1}, "ergodic = 1: must be true or false"),
         ({"downlink_share": [[1.0, 1.0]]}, "downlink_share: the shape is (1, 2), must be (6, 2)"),
-        ({"downlink_share": [[-1, 1]] * 6}, "downlink_share[0][0] = -1: must be >= 0"),
-        ({"downlink_share": 3}, "downlink_share must be a list of lists of numbers"),
+        ({"downlink_share": [[-1, 1]] * 6}, "downlink_share[0][0] = -1: must be a number >= 0"),
+        ({"downlink_share": 3}, "downlink_share = 3: must be a list of lists of numbers"),
     ],
 )
 def test_wrong_gains_of_one_way(tmp_path, change, said):

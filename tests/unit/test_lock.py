@@ -42,12 +42,13 @@ def test_shards_go_together_and_nothing_else_does(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "{}", '{"pid": 1, "host": "x", "since": 0}', "not json", "\x00"])
 def test_what_a_killed_holder_left_is_no_obstacle(tmp_path: Path, text: str) -> None:
-    (tmp_path / ".lock").write_text(text)
+    for name in (".lock", ".holder"):
+        (tmp_path / name).write_text(text)
     with folder_lock(tmp_path):
         held = Holder.of(tmp_path / ".lock")
         assert held is not None
         assert held.pid == os.getpid()
-    assert not (tmp_path / ".lock").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_lock_ends_with_an_error_too(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from mecsim.analysis.stats import Interval
 from mecsim.cli import main
 from mecsim.registry import make_policy
 from mecsim.scenario.load import load_scenario
-from mecsim.study.decision import Decision, read_decision, write_decision
+from mecsim.study.decision_run import DecisionRun, read_decision, write_decision
 from mecsim.study.paper import claims, convergence, figures, report, snapshots, texts
 from mecsim.study.paper.claims import AGREES, DIFFERS, UNDECIDED
 from mecsim.study.plan import PolicyChoice, Run
@@ -216,14 +216,14 @@ def test_what_is_kept_of_a_decision_is_all_that_the_figures_need(tmp_path: Path)
     decision = snapshots.by_system([1])[4][1]
     policy = decision.policy.make()
     instance, allocation = decide(policy, "dashf", decision.scenario, 1)
-    write_decision(decision, tmp_path / decision.kept_as)
-    kept = read_decision(tmp_path / decision.kept_as)
+    write_decision(decision, tmp_path / decision.stored_as)
+    kept = read_decision(tmp_path / decision.stored_as)
     assert kept["metrics"] == measures(instance, allocation)
     told = [{**row, "cpu_s": 0.0} for row in kept["trace"]]
     assert told == [row._replace(cpu_s=0.0)._asdict() for row in policy.trace]
     odd = policy.trace[0]._replace(objective=float("nan"), y=float("-inf"))
     traced = SimpleNamespace(allocate=lambda observation: allocation, trace=(odd,))
-    other = Decision(decision.scenario, PolicyChoice("odd", instance=traced), 1)
+    other = DecisionRun(decision.scenario, PolicyChoice("odd", instance=traced), 1)
     kept = write_decision(other, tmp_path / "odd.json")
     assert repr(read_decision(tmp_path / "odd.json")) == repr(kept)
     assert repr(kept["trace"]) == repr([odd._asdict()])

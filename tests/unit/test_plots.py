@@ -15,7 +15,7 @@ from mecsim import Comparison
 from mecsim.analysis.figures.comparison import HEIGHT_IN, comparison_figure
 from mecsim.analysis.stats import t_interval, weighted_quantile
 from mecsim.results.metrics import METRICS
-from mecsim.study.pool import Outcome
+from mecsim.study.outcome import RunOutcome
 
 PARTS = ("local_j", "uplink_j", "server_j", "downlink_j")
 
@@ -35,7 +35,7 @@ def made_up(
             metrics |= {"scr": rng.normal(100 + 20 * k, 5), "energy_j": sum(parts.values())}
             delays = pd.DataFrame({"delay_s": np.sort(rng.lognormal(2 - 0.1 * k, 0.6, 300)), "weight": 2.0})
             done = {} if policy == failed else {"metrics": metrics, "delays": delays}
-            outcomes.append(Outcome(f"{policy}-{seed}", policy, seed, **done))
+            outcomes.append(RunOutcome(f"{policy}-{seed}", policy, seed, **done))
     return Comparison("made", tuple(policies), tuple(range(replications)), tuple(outcomes))
 
 
@@ -173,7 +173,7 @@ def test_little_data_still_gives_a_figure(comparison: Comparison, tmp_path: Path
 
 def test_a_comparison_without_scr_still_gives_a_figure(comparison: Comparison, tmp_path: Path) -> None:
     outcomes = tuple(
-        Outcome(o.run_id, o.policy, o.seed, (o.metrics or {}) | {"scr": np.nan}, o.delays)
+        RunOutcome(o.run_id, o.policy, o.seed, (o.metrics or {}) | {"scr": np.nan}, o.delays)
         for o in comparison.outcomes
     )
     bare = Comparison("made", comparison.policies, comparison.seeds, outcomes)

@@ -14,7 +14,7 @@ import pytest
 from mecsim import load_results, load_scenario, make_policy, simulate
 from mecsim.engine.simulation import Simulation
 from mecsim.errors import ResultStoreError
-from mecsim.results.blas import _controls, one_blas_thread, thread_setting
+from mecsim.results.blas import blas_controller, one_blas_thread, thread_setting
 from mecsim.results.provenance import differences, environment
 from mecsim.results.result import Results
 from mecsim.results.store import claim, load_run, read_manifest, write_run
@@ -196,32 +196,38 @@ def test_environment_names_what_bits_depend_on() -> None:
     assert differences(recorded) == ["code_sha256", "packages.numpy"]
 
 
-@pytest.mark.skipif(not _controls(), reason="numpy comes with another BLAS than OpenBLAS")
+needs_control = pytest.mark.skipif(
+    not blas_controller().lib_controllers, reason="numpy comes with a BLAS that cannot be limited"
+)
+
+
+def blas_threads() -> list[int]:
+    return [library["num_threads"] for library in blas_controller().info()]
+
+
+@needs_control
 def test_blas_threads_are_one_inside_and_as_before_outside() -> None:
-    before = [control.get() for control in _controls()]
-    with one_blas_thread():
-        assert [control.get() for control in _controls()] == [1] * len(before)
-    assert [control.get() for control in _controls()] == before
+    """Mutants rejected: threads that stay at one afterwards; a library that is not limited."""
+    for number in (2, 1):
+        with blas_controller().limit(limits=number):
+            assert blas_threads() == [number] * len(blas_threads())
+            with one_blas_thread():
+                assert blas_threads() == [1] * len(blas_threads())
+            assert blas_threads() == [number] * len(blas_threads())
     assert thread_setting() == {"blas": "1"}
 
 
-@pytest.mark.skipif(not _controls(), reason="numpy comes with another BLAS than OpenBLAS")
+@needs_control
 def test_bits_do_not_depend_on_the_number_of_blas_threads() -> None:
     """Mutant rejected: a run with as many BLAS threads as there happen to be."""
 
     def digests(threads: int) -> tuple[str, str]:
-        for control in _controls():
-            control.set(threads)
-        simulation = Simulation(load_scenario("smoke"), make_policy("gucaa"), 1)
-        record = simulation.run()
-        return simulate("smoke", "gucaa", 1).digest(), Results.of(record, simulation.world, {}).digest()
+        with blas_controller().limit(limits=threads):
+            simulation = Simulation(load_scenario("smoke"), make_policy("gucaa"), 1)
+            results = Results.of(simulation.run(), simulation.world, {})
+            return simulate("smoke", "gucaa", 1).digest(), results.digest()
 
-    before = [control.get() for control in _controls()]
-    try:
-        (ours, _), (ours_with_two, mutant_with_two) = digests(1), digests(2)
-    finally:
-        for control, threads in zip(_controls(), before, strict=True):
-            control.set(threads)
+    (ours, _), (ours_with_two, mutant_with_two) = digests(1), digests(2)
     assert ours == ours_with_two
     if mutant_with_two == ours:
         pytest.skip("this BLAS gives the same bits with any number of threads")

@@ -9,7 +9,7 @@ import pytest
 from mecsim import load_scenario
 from mecsim.study.plan import PolicyChoice, Run
 from mecsim.study.probe import probe, probe_unknown
-from mecsim.study.schedule import Rates, Waiting
+from mecsim.study.schedule import RunQueue, RunTimes
 
 SMOKE = load_scenario("smoke")
 LONG = SMOKE.with_changes({"duration_s": 120})
@@ -21,28 +21,28 @@ def run(scenario=SMOKE, policy=FAST, seed=0) -> Run:
 
 
 def test_a_measured_run_is_the_mean_of_its_like() -> None:
-    rates = Rates()
-    rates.learn(run(), 2.0)
-    rates.learn(run(seed=1), 4.0)
-    assert rates.wall_s(run(seed=9)) == 3.0
+    times = RunTimes()
+    times.learn(run(), 2.0)
+    times.learn(run(seed=1), 4.0)
+    assert times.wall_s(run(seed=9)) == 3.0
     # Of another length: in proportion. Mutant rejected: the same time for whatever length.
-    assert rates.wall_s(run(LONG)) == pytest.approx(6.0)
-    assert math.isnan(rates.wall_s(run(policy=SLOW)))
-    rates.learn(run(LONG), math.nan)
-    assert rates.work([run(), run(LONG), run(policy=SLOW)]) == (2, 1, pytest.approx(9.0))
+    assert times.wall_s(run(LONG)) == pytest.approx(6.0)
+    assert math.isnan(times.wall_s(run(policy=SLOW)))
+    times.learn(run(LONG), math.nan)
+    assert times.work([run(), run(LONG), run(policy=SLOW)]) == (2, 1, pytest.approx(9.0))
 
 
 def test_the_longest_come_first_and_the_unknown_before_them() -> None:
     """Mutant rejected: the order of the study, which ends with the longest run alone at work."""
-    rates = Rates()
-    rates.learn(run(policy=SLOW), 5.0)
-    waiting = Waiting([run(s, p, k) for k in range(2) for s in (SMOKE, LONG) for p in (FAST, SLOW)], rates)
+    times = RunTimes()
+    times.learn(run(policy=SLOW), 5.0)
+    waiting = RunQueue([run(s, p, k) for k in range(2) for s in (SMOKE, LONG) for p in (FAST, SLOW)], times)
     order = []
     while waiting:
         taken = waiting.take()
         order.append((taken.policy.label, taken.scenario.duration_s, taken.seed))
         if len(order) == 1:
-            rates.learn(taken, 1.0)
+            times.learn(taken, 1.0)
     assert order == [
         ("gucaa", 120, 0),
         ("nearest", 120, 0),
@@ -56,9 +56,9 @@ def test_the_longest_come_first_and_the_unknown_before_them() -> None:
 
 
 def test_a_probe_of_a_short_while_foretells_a_long_run() -> None:
-    rates = Rates()
-    probe_unknown(rates, [run(SMOKE.with_changes({"duration_s": 1e4})), run(LONG)], 0.05)
-    assert 0 < rates.wall_s(run(LONG)) < rates.wall_s(run(SMOKE.with_changes({"duration_s": 1e4})))
+    times = RunTimes()
+    probe_unknown(times, [run(SMOKE.with_changes({"duration_s": 1e4})), run(LONG)], 0.05)
+    assert 0 < times.wall_s(run(LONG)) < times.wall_s(run(SMOKE.with_changes({"duration_s": 1e4})))
     assert 0 < probe(run(), 10.0) < 10.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from mecsim import Comparison, compare, load_results, load_scenario
 from mecsim.analysis.rounding import four_digits, plus_minus
 from mecsim.errors import MecsimError, PolicyNotFound, RunFailed
 from mecsim.results.metrics import METRICS
-from mecsim.study.pool import Outcome
+from mecsim.study.outcome import RunOutcome
 
 MEASURED = "decision_cpu_s"
 
@@ -48,10 +49,10 @@ class Counts:
         return Nearest(local_fraction=0.0 if self.calls > 12 else 1.0).allocate(observation)
 
 
-def outcome(policy: str, seed: int, **metrics: float) -> Outcome:
+def outcome(policy: str, seed: int, **metrics: float) -> RunOutcome:
     filled = {metric.name: np.nan for metric in METRICS} | metrics
     delays = pd.DataFrame({"delay_s": [1.0], "weight": [1.0]})
-    return Outcome(f"{policy}-{seed}", policy, seed, filled, delays)
+    return RunOutcome(f"{policy}-{seed}", policy, seed, filled, delays)
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +134,32 @@ def test_a_failed_run_is_named_and_the_others_are_kept(tmp_path: Path) -> None:
     assert table.loc[("gucaa", "delay_s"), "n"] == 6
     assert table.loc[("Fails", "delay_s"), "n"] == 6 - len(failed)
     assert table.loc[("Fails", "delay_s"), "difference"] == 0.0
+
+
+FAILS_AT_FIRST = """
+from pathlib import Path
+from mecsim_policies.baselines import Gucaa
+
+class FailsAtFirst(Gucaa):
+    def reset(self, info, rng):
+        file = Path(__file__).parent / "tries"
+        file.write_text((file.read_text() if file.exists() else "") + "x")
+        if len(file.read_text()) <= TIMES:
+            raise ValueError("at first")
+"""
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_run_that_raised_is_tried_once_more(jobs: int, times: int, tmp_path: Path) -> None:
+    """Mutants rejected: no second try, in this process or in a worker; a third one."""
+    (tmp_path / "flaky.py").write_text(FAILS_AT_FIRST.replace("TIMES", str(times)))
+    policies = ["nearest", f"{tmp_path}/flaky.py:FailsAtFirst"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        found = compare("smoke", policies, replications=1, jobs=jobs, out=tmp_path / "out")
+    assert len(found.failures) == times - 1
+    assert len(list((tmp_path / "out").glob("failed-*"))) == times - 1
 
 
 def test_when_every_run_fails_that_is_an_error() -> None:

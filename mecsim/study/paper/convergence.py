@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mecsim.scenario.load import load_scenario
-from mecsim.study.decision import Decision
+from mecsim.study.decision_run import DecisionRun
 from mecsim.study.paper.snapshots import SYSTEMS, Kept, Row
 from mecsim.study.plan import PolicyChoice
 
@@ -27,7 +27,10 @@ def by_iteration(seeds: Sequence[int]) -> list[Row]:
     """Return the decisions whose traces are drawn, with ``system``, ``seed`` and the ``parts`` drawn."""
     drawn = {f"dashf:looks={LOOKS}": (PART_1,), "dashf": (PART_2, WHOLE)}
     return [
-        ({"system": system, "seed": seed, "parts": parts}, Decision(scenario, PolicyChoice.of(policy), seed))
+        (
+            {"system": system, "seed": seed, "parts": parts},
+            DecisionRun(scenario, PolicyChoice.of(policy), seed),
+        )
         for system, scenario in ((name, load_scenario(name)) for name in SYSTEMS)
         for seed in seeds
         for policy, parts in drawn.items()

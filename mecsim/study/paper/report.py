@@ -15,7 +15,7 @@ from mecsim.results.files import make_folder, write_text
 from mecsim.results.leftovers import remove_parts
 from mecsim.results.lock import folder_lock
 from mecsim.scenario.load import load_scenario
-from mecsim.study.decision import Decision, read_decision
+from mecsim.study.decision_run import DecisionRun, read_decision
 from mecsim.study.paper.claims import PaperClaim, all_claims
 from mecsim.study.paper.convergence import WHOLE, by_iteration, convergence, padded
 from mecsim.study.paper.figures import (
@@ -34,8 +34,9 @@ from mecsim.study.paper.snapshots import (
     measured,
 )
 from mecsim.study.paper.texts import FIGURE_2, FIGURE_3A, FIGURE_3C, VERDICTS, head
+from mecsim.study.progress import OnStudyProgress
 from mecsim.study.snapshot import USES
-from mecsim.study.sweep import OnStudyProgress, complete
+from mecsim.study.sweep import complete
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +89,7 @@ def reproduce(
     seeds : int
         Worlds 0, 1, ... of each setting; every policy meets all of them.
     jobs : int
-        Child processes; -1 for every core. The tables do not depend on it.
+        Worker processes; -1 for every core. The tables do not depend on it.
     on_progress : callable, optional
         As in :func:`mecsim.study.sweep.sweep`.
 
@@ -115,7 +116,7 @@ def reproduce(
 
 
 def decided(
-    decisions: Sequence[Decision], folder: Path, jobs: int, on_progress: OnStudyProgress | None = None
+    decisions: Sequence[DecisionRun], folder: Path, jobs: int, on_progress: OnStudyProgress | None = None
 ) -> tuple[Kept, Counter[str]]:
     """Make the missing ones of some decisions in a locked folder.
 
@@ -138,7 +139,7 @@ def decided(
             f"{len(failures)} of {len(runs)} decisions failed, such as {failures[0].run_id}: "
             f"{failures[0].error}; tracebacks: {folder}/failed-*.txt; the same command tries them again"
         )
-    kept = {run_id: read_decision(folder / decision.kept_as) for run_id, decision in runs.items()}
+    kept = {run_id: read_decision(folder / decision.stored_as) for run_id, decision in runs.items()}
     return (lambda decision: kept[decision.run_id]), Counter(outcome.origin for outcome in outcomes)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mecsim.scenario.load import load_scenario
-from mecsim.study.decision import Decision
+from mecsim.study.decision_run import DecisionRun
 from mecsim.study.plan import PolicyChoice
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ BANDWIDTHS_MHZ = tuple(range(10, 101, 10))
 WEIGHTS = ((0.9, 0.001), (0.7, 0.003), (0.5, 0.005), (0.3, 0.007), (0.1, 0.009))
 PAPER_WEIGHTS, ENERGY_FIRST = WEIGHTS[2], WEIGHTS[4]
 
-# What was kept of a decision: mecsim.study.decision.write_decision.
-Kept = Callable[[Decision], Mapping[str, Any]]
-Row = tuple[dict[str, Any], Decision]
+# What was kept of a decision: mecsim.study.decision_run.write_decision.
+Kept = Callable[[DecisionRun], Mapping[str, Any]]
+Row = tuple[dict[str, Any], DecisionRun]
 
 
 def by_system(seeds: Sequence[int]) -> list[Row]:
@@ -69,7 +69,7 @@ def measured(rows: Sequence[Row], kept: Kept) -> pd.DataFrame:
 def _rows(settings: Iterable[tuple[dict[str, Any], Scenario]], seeds: Sequence[int]) -> list[Row]:
     choices = [PolicyChoice.of(policy) for policy in POLICIES]
     return [
-        (setting | {"seed": seed, "policy": choice.label}, Decision(scenario, choice, seed))
+        (setting | {"seed": seed, "policy": choice.label}, DecisionRun(scenario, choice, seed))
         for setting, scenario in settings
         for seed in seeds
         for choice in choices

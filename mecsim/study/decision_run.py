@@ -1,4 +1,4 @@
-"""A run of one decision on a static snapshot, kept in one file that is whole or not there."""
+"""A run of one decision on a static snapshot, stored in one file that is written atomically."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from mecsim.study.plan import Run
 from mecsim.study.snapshot import decide, measures
 
 
-class Decision(Run):
-    """Only the policy's decision at time 0: no round is simulated, and no folder of tables written."""
+class DecisionRun(Run):
+    """The policy's decision at time 0: no round is simulated, and no folder of tables is written."""
 
     @property
-    def kept_as(self) -> str:
+    def stored_as(self) -> str:
         """Name of its file."""
         return f"{self.run_id}.json"
 
@@ -27,8 +27,8 @@ class Decision(Run):
         return ["decision", *super()._asked()]
 
 
-def write_decision(run: Decision, path: Path) -> dict[str, Any]:
-    """Let the policy decide, and return what was written.
+def write_decision(run: DecisionRun, path: Path) -> dict[str, Any]:
+    """Ask the policy for its decision, write it and return what was written.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def write_decision(run: Decision, path: Path) -> dict[str, Any]:
     began_s = time.perf_counter()
     with one_blas_thread():
         instance, allocation = decide(policy, run.policy.label, run.scenario, run.seed)
-    kept = {
+    record = {
         "run_id": run.run_id,
         "identity": run.identity,
         "metrics": measures(instance, allocation),
@@ -56,9 +56,9 @@ def write_decision(run: Decision, path: Path) -> dict[str, Any]:
         "wall_s": time.perf_counter() - began_s,
         "notes": [],
     }
-    kept["sha256"] = manifest_sha256(kept)
-    write_text(path, json.dumps(kept, indent=1))
-    return kept
+    record["sha256"] = manifest_sha256(record)
+    write_text(path, json.dumps(record, indent=1))
+    return record
 
 
 def read_decision(path: Path) -> dict[str, Any]:
@@ -70,11 +70,11 @@ def read_decision(path: Path) -> dict[str, Any]:
         If it is not there, or not what was written.
     """
     try:
-        kept = json.loads(path.read_bytes())
+        record = json.loads(path.read_bytes())
     except OSError as error:
         raise ResultStoreError(f"{path}: {error.strerror or error}") from error
     except ValueError as error:
         raise ResultStoreError(f"{path}: damaged ({error})") from error
-    if not isinstance(kept, dict) or kept.get("sha256") != manifest_sha256(kept):
+    if not isinstance(record, dict) or record.get("sha256") != manifest_sha256(record):
         raise ResultStoreError(f"{path}: damaged (its SHA-256 differs)")
-    return kept
+    return record

@@ -1,30 +1,30 @@
-"""Promise against reality: what a decision said of a round, what came of it, and why they differ.
+"""The gap between the totals that a decision predicts for a round and those that the round has.
 
-A round that started under decision e is lived through again and again, each time with one more
-cause switched on, in this order:
+A round that started under decision e is simulated again and again, each time with one more cause
+switched on, in this order:
 
 ``predicted``
     The decision's own grants for ever, on the gains that it was made with.
 ``knowledge``
-    The true local mean at the moment of the decision instead of what was seen then: the kind, the
-    age and the error of the channel state.
+    The true local mean at the time of the decision instead of the gain that the policy saw: this
+    covers the kind, the age and the error of the channel state.
 ``mobility``
-    The local mean on the user's way, from the start of the round on.
+    The local mean along the user's trajectory, from the start of the round on.
 ``fading``
     The fast fading too.
 ``latency``
-    The decision takes effect when it did, and what was in force before holds until then; phi is
+    The decision takes effect when it did, and the grants in force before it hold until then; phi is
     that of the round. Changes of server cost nothing yet.
 ``reallocation``
-    The decisions after it take effect as well.
+    Later decisions take effect as well.
 ``handover``
-    Changes of server interrupt the round or set it back.
+    Changes of server interrupt the round or restart its upload.
 ``sharing``
-    What really happened: queueing for shared resources, stalls, outages and brown-outs.
+    The round as the engine simulated it: queueing for shared resources, stalls, outages, brown-outs.
 
-Where a later decision grants nothing for a phase, the last grant above zero is taken to hold, so
-that stalls count as ``sharing`` alone. A cause's part is the difference that switching it on makes,
-so the parts add up to the gap; another order would give other parts.
+Where a later decision grants nothing for a phase, the last grant above zero holds, so that stalls
+count as ``sharing`` alone. The part of a cause is the difference that switching it on makes, so the
+parts add up to the gap; another order would give other parts.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from mecsim.engine.handover import HandoverRule
 from mecsim.engine.simulation import Simulation
 from mecsim.policy import Phase
 from mecsim.results.blas import one_blas_thread
-from mecsim.study.counterfactual import FixedGains, Gains, Grant, Lived, Walk
+from mecsim.study.counterfactual import FixedGains, Gains, Grant, RoundSimulator, RoundTotals
 from mecsim.study.plan import PolicyChoice
 from mecsim.study.runner import as_scenario
 from mecsim.system import equations as eq
@@ -64,14 +64,14 @@ _STAGES = len(CAUSES) + 1
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Gap:
-    """The gap between promise and reality, split by cause.
+class PredictionGap:
+    """The gap between prediction and outcome, split by cause.
 
     Every frame has a row for each quantity (``delay_s``, ``energy_j``, ``score``, ``scr``) of a
     round, generation or epoch, with the columns ``predicted``, one for each of :data:`CAUSES`, and
     ``realised``. Generations and epochs (the rounds that started in one) have the sums of docs/model.md
     section 13: the largest delay, the total energy and score, and their ratio. Parts are NaN
-    where the promise is that a round never ends.
+    where the prediction is that a round never ends.
 
     Parameters
     ----------
@@ -85,11 +85,11 @@ class Gap:
 
 def split_gap(
     scenario: Scenario | str | Path, policy: PolicyLike = "nearest", seed: int = 0, **parameters: Any
-) -> Gap:
-    """Simulate, and split the gap between what was promised and what came of it.
+) -> PredictionGap:
+    """Simulate, and split the gap between predicted and realised totals by cause.
 
-    Parameters are those of :func:`~mecsim.study.runner.simulate`. Every finished round is lived
-    through six times, at some milliseconds each.
+    Parameters are those of :func:`~mecsim.study.runner.simulate`. Every finished round is
+    simulated six times more, at some milliseconds each.
     """
     choice = PolicyChoice.of(policy, **parameters)
     decided: list[Decided] = []
@@ -101,11 +101,11 @@ def split_gap(
         finished = np.flatnonzero(rounds["outcome"] == "finished")
         table = {name: column[finished] for name, column in rounds.items()}
         stages = _Stages(run, decided).all_of(table)
-    return Gap(*_frames(table, stages, run))
+    return PredictionGap(*_frames(table, stages, run))
 
 
 class _Stages:
-    """Evaluates rounds at every stage between promise and reality."""
+    """Evaluates rounds at every stage between prediction and outcome."""
 
     def __init__(self, run: Simulation, decided: list[Decided]) -> None:
         self._world = world = run.world
@@ -115,8 +115,8 @@ class _Stages:
         self._in_force, self._in_force_s = in_force, [d.in_force_s for d in in_force]
         self._bits_per_param = run.scenario.workload.bits_per_param
         mean, faded = Gains(world, fading=False), Gains(world, fading=True)
-        self._mean, self._faded = Walk(world, mean), Walk(world, faded)
-        self._handed_over = Walk(world, faded, HandoverRule.of(run.scenario.handover))
+        self._mean, self._faded = RoundSimulator(world, mean), RoundSimulator(world, faded)
+        self._handed_over = RoundSimulator(world, faded, HandoverRule.of(run.scenario.handover))
 
     def all_of(self, rounds: Mapping[str, Any]) -> Floats:
         """Return delay, energy and score of every round at every stage, (R, stages, 3)."""
@@ -126,29 +126,29 @@ class _Stages:
             stages[row] = [*self._of(one), (one["delay_s"], one["energy_j"], one["score"])]
         return stages
 
-    def _of(self, one: Mapping[str, Any]) -> Iterator[Lived]:
+    def _of(self, one: Mapping[str, Any]) -> Iterator[RoundTotals]:
         """Yield a round at all stages but the last."""
         user, start_s = one["user"], one["start_s"]
-        promise = self._decided[one["epoch"]]
-        grant = self._grant(promise, user)
-        promised_work = self._work(one, self._local_fraction(promise, user))
-        for gains in self._fixed(promise, user, grant.server):
-            yield Walk(self._world, gains).live(user, start_s, promised_work, [grant])
-        for walk in (self._mean, self._faded):
-            yield walk.live(user, start_s, promised_work, [grant])
+        decision = self._decided[one["epoch"]]
+        grant = self._grant(decision, user)
+        predicted_work = self._work(one, self._local_fraction(decision, user))
+        for gains in self._fixed(decision, user, grant.server):
+            yield RoundSimulator(self._world, gains).simulate(user, start_s, predicted_work, [grant])
+        for simulator in (self._mean, self._faded):
+            yield simulator.simulate(user, start_s, predicted_work, [grant])
         work, own = self._work(one, one["local_fraction"]), [grant]
-        if promise.in_force_s > start_s:
+        if decision.in_force_s > start_s:
             own = [next(self._history(one)), grant]
-        yield self._faded.live(user, start_s, work, own)
-        for walk in (self._faded, self._handed_over):
-            yield walk.live(user, start_s, work, self._history(one))
+        yield self._faded.simulate(user, start_s, work, own)
+        for simulator in (self._faded, self._handed_over):
+            yield simulator.simulate(user, start_s, work, self._history(one))
 
-    def _fixed(self, promise: Decided, user: int, server: int) -> Iterator[FixedGains]:
-        """Yield the gains as they were seen, and as their local means really were then."""
-        seen = promise.observation.instance
-        link = int(np.searchsorted(promise.observation.user, user)), server
+    def _fixed(self, decision: Decided, user: int, server: int) -> Iterator[FixedGains]:
+        """Yield the gains that the policy saw, and the true local means at that time."""
+        seen = decision.observation.instance
+        link = int(np.searchsorted(decision.observation.user, user)), server
         yield FixedGains(float(seen.gain[link]), float(seen.downlink_gain[link]))
-        here = np.array(user), np.array(server), np.array(promise.observation.time_s)
+        here = np.array(user), np.array(server), np.array(decision.observation.time_s)
         gain = float(self._world.mean_gain(*here))
         yield FixedGains(gain, gain * float(self._world.downlink_share(*here)))
 
@@ -170,7 +170,7 @@ class _Stages:
         return work_of
 
     def _history(self, one: Mapping[str, Any]) -> Iterator[Grant]:
-        """Yield what was in force at the start of a round, and what came later."""
+        """Yield the grants in force at the start of a round, then the later ones."""
         first = bisect_right(self._in_force_s, one["start_s"]) - 1
         while first > 0 and self._in_force[first].observation.epoch > one["epoch"]:
             first -= 1  # decided at the same instant, after the start

@@ -1,0 +1,205 @@
+"""``mecsim compare`` and ``demo``."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mecsim.cli.console import RUN_FAILED, output_width, print_json, print_table, progress, say
+from mecsim.cli.live import LiveOption, monitored
+from mecsim.cli.options import (
+    JobsOption,
+    JsonOption,
+    OutOption,
+    QuietOption,
+    ScenarioArgument,
+    SeedOption,
+    SetOption,
+    read_scenario,
+)
+from mecsim.cli.result_options import RESULTS
+
+if TYPE_CHECKING:
+    from mecsim.scenario.schema import Scenario
+    from mecsim.study.comparison import Comparison
+    from mecsim.study.plan import PolicyChoice
+    from mecsim.study.progress import OnStudyProgress
+    from mecsim.study.until import SequentialComparison
+
+DEMO_POLICIES = "rucaa,gucaa,aauco,gucro,dashf"
+DEMO_REPLICATIONS = 4
+
+UntilOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--until",
+        metavar="CLAIM",
+        show_default=False,
+        help="Add replications until this is decided, such as 'scr:dashf-gucaa ±2%'; may be repeated.",
+    ),
+]
+MostOption = Annotated[int, typer.Option("--most", min=2, help="With --until: the most replications.")]
+ReplicationsOption = Annotated[int, typer.Option("--replications", "-r", min=1, help="Runs of each policy.")]
+PoliciesOption = Annotated[
+    str,
+    typer.Option(
+        "--policies",
+        "-p",
+        metavar="A,B,C",
+        show_default=False,
+        help="Policies separated by commas; a comma before key= stays within one policy.",
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command(
+        epilog="Example: mecsim compare campus --policies 'gucaa,nearest,mine.py:Mine:alpha=0.5,beta=2' -r 10"
+    )(compare)
+    app.command(epilog="Example: mecsim demo --quiet")(demo)
+
+
+def compare(
+    scenario: ScenarioArgument,
+    policies: PoliciesOption,
+    replications: ReplicationsOption = 10,
+    until: UntilOption = None,
+    most: MostOption = 200,
+    jobs: JobsOption = -1,
+    seed: SeedOption = 0,
+    changes: SetOption = None,
+    out: OutOption = None,
+    live: LiveOption = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare policies on the same worlds: intervals, paired differences to the first policy, a figure.
+
+    Replication k has seed --seed + k under every policy. The folder --out, or
+    results/SCENARIO-HASH, gets one folder a run, comparison.csv, per_run.csv, paired.csv, comparison.png,
+    comparison.pdf and report.html. Finished runs that are there already are used again if nothing that
+    their bits depend on has changed, so an interrupted comparison goes on where it stopped, and a further
+    policy costs only its own runs. Policies of your own are always run.
+
+    With --until, --replications is how many there are at the first look; then half as many more each
+    time until the interval of METRIC, POLICY against REFERENCE, says better, worse, or equivalent
+    within the margin, or there are --most. The looks share an error of 5 %.
+    """  # fmt: skip
+    asked = _Asked(read_scenario(scenario, changes), policies, replications, seed, jobs, out, until, most)
+    _compare(asked, live=live, quiet=quiet, as_json=as_json)
+
+
+def demo(
+    jobs: JobsOption = -1,
+    replications: ReplicationsOption = DEMO_REPLICATIONS,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare five policies over two simulated hours of ten people walking on a campus; about a minute."""
+    say(
+        "mecsim demo: five policies, the same two hours on a campus, every replication another world",
+        quiet=quiet,
+    )
+    asked = _Asked(read_scenario("campus", None), DEMO_POLICIES, replications, 0, jobs, out)
+    _compare(asked, live=False, quiet=quiet, as_json=as_json)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What to compare, and where to put it."""
+
+    scenario: Scenario
+    policies: str
+    replications: int
+    seed: int
+    jobs: int
+    out: Path | None
+    until: list[str] | None = None
+    most: int = 0
+
+    def run(
+        self, choices: list[PolicyChoice], folder: Path, on_progress: OnStudyProgress
+    ) -> tuple[Comparison, SequentialComparison | None]:
+        """Return the comparison, and the claims it decided if there are any."""
+        from mecsim.study.compare import compare
+        from mecsim.study.until import compare_until
+
+        options: dict[str, Any] = {
+            "seed": self.seed, "jobs": self.jobs, "out": folder, "on_progress": on_progress,
+        }  # fmt: skip
+        if not self.until:
+            return compare(self.scenario, choices, self.replications, **options), None
+        decided = compare_until(self.scenario, choices, self.until, self.replications, self.most, **options)
+        return decided.comparison, decided
+
+
+def _compare(asked: _Asked, *, live: bool, quiet: bool, as_json: bool) -> None:
+    from mecsim.analysis.diagnostics import study_warnings
+    from mecsim.cli.summaries import comparison_object
+    from mecsim.study.plan import choose_policies, split_policies
+
+    choices = choose_policies(split_policies(asked.policies))
+    folder = asked.out or RESULTS / f"{asked.scenario.name}-{asked.scenario.sha256[:8]}"
+    title = f"{asked.scenario.name}: {len(choices)} policies x {asked.replications}"
+    total, labels = len(choices) * asked.replications, [choice.label for choice in choices]
+    with (
+        monitored(live, title, total, folder, labels) as monitor,
+        progress(title, total, quiet=quiet) as update,
+        warnings.catch_warnings(),
+    ):
+        # Failed runs are named at the end.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        show = monitor.forward(update)
+        comparison, decided = asked.run(
+            choices, folder, lambda done, of, message: show(done * total / of, message)
+        )
+        files = comparison.save(folder)
+        report = monitor.write_report(quiet=quiet)
+    warned = study_warnings(comparison.stored_runs())
+    if as_json:
+        verdicts = {"until": [asdict(verdict) for verdict in decided.verdicts]} if decided else {}
+        print_json(comparison_object(comparison, files) | {"warnings": warned} | verdicts)
+    else:
+        first = [*(decided.lines if decided else ()), *(f"warning: {line}" for line in warned)]
+        _print(comparison, [*first, *_afterwards(comparison, files), f"report: {report}"])
+    _name_failures(comparison)
+
+
+def _print(comparison: Comparison, lines: list[str]) -> None:
+    from mecsim.cli.summaries import comparison_table
+
+    print_table(comparison_table(comparison, narrow=output_width() < 110))
+    for line in lines:
+        typer.echo(line)
+
+
+def _afterwards(comparison: Comparison, files: list[Path]) -> list[str]:
+    reused, replaced = (sum(o.origin == kind for o in comparison.outcomes) for kind in ("reused", "replaced"))
+    lines = [f"note: {note}" for note in comparison.notes]
+    if reused:
+        lines.append(f"{reused} finished runs were there already and used again")
+    if replaced:
+        lines.append(
+            f"{replaced} finished runs of other code, packages or policies were run again and replaced"
+        )
+    lines.append(f"runs:   {comparison.out}")
+    lines.append(f"tables: {', '.join(str(file) for file in files if file.suffix == '.csv')}")
+    lines.append(f"figure: {', '.join(str(file) for file in files if file.suffix != '.csv')}")
+    return lines
+
+
+def _name_failures(comparison: Comparison) -> None:
+    if not comparison.failures:
+        return
+    total = len(comparison.outcomes)
+    say(f"{len(comparison.failures)} of {total} runs failed and are missing above:")
+    for outcome in comparison.failures:
+        say(f"  {outcome.run_id}: {outcome.error}")
+    say(f"tracebacks: {comparison.out}/failed-*.txt")
+    raise typer.Exit(RUN_FAILED)

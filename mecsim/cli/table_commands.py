@@ -1,0 +1,68 @@
+"""``mecsim table``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mecsim.cli.console import print_json, say
+from mecsim.cli.options import JsonOption, QuietOption, parse_changes
+from mecsim.cli.result_options import (
+    DeadlineOption,
+    MetricsOption,
+    PoliciesOption,
+    ReferenceOption,
+    ResultsArgument,
+    WhereOption,
+    deadline_of,
+    metric_names,
+    policy_labels,
+)
+from mecsim.errors import MecsimError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    app.command(epilog="Example: mecsim table results/campus-b158849a --format latex")(table)
+
+
+def table(
+    results: ResultsArgument,
+    form: Annotated[str, typer.Option("--format", "-f", help="markdown, latex or csv.")] = "markdown",
+    policies: PoliciesOption = "",
+    metrics: MetricsOption = "",
+    reference: ReferenceOption = "",
+    where: WhereOption = None,
+    deadline_s: DeadlineOption = None,
+    margin: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Differences below this share of the mean do not matter.")
+    ] = 0.02,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Print means with intervals and marks, for a paper; csv and --json have all paired tests instead."""
+    from mecsim.analysis.frames import study_frames
+    from mecsim.analysis.paired import paired_table
+    from mecsim.analysis.text_tables import text_table
+    from mecsim.messages import either
+    from mecsim.results.metrics import TABLE_METRICS
+
+    forms = ("markdown", "latex", "csv")
+    if form not in forms:
+        raise MecsimError(f"--format {form}: must be {either(forms)}")
+    study = study_frames(
+        results, policy_labels(policies), where=parse_changes(where or ()), deadline_s=deadline_of(deadline_s)
+    )
+    shown = metric_names(metrics, deadline_s) or TABLE_METRICS
+    paired = paired_table(study.per_run, reference or None, metrics=shown, margin=margin, by=study.by)
+    say(f"{len(study.per_run)} runs", quiet=quiet)
+    if as_json:
+        print_json({"runs": len(study.per_run), "paired": paired.to_dict("records")})
+    elif form == "csv":
+        typer.echo(paired.to_csv(index=False), nl=False)
+    else:
+        text = text_table(
+            study.per_run, paired, "latex" if form == "latex" else "markdown", metrics=shown, by=study.by
+        )
+        typer.echo(text, nl=False)

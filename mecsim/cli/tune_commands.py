@@ -1,0 +1,97 @@
+"""``mecsim tune``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mecsim.cli.console import output_width, print_json, print_table, progress
+from mecsim.cli.options import (
+    JobsOption,
+    JsonOption,
+    OutOption,
+    QuietOption,
+    ScenarioArgument,
+    SeedOption,
+    SetOption,
+    read_scenario,
+)
+from mecsim.cli.result_options import RESULTS
+
+if TYPE_CHECKING:
+    from mecsim.study.tune import Tuned
+
+
+CandidatesOption = Annotated[
+    str,
+    typer.Option(
+        "--policies",
+        "-p",
+        metavar="A,B",
+        show_default=False,
+        help="Policies; | separates alternatives of a parameter, as in dashf:max_iterations=1|3|10.",
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    app.command(epilog="Example: mecsim tune campus -p 'dashf:max_iterations=1|3|10,gucaa' --budget 30")(tune)
+
+
+def tune(
+    scenario: ScenarioArgument,
+    policies: CandidatesOption,
+    metric: Annotated[str, typer.Option("--metric", "-m", help="What to choose by.")] = "scr",
+    budget: Annotated[int, typer.Option("--budget", min=2, help="Tuning runs of each policy.")] = 40,
+    replications: Annotated[int, typer.Option("--replications", "-r", min=1, help="Test runs of each.")] = 10,
+    seed: SeedOption = 0,
+    tuning_seed: Annotated[
+        int, typer.Option("--tuning-seed", min=0, help="First seed to tune on.")
+    ] = 1_000_000,
+    jobs: JobsOption = -1,
+    changes: SetOption = None,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Choose parameters on tuning seeds, the same number of runs for each policy, and test on other seeds.
+
+    The folder --out, or results/SCENARIO-HASH-tuned, gets tuning.csv, tuning/ and test/ with their
+    runs, and in test/ the tables and the figure of the comparison of those chosen.
+    """
+    from mecsim.cli.summaries import comparison_table
+    from mecsim.study.plan import split_policies
+    from mecsim.study.tune import candidates
+    from mecsim.study.tune import tune as tune_policies
+
+    loaded = read_scenario(scenario, changes)
+    wanted: dict[str, Any] = dict(candidates(spec) for spec in split_policies(policies))
+    folder = out or RESULTS / f"{loaded.name}-{loaded.sha256[:8]}-tuned"
+    total = (budget + replications) * len(wanted)
+    with progress(f"{loaded.name}: tuning {len(wanted)} policies", total, quiet=quiet) as update:
+        tuned = tune_policies(
+            loaded, wanted, metric, budget=budget, replications=replications, seed=seed,
+            tuning_seed=tuning_seed, jobs=jobs, out=folder,
+            on_progress=lambda done, _, message: update(done, message),
+        )  # fmt: skip
+    tuned.candidates.to_csv(folder / "tuning.csv", index=False)
+    files = [folder / "tuning.csv", *tuned.test.save(folder / "test")]
+    if as_json:
+        print_json(_object(tuned, files))
+        return
+    print_table(comparison_table(tuned.test, narrow=output_width() < 110))
+    for line in [*tuned.lines, f"files:  {', '.join(map(str, files))}"]:
+        typer.echo(line)
+
+
+def _object(tuned: Tuned, files: list[Path]) -> dict[str, Any]:
+    from mecsim.cli.summaries import comparison_object
+
+    return {
+        "seeds": {"tuning": list(tuned.tuning_seeds), "test": list(tuned.test_seeds)},
+        "candidates": tuned.candidates.to_dict("records"),
+        "test": comparison_object(tuned.test, files),
+    }

@@ -1,0 +1,173 @@
+"""What a comparison of policies found: metrics of every run, intervals, paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mecsim.analysis.rounding import plus_minus
+from mecsim.analysis.stats import paired_difference, t_interval
+from mecsim.results.metrics import METRICS
+from mecsim.study.outcome import RunOutcome
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mecsim.results.result import Results
+
+_DIFFERENCES = ("difference", "difference_low", "difference_high", "difference_percent")
+_STATISTICS = ("mean", "low", "high", "n", *_DIFFERENCES[:3], "pairs", _DIFFERENCES[3])
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """The outcome of :func:`compare`.
+
+    Parameters
+    ----------
+    scenario : str
+        Name of the scenario.
+    policies : tuple of str
+        Labels in the order given; differences are taken to the first.
+    seeds : tuple of int
+        One for each replication.
+    outcomes : tuple of RunOutcome
+        How every run ended, by replication, then policy.
+    out : Path or None
+        Where the run folders are.
+    """
+
+    scenario: str
+    policies: tuple[str, ...]
+    seeds: tuple[int, ...]
+    outcomes: tuple[RunOutcome, ...]
+    out: Path | None = None
+
+    @property
+    def failures(self) -> tuple[RunOutcome, ...]:
+        """The runs that failed, each with its ``error``; all tables are without them."""
+        return tuple(outcome for outcome in self.outcomes if outcome.error)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know about the metrics, one line for each policy and note."""
+        seeds: dict[tuple[str, str], list[str]] = {}
+        for outcome in self.outcomes:
+            for note in outcome.notes:
+                seeds.setdefault((outcome.policy, note), []).append(str(outcome.seed))
+        return tuple(f"{policy}, seed {', '.join(of)}: {note}" for (policy, note), of in seeds.items())
+
+    @cached_property
+    def per_run(self) -> pd.DataFrame:
+        """One row a finished run: ``scenario``, ``policy``, ``seed`` and every metric of ``METRICS``."""
+        import pandas as pd
+
+        rows = [
+            {"scenario": self.scenario, "policy": o.policy, "seed": o.seed, **o.metrics}
+            for o in self.outcomes
+            if o.metrics is not None
+        ]
+        return pd.DataFrame(rows)
+
+    @cached_property
+    def delays(self) -> pd.DataFrame:
+        """The delay distribution: ``policy``, ``seed``, ``delay_s``, ``weight``.
+
+        At most 1000 rows a run, each standing for ``weight`` rounds.
+        """
+        import pandas as pd
+
+        sketches = [
+            o.delays.assign(policy=o.policy, seed=o.seed) for o in self.outcomes if o.delays is not None
+        ]
+        return pd.concat(sketches, ignore_index=True)[["policy", "seed", "delay_s", "weight"]]
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """Tidy statistics, one row a policy and metric.
+
+        Columns: ``policy``, ``metric``, ``unit``; ``mean``, ``low``, ``high`` and ``n``, the 95 % t
+        interval over replications; ``difference``, ``difference_low``, ``difference_high`` and
+        ``pairs``, the same for the paired difference to the first policy; and
+        ``difference_percent``, the difference relative to the first policy's mean. For the first
+        policy itself the difference is NaN.
+        """
+        import pandas as pd
+
+        # (replication, policy, metric), NaN where a run failed
+        cube = np.stack([self._matrix(policy) for policy in self.policies], axis=1)
+        own, paired = t_interval(cube), paired_difference(cube, cube[:, :1])
+        first = np.where(own.mean[0] == 0, np.nan, np.abs(own.mean[0]))
+        parts = (*own, paired.mean, paired.low, paired.high, paired.n, 100.0 * paired.mean / first)
+        table = pd.DataFrame({name: part.ravel() for name, part in zip(_STATISTICS, parts, strict=True)})
+        table.loc[: len(METRICS) - 1, list(_DIFFERENCES)] = np.nan
+        table.insert(0, "policy", np.repeat(self.policies, len(METRICS)))
+        table.insert(1, "metric", [metric.name for metric in METRICS] * len(self.policies))
+        table.insert(2, "unit", [metric.unit for metric in METRICS] * len(self.policies))
+        return table
+
+    @cached_property
+    def paired(self) -> pd.DataFrame:
+        """All paired tests against the first policy, as from ``mecsim.analysis.paired.paired_table``."""
+        from mecsim.analysis.paired import paired_table
+
+        return paired_table(self.per_run, policies=self.policies)
+
+    def summary(self) -> pd.DataFrame:
+        """Return a table to read: policies down, metrics across, ``mean ± half width``."""
+        import pandas as pd
+
+        half = self.table["high"] - self.table["mean"]
+        texts = np.array([plus_minus(*pair) for pair in zip(self.table["mean"], half, strict=True)])
+        heads = [metric.head for metric in METRICS]
+        shape = (len(self.policies), len(METRICS))
+        return pd.DataFrame(texts.reshape(shape), index=pd.Index(self.policies, name="policy"), columns=heads)
+
+    def figure(self, path: str | Path) -> list[Path]:
+        """Draw SCR, delay distribution and energy; return the files written, PNG and PDF.
+
+        Parameters
+        ----------
+        path : str or Path
+            Where to, with or without a suffix; ``.png`` and ``.pdf`` are written.
+        """
+        from mecsim.analysis.figures.comparison import comparison_figure
+        from mecsim.analysis.style import save_figure
+
+        figure = comparison_figure(self.per_run, self.delays, self.policies, self.seeds)
+        return save_figure(figure, path)
+
+    def stored_runs(self) -> dict[str, Iterator[Results]]:
+        """Return the finished runs of each policy, read one by one; empty without ``out``."""
+        from mecsim.results.store import load_run
+
+        if self.out is None:
+            return {}
+        ids = {
+            policy: [o.run_id for o in self.outcomes if o.policy == policy and o.metrics is not None]
+            for policy in self.policies
+        }
+        return {policy: map(load_run, map(self.out.joinpath, own)) for policy, own in ids.items()}
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write ``comparison.csv`` (the tidy table), ``per_run.csv``, ``paired.csv`` and the figure."""
+        root = Path(folder)
+        root.mkdir(parents=True, exist_ok=True)
+        tables = {"comparison.csv": self.table, "per_run.csv": self.per_run}
+        tables |= {"paired.csv": self.paired} if len(self.policies) > 1 else {}
+        for name, table in tables.items():
+            table.to_csv(root / name, index=False)
+        return [*(root / name for name in tables), *self.figure(root / "comparison")]
+
+    def _repr_html_(self) -> str:
+        return str(self.summary().to_html())
+
+    def _matrix(self, policy: str) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+        """Return the metrics of one policy, one row a seed."""
+        rows = self.per_run[self.per_run["policy"] == policy].set_index("seed")
+        return rows.reindex(list(self.seeds))[[m.name for m in METRICS]].to_numpy(np.float64)

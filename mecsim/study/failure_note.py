@@ -1,0 +1,27 @@
+"""The file beside the run folders that says why a run failed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mecsim.results.files import write_text
+
+
+def read_failure(folder: Path, run_id: str) -> str | None:
+    """Return why a run failed when it was last tried; None if it did not fail."""
+    note = _note(folder, run_id)
+    return note.read_text(encoding="utf-8").partition("\n")[0] if note.is_file() else None
+
+
+def note_failure(folder: Path, run_id: str, error: str, details: str) -> None:
+    """Write the reason, in one line, and the traceback; without an error, remove the note."""
+    note = _note(folder, run_id)
+    if error:
+        reason = " ".join(error.split())
+        write_text(note, f"{reason}\n\n{details}")
+    else:
+        note.unlink(missing_ok=True)
+
+
+def _note(folder: Path, run_id: str) -> Path:
+    return folder / f"failed-{run_id}.txt"
