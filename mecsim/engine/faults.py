@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mecsim.engine.clock import Kind
 from mecsim.policy import Phase
 from mecsim.system.arrays import Floats
-from mecsim.system.instance import Servers
+from mecsim.system.devices import Servers
 from mecsim.world.faults import Condition
 
 if TYPE_CHECKING:

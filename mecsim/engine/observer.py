@@ -11,7 +11,8 @@ from mecsim.engine.in_force import among
 from mecsim.engine.job import Job
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
-from mecsim.system.instance import Instance, Users
+from mecsim.system.devices import Users
+from mecsim.system.instance import Instance
 
 if TYPE_CHECKING:
     from mecsim.engine.simulation import Simulation

@@ -14,7 +14,8 @@ import numpy as np
 
 from mecsim.errors import InstanceError
 from mecsim.messages import nearest
-from mecsim.system.instance import Instance, Score, Servers, Users, Weights
+from mecsim.system.devices import Score, Servers, Users, Weights
+from mecsim.system.instance import Instance
 
 SCHEMA = 1
 MAX_BYTES = 64_000_000

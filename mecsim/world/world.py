@@ -11,9 +11,10 @@ import numpy as np
 
 from mecsim.scenario.schema import Scenario
 from mecsim.system.arrays import Floats, Ints, frozen
+from mecsim.system.devices import Score, Servers, Users, Weights
 from mecsim.system.equations import shannon_rate
 from mecsim.system.ergodic import ergodic_rate
-from mecsim.system.instance import Instance, Score, Servers, Users, Weights
+from mecsim.system.instance import Instance
 from mecsim.units import SPEED_OF_LIGHT_MPS, db_to_linear, dbm_to_w, ghz_to_hz, mhz_to_hz, tflops_to_flops
 from mecsim.world.channel.fading import RayleighLinks
 from mecsim.world.channel.interference import Interference

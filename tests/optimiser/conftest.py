@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from mecsim_policies.dashf.shares import PHI, Price, ShareProblem
 
-from mecsim.system.instance import Instance, Servers, Users
+from mecsim.system.devices import Servers, Users
+from mecsim.system.instance import Instance
 
 
 def draw_instance(seed, users, servers, *, like=False):
