@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,8 +62,8 @@ class Instance:
     gain: Floats
     noise_w_per_hz: float
     bits_per_param: float = 32.0
-    weights: Weights = Weights()
-    score_law: Score = Score()
+    weights: Weights = field(default_factory=Weights)
+    score_law: Score = field(default_factory=Score)
     name: str = "instance"
     ergodic: bool = False
     downlink_share: Floats | None = None

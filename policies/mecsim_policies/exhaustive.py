@@ -10,12 +10,13 @@ import numpy as np
 from mecsim.errors import PolicyError
 from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
-from mecsim_policies.dashf.resources import Solution
-from mecsim_policies.dashf.run import Point
-from mecsim_policies.dashf.shares import PHI, Price, ShareProblem
-from mecsim_policies.joint import glances, polish
-from mecsim_policies.local_search import search, whole
-from mecsim_policies.participants import Participants, everyone_alone
+from mecsim_policies.optim.descents import search
+from mecsim_policies.optim.joint import glances, polish
+from mecsim_policies.optim.parameters import whole
+from mecsim_policies.optim.participants import Participants, everyone_alone
+from mecsim_policies.optim.point import Point
+from mecsim_policies.optim.resources import Solution
+from mecsim_policies.optim.shares import PHI, Price, ShareProblem
 
 _STARTS = 3
 _WIDTH = 48

@@ -7,12 +7,12 @@ import numpy as np
 from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats
-from mecsim_policies.baselines import equal_split, fewest_users_first
-from mecsim_policies.dashf.association import best_fractions, relax, round_to_slots
-from mecsim_policies.dashf.pairs import Pairs, slots_by_capacity
-from mecsim_policies.dashf.resources import solve, solve_again
-from mecsim_policies.dashf.shares import PHI, Price, ShareProblem
-from mecsim_policies.participants import Participants, everyone_alone
+from mecsim_policies.optim.association import best_fractions, relax, round_to_slots
+from mecsim_policies.optim.pairs import Pairs, slots_by_capacity
+from mecsim_policies.optim.participants import Participants, everyone_alone
+from mecsim_policies.optim.resources import solve, solve_again
+from mecsim_policies.optim.rules import equal_split, fewest_users_first
+from mecsim_policies.optim.shares import PHI, Price, ShareProblem
 
 _Y_TOLERANCE = 1e-4
 _TOLERANCE = 1e-5

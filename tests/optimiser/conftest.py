@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from mecsim_policies.dashf.shares import PHI, Price, ShareProblem
+from mecsim_policies.optim.shares import PHI, Price, ShareProblem
 
 from mecsim.system.devices import Servers, Users
 from mecsim.system.instance import Instance

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from mecsim_policies.dashf.barrier import Barrier
-from mecsim_policies.dashf.reference_resources import Constants, Shares
-from mecsim_policies.dashf.shares import BAND, DOWN, PHI, SHARED, UP
+from mecsim_policies.dashf_reference.resources import Constants, Shares
+from mecsim_policies.optim.barrier import Barrier
+from mecsim_policies.optim.shares import BAND, DOWN, PHI, SHARED, UP
 
 WEIGHT = 20.0
 CASES = [(5, False), (5, True), (6, False)]

@@ -6,12 +6,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from mecsim_policies.baselines import equal_split
-from mecsim_policies.dashf import dinkelbach, looks
 from mecsim_policies.dashf.policy import Dashf
-from mecsim_policies.dashf.reference import DashfReference
-from mecsim_policies.dashf.reference_resources import Shares, solve_convex
-from mecsim_policies.dashf.shares import Price
+from mecsim_policies.dashf_reference.policy import DashfReference
+from mecsim_policies.dashf_reference.resources import Shares, solve_convex
 from mecsim_policies.heuristics import Aauco, Gucro
+from mecsim_policies.optim import dinkelbach, neighbourhood
+from mecsim_policies.optim.shares import Price
 
 from mecsim.policy import Observation
 from mecsim.scenario.load import load_scenario
@@ -98,7 +98,7 @@ def test_many_users_are_not_lost_from_epoch_to_epoch(monkeypatch):
     """Slack of many delays that hides which is the largest. Mutant: looks weighed as for few users."""
     world = World(load_scenario("avenue"), 1)
     assert from_epoch_to_epoch(world, 12) >= 0.7
-    monkeypatch.setattr(looks, "_FEW", np.inf)
+    monkeypatch.setattr(neighbourhood, "_FEW", np.inf)
     assert from_epoch_to_epoch(world, 12) < 0.5
 
 

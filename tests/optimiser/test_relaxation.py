@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from mecsim_policies.dashf import association
-from mecsim_policies.dashf.association import best_fractions, relax
-from mecsim_policies.dashf.pairs import slots_by_capacity
-from mecsim_policies.dashf.reference_pairs import pairs_of
-from mecsim_policies.dashf.reference_sdr import relax_dense
-from mecsim_policies.dashf.shares import Price
+from mecsim_policies.dashf_reference.pairs import pairs_of
+from mecsim_policies.dashf_reference.sdr import relax_dense
+from mecsim_policies.optim import association
+from mecsim_policies.optim.association import best_fractions, relax
+from mecsim_policies.optim.pairs import slots_by_capacity
+from mecsim_policies.optim.shares import Price
 
 SIZES = [(1, 1), (2, 3), (4, 2), (5, 3), (6, 2), (6, 3)]
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from mecsim_policies.dashf.reference_resources import Constants, Shares, solve_convex
-from mecsim_policies.dashf.resources import solve
-from mecsim_policies.dashf.shares import PHI, SHARED, UP
+from mecsim_policies.dashf_reference.resources import Constants, Shares, solve_convex
+from mecsim_policies.optim.resources import solve
+from mecsim_policies.optim.shares import PHI, SHARED, UP
 
 GAP = 1e-7
 SIZES = [(1, 1), (4, 2), (7, 3)]

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from mecsim_policies.dashf.barrier import Barrier
-from mecsim_policies.dashf.resources import compare, compare_again, solve
-from mecsim_policies.dashf.shares import PHI, ShareProblem
+from mecsim_policies.optim.barrier import Barrier
+from mecsim_policies.optim.resources import compare, compare_again, solve
+from mecsim_policies.optim.shares import PHI, ShareProblem
 
 WEIGHT = 60.0
 COPIES = 7

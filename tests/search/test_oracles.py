@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from mecsim_policies.baselines import EdgeOnly, Gucaa, LocalOnly, Nearest, Rucaa
 from mecsim_policies.dashf.policy import Dashf
-from mecsim_policies.dashf.resources import solve
-from mecsim_policies.dashf.shares import BAND, DOWN, GPU, OWN, PHI, SHARED, Price, ShareProblem
 from mecsim_policies.heuristics import Aauco, Gucro
+from mecsim_policies.optim.resources import solve
+from mecsim_policies.optim.shares import BAND, DOWN, GPU, OWN, PHI, SHARED, Price, ShareProblem
 from scipy.optimize import brentq
 
 from mecsim.policy import Observation

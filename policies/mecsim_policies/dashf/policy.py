@@ -9,10 +9,10 @@ import numpy as np
 
 from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
-from mecsim_policies.dashf.dinkelbach import next_fractions, optimise
-from mecsim_policies.dashf.horizon import Horizon
-from mecsim_policies.dashf.run import Iterate
-from mecsim_policies.participants import Participants, everyone_alone
+from mecsim_policies.dashf.horizon import remaining_work
+from mecsim_policies.optim.dinkelbach import next_fractions, optimise
+from mecsim_policies.optim.participants import Participants, everyone_alone
+from mecsim_policies.optim.trace import Iterate
 
 _USERS_A_LOOK = 25
 
@@ -72,20 +72,20 @@ class Dashf:
         participants = Participants.of(observation, active_only=self.active_only)
         if participants is None:
             return everyone_alone(observation)
-        horizon = Horizon.remaining(observation, participants.users) if self.horizon == "remaining" else None
+        work = remaining_work(observation, participants.users) if self.horizon == "remaining" else None
         outcome = optimise(
             participants.instance,
             participants.allowed,
             participants.start,
-            horizon=horizon,
+            work=work,
             looks=self._looks(participants),
             max_iterations=self.max_iterations,
         )
         self.trace = outcome.trace
         own = outcome.point.allocation(participants.instance)
-        if horizon is not None and horizon.fixed.any():
+        if work is not None and work.fixed.any():
             phi = next_fractions(participants.instance, participants.allowed, outcome.point)
-            own = replace(own, local_fraction=np.where(horizon.fixed, phi, own.local_fraction))
+            own = replace(own, local_fraction=np.where(work.fixed, phi, own.local_fraction))
         return participants.among_all(observation, own)
 
     def _looks(self, participants: Participants) -> int:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats
 from mecsim.system.instance import Instance
-from mecsim_policies.dashf.pairs import Pairs
+from mecsim_policies.optim.pairs import Pairs
 
 
 def pairs_of(

@@ -15,8 +15,8 @@ import numpy as np
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
-from mecsim_policies.dashf.reference_solvers import Solved, cvxpy, installed, solve_in_turn
-from mecsim_policies.dashf.shares import Price
+from mecsim_policies.dashf_reference.solvers import Solved, cvxpy, installed, solve_in_turn
+from mecsim_policies.optim.shares import Price
 
 SOLVERS = ("ECOS", "CLARABEL", "SCS")
 _TOLERANCE = 1e-6
@@ -214,7 +214,7 @@ def solve_convex(
     last : Shares
         The last point, all shares > 0.
     solvers, tolerance, options
-        As for :func:`mecsim_policies.dashf.reference_solvers.solve_in_turn`.
+        As for :func:`mecsim_policies.dashf_reference.solvers.solve_in_turn`.
 
     Returns
     -------

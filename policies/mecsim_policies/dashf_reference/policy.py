@@ -12,22 +12,22 @@ from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
-from mecsim_policies.baselines import equal_split
-from mecsim_policies.dashf.association import round_to_slots
-from mecsim_policies.dashf.pairs import Pairs, slots_by_capacity
-from mecsim_policies.dashf.reference_pairs import pairs_of
-from mecsim_policies.dashf.reference_resources import Shares, solve_convex
-from mecsim_policies.dashf.reference_sdr import (
+from mecsim_policies.dashf_reference.pairs import pairs_of
+from mecsim_policies.dashf_reference.resources import Shares, solve_convex
+from mecsim_policies.dashf_reference.sdr import (
     LARGEST_ORDER,
     fractions_by_lp,
     order_of,
     refuse_if_too_large,
     relax_dense,
 )
-from mecsim_policies.dashf.reference_solvers import NoSolution
-from mecsim_policies.dashf.run import Iterate
-from mecsim_policies.dashf.shares import Price
-from mecsim_policies.participants import Participants, everyone_alone
+from mecsim_policies.dashf_reference.solvers import NoSolution
+from mecsim_policies.optim.association import round_to_slots
+from mecsim_policies.optim.pairs import Pairs, slots_by_capacity
+from mecsim_policies.optim.participants import Participants, everyone_alone
+from mecsim_policies.optim.rules import equal_split
+from mecsim_policies.optim.shares import Price
+from mecsim_policies.optim.trace import Iterate
 
 _SDR_SOLVERS = {"SCS": ("SCS", "CLARABEL"), "CLARABEL": ("CLARABEL", "SCS")}  # should the first fail
 _Y_TOLERANCE = 1e-4

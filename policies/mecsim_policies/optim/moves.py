@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecsim.system.arrays import Floats, Ints
-from mecsim_policies.dashf.resources import Solution
-from mecsim_policies.dashf.shares import BAND, DOWN, GPU, PHI, SHARED, Price, ShareProblem
+from mecsim_policies.optim.resources import Solution
+from mecsim_policies.optim.shares import BAND, DOWN, GPU, PHI, SHARED, Price, ShareProblem
 
 _RATIOS = np.geomspace(1e-2, 1e2, 25)
 _LEAST_PRICE = 1e-4

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mecsim.system.arrays import Floats, Ints
-from mecsim_policies.dashf.barrier import Barrier, Transform
-from mecsim_policies.dashf.path import Centre, ceiling_s, centre, follow
-from mecsim_policies.dashf.shares import SHARED, Price, ShareProblem, Totals
+from mecsim_policies.optim.barrier import Barrier, Transform
+from mecsim_policies.optim.path import Centre, ceiling_s, centre, follow
+from mecsim_policies.optim.shares import SHARED, Price, ShareProblem, Totals
 
 # Larger steps lose the path where the energies bend the wrong way, and take longer to come back.
 _GROWTH = 6.0

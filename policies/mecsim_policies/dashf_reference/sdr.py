@@ -11,10 +11,10 @@ from scipy.optimize import linprog
 
 from mecsim.errors import PolicyError
 from mecsim.system.arrays import Floats, Ints
-from mecsim_policies.dashf.association import Relaxed
-from mecsim_policies.dashf.pairs import Pairs
-from mecsim_policies.dashf.reference_solvers import Solved, cvxpy, solve_in_turn
-from mecsim_policies.dashf.shares import Price
+from mecsim_policies.dashf_reference.solvers import Solved, cvxpy, solve_in_turn
+from mecsim_policies.optim.association import Relaxed
+from mecsim_policies.optim.pairs import Pairs
+from mecsim_policies.optim.shares import Price
 
 _TOLERANCE = 1e-3
 _LONGEST = 1e3
@@ -124,7 +124,7 @@ def relax_dense(
     slots : (M,) float
         At most this many users a server.
     solvers, tolerance, options
-        As for :func:`mecsim_policies.dashf.reference_solvers.solve_in_turn`.
+        As for :func:`mecsim_policies.dashf_reference.solvers.solve_in_turn`.
 
     Raises
     ------

@@ -13,9 +13,9 @@ import numpy as np
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats
 from mecsim.system.instance import Instance
-from mecsim_policies.dashf.resources import Compared, compare, solve
-from mecsim_policies.dashf.run import Point
-from mecsim_policies.dashf.shares import PHI, Price, ShareProblem, Totals
+from mecsim_policies.optim.point import Point
+from mecsim_policies.optim.resources import Compared, compare, solve
+from mecsim_policies.optim.shares import PHI, Price, ShareProblem, Totals
 
 _FIRST_WEIGHT = 30.0
 _NEXT_WEIGHT = 300.0
@@ -80,7 +80,7 @@ def polish(instance: Instance, point: Point, *, gap: float = _GAP) -> Point:
     point : Point
         Where to start; anything within bounds.
     gap : float
-        How exactly to solve for each y, as for :func:`mecsim_policies.dashf.resources.solve`.
+        How exactly to solve for each y, as for :func:`mecsim_policies.optim.resources.solve`.
     """
     problem = point.problem
     start = problem.inside(point.shares, _MARGIN, free=PHI + 1)

@@ -11,7 +11,7 @@ from mecsim.policy import Observation, Phase
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Ints
 from mecsim.system.instance import Instance
-from mecsim_policies.baselines import equal_split, strongest_server
+from mecsim_policies.optim.rules import equal_split, strongest_server
 
 
 @dataclass(frozen=True, eq=False, slots=True)

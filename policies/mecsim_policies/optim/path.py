@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecsim.system.arrays import Floats, Ints
-from mecsim_policies.dashf.arrow import Derivatives, Step
-from mecsim_policies.dashf.barrier import Barrier
+from mecsim_policies.optim.barrier import Barrier
+from mecsim_policies.optim.newton import Derivatives, Step
 
 # Newton's model promises half the squared decrement.
 _PROMISE = 0.5

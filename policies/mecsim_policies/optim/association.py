@@ -17,8 +17,8 @@ from scipy import sparse
 from scipy.optimize import linear_sum_assignment
 
 from mecsim.system.arrays import Floats, Ints
-from mecsim_policies.dashf.pairs import Pairs
-from mecsim_policies.dashf.shares import Price
+from mecsim_policies.optim.pairs import Pairs
+from mecsim_policies.optim.shares import Price
 
 _FORBIDDEN = 1e3
 _ROOT2 = float(np.sqrt(2.0))

@@ -12,7 +12,7 @@ from mecsim.system import equations as eq
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
-from mecsim_policies.dashf.horizon import Horizon
+from mecsim_policies.optim.work_factors import WorkFactors
 
 BAND, DOWN, GPU, UP, OWN, PHI = range(6)
 SHARED = 3
@@ -82,7 +82,7 @@ class ShareProblem:
     slope: float
 
     @classmethod
-    def of(cls, instance: Instance, server: Ints, horizon: Horizon | None = None) -> ShareProblem:
+    def of(cls, instance: Instance, server: Ints, work: WorkFactors | None = None) -> ShareProblem:
         """Return the problem of an instance with the association fixed, of whole rounds by default."""
         u, s = instance.users, instance.servers
         bandwidth_hz, server_w = s.bandwidth_hz[server], s.max_power_w[server]
@@ -95,9 +95,9 @@ class ShareProblem:
         radio_s = bits * np.log(2.0) / bandwidth_hz
         noise_w = instance.noise_w_per_hz * bandwidth_hz
         uplink_s = downlink_s = radio_s
-        if horizon is not None:
-            local_flop, server_flop = local_flop * horizon.local, server_flop * horizon.server
-            uplink_s, downlink_s = radio_s * horizon.uplink, radio_s * horizon.downlink
+        if work is not None:
+            local_flop, server_flop = local_flop * work.local, server_flop * work.server
+            uplink_s, downlink_s = radio_s * work.uplink, radio_s * work.downlink
         own_w = u.max_power_w
         return cls(
             server=server,

@@ -14,11 +14,12 @@ from typing import NamedTuple
 import numpy as np
 
 from mecsim.system.arrays import Floats, Ints
-from mecsim_policies.dashf.association import relax, round_to_slots
-from mecsim_policies.dashf.moves import changed, promising
-from mecsim_policies.dashf.resources import Compared, Solution, compare, compare_again, solve
-from mecsim_policies.dashf.run import Point, Run
-from mecsim_policies.dashf.shares import PHI, ShareProblem
+from mecsim_policies.optim.association import relax, round_to_slots
+from mecsim_policies.optim.moves import changed, promising
+from mecsim_policies.optim.point import Point
+from mecsim_policies.optim.resources import Compared, Solution, compare, compare_again, solve
+from mecsim_policies.optim.run import Run
+from mecsim_policies.optim.shares import PHI, ShareProblem
 
 # How exactly to solve the relaxation: the rounding is settled long before.
 _TOLERANCE = 1e-3

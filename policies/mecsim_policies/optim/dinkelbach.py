@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats
 from mecsim.system.instance import Instance
-from mecsim_policies.dashf.association import best_fractions
-from mecsim_policies.dashf.horizon import Horizon
-from mecsim_policies.dashf.looks import Looks
-from mecsim_policies.dashf.pairs import Pairs, slots_by_capacity
-from mecsim_policies.dashf.resources import Solution, solve
-from mecsim_policies.dashf.run import Iterate, Point, Run
-from mecsim_policies.dashf.shares import PHI, Price, ShareProblem
+from mecsim_policies.optim.association import best_fractions
+from mecsim_policies.optim.neighbourhood import Looks
+from mecsim_policies.optim.pairs import Pairs, slots_by_capacity
+from mecsim_policies.optim.point import Point
+from mecsim_policies.optim.resources import Solution, solve
+from mecsim_policies.optim.run import Run
+from mecsim_policies.optim.shares import PHI, Price, ShareProblem
+from mecsim_policies.optim.trace import Iterate
+from mecsim_policies.optim.work_factors import WorkFactors
 
 _Y_TOLERANCE = 1e-4
 # From cold another round of looks costs as much as the first, and pays only after one that paid.
@@ -46,7 +48,7 @@ def optimise(
     allowed: NDArray[np.bool_],
     start: Allocation | None = None,
     *,
-    horizon: Horizon | None = None,
+    work: WorkFactors | None = None,
     looks: int = 8,
     max_iterations: int = 10,
 ) -> Outcome:
@@ -59,14 +61,14 @@ def optimise(
         Which servers each user may have, at least one each, all of them with a gain > 0.
     start : Allocation, optional
         A feasible allocation on allowed servers to start from; without it part 1 starts from slots.
-    horizon : Horizon, optional
+    work : WorkFactors, optional
         How much of each user's work counts; whole rounds by default.
     looks : int
         How often the most promising changes of the association are looked at.
     max_iterations : int
         Most rounds of part 1 and part 2, each with a higher y.
     """
-    run, tolerance = Run(instance, allowed, horizon), _ANOTHER_ROUND if start is None else _Y_TOLERANCE
+    run, tolerance = Run(instance, allowed, work), _ANOTHER_ROUND if start is None else _Y_TOLERANCE
     search = Looks(run, looks, warm=start is not None)
     point = search.from_slots() if start is None else run.inside(start, _WARM_MARGIN)
     for outer in range(max_iterations):

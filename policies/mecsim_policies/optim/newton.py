@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecsim.system.arrays import Floats
-from mecsim_policies.dashf.shares import SHARED, ShareProblem
+from mecsim_policies.optim.shares import SHARED, ShareProblem
 
 # Up to so many blocks it costs less to bend all than to find out which need it.
 _FEW = 30

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from mecsim.system import equations as eq
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
-from mecsim_policies.dashf.horizon import HALF, Horizon
-from mecsim_policies.dashf.shares import BAND, DOWN, GPU, OWN, UP
+from mecsim_policies.optim.shares import BAND, DOWN, GPU, OWN, UP
+from mecsim_policies.optim.work_factors import HALF, WorkFactors
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -59,7 +59,7 @@ class Pairs:
         slots: Floats,
         server: Ints | None = None,
         shares: Floats | None = None,
-        horizon: Horizon | None = None,
+        work: WorkFactors | None = None,
     ) -> Pairs:
         """Return the constants of an instance.
 
@@ -70,7 +70,7 @@ class Pairs:
             Into how many equal shares each server's b, q, g are cut.
         server, shares : (N,) int and (N, 6) float, optional
             The association and the shares in force: served pairs use their own, the others a slot.
-        horizon : Horizon, optional
+        work : WorkFactors, optional
             How much of each user's work counts; whole rounds by default.
         """
         u = instance.users
@@ -83,8 +83,8 @@ class Pairs:
             for column, shared in ((BAND, band), (DOWN, down), (GPU, gpu)):
                 shared[rows, server] = shares[:, column]
             power_w, own_flops = shares[:, UP] * power_w, shares[:, OWN] * own_flops
-        pairs = cls.at(instance, (band, down, gpu), power_w, own_flops, horizon)
-        return pairs if horizon is None else pairs.within(horizon.fixed)
+        pairs = cls.at(instance, (band, down, gpu), power_w, own_flops, work)
+        return pairs if work is None else pairs.within(work.fixed)
 
     @classmethod
     def at(
@@ -93,7 +93,7 @@ class Pairs:
         shares: tuple[Floats, Floats, Floats],
         power_w: Floats,
         own_flops: Floats,
-        horizon: Horizon | None = None,
+        work: WorkFactors | None = None,
     ) -> Pairs:
         """Return the constants for given shares of b, q, g, each (N, M), and users' p, f, each (N,)."""
         u, s = instance.users, instance.servers
@@ -107,10 +107,10 @@ class Pairs:
         rate_down = eq.shannon_rate(band_hz, server_w, instance.downlink_gain, instance.noise_w_per_hz)
         local_flop, server_flop = t * d * u.epochs[:, None], t * d * s.epochs
         up_bits = down_bits = bits
-        if horizon is not None:
-            local_flop = local_flop * horizon.local[:, None]
-            server_flop = server_flop * horizon.server[:, None]
-            up_bits, down_bits = bits * horizon.uplink[:, None], bits * horizon.downlink[:, None]
+        if work is not None:
+            local_flop = local_flop * work.local[:, None]
+            server_flop = server_flop * work.server[:, None]
+            up_bits, down_bits = bits * work.uplink[:, None], bits * work.downlink[:, None]
         uplink_s, downlink_s = eq.time_for(up_bits, rate_up), eq.time_for(down_bits, rate_down)
         local_s = eq.time_for(local_flop, (u.gpu_count * own_flops)[:, None])
         server_s = eq.time_for(server_flop, s.gpu_count * gpu_flops)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mecsim.system.arrays import Floats
-from mecsim_policies.dashf.arrow import Derivatives, Step, arrow_solve, positive
-from mecsim_policies.dashf.shares import (
+from mecsim_policies.optim.newton import Derivatives, Step, arrow_solve, positive
+from mecsim_policies.optim.shares import (
     BAND,
     DOWN,
     GPU,
