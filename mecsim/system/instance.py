@@ -12,8 +12,8 @@ from mecsim.system import equations as eq
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints, frozen
 from mecsim.system.devices import Score, Servers, Users, Weights
-from mecsim.system.ergodic import ergodic_rate
 from mecsim.system.phases import PHASES, PhaseSpec, WorkTerms
+from mecsim.system.rates import RateLaw
 from mecsim.system.resources import TRANSMIT_POWER
 
 
@@ -108,6 +108,11 @@ class Instance:
         return len(self.servers.bandwidth_hz)
 
     @property
+    def rate_law(self) -> RateLaw:
+        """How bandwidth, power and gain become a rate, both ways."""
+        return RateLaw.of(self.noise_w_per_hz, ergodic=self.ergodic)
+
+    @property
     def downlink_gain(self) -> Floats:
         """Linear power gain downwards, (N, M)."""
         return self.gain if self.downlink_share is None else np.asarray(self.gain * self.downlink_share)
@@ -142,10 +147,13 @@ class Instance:
         granted = getattr(allocation, phase.resource.grant.field)
         if phase.resource.medium == "radio":
             power_w = getattr(allocation, TRANSMIT_POWER[phase.payer].field)
-            gain = self.gain if phase.payer == "user" else self.downlink_gain
+            law, gain = (
+                (self.rate_law.up, self.gain)
+                if phase.payer == "user"
+                else (self.rate_law.down, self.downlink_gain)
+            )
             gain = gain[np.arange(self.user_count), allocation.server]
-            rate = ergodic_rate if self.ergodic else eq.shannon_rate
-            time_s = eq.time_for(work, rate(granted, power_w, gain, self.noise_w_per_hz))
+            time_s = eq.time_for(work, law.rate(granted, power_w, gain))
             return time_s, eq.radio_energy(power_w, time_s)
         if phase.resource.grant.owner == "user":
             gpu_count, kappa = self.users.gpu_count, self.users.kappa
