@@ -5,8 +5,8 @@ from __future__ import annotations
 from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
 from mecsim_policies.optim.descents import search
-from mecsim_policies.optim.parameters import whole
-from mecsim_policies.optim.participants import Participants, everyone_alone
+from mecsim_policies.optim.parameters import whole_number
+from mecsim_policies.optim.participants import Participants, all_local
 
 
 class LocalSearch:
@@ -18,24 +18,27 @@ class LocalSearch:
         From how many associations to search: DASHF's, the strongest servers within slots, the
         strongest servers, and then the best found with some users moved at random.
     width : int
-        How many of the most promising changes are compared at once.
+        How many neighbours of an association are compared at once.
 
     Attributes
     ----------
     iterations : int
-        How many associations the last decision looked at.
+        How many associations the last decision compared.
+    predicted_scr : float
+        SCR that the last decision is to have on the snapshot; NaN before it, and where users are left out.
     """
 
     def __init__(self, starts: int = 4, width: int = 48) -> None:
-        self.starts = whole("starts", starts, 1)
-        self.width = whole("width", width, 1)
-        self.iterations = 0
+        self.starts = whole_number("starts", starts, 1)
+        self.width = whole_number("width", width, 1)
+        self.iterations, self.predicted_scr = 0, float("nan")
 
     def allocate(self, observation: Observation) -> Allocation:
         """Return the best allocation found, never worse than DASHF's."""
-        self.iterations = 0
+        self.iterations, self.predicted_scr = 0, float("nan")
         participants = Participants.of(observation)
         if participants is None:
-            return everyone_alone(observation)
+            return all_local(observation)
         found, self.iterations = search(participants, self.starts, self.width)
-        return participants.among_all(observation, found.allocation(participants.instance))
+        self.predicted_scr = participants.scr_of_all(observation, found.scr)
+        return participants.for_all_users(observation, found.allocation(participants.instance))

@@ -114,7 +114,7 @@ def test_optimality_conditions_where_it_stops(part_2, price_at, users, servers, 
     instance, _, _, problem, start = part_2(4, users, servers, at_ends=at_ends)
     price = price_at(instance)
     quick = solve(problem, price, start, gap=GAP)
-    found = solve(problem, price, start, gap=GAP, enough=1e-8)
+    found = solve(problem, price, start, gap=GAP, final_tolerance=1e-8)
     assert found.converged
     assert max(residuals(problem, price, found).values()) <= 2e-5
     assert quick.cost == pytest.approx(found.cost, abs=users * GAP)

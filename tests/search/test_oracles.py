@@ -33,7 +33,7 @@ def one_server(*, train_s=(0, 0), radio_s=(0, 0), slope=1e-9, snr=1.0, users=3):
 
 def solved(problem, phi, price=ONLY_DELAY):
     start = problem.equal_split(np.full(len(problem.server), phi))
-    return solve(problem, price, start, gap=1e-7, steps=300, enough=1e-12)
+    return solve(problem, price, start, gap=1e-7, steps=300, final_tolerance=1e-12)
 
 
 def test_o1_the_square_root_law_where_all_delays_have_one_price():

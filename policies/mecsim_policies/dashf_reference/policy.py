@@ -24,7 +24,8 @@ from mecsim_policies.dashf_reference.sdr import (
 from mecsim_policies.dashf_reference.solvers import NoSolution
 from mecsim_policies.optim.association import round_to_slots
 from mecsim_policies.optim.pairs import Pairs, slots_by_capacity
-from mecsim_policies.optim.participants import Participants, everyone_alone
+from mecsim_policies.optim.parameters import whole_number
+from mecsim_policies.optim.participants import Participants, all_local
 from mecsim_policies.optim.rules import equal_split
 from mecsim_policies.optim.shares import Price
 from mecsim_policies.optim.trace import Iterate
@@ -54,15 +55,16 @@ class DashfReference:
         Every iterate of the last decision; ``newton_steps`` counts the solvers' iterations.
     iterations : int
         How many they were.
+    predicted_scr : float
+        SCR that the last decision is to have on the snapshot; NaN before it, and where users are left out.
     """
 
     def __init__(self, solver: str = "SCS", max_iterations: int = 10) -> None:
         if solver not in _SDR_SOLVERS:
             raise ValueError(f"solver = {solver!r}: must be one of {', '.join(_SDR_SOLVERS)}")
-        if isinstance(max_iterations, bool) or not isinstance(max_iterations, int) or max_iterations < 1:
-            raise ValueError(f"max_iterations = {max_iterations!r}: must be a whole number >= 1")
-        self.solver, self.max_iterations = solver, max_iterations
+        self.solver, self.max_iterations = solver, whole_number("max_iterations", max_iterations, 1)
         self.trace: tuple[Iterate, ...] = ()
+        self.predicted_scr = float("nan")
 
     @property
     def iterations(self) -> int:
@@ -77,10 +79,10 @@ class DashfReference:
         PolicyError
             If there are too many users and servers for the dense matrix.
         """
-        self.trace = ()
+        self.trace, self.predicted_scr = (), float("nan")
         participants = Participants.of(observation)
         if participants is None:
-            return everyone_alone(observation)
+            return all_local(observation)
         instance = participants.instance
         refuse_if_too_large(instance.user_count, instance.server_count, self.solver)
         order = order_of(instance.user_count, instance.server_count)
@@ -88,7 +90,8 @@ class DashfReference:
         run = _Run(instance, participants.allowed, solvers)
         best = run.dinkelbach(participants.start, self.max_iterations)
         self.trace = tuple(run.trace)
-        return participants.among_all(observation, best)
+        self.predicted_scr = participants.scr_of_all(observation, instance.scr(best))
+        return participants.for_all_users(observation, best)
 
 
 @dataclass(eq=False)

@@ -1,7 +1,9 @@
 """The reference's part 2: the transform's convex problem for fixed nu, written in cvxpy.
 
-Everything is a share: b/B, q/P, g/F of the server, p/P and f/F of the user; a rate is
-``rho = a ln(1 + c w / a)`` for the shares a of bandwidth and w of power, c the SNR with all of both.
+Everything is a share: b/B, q/P, g/F of the server, p/P and f/F of the user. By Shannon a rate is
+``rho = a ln(1 + c w / a)`` for the shares a of bandwidth and w of power, c the SNR with all of both. Any
+other law ``rho = a s(c w / a)`` is the least of tangents to the concave s. One of them touches at the last
+point, so that a point which does not move is a stationary one, as for nu.
 """
 
 from __future__ import annotations
@@ -15,6 +17,13 @@ import numpy as np
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
+from mecsim.system.rates import RateLaw, Shannon
+from mecsim_policies.dashf_reference.rates import (
+    shannon_parameters,
+    shannon_rates,
+    tangent_parameters,
+    tangent_rates,
+)
 from mecsim_policies.dashf_reference.solvers import Solved, cvxpy, installed, solve_in_turn
 from mecsim_policies.optim.shares import Price
 
@@ -91,6 +100,7 @@ class Constants:
     down_j: Floats
     up_snr: Floats
     down_snr: Floats
+    rate_law: RateLaw
 
     @classmethod
     def of(cls, instance: Instance, server: Ints, phi: Floats) -> Constants:
@@ -111,68 +121,66 @@ class Constants:
             down_j=s.max_power_w[m] * down_s,
             up_snr=instance.gain[link] * u.max_power_w / (instance.noise_w_per_hz * B),
             down_snr=instance.downlink_gain[link] * s.max_power_w[m] / (instance.noise_w_per_hz * B),
+            rate_law=instance.rate_law,
         )
 
     def rates(self, shares: Shares) -> tuple[Floats, Floats]:
         """Return rho of uplink and downlink."""
-        a = shares.band
-        return a * np.log1p(self.up_snr * shares.up / a), a * np.log1p(self.down_snr * shares.down / a)
+        a, law = shares.band, self.rate_law
+        return law.up.nat_rate(a, shares.up, self.up_snr), law.down.nat_rate(a, shares.down, self.down_snr)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ConvexProblem:
-    """The compiled problem of one N and M: cvxpy's problem, its parameters, the variables in order."""
+    """The compiled problem of one N, M and form of the rates.
+
+    Parameters
+    ----------
+    problem : cvxpy.Problem
+    parameters : dict of str to cvxpy.Parameter
+    variables : tuple of cvxpy.Variable
+        The shares in the order of :class:`Shares`.
+    """
 
     problem: Any
     parameters: dict[str, Any]
     variables: tuple[Any, ...]
 
     @classmethod
-    def of(cls, users: int, servers: int) -> ConvexProblem:
+    def of(cls, users: int, servers: int, *, by_tangents: bool) -> ConvexProblem:
         """Write the problem of docs/model.md section 7 down; whatever an instance changes is a parameter."""
         cp = cvxpy()
         p = {name: cp.Parameter(users, nonneg=True) for name in _PER_USER}
         p["member"] = cp.Parameter((servers, users), nonneg=True)
         p["per_longest"] = cp.Parameter(nonneg=True)
         p["slope"] = cp.Parameter(nonneg=True)
-        b, q, g, p_, f = (cp.Variable(users) for _ in range(5))
+        shares = tuple(cp.Variable(users) for _ in range(5))
+        b, q, g, p_, f = shares
         T, r_u, r_d = cp.Variable(), cp.Variable(users), cp.Variable(users)
-        energy = (
-            p["local_j"] @ cp.square(f)
-            + p["server_j"] @ cp.square(g)
-            + p["up_j_nu"] @ cp.square(p_)
-            + p["up_j_over_4nu"] @ cp.square(cp.inv_pos(r_u))
-            + p["down_j_nu"] @ cp.square(q)
-            + p["down_j_over_4nu"] @ cp.square(cp.inv_pos(r_d))
-        )
+        rates = tangent_rates if by_tangents else shannon_rates
         delay = (
             cp.multiply(p["local_s"], cp.inv_pos(f))
             + cp.multiply(p["server_s"], cp.inv_pos(g))
             + cp.multiply(p["up_s"], cp.inv_pos(r_u))
             + cp.multiply(p["down_s"], cp.inv_pos(r_d))
         )
-
-        def rate(link: str, w: Any) -> Any:
-            # a ln(1 + c w / a) = a ln((a + c w) / C / a) + a ln C, with C of the size of the SNR.
-            received = cp.multiply(p[f"{link}_band"], b) + cp.multiply(p[f"{link}_power"], w)
-            return -cp.rel_entr(b, received) + cp.multiply(p[f"{link}_log"], b)
-
+        score = cp.sum(cp.log(1.0 + p["slope"] * (b + q + g)))
         problem = cp.Problem(
-            cp.Minimize(p["per_longest"] * T + energy - cp.sum(cp.log(1.0 + p["slope"] * (b + q + g)))),
+            cp.Minimize(p["per_longest"] * T + _energy(p, shares, r_u, r_d) - score),
             [
                 delay <= T,
-                cp.multiply(p["up_scale"], r_u) <= rate("up", p_),
-                cp.multiply(p["down_scale"], r_d) <= rate("down", q),
+                *rates("up", r_u, b, p_, p),
+                *rates("down", r_d, b, q, p),
                 p["member"] @ b <= 1,
                 p["member"] @ q <= 1,
                 p["member"] @ g <= 1,
-                *(share >= 0 for share in (b, q, g, p_, f)),
+                *(share >= 0 for share in shares),
                 p_ <= 1,
                 f <= 1,
             ],
         )
         assert problem.is_dpp()
-        return cls(problem, p, (b, q, g, p_, f))
+        return cls(problem, p, shares)
 
     def residual(self) -> float:
         """Return the largest violation of a constraint."""
@@ -184,13 +192,26 @@ class ConvexProblem:
 _PER_USER = (
     *("local_s", "server_s", "up_s", "down_s", "local_j", "server_j"),
     *("up_j_nu", "up_j_over_4nu", "down_j_nu", "down_j_over_4nu"),
-    *("up_scale", "up_band", "up_power", "up_log", "down_scale", "down_band", "down_power", "down_log"),
 )
 
 
+def _energy(p: dict[str, Any], shares: tuple[Any, ...], r_u: Any, r_d: Any) -> Any:
+    """Return all energies, those of the radio by the transform."""
+    cp = cvxpy()
+    _, q, g, p_, f = shares
+    return (
+        p["local_j"] @ cp.square(f)
+        + p["server_j"] @ cp.square(g)
+        + p["up_j_nu"] @ cp.square(p_)
+        + p["up_j_over_4nu"] @ cp.square(cp.inv_pos(r_u))
+        + p["down_j_nu"] @ cp.square(q)
+        + p["down_j_over_4nu"] @ cp.square(cp.inv_pos(r_d))
+    )
+
+
 @lru_cache(maxsize=4)
-def _compiled(users: int, servers: int) -> ConvexProblem:
-    return ConvexProblem.of(users, servers)
+def _compiled(users: int, servers: int, by_tangents: bool) -> ConvexProblem:
+    return ConvexProblem.of(users, servers, by_tangents=by_tangents)
 
 
 def solve_convex(
@@ -226,12 +247,12 @@ def solve_convex(
         If no solver succeeds.
     """
     k = Constants.of(instance, server, phi)
+    by_tangents = not (isinstance(k.rate_law.up, Shannon) and isinstance(k.rate_law.down, Shannon))
+    convex = _compiled(instance.user_count, instance.server_count, by_tangents)
     r_u, r_d = k.rates(last)
-    nu_u, nu_d = 0.5 / (last.up * r_u), 0.5 / (last.down * r_d)
     delay_s = k.local_s / last.own + k.server_s / last.gpu + k.up_s / r_u + k.down_s / r_d
     scale_s = max(float(delay_s.max()), 1e-300)
-    C_u, C_d = np.maximum(1.0, k.up_snr), np.maximum(1.0, k.down_snr)
-    convex = _compiled(instance.user_count, instance.server_count)
+    parameters_of = tangent_parameters if by_tangents else shannon_parameters
     values = {
         "local_s": k.local_s / scale_s,
         "server_s": k.server_s / scale_s,
@@ -239,18 +260,10 @@ def solve_convex(
         "down_s": k.down_s / r_d / scale_s,
         "local_j": price.per_j * k.local_j,
         "server_j": price.per_j * k.server_j,
-        "up_j_nu": price.per_j * k.up_j * nu_u,
-        "up_j_over_4nu": price.per_j * k.up_j / (4.0 * nu_u * r_u**2),
-        "down_j_nu": price.per_j * k.down_j * nu_d,
-        "down_j_over_4nu": price.per_j * k.down_j / (4.0 * nu_d * r_d**2),
-        "up_scale": r_u,
-        "up_band": 1.0 / C_u,
-        "up_power": k.up_snr / C_u,
-        "up_log": np.log(C_u),
-        "down_scale": r_d,
-        "down_band": 1.0 / C_d,
-        "down_power": k.down_snr / C_d,
-        "down_log": np.log(C_d),
+        **_radio_energy("up", price.per_j * k.up_j, last.up, r_u),
+        **_radio_energy("down", price.per_j * k.down_j, last.down, r_d),
+        **parameters_of("up", k.rate_law.up, k.up_snr, last.band, last.up),
+        **parameters_of("down", k.rate_law.down, k.down_snr, last.band, last.down),
         "member": (server == np.arange(instance.server_count)[:, None]).astype(np.float64),
         "per_longest": price.per_s * scale_s,
         "slope": instance.score_law.slope,
@@ -260,3 +273,9 @@ def solve_convex(
     solved = solve_in_turn(convex.problem, installed(solvers), convex.residual, tolerance, options)
     columns = (np.maximum(variable.value, _LEAST) for variable in convex.variables)
     return Shares(*columns), float(convex.problem.value), solved
+
+
+def _radio_energy(link: str, energy_j: Floats, power: Floats, rate: Floats) -> dict[str, Floats]:
+    """Return the transform's constants of one direction, touching at the last point."""
+    nu = 0.5 / (power * rate)
+    return {f"{link}_j_nu": energy_j * nu, f"{link}_j_over_4nu": energy_j / (4.0 * nu * rate**2)}

@@ -11,8 +11,8 @@ import numpy as np
 from mecsim.system.arrays import Floats, Ints
 from mecsim_policies.optim.association import round_to_slots
 from mecsim_policies.optim.dinkelbach import optimise
-from mecsim_policies.optim.joint import glances, polish
-from mecsim_policies.optim.moves import changed, promising
+from mecsim_policies.optim.joint import polish, screen
+from mecsim_policies.optim.moves import apply_change, ranked_changes
 from mecsim_policies.optim.pairs import slots_by_capacity
 from mecsim_policies.optim.participants import Participants
 from mecsim_policies.optim.point import Point
@@ -20,32 +20,49 @@ from mecsim_policies.optim.resources import Solution
 from mecsim_policies.optim.shares import Price, ShareProblem
 
 _ROUGH_GAP = 1e-3
-_GLANCE_GAIN = 1e-3
+_SCREEN_GAIN = 1e-3
 _NEAR = 2e-2
-_SECOND_OPINIONS = 3
-_GAIN = 3e-4
-_KICKED = 0.3
+_REEVALUATED = 3
+_LEAST_GAIN = 3e-4
+_PERTURBED = 0.3
+_FIXED_STARTS = 3
 
 
-def search(participants: Participants, starts: int, width: int) -> tuple[Point, int]:
-    """Return the best point found and how many associations were looked at."""
+class Found(NamedTuple):
+    """The best point found, and how many associations were compared."""
+
+    point: Point
+    compared: int
+
+
+def search(participants: Participants, starts: int, width: int) -> Found:
+    """Return the best point that descents from some associations reach.
+
+    Parameters
+    ----------
+    participants : Participants
+    starts : int
+        From how many associations to descend: DASHF's, the strongest servers within slots, the
+        strongest servers, and then the best found with some users moved at random.
+    width : int
+        How many neighbours are compared at once.
+    """
     instance, allowed = participants.instance, participants.allowed
     best = optimise(instance, allowed, participants.start).point
-    walk = _Walk(participants, width)
+    descent = _Descent(participants, width)
     visited: set[bytes] = set()
     for start in (best, *_others(participants, starts)):
         server = start.problem.server
         if server.tobytes() in visited:
             continue
         visited.add(server.tobytes())
-        found = walk.down(start)
+        found = descent.down(start)
         visited.add(found.problem.server.tobytes())
         best = found if found.scr > best.scr else best
-    for kick in range(3, starts):
-        found = walk.down(_kicked(participants, best, kick))
+    for seed in range(_FIXED_STARTS, starts):
+        found = descent.down(_perturbed(participants, best, seed))
         best = found if found.scr > best.scr else best
-    final = polish(instance, best)
-    return final, walk.looked_at
+    return Found(polish(instance, best), descent.compared)
 
 
 def _others(participants: Participants, starts: int) -> Iterator[Point]:
@@ -54,39 +71,39 @@ def _others(participants: Participants, starts: int) -> Iterator[Point]:
     gain = np.log(np.where(allowed, instance.gain, 1e-300))
     if starts > 1:
         within_slots = participants.or_strongest(round_to_slots(gain, slots_by_capacity(instance)))
-        yield _evenly(participants, within_slots)
+        yield _equal_split(participants, within_slots)
     if starts > 2:
-        yield _evenly(participants, participants.strongest())
+        yield _equal_split(participants, participants.strongest())
 
 
-def _evenly(participants: Participants, server: Ints) -> Point:
+def _equal_split(participants: Participants, server: Ints) -> Point:
     problem = ShareProblem.of(participants.instance, server)
     return Point.of(participants.instance, problem, problem.equal_split(np.full(len(server), 0.3)))
 
 
-def _kicked(participants: Participants, best: Point, seed: int) -> Point:
-    """Return an even start with some users of the best association moved to servers drawn at random."""
+def _perturbed(participants: Participants, best: Point, seed: int) -> Point:
+    """Return an equal split with some users of the best association moved to servers drawn at random."""
     rng = np.random.default_rng(seed)
     allowed = participants.allowed
     drawn = np.where(allowed, rng.random(allowed.shape), -1.0).argmax(axis=1)
-    moved = rng.random(len(drawn)) < _KICKED
-    return _evenly(participants, np.where(moved, drawn, best.problem.server))
+    moved = rng.random(len(drawn)) < _PERTURBED
+    return _equal_split(participants, np.where(moved, drawn, best.problem.server))
 
 
-class _Glanced(NamedTuple):
-    """An association's problem, and its solution at a glance."""
+class _Screened(NamedTuple):
+    """An association's problem, and its solution at the low weight of the screening."""
 
     problem: ShareProblem
     solution: Solution
 
 
 @dataclass(eq=False)
-class _Walk:
+class _Descent:
     """Descents by best improvement."""
 
     participants: Participants
     width: int
-    looked_at: int = 0
+    compared: int = 0
     everyone_at: tuple[ShareProblem, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,56 +112,56 @@ class _Walk:
         self.everyone_at = tuple(ShareProblem.of(instance, np.full(users, m)) for m in range(servers))
 
     def down(self, start: Point) -> Point:
-        """Return where no move and no swap helps any more.
+        """Return a point that no move and no swap improves.
 
-        All changes are compared at a glance; the nearest that do not seem to help get a second
-        opinion, the joint step in full.
+        All changes are screened; the nearest that do not seem to gain are evaluated again, by the
+        joint step in full.
         """
         instance = self.participants.instance
         best = polish(instance, start, gap=_ROUGH_GAP)
         improved = True
         while improved:
             price = Price.at(instance, best.scr)
-            seat, near = self._by_glances(best, price)
-            found = polish(instance, self._point(seat), gap=_ROUGH_GAP)
+            incumbent, near = self._by_screening(best, price)
+            found = polish(instance, self._point(incumbent), gap=_ROUGH_GAP)
             best = found if found.scr > best.scr else best
             improved = False
             for other in near:
                 found = polish(instance, self._point(other), gap=_ROUGH_GAP)
-                if found.scr > best.scr * (1.0 + _GAIN):
+                if found.scr > best.scr * (1.0 + _LEAST_GAIN):
                     best, improved = found, True
                     break
         return best
 
-    def _by_glances(self, point: Point, price: Price) -> tuple[_Glanced, list[_Glanced]]:
-        """Return the best association as far as glances tell, and those around it that come nearest."""
-        seat = self._glanced(point.problem.server[None], point.shares, price)[0]
-        seen = {seat.problem.server.tobytes()}
+    def _by_screening(self, point: Point, price: Price) -> tuple[_Screened, list[_Screened]]:
+        """Return the best association as far as screening tells, and the nearest of its neighbours."""
+        incumbent = self._screened(point.problem.server[None], point.shares, price)[0]
+        seen = {incumbent.problem.server.tobytes()}
         while True:
             servers: list[Ints] = []
             starts: list[Floats] = []
             allowed, everyone_at = self.participants.allowed, self.everyone_at
-            for change in promising(everyone_at, seat.problem, seat.solution, price, allowed):
-                server, shares = changed(seat.problem, seat.solution.shares, change)
+            for change in ranked_changes(everyone_at, *incumbent, price, allowed):
+                server, shares = apply_change(incumbent.problem, incumbent.solution.shares, change)
                 if server.tobytes() not in seen and len(servers) < self.width:
                     seen.add(server.tobytes())
                     servers.append(server)
                     starts.append(shares)
             if not servers:
-                return seat, []
-            self.looked_at += len(servers)
-            near = self._glanced(np.stack(servers), np.concatenate(starts), price)
-            near.sort(key=lambda glanced: glanced.solution.cost)
-            if near[0].solution.cost >= seat.solution.cost - _GLANCE_GAIN:
-                near = [other for other in near if other.solution.cost < seat.solution.cost + _NEAR]
-                return seat, near[:_SECOND_OPINIONS]
-            seat = near[0]
+                return incumbent, []
+            self.compared += len(servers)
+            near = self._screened(np.stack(servers), np.concatenate(starts), price)
+            near.sort(key=lambda screened: screened.solution.cost)
+            cost = incumbent.solution.cost
+            if near[0].solution.cost >= cost - _SCREEN_GAIN:
+                return incumbent, [n for n in near if n.solution.cost < cost + _NEAR][:_REEVALUATED]
+            incumbent = near[0]
 
-    def _glanced(self, servers: Ints, shares: Floats, price: Price) -> list[_Glanced]:
-        """Return the nearest associations at a glance, the best first among equals."""
-        found = glances(ShareProblem.stack(self.everyone_at, servers), price, shares)
-        nearest = np.argsort(found.costs, kind="stable")[: _SECOND_OPINIONS + 1]
-        return [_Glanced(*found.solution(int(copy))) for copy in nearest]
+    def _screened(self, servers: Ints, shares: Floats, price: Price) -> list[_Screened]:
+        """Return the associations with the least costs at the screening, the first among equals first."""
+        found = screen(ShareProblem.stack(self.everyone_at, servers), price, shares)
+        nearest = np.argsort(found.costs, kind="stable")[: _REEVALUATED + 1]
+        return [_Screened(*found.solution(int(copy))) for copy in nearest]
 
-    def _point(self, glanced: _Glanced) -> Point:
-        return Point.of(self.participants.instance, glanced.problem, glanced.solution.shares)
+    def _point(self, screened: _Screened) -> Point:
+        return Point.of(self.participants.instance, screened.problem, screened.solution.shares)

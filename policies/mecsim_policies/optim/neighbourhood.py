@@ -1,7 +1,8 @@
-"""Part 1 and a second look: which association to solve part 2 for.
+"""Part 1 with a neighbourhood search: for which association part 2 is solved.
 
-The relaxation's rounding and the most promising changes of the association in force are solved
-together, at one weight of the barrier, cheap and the same for all; the best counts if it pays.
+The relaxation's rounding and the neighbours of the association in force with the largest estimated gains
+are solved together, at one weight of the barrier, cheap and the same for all. The best one becomes the
+incumbent if it gains enough.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 from mecsim.system.arrays import Floats, Ints
 from mecsim_policies.optim.association import relax, round_to_slots
-from mecsim_policies.optim.moves import changed, promising
+from mecsim_policies.optim.moves import apply_change, ranked_changes
 from mecsim_policies.optim.point import Point
 from mecsim_policies.optim.resources import Compared, Solution, compare, compare_again, solve
 from mecsim_policies.optim.run import Run
@@ -23,37 +24,47 @@ from mecsim_policies.optim.shares import PHI, ShareProblem
 
 # How exactly to solve the relaxation: the rounding is settled long before.
 _TOLERANCE = 1e-3
-_GAIN = 1e-3
-# Up to so much above the seat's, or the best other's, a barrier function may end to be worth going on.
-_HOPE = 3.0
-_BEHIND = 1.0
-_OPINIONS = 4
+_LEAST_GAIN = 1e-3
+# A copy is given up if its barrier function is predicted to end this much above the incumbent's, or above the
+# best converged copy's.
+_CUTOFF = 3.0
+_GAP_TO_BEST = 1.0
+_REEVALUATED = 4
 _NEAR = 0.03
-_OPINION_WEIGHT = 400.0
+_REEVALUATION_WEIGHT = 400.0
+_MARGIN = 8e-2
+# From here on the weight grows with the users, or the slack of so many delays would hide which is largest.
+_FEW_USERS = 10
 
 
-class Look(NamedTuple):
-    """How associations are compared: barrier weight, most steps, how many at once, what is free.
+class SearchSettings(NamedTuple):
+    """How associations are compared.
 
-    ``free`` is 5 for part 2 with the phi that a change comes with, 6 for the joint step.
+    Parameters
+    ----------
+    weight : float
+        Weight of the objective against the barrier.
+    steps : int
+        Most Newton steps.
+    width : int
+        How many neighbours are compared at once.
+    move_phi : bool
+        Compare by the joint step, instead of by part 2 with the phi that a change comes with.
     """
 
     weight: float
     steps: int
     width: int
-    free: int
+    move_phi: bool
 
 
-COLD = Look(weight=100.0, steps=14, width=10, free=PHI + 1)
-WARM = Look(weight=50.0, steps=10, width=8, free=PHI)
-_MARGIN = 8e-2
-# From here on the weight grows with the users, or the slack of so many delays would hide which is largest.
-_FEW = 10
+COLD = SearchSettings(weight=100.0, steps=14, width=10, move_phi=True)
+WARM = SearchSettings(weight=50.0, steps=10, width=8, move_phi=False)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Seat:
-    """An association with part 2's solution at a low barrier weight, and the barrier's value there."""
+class Incumbent:
+    """The best association so far, its solution at a low barrier weight, and the barrier's value there."""
 
     problem: ShareProblem
     solution: Solution
@@ -65,31 +76,31 @@ _Candidate = tuple[Ints, Floats]
 
 
 @dataclass(eq=False)
-class Looks:
+class NeighbourhoodSearch:
     """The search for an association in one run.
 
     Parameters
     ----------
     run : Run
-    left : int
-        How often the most promising changes may still be looked at.
+    evaluations_left : int
+        How often the neighbours with the largest gains may still be evaluated.
     warm : bool
         Whether the run started from the allocation of the last epoch.
     """
 
     run: Run
-    left: int
+    evaluations_left: int
     warm: bool
     starts: list[Point] = field(default_factory=list)
     _tried: set[bytes] = field(default_factory=set)
     _compared: Compared | None = None
 
     @property
-    def look(self) -> Look:
+    def settings(self) -> SearchSettings:
         """How associations are compared: phi moves only from cold, and if it may."""
         if self.warm:
-            return WARM._replace(weight=WARM.weight * max(1.0, len(self.run.fixed) / _FEW))
-        return COLD._replace(free=PHI) if self.run.fixed.any() else COLD
+            return WARM._replace(weight=WARM.weight * max(1.0, len(self.run.fixed) / _FEW_USERS))
+        return COLD._replace(move_phi=False) if self.run.fixed.any() else COLD
 
     def from_slots(self) -> Point:
         """Return where part 1 gets alone, with equal slots and the y of everybody's strongest server."""
@@ -106,122 +117,127 @@ class Looks:
         self.starts = [point, *(run.equal_split(server, pairs) for server in others)]
         return point if better else first
 
-    def in_force(self, outer: int, point: Point) -> Seat:
-        """Return the seat of the association in force, or of one to start from if that is better."""
+    def incumbent(self, outer: int, point: Point) -> Incumbent:
+        """Return the association in force as incumbent, or one to start from if that is better."""
         starts = [(start.problem.server, start.shares) for start in (point, *self.starts)]
         self.starts = []
         self._tried.clear()
         candidates = list(filter(self._is_new, starts))
-        seat = self._best(outer, "start", candidates, None)
-        assert seat is not None
-        return seat
+        best = self._best(outer, "start", candidates, None)
+        assert best is not None
+        return best
 
-    def second(self, outer: int, seat: Seat) -> Seat:
-        """Part 1 with the resources in force, and the most promising changes; again while it pays.
+    def improve(self, outer: int, incumbent: Incumbent) -> Incumbent:
+        """Evaluate part 1 with the resources in force and the neighbours, again while it pays.
 
-        From the allocation of the last epoch the changes come first, then part 1 where none of them pays,
-        and that is all.
+        From the allocation of the last epoch the neighbours come first, then part 1 where none of
+        them pays, and that is all.
         """
-        candidates = [] if self.warm or outer > 0 else self._relaxation(seat)
+        candidates = [] if self.warm or outer > 0 else self._relaxation(incumbent)
         while True:
-            if self.left > 0:
-                self.left -= 1
-                candidates += self._promising(seat)
-            found = self._best(outer, "association", candidates, seat)
-            if found is not None and self.left > 0:
-                seat, candidates = found, []
+            if self.evaluations_left > 0:
+                self.evaluations_left -= 1
+                candidates += self._neighbours(incumbent)
+            found = self._best(outer, "association", candidates, incumbent)
+            if found is not None and self.evaluations_left > 0:
+                incumbent, candidates = found, []
             elif found is None and self.warm and outer == 0:
-                self.left = 0
-                return self._best(outer, "association", self._relaxation(seat), seat) or seat
+                self.evaluations_left = 0
+                relaxation = self._relaxation(incumbent)
+                return self._best(outer, "association", relaxation, incumbent) or incumbent
             else:
-                return found or self._second_opinion(outer, seat)
+                return found or self._reevaluate(outer, incumbent)
 
-    def _relaxation(self, seat: Seat) -> list[_Candidate]:
+    def _relaxation(self, incumbent: Incumbent) -> list[_Candidate]:
         """Return the rounded relaxation with the resources in force."""
-        run = self.run
-        pairs = run.pairs(run.point(seat.problem, seat.solution.shares, seat.solution.totals))
+        run, solution = self.run, incumbent.solution
+        pairs = run.pairs(run.point(incumbent.problem, solution.shares, solution.totals))
         relaxed = relax(pairs, run.price(), run.slots, tolerance=_TOLERANCE)
         trial = run.equal_split(round_to_slots(relaxed.association, run.slots), pairs)
         return list(filter(self._is_new, [(trial.problem.server, trial.shares)]))
 
-    def _promising(self, seat: Seat) -> list[_Candidate]:
-        run, solution = self.run, seat.solution
-        changes = promising(run.everyone_at, seat.problem, solution, run.price(), run.allowed, run.fixed)
-        candidates = (changed(seat.problem, solution.shares, change, run.fixed) for change in changes)
-        return list(islice(filter(self._is_new, candidates), self.look.width))
+    def _neighbours(self, incumbent: Incumbent) -> list[_Candidate]:
+        """Return the neighbours with the largest estimated gains that have not been tried."""
+        run, problem, solution = self.run, incumbent.problem, incumbent.solution
+        changes = ranked_changes(run.everyone_at, problem, solution, run.price(), run.allowed, run.fixed)
+        candidates = (apply_change(problem, solution.shares, change, run.fixed) for change in changes)
+        return list(islice(filter(self._is_new, candidates), self.settings.width))
 
-    def _best(self, outer: int, part: str, candidates: list[_Candidate], seat: Seat | None) -> Seat | None:
-        """Solve part 2 for all candidates at once; return the best of them if it beats the seat."""
-        began, run, look = time.process_time(), self.run, self.look
+    def _best(
+        self, outer: int, part: str, candidates: list[_Candidate], incumbent: Incumbent | None
+    ) -> Incumbent | None:
+        """Solve part 2 for all candidates at once; return the best of them if it beats the incumbent."""
+        began, run, settings = time.process_time(), self.run, self.settings
         self._compared = None
         if not candidates:
             return None
         problem = ShareProblem.stack(run.everyone_at, np.stack([server for server, _ in candidates]))
-        start = problem.inside(np.concatenate([shares for _, shares in candidates]), _MARGIN, free=look.free)
+        shares = np.concatenate([shares for _, shares in candidates])
         found = compare(
             problem,
             run.price(),
-            start,
-            weight=look.weight,
-            steps=look.steps,
-            free=look.free,
-            hopeless=np.inf if seat is None else seat.value + _HOPE,
-            behind=_BEHIND,
+            problem.inside(shares, _MARGIN, move_phi=settings.move_phi),
+            weight=settings.weight,
+            steps=settings.steps,
+            move_phi=settings.move_phi,
+            cutoff=np.inf if incumbent is None else incumbent.value + _CUTOFF,
+            gap_to_best=_GAP_TO_BEST,
         )
         best = int(found.costs.argmin())
         single, solution = found.solution(best)
-        better = seat is None or bool(found.costs[best] < seat.solution.cost - _GAIN)
+        better = incumbent is None or bool(found.costs[best] < incumbent.solution.cost - _LEAST_GAIN)
         run.note(
             outer,
             part,
             run.point(single, solution.shares, solution.totals),
             status=f"best of {len(candidates)}",
             accepted=better,
-            steps=int(found.centre.steps.sum()),
+            steps=int(found.point.steps.sum()),
             began=began,
         )
         self._compared = found
-        return Seat(single, solution, float(found.centre.value[best]), look.weight) if better else None
+        value = float(found.point.value[best])
+        return Incumbent(single, solution, value, settings.weight) if better else None
 
-    def _second_opinion(self, outer: int, seat: Seat) -> Seat:
-        """Compare the nearest associations with the seat once more, at a weight that tells them apart."""
+    def _reevaluate(self, outer: int, incumbent: Incumbent) -> Incumbent:
+        """Compare the nearest associations with the incumbent at a weight that tells them apart better."""
         began, run, found = time.process_time(), self.run, self._compared
         if found is None or self.warm:
-            return seat
-        nearest = np.argsort(found.costs, kind="stable")[:_OPINIONS]
-        nearest = nearest[found.costs[nearest] < seat.solution.cost + _NEAR]
+            return incumbent
+        nearest = np.argsort(found.costs, kind="stable")[:_REEVALUATED]
+        nearest = nearest[found.costs[nearest] < incumbent.solution.cost + _NEAR]
         if nearest.size == 0:
-            return seat
-        again = compare_again(found, nearest, _OPINION_WEIGHT, steps=self.look.steps)
-        best = int(again.costs.argmin())
-        single, solution = again.solution(best)
+            return incumbent
+        again = compare_again(found, nearest, _REEVALUATION_WEIGHT, steps=self.settings.steps)
+        single, solution = again.solution(int(again.costs.argmin()))
         own = solve(
-            seat.problem,
+            incumbent.problem,
             run.price(),
-            seat.solution.shares,
-            first_weight=seat.weight,
-            last_weight=_OPINION_WEIGHT,
-            free=self.look.free,
-            longest_s=seat.solution.longest_s,
+            incumbent.solution.shares,
+            first_weight=incumbent.weight,
+            last_weight=_REEVALUATION_WEIGHT,
+            move_phi=self.settings.move_phi,
+            longest_s=incumbent.solution.longest_s,
         )
-        better = solution.cost < own.cost - _GAIN
+        better = solution.cost < own.cost - _LEAST_GAIN
         run.note(
             outer,
             "association",
             run.point(single, solution.shares, solution.totals),
             status=f"best of {nearest.size}, once more",
             accepted=better,
-            steps=int(again.centre.steps.sum()) + own.steps,
+            steps=int(again.point.steps.sum()) + own.steps,
             began=began,
         )
         if better:
-            return Seat(single, solution, np.inf, _OPINION_WEIGHT)
-        return replace(seat, solution=own, weight=_OPINION_WEIGHT)
+            return Incumbent(single, solution, np.inf, _REEVALUATION_WEIGHT)
+        return replace(incumbent, solution=own, weight=_REEVALUATION_WEIGHT)
 
     def _is_new(self, candidate: _Candidate) -> bool:
+        """Return whether an association, with its phi if that is not to move, has not been tried; note it."""
         server, shares = candidate
         key = server.tobytes()
-        if self.look.free == PHI:
+        if not self.settings.move_phi:
             key += np.rint(100.0 * shares[:, PHI]).tobytes()
         new = key not in self._tried
         self._tried.add(key)

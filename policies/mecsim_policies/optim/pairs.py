@@ -41,7 +41,7 @@ class Pairs:
             energy_1_j=np.where(allowed, self.energy_1_j, np.inf),
         )
 
-    def within(self, fixed: NDArray[np.bool_]) -> Pairs:
+    def with_fixed_fraction(self, fixed: NDArray[np.bool_]) -> Pairs:
         """Return the same with phi = 1/2 whatever phi is, for users whose phi is fixed."""
 
         def halved(at_0: Floats, at_1: Floats) -> tuple[Floats, Floats]:
@@ -84,7 +84,7 @@ class Pairs:
                 shared[rows, server] = shares[:, column]
             power_w, own_flops = shares[:, UP] * power_w, shares[:, OWN] * own_flops
         pairs = cls.at(instance, (band, down, gpu), power_w, own_flops, work)
-        return pairs if work is None else pairs.within(work.fixed)
+        return pairs if work is None else pairs.with_fixed_fraction(work.fixed)
 
     @classmethod
     def at(
@@ -103,8 +103,8 @@ class Pairs:
         bits = eq.uplink_bits(np.ones((n, 1)), d, instance.bits_per_param)
         band_hz, server_w = band * s.bandwidth_hz, down * s.max_power_w
         gpu_flops = gpu * s.max_gpu_flops
-        rate_up = eq.shannon_rate(band_hz, power_w[:, None], instance.gain, instance.noise_w_per_hz)
-        rate_down = eq.shannon_rate(band_hz, server_w, instance.downlink_gain, instance.noise_w_per_hz)
+        rate_up = instance.rate_law.up.rate(band_hz, power_w[:, None], instance.gain)
+        rate_down = instance.rate_law.down.rate(band_hz, server_w, instance.downlink_gain)
         local_flop, server_flop = t * d * u.epochs[:, None], t * d * s.epochs
         up_bits = down_bits = bits
         if work is not None:

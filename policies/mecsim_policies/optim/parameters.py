@@ -1,9 +1,9 @@
-"""Checks of what policies are made with."""
+"""Checks of policies' parameters."""
 
 from __future__ import annotations
 
 
-def whole(name: str, value: object, least: int) -> int:
+def whole_number(name: str, value: object, least: int) -> int:
     """Return a parameter that must be a whole number of at least ``least``."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ValueError(f"{name} = {value!r}: must be a whole number >= {least}")

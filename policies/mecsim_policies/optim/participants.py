@@ -58,13 +58,13 @@ class Participants:
             return None
         start = None
         if current is not None and allowed[users, current.server[users]].all():
-            start = only(current, users)
+            start = select_users(current, users)
         instance = whole
         if users.size < whole.user_count:
             instance = whole.of_users(users)
         return cls(users, instance, allowed[users], start)
 
-    def among_all(self, observation: Observation, own: Allocation) -> Allocation:
+    def for_all_users(self, observation: Observation, own: Allocation) -> Allocation:
         """Return the allocation of all users: ``own`` for these, nothing of the servers for the others.
 
         The others train all of their adapter themselves if they reach no server, and else keep
@@ -90,6 +90,10 @@ class Participants:
             everyone[self.users] = part
         return Allocation(server, phi, columns[0], power_w, columns[1], own_flops, columns[2])
 
+    def scr_of_all(self, observation: Observation, own_scr: float) -> float:
+        """Return the SCR of all users, given that of the participants: NaN if some users are left out."""
+        return own_scr if self.users.size == observation.instance.user_count else float("nan")
+
     def strongest(self) -> Ints:
         """Return the allowed server with the largest gain for each, shape (K,)."""
         server: Ints = np.where(self.allowed, self.instance.gain, -1.0).argmax(axis=1)
@@ -100,11 +104,11 @@ class Participants:
         return np.where(self.allowed[np.arange(len(server)), server], server, self.strongest())
 
 
-def everyone_alone(observation: Observation) -> Allocation:
+def all_local(observation: Observation) -> Allocation:
     """Return the answer where nobody reaches a server: everyone trains the whole adapter (phi = 1)."""
     return equal_split(observation.instance, strongest_server(observation), 1.0)
 
 
-def only(allocation: Allocation, users: Ints) -> Allocation:
+def select_users(allocation: Allocation, users: Ints) -> Allocation:
     """Return the part of an allocation that is for some users."""
     return Allocation(allocation.server[users], *(column[users] for column in allocation.columns))

@@ -1,4 +1,4 @@
-"""Along the central path: centring by Newton steps, and the way from one barrier weight to the next."""
+"""Along the central path: corrector steps at one barrier weight, predictor steps to the next."""
 
 from __future__ import annotations
 
@@ -11,100 +11,114 @@ from mecsim.system.arrays import Floats, Ints
 from mecsim_policies.optim.barrier import Barrier
 from mecsim_policies.optim.newton import Derivatives, Step
 
-# Newton's model promises half the squared decrement.
-_PROMISE = 0.5
-_HALVINGS = 30
+# Newton's model predicts a decrease of half the squared decrement.
+_PREDICTED_DECREASE = 0.5
+_MAX_HALVINGS = 30
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Centre:
-    """Where K copies stopped: shares (K N, 6), T, barrier value and steps taken (K,).
+class PathPoint:
+    """Where K copies stopped.
 
-    ``there`` holds the derivatives at that point, if they are known for all copies.
+    Parameters
+    ----------
+    shares : (K N, 6) float
+    longest_s, value : (K,) float
+        T and the barrier's value.
+    steps : (K,) int
+        Newton steps taken.
+    derivatives : Derivatives or None
+        Those at this point, if they are known for all copies.
     """
 
     shares: Floats
     longest_s: Floats
     value: Floats
     steps: Ints
-    there: Derivatives | None
+    derivatives: Derivatives | None
 
 
-def ceiling_s(barrier: Barrier, shares: Floats) -> Floats:
-    """Return a T to start from: above the largest delay by what it would be if all delays were that."""
+def initial_longest_s(barrier: Barrier, shares: Floats) -> Floats:
+    """Return a T to start from, (K,): above the largest delay by its slack if all delays were equal."""
     copies, _, users = barrier.problem.member.shape
     longest_s: Floats = barrier.problem.evaluate(shares)[0].reshape(copies, users).max(axis=1)
-    pull = barrier.weight * barrier.price.per_s
-    slack_s = users / pull if pull > 0 else np.inf
+    weight_per_s = barrier.weight * barrier.price.per_s
+    slack_s = users / weight_per_s if weight_per_s > 0 else np.inf
     above_s: Floats = longest_s + np.minimum(np.maximum(slack_s, 1e-6 * longest_s), 0.1 * longest_s)
     return above_s
 
 
-def centre(
+def corrector(
     barrier: Barrier,
     shares: Floats,
     longest_s: Floats,
     value: Floats,
-    enough: float,
-    most: int,
-    hopeless: float = np.inf,
-    behind: float = np.inf,
-) -> Centre:
+    tolerance: float,
+    max_steps: int,
+    cutoff: float = np.inf,
+    gap_to_best: float = np.inf,
+) -> PathPoint:
     """Minimise the barrier function of every copy by Newton steps.
 
-    A copy stops when its squared decrement is ``enough``, when its value does not promise to fall below
-    ``hopeless`` nor to end less than ``behind`` above one that has converged, or after ``most`` steps;
-    so do those that find no descent.
+    A copy stops when its squared decrement is below ``tolerance``, when its value is not predicted to fall
+    below ``cutoff`` nor to end less than ``gap_to_best`` above one that has converged, or after
+    ``max_steps``; so do copies that find no descent.
     """
     copies, _, users = barrier.problem.member.shape
-    every = Centre(
-        shares.reshape(copies, users, 6).copy(), longest_s.copy(), value.copy(), np.full(copies, most), None
-    )
-    at_work, stuck, there = np.arange(copies), np.zeros(copies, dtype=bool), None
-    for step in range(most + 1):
-        if step < most:
-            there = barrier.derivatives(shares, longest_s)
-            newton = barrier.newton(there, barrier.weight)
-            done = newton.decrement < enough
+    stopped = shares.reshape(copies, users, 6).copy(), longest_s.copy(), value.copy()
+    result = PathPoint(*stopped, np.full(copies, max_steps), None)
+    active, stuck, derivatives = np.arange(copies), np.zeros(copies, dtype=bool), None
+    for step in range(max_steps + 1):
+        if step < max_steps:
+            derivatives = barrier.derivatives(shares, longest_s)
+            newton = barrier.newton(derivatives, barrier.weight)
+            done = newton.decrement < tolerance
             if done.any():
-                hopeless = min(hopeless, value[done].min() + behind)
-            done |= value - _PROMISE * newton.decrement > hopeless
-            every.steps[at_work[done & ~stuck]] = step
+                cutoff = min(cutoff, value[done].min() + gap_to_best)
+            done |= value - _PREDICTED_DECREASE * newton.decrement > cutoff
+            result.steps[active[done & ~stuck]] = step
             done |= stuck
         else:
-            there, done = None, np.ones(len(at_work), dtype=bool)
+            derivatives, done = None, np.ones(len(active), dtype=bool)
         if done.any():
-            every.shares[at_work] = shares.reshape(len(at_work), users, 6)
-            every.longest_s[at_work], every.value[at_work] = longest_s, value
+            result.shares[active] = shares.reshape(len(active), users, 6)
+            result.longest_s[active], result.value[active] = longest_s, value
             if done.all():
                 break
-            keep = ~done
-            barrier = replace(barrier, problem=barrier.problem.take(keep))
-            of_users = np.repeat(keep, users)
-            at_work, shares, longest_s, value = at_work[keep], shares[of_users], longest_s[keep], value[keep]
-            newton = Step(newton.move[of_users], *(x[keep] for x in newton[1:]))
+            barrier, newton, shares = _select(barrier, newton, shares, ~done)
+            active, longest_s, value = active[~done], longest_s[~done], value[~done]
         shares, longest_s, value, stuck = _descend(barrier, shares, longest_s, value, newton)
-    return replace(
-        every,
-        shares=every.shares.reshape(copies * users, 6),
-        there=there if len(at_work) == copies else None,
-    )
+    flat = result.shares.reshape(copies * users, 6)
+    return replace(result, shares=flat, derivatives=derivatives if len(active) == copies else None)
 
 
-def follow(barrier: Barrier, heavier: Barrier, centre: Centre) -> tuple[Floats, Floats, Floats]:
+def _select(
+    barrier: Barrier, newton: Step, shares: Floats, copies: NDArray[np.bool_]
+) -> tuple[Barrier, Step, Floats]:
+    """Return the barrier, Newton step and shares of some of the copies."""
+    of_users = np.repeat(copies, len(shares) // len(copies))
+    step = Step(newton.move[of_users], *(x[copies] for x in newton[1:]))
+    return replace(barrier, problem=barrier.problem.take(copies)), step, shares[of_users]
+
+
+def predictor(barrier: Barrier, heavier: Barrier, start: PathPoint) -> tuple[Floats, Floats, Floats]:
     """Step along the tangent of the central path, as a function of 1 / weight, to a heavier weight.
 
     Slacks of active constraints go like 1 / weight, so this tangent shrinks them by the right
-    factor where a Newton step for the heavier weight would run into the boundary. Returns shares, T
-    and the heavier barrier's value.
+    factor where a Newton step for the heavier weight would run into the boundary.
+
+    Returns
+    -------
+    shares, longest_s, value
+        The last being the heavier barrier's.
     """
-    shares, longest_s, there = centre.shares, centre.longest_s, centre.there
+    shares, longest_s, derivatives = start.shares, start.longest_s, start.derivatives
     users = len(shares) // len(longest_s)
-    there = barrier.derivatives(shares, longest_s) if there is None else there
-    move, move_s, *_ = barrier.newton(there, heavier.weight)
+    derivatives = barrier.derivatives(shares, longest_s) if derivatives is None else derivatives
+    move, move_s, *_ = barrier.newton(derivatives, heavier.weight)
     part = barrier.weight / heavier.weight
     size = part * barrier.longest_step(shares, part * move)
-    for _ in range(_HALVINGS):
+    for _ in range(_MAX_HALVINGS):
         trial = shares + np.repeat(size, users)[:, None] * move
         trial_s = longest_s + size * move_s
         value = heavier.value(trial, trial_s)
@@ -120,10 +134,13 @@ def follow(barrier: Barrier, heavier: Barrier, centre: Centre) -> tuple[Floats, 
 def _descend(
     barrier: Barrier, shares: Floats, longest_s: Floats, value: Floats, newton: Step
 ) -> tuple[Floats, Floats, Floats, NDArray[np.bool_]]:
-    """Go along a Newton step as far as the value falls; say which copies find no descent and stay."""
+    """Backtrack along a Newton step until the value falls.
+
+    Returns shares, T, value, and which copies found no descent and stay where they are.
+    """
     users = len(shares) // len(longest_s)
     size = barrier.longest_step(shares, newton.move, newton.growth)
-    for _ in range(_HALVINGS):
+    for _ in range(_MAX_HALVINGS):
         trial = shares + np.repeat(size, users)[:, None] * newton.move
         trial_s = longest_s + size * newton.move_s
         trial_value = barrier.value(trial, trial_s)

@@ -12,6 +12,7 @@ from mecsim.system import equations as eq
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
+from mecsim.system.rates import RateLaw
 from mecsim_policies.optim.work_factors import WorkFactors
 
 BAND, DOWN, GPU, UP, OWN, PHI = range(6)
@@ -57,7 +58,8 @@ class ShareProblem:
     """What the columns of ``shares`` (K N, 6) decide for K associations of N users; K is mostly 1.
 
     ``BAND, DOWN, GPU`` are b/B, q/P, g/F of the server, ``UP, OWN`` are p/P and f/F of the user, and
-    ``PHI`` is phi. With ``rho(a, c, w) = a ln(1 + c w / a)`` the delays and energies of a user are
+    ``PHI`` is phi. With ``rho(a, c, w)`` the rate in nat of the instance's rate law, which by Shannon is
+    ``a ln(1 + c w / a)``, the delays and energies of a user are
 
     ======== ============================== ================================
     local    ``phi train_s0 / own``         ``phi train_j0 own^2``
@@ -80,6 +82,7 @@ class ShareProblem:
     radio_j: Floats
     snr: Floats
     slope: float
+    rate_law: RateLaw
 
     @classmethod
     def of(cls, instance: Instance, server: Ints, work: WorkFactors | None = None) -> ShareProblem:
@@ -120,6 +123,7 @@ class ShareProblem:
                 [instance.gain[link] * own_w / noise_w, instance.downlink_gain[link] * server_w / noise_w]
             ),
             slope=instance.score_law.slope,
+            rate_law=instance.rate_law,
         )
 
     @classmethod
@@ -150,6 +154,7 @@ class ShareProblem:
             radio_j=each("radio_j"),
             snr=each("snr"),
             slope=everyone_at[0].slope,
+            rate_law=everyone_at[0].rate_law,
         )
 
     def take(self, copies: NDArray[np.bool_]) -> ShareProblem:
@@ -182,19 +187,19 @@ class ShareProblem:
 
     def evaluate(self, shares: Floats) -> tuple[Floats, Floats, Floats]:
         """Return delay in s, energy in J and score / s1 of every user, each (N,)."""
-        rows, part = shares.T, self.parts(shares)
-        band, speed, power = rows[BAND], rows[SPEEDS], rows[POWERS]
-        per_rate = part / (band * np.log1p(self.snr * power / band))
+        rows = shares.T
+        part, band, speed, power = self.parts(rows[PHI]), rows[BAND], rows[SPEEDS], rows[POWERS]
+        per_rate = part / self.rate_law.nat_rates(band, power, self.snr)
         sides_s = self.train_s * part / speed + self.radio_s * per_rate
         sides_j = self.train_j * part * speed**2 + self.radio_j * power * per_rate
         score = np.log1p(self.slope * (band + rows[DOWN] + rows[GPU]))
         return sides_s[0] + sides_s[1], sides_j[0] + sides_j[1], score
 
     @staticmethod
-    def parts(shares: Floats) -> Floats:
+    def parts(phi: Floats) -> Floats:
         """Return phi and 1 - phi, shape (2, N)."""
-        part = np.empty((2, len(shares)))
-        part[0] = shares[:, PHI]
+        part = np.empty((2, len(phi)))
+        part[0] = phi
         np.subtract(1.0, part[0], out=part[1])
         return part
 
@@ -239,11 +244,11 @@ class ShareProblem:
         )
         return np.stack(columns, axis=1)
 
-    def inside(self, shares: Floats, margin: float, *, free: int = PHI) -> Floats:
+    def inside(self, shares: Floats, margin: float, *, move_phi: bool = False) -> Floats:
         """Return shares drawn in so that every budget and bound of resources keeps ``margin`` free.
 
         Shares are at least ``margin`` of an equal part too: one that is too small costs a Newton
-        step for each doubling. With ``free`` = 6 phi is drawn in as well.
+        step for each doubling. With ``move_phi`` phi is drawn in as well.
         """
         users = self.sharers()
         inner: Floats = np.maximum(shares, margin * 10.0 / np.maximum(users, 10.0)[:, None])
@@ -251,7 +256,7 @@ class ShareProblem:
         used = self.used(inner)[self.server]
         inner[:, :SHARED] *= np.minimum(1.0, (1.0 - margin) / used)
         inner[:, PHI] = phi = shares[:, PHI]
-        if free > PHI:
+        if move_phi:
             inner[:, PHI] = np.clip(phi, 2.0 * margin, 1.0 - 2.0 * margin)
             # What a user at phi = 0 does not use may stand anywhere; phi itself must be able to leave.
             inner[phi <= 0, UP:PHI] = np.minimum(inner[phi <= 0, UP:PHI], 0.5)
