@@ -146,6 +146,10 @@ class RateLaw:
         law = (Ergodic if ergodic else Shannon)(noise_w_per_hz)
         return cls(law, law)
 
+    @property
+    def _is_symmetric(self) -> bool:
+        return self.up is self.down or self.up == self.down
+
     def towards(self, direction: Direction) -> LinkLaw:
         """Return the law of one direction."""
         return self.up if direction == "up" else self.down
@@ -183,14 +187,14 @@ class RateLaw:
         power, snr_density : (2, N) float
             Row 0 is the uplink; in any units, as for :class:`LinkLaw`.
         """
-        if self.up == self.down:
+        if self._is_symmetric:
             return self.up.nat_rate(bandwidth, power, snr_density)
         both = zip((self.up, self.down), power, snr_density, strict=True)
         return np.stack([law.nat_rate(bandwidth, p, c) for law, p, c in both])
 
     def nat_derivatives(self, bandwidth: Floats, power: Floats, snr_density: Floats) -> RateDerivatives:
         """Return the same rates with their derivatives, each (2, N)."""
-        if self.up == self.down:
+        if self._is_symmetric:
             return self.up.nat_derivatives(bandwidth, power, snr_density)
         both = zip((self.up, self.down), power, snr_density, strict=True)
         each = [law.nat_derivatives(bandwidth, p, c) for law, p, c in both]

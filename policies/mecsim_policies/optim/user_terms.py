@@ -23,8 +23,8 @@ class UserTerms:
     Parameters
     ----------
     problem : ShareProblem
-    part : (2, N) float
-        phi and 1 - phi.
+    train_s, radio_s, train_j, radio_j : (2, N) float
+        Times and energies with all of every resource, phi and 1 - phi counted in.
     speed, power : (2, N) float
         Shares of GPU speed and power.
     link : RateDerivatives
@@ -36,7 +36,10 @@ class UserTerms:
     """
 
     problem: ShareProblem
-    part: Floats
+    train_s: Floats
+    radio_s: Floats
+    train_j: Floats
+    radio_j: Floats
     speed: Floats
     power: Floats
     link: RateDerivatives
@@ -49,9 +52,11 @@ class UserTerms:
         users = rows.shape[1]
         part, speed, power = problem.parts(rows[PHI]), rows[SPEEDS], rows[POWERS]
         link = problem.rate_law.nat_derivatives(rows[BAND], power, problem.snr)
-        delay_s = part * problem.train_s / speed + part * problem.radio_s / link.rate
+        train_s, radio_s = part * problem.train_s, part * problem.radio_s
+        train_j, radio_j = part * problem.train_j, part * problem.radio_j
+        delay_s = train_s / speed + radio_s / link.rate
         slack_s = np.repeat(longest_s, users // len(longest_s)) - delay_s[0] - delay_s[1]
-        return cls(problem, part, speed, power, link, 1.0 / slack_s, per_j)
+        return cls(problem, train_s, radio_s, train_j, radio_j, speed, power, link, 1.0 / slack_s, per_j)
 
     def derivatives(self, nu: Floats | None) -> tuple[Floats, Floats, Floats]:
         """Return the gradients of delay and energy, (6, N), and the Hessian of the weighted sum, (6, 6, N).
@@ -63,38 +68,35 @@ class UserTerms:
         nu : (2, N) float, optional
             Replaces the energies p / r by the transform's; without it they are the true ones.
         """
-        p, link, users = self.problem, self.link, len(self.inverse_slack)
-        train_s, radio_s = self.part * p.train_s, self.part * p.radio_s
-        train_j, radio_j = self.part * p.train_j, self.part * p.radio_j
-        flow_s = radio_s / link.rate**2
+        link, users = self.link, len(self.inverse_slack)
+        flow_s = self.radio_s / link.rate**2
         by_band_s = flow_s * link.by_bandwidth
         slope_s = np.zeros((6, users))
         slope_s[BAND] = -(by_band_s[0] + by_band_s[1])
         slope_s[POWERS] = -flow_s * link.by_power
-        slope_s[SPEEDS] = -train_s / self.speed**2
+        slope_s[SPEEDS] = -self.train_s / self.speed**2
         # The transform's energy and curvature at nu, at the touching nu if none is given.
         touching = 0.5 / (self.power * link.rate) if nu is None else nu
-        flow_j = 0.5 * radio_j / (touching * link.rate**3)
-        by_band_j, bent_j = flow_j * link.by_bandwidth, 2.0 * radio_j * touching
+        flow_j = 0.5 * self.radio_j / (touching * link.rate**3)
+        by_band_j, bent_j = flow_j * link.by_bandwidth, 2.0 * self.radio_j * touching
         slope_j = np.zeros((6, users))
         slope_j[BAND] = -(by_band_j[0] + by_band_j[1])
         slope_j[POWERS] = bent_j * self.power - flow_j * link.by_power
-        slope_j[SPEEDS] = 2.0 * train_j * self.speed
-        bb, bp, pp = self._radio_hessian(flow_s, flow_j, bent_j, None if nu is not None else radio_j)
+        slope_j[SPEEDS] = 2.0 * self.train_j * self.speed
+        bb, bp, pp = self._radio_hessian(flow_s, flow_j, bent_j, true_energy=nu is None)
         curve = np.zeros((6, 6, users))
         curve[BAND, BAND] = bb[0] + bb[1]
         curve[BAND, POWERS] = curve[POWERS, BAND] = bp
         curve[_POWERS_TWICE] = pp
-        curve[_SPEEDS_TWICE] = 2.0 * self.inverse_slack * train_s / self.speed**3 + 2.0 * self.per_j * train_j
+        curve[_SPEEDS_TWICE] = (
+            2.0 * self.inverse_slack * self.train_s / self.speed**3 + 2.0 * self.per_j * self.train_j
+        )
         return slope_s, slope_j, curve
 
     def _radio_hessian(
-        self, flow_s: Floats, flow_j: Floats, bent_j: Floats, true_j: Floats | None
+        self, flow_s: Floats, flow_j: Floats, bent_j: Floats, *, true_energy: bool
     ) -> tuple[Floats, Floats, Floats]:
-        """Return the second derivatives by bandwidth twice, bandwidth and power, power twice, (2, N).
-
-        ``true_j``, the radio energies at full shares, asks for those of the true energies.
-        """
+        """Return the second derivatives by bandwidth twice, bandwidth and power, power twice, (2, N)."""
         link, per_j = self.link, self.per_j
         flow = self.inverse_slack * flow_s + per_j * flow_j
         square = (2.0 * flow + per_j * flow_j) / link.rate
@@ -103,10 +105,10 @@ class UserTerms:
         bb = mixed * link.by_bandwidth + bent * link.tilt
         bp = mixed * link.by_power - bent
         pp = square * link.by_power**2 + bend + per_j * bent_j
-        if true_j is None:
+        if not true_energy:
             return bb, bp, pp
         # At the touching nu the transform's Hessian is the true one plus over v v'.
-        over = per_j * true_j / (self.power * link.rate)
+        over = per_j * self.radio_j / (self.power * link.rate)
         slant = self.power / link.rate
         v_band, v_power = slant * link.by_bandwidth, 1.0 + slant * link.by_power
         under = over * v_band
