@@ -126,7 +126,9 @@ def test_a_world_and_its_snapshots_have_one_law(model, law):
     assert hash(world.rate_law) == hash(world.instance(0.0).rate_law)
 
 
-FORMS = re.compile(r"\bshannon_rate\b|\bergodic_rate\b|scaled_integral|snr[^\n]*log1p|log1p\([^\n]*snr|log2\(1")
+FORMS = re.compile(
+    r"\bshannon_rate\b|\bergodic_rate\b|scaled_integral|snr[^\n]*log1p|log1p\([^\n]*snr|log2\(1"
+)
 HOME = {"system/rates.py", "system/equations.py", "system/ergodic.py"}
 
 
