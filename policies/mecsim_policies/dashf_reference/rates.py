@@ -1,73 +1,41 @@
-"""Rates in the reference's convex problem: Shannon's as a relative entropy, any concave law by tangents."""
+"""Any rate law in the form that conic solvers take, ``a k ln(1 + j c w / a)``, touching at a point."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
 from mecsim.system.arrays import Floats
-from mecsim.system.rates import LinkLaw
-from mecsim_policies.dashf_reference.solvers import cvxpy
+from mecsim.system.rates import LinkLaw, Shannon
 
-TANGENTS = 200
-# The outermost tangents touch at e^-_SPAN and e^_SPAN times the last point's SNR.
-_SPAN = 12.0
+_STEPS = 60
+_TOLERANCE = 1e-14
+# Below this excess over 1, and so at this SNR, the rate is linear in the power to rounding.
+_LINEAR = 1e-7
+_LEAST = 1e-12
 
 
-def shannon_rates(link: str, rate: Any, band: Any, power: Any, parameters: dict[str, Any]) -> list[Any]:
-    """Return the constraint that a rate is at most Shannon's; the link's parameters are added.
+def touching_shannon(law: LinkLaw, snr: Floats, band: Floats, power: Floats) -> tuple[Floats, Floats]:
+    """Return k and j with which Shannon's law has the rate and the gradient of another one at a point.
 
-    ``a ln(1 + c w / a) = a ln((a + c w) / C / a) + a ln C``, with C of the size of the SNR.
+    Value s and slope s' of the spectral efficiency at the SNR g agree if ``u = j g`` solves
+    ``(1 + u) ln(1 + u) / u = s / (g s')``, which is at least 1 because s is concave. Both laws are
+    homogeneous in bandwidth and power, so the whole gradients agree then. A point that the alternation of
+    part 2 does not move is therefore a stationary one of the true problem, as it is with the transform's nu.
     """
-    cp = cvxpy()
-    names = ("scale", "band", "power", "log")
-    scale, of_band, of_power, log = (cp.Parameter(rate.size, nonneg=True) for _ in names)
-    parameters |= {
-        f"{link}_{name}": p for name, p in zip(names, (scale, of_band, of_power, log), strict=True)
-    }
-    received = cp.multiply(of_band, band) + cp.multiply(of_power, power)
-    return [cp.multiply(scale, rate) <= -cp.rel_entr(band, received) + cp.multiply(log, band)]
-
-
-def shannon_parameters(
-    link: str, law: LinkLaw, snr: Floats, band: Floats, power: Floats
-) -> dict[str, Floats]:
-    """Return the values of those parameters; rates count in units of the last point's."""
-    size = np.maximum(1.0, snr)
-    return {
-        f"{link}_scale": law.nat_rate(band, power, snr),
-        f"{link}_band": 1.0 / size,
-        f"{link}_power": snr / size,
-        f"{link}_log": np.log(size),
-    }
-
-
-def tangent_rates(link: str, rate: Any, band: Any, power: Any, parameters: dict[str, Any]) -> list[Any]:
-    """Return the constraint that a rate is at most the least of its tangents; parameters are added."""
-    cp = cvxpy()
-    shape = (TANGENTS, rate.size)
-    of_band, of_power = (cp.Parameter(shape, nonneg=True) for _ in range(2))
-    parameters |= {f"{link}_tangent_band": of_band, f"{link}_tangent_power": of_power}
-    column = np.ones((TANGENTS, 1))
-    rows = (column @ cp.reshape(each, (1, rate.size), order="C") for each in (rate, band, power))
-    rates, bands, powers = rows
-    return [rates <= cp.multiply(of_band, bands) + cp.multiply(of_power, powers)]
-
-
-def tangent_parameters(
-    link: str, law: LinkLaw, snr: Floats, band: Floats, power: Floats
-) -> dict[str, Floats]:
-    """Return the values of those parameters; rates count in units of the last point's.
-
-    The tangent to ``s(g)`` at g is ``(s - g s') + s' g``, and that to the rate the same times the bandwidth.
-    The tangents are dense at the last point's SNR, where one of them touches.
-    """
-    steps = np.linspace(-1.0, 1.0, TANGENTS + 1)[1:]
-    at = band / power * np.exp(-_SPAN * steps**3)[:, None]
-    found = law.nat_derivatives(at, np.ones_like(at), snr * np.ones_like(at))
-    scale = law.nat_rate(band, power, snr)
-    return {
-        f"{link}_tangent_band": found.by_bandwidth / scale,
-        f"{link}_tangent_power": found.by_power / scale,
-    }
+    if isinstance(law, Shannon):
+        return np.ones_like(snr), np.ones_like(snr)
+    found = law.nat_derivatives(band, power, snr)
+    wanted = found.rate / (power * found.by_power)
+    excess = wanted - 1.0
+    is_linear = excess < _LINEAR
+    # The left side grows from 1 and is convex in ln u: Newton's method in ln u comes from the far end.
+    v = np.where(is_linear, 0.0, wanted)
+    for _ in range(_STEPS):
+        u = np.exp(v)
+        log = np.log1p(u)
+        step = np.where(is_linear, 0.0, ((1.0 + u) * log / u - wanted) / (1.0 - log / u))
+        v = v - step
+        if np.abs(step).max() <= _TOLERANCE:
+            break
+    u = np.where(is_linear, np.maximum(2.0 * excess, _LEAST), np.exp(v))
+    return found.rate / (band * np.log1p(u)), u / (snr * power / band)

@@ -1,9 +1,8 @@
 """The reference's part 2: the transform's convex problem for fixed nu, written in cvxpy.
 
 Everything is a share: b/B, q/P, g/F of the server, p/P and f/F of the user. By Shannon a rate is
-``rho = a ln(1 + c w / a)`` for the shares a of bandwidth and w of power, c the SNR with all of both. Any
-other law ``rho = a s(c w / a)`` is the least of tangents to the concave s. One of them touches at the last
-point, so that a point which does not move is a stationary one, as for nu.
+``rho = a ln(1 + c w / a)`` for the shares a of bandwidth and w of power, c the SNR with all of both; any
+other law is replaced by a Shannon law that touches it at the last point.
 """
 
 from __future__ import annotations
@@ -17,13 +16,8 @@ import numpy as np
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
-from mecsim.system.rates import RateLaw, Shannon
-from mecsim_policies.dashf_reference.rates import (
-    shannon_parameters,
-    shannon_rates,
-    tangent_parameters,
-    tangent_rates,
-)
+from mecsim.system.rates import LinkLaw, RateLaw
+from mecsim_policies.dashf_reference.rates import touching_shannon
 from mecsim_policies.dashf_reference.solvers import Solved, cvxpy, installed, solve_in_turn
 from mecsim_policies.optim.shares import Price
 
@@ -132,7 +126,7 @@ class Constants:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ConvexProblem:
-    """The compiled problem of one N, M and form of the rates.
+    """The compiled problem of one N and M.
 
     Parameters
     ----------
@@ -147,7 +141,7 @@ class ConvexProblem:
     variables: tuple[Any, ...]
 
     @classmethod
-    def of(cls, users: int, servers: int, *, by_tangents: bool) -> ConvexProblem:
+    def of(cls, users: int, servers: int) -> ConvexProblem:
         """Write the problem of docs/model.md section 7 down; whatever an instance changes is a parameter."""
         cp = cvxpy()
         p = {name: cp.Parameter(users, nonneg=True) for name in _PER_USER}
@@ -157,7 +151,6 @@ class ConvexProblem:
         shares = tuple(cp.Variable(users) for _ in range(5))
         b, q, g, p_, f = shares
         T, r_u, r_d = cp.Variable(), cp.Variable(users), cp.Variable(users)
-        rates = tangent_rates if by_tangents else shannon_rates
         delay = (
             cp.multiply(p["local_s"], cp.inv_pos(f))
             + cp.multiply(p["server_s"], cp.inv_pos(g))
@@ -169,8 +162,8 @@ class ConvexProblem:
             cp.Minimize(p["per_longest"] * T + _energy(p, shares, r_u, r_d) - score),
             [
                 delay <= T,
-                *rates("up", r_u, b, p_, p),
-                *rates("down", r_d, b, q, p),
+                cp.multiply(p["up_scale"], r_u) <= _rate("up", p, b, p_),
+                cp.multiply(p["down_scale"], r_d) <= _rate("down", p, b, q),
                 p["member"] @ b <= 1,
                 p["member"] @ q <= 1,
                 p["member"] @ g <= 1,
@@ -192,7 +185,15 @@ class ConvexProblem:
 _PER_USER = (
     *("local_s", "server_s", "up_s", "down_s", "local_j", "server_j"),
     *("up_j_nu", "up_j_over_4nu", "down_j_nu", "down_j_over_4nu"),
+    *("up_scale", "up_band", "up_power", "up_log", "down_scale", "down_band", "down_power", "down_log"),
 )
+
+
+def _rate(link: str, p: dict[str, Any], band: Any, power: Any) -> Any:
+    """Return ``a ln(1 + c w / a) = a ln((a + c w) / C / a) + a ln C``, with C of the size of the SNR."""
+    cp = cvxpy()
+    received = cp.multiply(p[f"{link}_band"], band) + cp.multiply(p[f"{link}_power"], power)
+    return -cp.rel_entr(band, received) + cp.multiply(p[f"{link}_log"], band)
 
 
 def _energy(p: dict[str, Any], shares: tuple[Any, ...], r_u: Any, r_d: Any) -> Any:
@@ -210,8 +211,8 @@ def _energy(p: dict[str, Any], shares: tuple[Any, ...], r_u: Any, r_d: Any) -> A
 
 
 @lru_cache(maxsize=4)
-def _compiled(users: int, servers: int, by_tangents: bool) -> ConvexProblem:
-    return ConvexProblem.of(users, servers, by_tangents=by_tangents)
+def _compiled(users: int, servers: int) -> ConvexProblem:
+    return ConvexProblem.of(users, servers)
 
 
 def solve_convex(
@@ -247,12 +248,10 @@ def solve_convex(
         If no solver succeeds.
     """
     k = Constants.of(instance, server, phi)
-    by_tangents = not (isinstance(k.rate_law.up, Shannon) and isinstance(k.rate_law.down, Shannon))
-    convex = _compiled(instance.user_count, instance.server_count, by_tangents)
+    convex = _compiled(instance.user_count, instance.server_count)
     r_u, r_d = k.rates(last)
     delay_s = k.local_s / last.own + k.server_s / last.gpu + k.up_s / r_u + k.down_s / r_d
     scale_s = max(float(delay_s.max()), 1e-300)
-    parameters_of = tangent_parameters if by_tangents else shannon_parameters
     values = {
         "local_s": k.local_s / scale_s,
         "server_s": k.server_s / scale_s,
@@ -262,8 +261,8 @@ def solve_convex(
         "server_j": price.per_j * k.server_j,
         **_radio_energy("up", price.per_j * k.up_j, last.up, r_u),
         **_radio_energy("down", price.per_j * k.down_j, last.down, r_d),
-        **parameters_of("up", k.rate_law.up, k.up_snr, last.band, last.up),
-        **parameters_of("down", k.rate_law.down, k.down_snr, last.band, last.down),
+        **_radio_rate("up", k.rate_law.up, k.up_snr, last.band, last.up, r_u),
+        **_radio_rate("down", k.rate_law.down, k.down_snr, last.band, last.down, r_d),
         "member": (server == np.arange(instance.server_count)[:, None]).astype(np.float64),
         "per_longest": price.per_s * scale_s,
         "slope": instance.score_law.slope,
@@ -279,3 +278,18 @@ def _radio_energy(link: str, energy_j: Floats, power: Floats, rate: Floats) -> d
     """Return the transform's constants of one direction, touching at the last point."""
     nu = 0.5 / (power * rate)
     return {f"{link}_j_nu": energy_j * nu, f"{link}_j_over_4nu": energy_j / (4.0 * nu * rate**2)}
+
+
+def _radio_rate(
+    link: str, law: LinkLaw, snr: Floats, band: Floats, power: Floats, rate: Floats
+) -> dict[str, Floats]:
+    """Return the rate's constants of one direction; rates count in units of the last point's."""
+    factor, gain = touching_shannon(law, snr, band, power)
+    snr = gain * snr
+    size = np.maximum(1.0, snr)
+    return {
+        f"{link}_scale": rate / factor,
+        f"{link}_band": 1.0 / size,
+        f"{link}_power": snr / size,
+        f"{link}_log": np.log(size),
+    }
