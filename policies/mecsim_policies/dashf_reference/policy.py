@@ -1,4 +1,4 @@
-"""DASHF as literally as the paper has it: one dense SDR, one LP, general conic solvers; slow, obvious."""
+"""DASHF as literally as the paper has it: one dense SDR, one LP, general conic solvers; slow."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _LEAST_AT_START = 1e-3
 
 
 class DashfReference:
-    """DASHF, the paper's letter: a dense SDR and convex problems through cvxpy; for checks, small N only.
+    """DASHF to the letter, with a dense SDR and convex problems through cvxpy; for checks, small N only.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ class _Run:
         return best
 
     def _new_association(self, best: Allocation, y: float, served: bool) -> Allocation:
-        """Part 1, and part 2 for what it says: kept if F does not fall."""
+        """Solve part 1, and part 2 for its association and phi; accept them if F does not fall."""
         began, price = time.process_time(), Price.at(self.instance, y)
         pairs = self._pairs(best if served else None)
         try:
@@ -158,7 +158,7 @@ class _Run:
         return trial if better else best
 
     def _in_force(self, best: Allocation, y: float) -> Allocation:
-        """Phi and then part 2 for the association in force."""
+        """Solve for phi, and then part 2, with the association in force."""
         began, price = time.process_time(), Price.at(self.instance, y)
         phi = fractions_by_lp(self._pairs(best), price, best.server)
         trial = Shares.of(self.instance, best).allocation(self.instance, best.server, phi)

@@ -61,7 +61,7 @@ class Shares:
         return cls(*(np.maximum(column, least) for column in columns))
 
     def allocation(self, instance: Instance, server: Ints, phi: Floats) -> Allocation:
-        """Return the allocation, every budget and bound kept to the last bit."""
+        """Return the allocation; no budget or bound is exceeded, not even by rounding."""
         s, u = instance.servers, instance.users
 
         def within(share: Floats, budget: Floats) -> Floats:
@@ -240,7 +240,7 @@ def solve_convex(
 
     Returns
     -------
-    The shares, the convex problem's value (-F / s1 with the transform's energies), the solver's word.
+    The shares, the convex problem's value (-F / s1 with the transform's energies), the solver's result.
 
     Raises
     ------

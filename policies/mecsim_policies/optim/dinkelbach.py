@@ -1,6 +1,6 @@
 """DASHF's loops: Dinkelbach outside, the two parts of the alternating optimisation inside.
 
-They stand in the library because the searching policies start from their result.
+They are part of the library because the searching policies start from their result.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _WARM_MARGIN = 1e-3
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Outcome:
-    """The best feasible point seen, and every iterate."""
+    """The best feasible point found, and every iterate."""
 
     point: Point
     trace: tuple[Iterate, ...]
@@ -85,7 +85,7 @@ def optimise(
 
 
 def next_fractions(instance: Instance, allowed: NDArray[np.bool_], point: Point) -> Floats:
-    """Return the best phi of everybody's next whole round with the resources of a point."""
+    """Return every user's best phi of its next whole round with the resources of a point."""
     server, shares = point.problem.server, point.shares
     pairs = Pairs.at_slots(instance, slots_by_capacity(instance), server, shares).only(allowed)
     scr = instance.scr(point.allocation(instance))

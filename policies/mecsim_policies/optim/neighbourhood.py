@@ -103,7 +103,7 @@ class NeighbourhoodSearch:
         return COLD._replace(move_phi=False) if self.run.fixed.any() else COLD
 
     def from_slots(self) -> Point:
-        """Return where part 1 gets alone, with equal slots and the y of everybody's strongest server."""
+        """Return part 1's point with equal slots, at the y of the strongest servers."""
         run, began = self.run, time.process_time()
         pairs, gain = run.pairs(None), np.where(run.allowed, run.instance.gain, -1.0)
         within_slots = round_to_slots(np.log(np.maximum(gain, 1e-300)), run.slots)

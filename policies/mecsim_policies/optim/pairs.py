@@ -1,4 +1,4 @@
-"""Part 1's constants: what each user would get, take and cost at each server, resources fixed."""
+"""Part 1's constants: score, delay and energy of each user at each server, resources fixed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Pairs:
 
     Parameters
     ----------
-    score : what the pair's shares are worth
+    score : score / s1 of the pair's shares
     delay_0_s, delay_1_s : delay with phi = 0 and phi = 1
     energy_0_j, energy_1_j : energy with phi = 0 and phi = 1
     """
@@ -32,7 +32,7 @@ class Pairs:
     energy_1_j: Floats
 
     def only(self, allowed: NDArray[np.bool_]) -> Pairs:
-        """Return the same with pairs that are not allowed endless, as those without a gain are."""
+        """Return pairs with infinite delays and energies where they are not allowed."""
         return replace(
             self,
             delay_0_s=np.where(allowed, self.delay_0_s, np.inf),
@@ -42,7 +42,7 @@ class Pairs:
         )
 
     def with_fixed_fraction(self, fixed: NDArray[np.bool_]) -> Pairs:
-        """Return the same with phi = 1/2 whatever phi is, for users whose phi is fixed."""
+        """Return pairs with the values of phi = 1/2 at both ends, for users whose phi is fixed."""
 
         def halved(at_0: Floats, at_1: Floats) -> tuple[Floats, Floats]:
             half = HALF * (at_0 + at_1)

@@ -1,4 +1,4 @@
-"""Who takes part in an optimisation, and the answer for those who do not."""
+"""Which users take part in an optimisation, and the allocation of the others."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Participants:
 
     @classmethod
     def of(cls, observation: Observation, *, active_only: bool = False) -> Participants | None:
-        """Return those who can be served, or None if nobody can.
+        """Return the users that can be served, or None if there are none.
 
         Parameters
         ----------
@@ -65,7 +65,7 @@ class Participants:
         return cls(users, instance, allowed[users], start)
 
     def for_all_users(self, observation: Observation, own: Allocation) -> Allocation:
-        """Return the allocation of all users: ``own`` for these, nothing of the servers for the others.
+        """Return the allocation of all users: ``own`` for participants, no server resources for the others.
 
         The others train all of their adapter themselves if they reach no server, and else keep
         their phi; they get their own full power and speed, so that they can begin.
@@ -105,7 +105,7 @@ class Participants:
 
 
 def all_local(observation: Observation) -> Allocation:
-    """Return the answer where nobody reaches a server: everyone trains the whole adapter (phi = 1)."""
+    """Return the allocation where no user has a channel: every user trains the whole adapter (phi = 1)."""
     return equal_split(observation.instance, strongest_server(observation), 1.0)
 
 

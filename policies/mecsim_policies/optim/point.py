@@ -18,7 +18,7 @@ _SNAP_LOSS = 1e-6
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Point:
-    """A feasible point: shares for an association, what counts of them, and their SCR."""
+    """A feasible point: shares for an association, their totals, and their SCR."""
 
     problem: ShareProblem
     shares: Floats
@@ -34,11 +34,11 @@ class Point:
         return cls(problem, shares, totals, totals.scr(instance))
 
     def allocation(self, instance: Instance) -> Allocation:
-        """Return the allocation that the shares stand for."""
+        """Return the allocation of the shares."""
         return self.problem.allocation(instance, self.shares)
 
     def snapped(self, instance: Instance) -> Point:
-        """Return the point with every phi close to 0 or 1 put there, if that loses nothing that counts."""
+        """Return the point with every phi close to 0 or 1 set to it, if the loss is negligible."""
         for near in _SNAPS:
             shares = self.shares.copy()
             phi = shares[:, PHI]

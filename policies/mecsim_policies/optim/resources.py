@@ -5,7 +5,7 @@ Only ``p / r_u`` and ``q / r_d`` in the energy are not convex. The transform of 
 makes the problem convex for fixed nu; the paper alternates nu and the convex problem. Transform
 and term touch at that nu, so a point the alternation cannot move is one where the gradient of the
 true problem vanishes. Newton's method goes to such a point directly: nu is refreshed at every step,
-and the curvature that the transform adds is taken away again where the rest is convex.
+and the curvature that the transform adds is subtracted where the rest is convex.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One run of DASHF: the snapshot, Dinkelbach's y, the trace, and what both parts ask of them."""
+"""The state of one run of DASHF: the snapshot, Dinkelbach's y, the trace."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Run:
     def equal_split(self, server: Ints, pairs: Pairs | None) -> Point:
         """Return an association with equal shares and the best phi, or one half without ``pairs``."""
         users = np.arange(len(server))
-        # The slots may have run out where a user is allowed: then they do not bind it.
+        # A user may find no slot at the servers it is allowed: then the slots do not bind it.
         strongest = np.where(self.allowed, self.instance.gain, -1.0).argmax(axis=1)
         server = np.where(self.allowed[users, server], server, strongest)
         problem = self.problem(server)
@@ -94,7 +94,7 @@ class Run:
         return self.point(problem, problem.equal_split(phi))
 
     def inside(self, allocation: Allocation, margin: float) -> Point:
-        """Return the point of an allocation, drawn in a little from its bounds."""
+        """Return an interior point close to an allocation."""
         problem = self.problem(allocation.server)
         shares = problem.inside(problem.of_allocation(self.instance, allocation), margin)
         shares[self.fixed, PHI] = HALF

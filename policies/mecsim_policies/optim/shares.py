@@ -1,4 +1,4 @@
-"""An association's resources and phi as shares: the constants of every user, and what shares cost."""
+"""An association's resources and phi as shares of budgets, and the delays, energies and scores they give."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ POWERS = slice(UP, BAND, -2)
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Price:
-    """What a second of the largest delay and a joule cost, in score / s1: y w_t / s1 and y w_e / s1."""
+    """Prices of a second of the largest delay and of a joule, in score / s1: y w_t / s1 and y w_e / s1."""
 
     per_s: float
     per_j: float
@@ -175,13 +175,13 @@ class ShareProblem:
         )
 
     def used(self, shares: Floats) -> Floats:
-        """Return the part of each server's three budgets that is given out, (K M, 3)."""
+        """Return the used part of each server's three budgets, (K M, 3)."""
         copies, servers, users = self.member.shape
         used: Floats = self.member @ shares[:, :SHARED].reshape(copies, users, SHARED)
         return used.reshape(copies * servers, SHARED)
 
     def sharers(self) -> Floats:
-        """Return with how many users each user shares its server, itself included, (K N,)."""
+        """Return the number of users of each user's server, (K N,)."""
         counts: Floats = self.member.sum(axis=2).ravel()[self.server]
         return counts
 
@@ -211,16 +211,16 @@ class ShareProblem:
         return costs
 
     def totals(self, shares: Floats) -> Totals:
-        """Return what counts of the one copy there is."""
+        """Return the totals of a problem with one copy."""
         delay_s, energy_j, score = self.evaluate(shares)
         return Totals(float(delay_s.max()), float(energy_j.sum()), float(score.sum()))
 
     def cost(self, price: Price, shares: Floats) -> float:
-        """Return the cost of the one copy there is."""
+        """Return the cost of a problem with one copy."""
         return self.totals(shares).cost(price)
 
     def scr(self, instance: Instance, shares: Floats) -> float:
-        """Return the service-cost ratio of the one copy there is."""
+        """Return the service-cost ratio of a problem with one copy."""
         return self.totals(shares).scr(instance)
 
     def equal_split(self, local_fraction: Floats, fill: float = 0.9) -> Floats:
@@ -245,10 +245,10 @@ class ShareProblem:
         return np.stack(columns, axis=1)
 
     def inside(self, shares: Floats, margin: float, *, move_phi: bool = False) -> Floats:
-        """Return shares drawn in so that every budget and bound of resources keeps ``margin`` free.
+        """Return interior shares: every budget and bound of resources keeps a slack of ``margin``.
 
         Shares are at least ``margin`` of an equal part too: one that is too small costs a Newton
-        step for each doubling. With ``move_phi`` phi is drawn in as well.
+        step for each doubling. With ``move_phi`` phi is moved inside its bounds as well.
         """
         users = self.sharers()
         inner: Floats = np.maximum(shares, margin * 10.0 / np.maximum(users, 10.0)[:, None])
@@ -258,21 +258,21 @@ class ShareProblem:
         inner[:, PHI] = phi = shares[:, PHI]
         if move_phi:
             inner[:, PHI] = np.clip(phi, 2.0 * margin, 1.0 - 2.0 * margin)
-            # What a user at phi = 0 does not use may stand anywhere; phi itself must be able to leave.
+            # A user at phi = 0 does not use these, so any value will do; phi itself must be able to leave 0.
             inner[phi <= 0, UP:PHI] = np.minimum(inner[phi <= 0, UP:PHI], 0.5)
         return inner
 
     def own_in_full(self, shares: Floats) -> Floats:
-        """Return shares with p and f at their bounds for users who have no use for them (phi = 0).
+        """Return shares with p and f at their bounds for users who do not need them (phi = 0).
 
-        It costs nothing, and keeps rounds going that were begun with another phi.
+        It costs nothing, and serves rounds that were begun with another phi.
         """
         full = shares.copy()
         full[shares[:, PHI] == 0.0, UP:PHI] = 1.0
         return full
 
     def allocation(self, instance: Instance, shares: Floats) -> Allocation:
-        """Return the allocation that shares stand for, scaled back into any budget it would pass."""
+        """Return the allocation of shares, scaled back where it would exceed a budget."""
         s, u, m = instance.servers, instance.users, self.server
         used, sharers = self.used(shares)[m], self.sharers()
         # What rounding can add to the sum of k grants must not pass the budget either.
