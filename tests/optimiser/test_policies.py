@@ -72,15 +72,15 @@ def test_dashf_is_never_worse_than_the_paper_s_letter(answers):
 
 def test_a_joint_step_that_gains_nothing_is_not_the_end(snapshot, monkeypatch):
     """An association that looked better and is not. Mutant: no other is solved, and slots are the answer."""
-    instance, together, calls = snapshot(6, 8, 2, like=True), dinkelbach._together, []
+    instance, jointly, calls = snapshot(6, 8, 2, like=True), dinkelbach._jointly, []
 
-    def gains_nothing_at_first(run, outer, point, *, on_path_at):
+    def gains_nothing_at_first(run, outer, point, *, path_weight):
         calls.append(outer)
-        found = together(run, outer, point, on_path_at=on_path_at)
+        found = jointly(run, outer, point, path_weight=path_weight)
         return replace(found, scr=0.0) if len(calls) == 1 else found
 
     whole = instance.scr(Dashf().allocate(Observation.of(instance)))
-    monkeypatch.setattr(dinkelbach, "_together", gains_nothing_at_first)
+    monkeypatch.setattr(dinkelbach, "_jointly", gains_nothing_at_first)
     assert instance.scr(Dashf().allocate(Observation.of(instance))) >= 0.9 * whole
     assert calls[:2] == [0, 0]
 
