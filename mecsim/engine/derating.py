@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from mecsim.engine.grants import Grants
-from mecsim.system.instance import Instance, Servers
+from mecsim.system.devices import Servers
+from mecsim.system.instance import Instance
 from mecsim.system.resources import BANDWIDTH, SERVER_SPEED, GrantSpec
 from mecsim.world.faults import FINE, Condition
 

@@ -17,7 +17,7 @@ from mecsim.engine.roster import Roster
 from mecsim.engine.service import Service
 from mecsim.scenario.control import Event
 from mecsim.system.arrays import Floats
-from mecsim.system.instance import Servers
+from mecsim.system.devices import Servers
 from mecsim.system.phases import PhaseSpec
 from mecsim.world.faults import Condition
 from mecsim.world.world import World

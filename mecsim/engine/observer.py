@@ -18,7 +18,8 @@ from mecsim.engine.roster import Roster
 from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints, frozen
-from mecsim.system.instance import Instance, Users
+from mecsim.system.devices import Users
+from mecsim.system.instance import Instance
 from mecsim.system.phases import Phase, PhaseSpec
 from mecsim.world.csi import Knowledge
 from mecsim.world.world import World

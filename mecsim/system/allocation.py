@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mecsim.errors import InvalidAllocation
 from mecsim.system.arrays import Floats, Ints, frozen
+from mecsim.system.devices import Devices
 from mecsim.system.resources import GRANTS
-
-if TYPE_CHECKING:
-    from mecsim.system.instance import Instance
 
 TOLERANCE = 1e-6
 
@@ -90,13 +88,13 @@ class Allocation:
             self.server_gpu_flops,
         )
 
-    def violations(self, instance: Instance, tolerance: float = TOLERANCE) -> tuple[Violation, ...]:
+    def violations(self, instance: Devices, tolerance: float = TOLERANCE) -> tuple[Violation, ...]:
         """Return every broken constraint of docs/model.md section 1, none for a feasible allocation.
 
         Parameters
         ----------
-        instance : Instance
-            The system the allocation is for: N users, M servers, their budgets.
+        instance : Devices
+            The system that the allocation is for, usually an instance: N users, M servers, their budgets.
         tolerance : float
             A bound may be passed by this much, relative to it.
         """
@@ -105,7 +103,7 @@ class Allocation:
             return misshapen
         found = _unknown_servers(self, instance)
         known = not found
-        ones, users = np.ones(instance.user_count), instance.users
+        ones, users = np.ones(len(self.server)), instance.users
         found += _out_of_range("local_fraction", self.local_fraction, ones, -tolerance * ones, tolerance)
         for name, budget, owner in GRANTS:
             values = getattr(self, name)
@@ -137,8 +135,8 @@ def _are_whole(array: NDArray[Any]) -> bool:
     return bool(exact.all())
 
 
-def _wrong_shapes(allocation: Allocation, instance: Instance) -> tuple[Violation, ...]:
-    expected = (instance.user_count,)
+def _wrong_shapes(allocation: Allocation, instance: Devices) -> tuple[Violation, ...]:
+    expected = instance.users.adapter_params.shape
     return tuple(
         Violation(
             name, "all users", f"array of shape {values.shape}", f"the shape must be {expected}", np.inf
@@ -150,8 +148,8 @@ def _wrong_shapes(allocation: Allocation, instance: Instance) -> tuple[Violation
     )
 
 
-def _unknown_servers(allocation: Allocation, instance: Instance) -> tuple[Violation, ...]:
-    count = instance.server_count
+def _unknown_servers(allocation: Allocation, instance: Devices) -> tuple[Violation, ...]:
+    count = len(instance.servers.bandwidth_hz)
     wrong = np.flatnonzero((allocation.server < 0) | (allocation.server >= count))
     rule = f"must be a server, 0 to {count - 1}"
     return tuple(Violation("server", f"user {n}", int(allocation.server[n]), rule, np.inf) for n in wrong)

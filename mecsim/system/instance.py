@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,77 +11,10 @@ from mecsim.errors import InstanceError
 from mecsim.system import equations as eq
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints, frozen
-from mecsim.system.ergodic import ergodic_rate
+from mecsim.system.devices import Score, Servers, Users, Weights
 from mecsim.system.phases import PHASES, PhaseSpec, WorkTerms
+from mecsim.system.rates import RateLaw
 from mecsim.system.resources import TRANSMIT_POWER
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Users:
-    """The users' devices and the work of one round each; arrays of shape (N,).
-
-    Parameters
-    ----------
-    adapter_params : count of adapter parameters, d_n
-    flops_per_param : FLOP of all tokens per adapter parameter, t_n
-    epochs : local training epochs, e_n
-    gpu_count : GPUs of the user, G_n
-    max_gpu_flops : top speed of one GPU in FLOP/s, F_n
-    kappa : power growth rate of one GPU in W/(FLOP/s)^3, k_n
-    max_power_w : transmit power budget in W, P_n
-    """
-
-    adapter_params: Floats
-    flops_per_param: Floats
-    epochs: Floats
-    gpu_count: Floats
-    max_gpu_flops: Floats
-    kappa: Floats
-    max_power_w: Floats
-
-    def __post_init__(self) -> None:
-        _freeze_all(self, "users")
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Servers:
-    """The servers; arrays of shape (M,).
-
-    Parameters
-    ----------
-    bandwidth_hz : bandwidth to share out, B_m
-    epochs : training epochs at the server, e_m
-    gpu_count : GPUs of the server, G_m
-    max_gpu_flops : top speed of one GPU in FLOP/s, F_m
-    kappa : power growth rate of one GPU in W/(FLOP/s)^3, k_m
-    max_power_w : transmit power budget in W, P_m
-    """
-
-    bandwidth_hz: Floats
-    epochs: Floats
-    gpu_count: Floats
-    max_gpu_flops: Floats
-    kappa: Floats
-    max_power_w: Floats
-
-    def __post_init__(self) -> None:
-        _freeze_all(self, "servers")
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """Weights of the cost: w_t in 1/s for the largest delay, w_e in 1/J for the total energy."""
-
-    delay_per_s: float = 0.5
-    energy_per_j: float = 0.005
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """Range s1 and normalisation s2 of the service score."""
-
-    scale: float = 1000.0 / float(np.log(2.0))
-    slope: float = 1.0 / 3.0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -130,8 +62,8 @@ class Instance:
     gain: Floats
     noise_w_per_hz: float
     bits_per_param: float = 32.0
-    weights: Weights = Weights()
-    score_law: Score = Score()
+    weights: Weights = field(default_factory=Weights)
+    score_law: Score = field(default_factory=Score)
     name: str = "instance"
     ergodic: bool = False
     downlink_share: Floats | None = None
@@ -176,6 +108,11 @@ class Instance:
         return len(self.servers.bandwidth_hz)
 
     @property
+    def rate_law(self) -> RateLaw:
+        """How bandwidth, power and gain become a rate, both ways."""
+        return RateLaw.of(self.noise_w_per_hz, ergodic=self.ergodic)
+
+    @property
     def downlink_gain(self) -> Floats:
         """Linear power gain downwards, (N, M)."""
         return self.gain if self.downlink_share is None else np.asarray(self.gain * self.downlink_share)
@@ -210,10 +147,13 @@ class Instance:
         granted = getattr(allocation, phase.resource.grant.field)
         if phase.resource.medium == "radio":
             power_w = getattr(allocation, TRANSMIT_POWER[phase.payer].field)
-            gain = self.gain if phase.payer == "user" else self.downlink_gain
+            law, gain = (
+                (self.rate_law.up, self.gain)
+                if phase.payer == "user"
+                else (self.rate_law.down, self.downlink_gain)
+            )
             gain = gain[np.arange(self.user_count), allocation.server]
-            rate = ergodic_rate if self.ergodic else eq.shannon_rate
-            time_s = eq.time_for(work, rate(granted, power_w, gain, self.noise_w_per_hz))
+            time_s = eq.time_for(work, law.rate(granted, power_w, gain))
             return time_s, eq.radio_energy(power_w, time_s)
         if phase.resource.grant.owner == "user":
             gpu_count, kappa = self.users.gpu_count, self.users.kappa
@@ -253,22 +193,3 @@ class Instance:
             self.weights.delay_per_s,
             self.weights.energy_per_j,
         )
-
-
-def _freeze_all(group: Any, kind: str) -> None:
-    """Make every field of Users or Servers a read-only (N,) array of positive numbers."""
-    problems = []
-    size: int | None = None
-    for field in fields(group):
-        array = frozen(getattr(group, field.name))
-        object.__setattr__(group, field.name, array)
-        size = array.size if size is None else size
-        if array.shape != (size,):
-            problems.append(f"{kind}.{field.name}: the shape is {array.shape}, must be {(size,)}")
-            continue
-        wrong = np.flatnonzero(~(np.isfinite(array) & (array > 0)))
-        problems += [f"{kind}[{i}].{field.name} = {array[i]}: must be a finite number > 0" for i in wrong]
-    if not size:
-        problems.append(f"{kind}: there must be at least one")
-    if problems:
-        raise InstanceError(kind, problems)

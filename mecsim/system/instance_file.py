@@ -16,7 +16,8 @@ from mecsim.config.base import Real, Section, key, refusal
 from mecsim.config.json_text import JsonLines, parse_json
 from mecsim.config.problems import problem_lines
 from mecsim.errors import InstanceError, ScenarioError
-from mecsim.system.instance import Instance, Score, Servers, Users, Weights
+from mecsim.system.devices import Score, Servers, Users, Weights
+from mecsim.system.instance import Instance
 
 SCHEMA = 1
 MAX_BYTES = 64_000_000

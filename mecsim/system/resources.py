@@ -20,7 +20,7 @@ class GrantSpec(NamedTuple):
     field : str
         Field of :class:`~mecsim.system.allocation.Allocation` that holds the grants, (N,).
     budget : str
-        Field of the owner, :class:`~mecsim.system.instance.Users` or ``Servers``, that limits them.
+        Field of the owner, :class:`~mecsim.system.devices.Users` or ``Servers``, that limits them.
     owner : {"user", "server"}
         Whose budget it is. The users of a server share its budget; a user's own is for itself.
     """

@@ -16,10 +16,13 @@ from mecsim.errors import PolicyNotFound
 from mecsim.messages import nearest
 from mecsim.policy import Policy
 from mecsim.registry import make_policy
+from mecsim.testing.predictions import predicted_scr
 from mecsim.testing.promises import PROMISES, Subject, Traits
 
 if TYPE_CHECKING:
     import pytest
+
+PROMISES["predicted SCR"] = predicted_scr
 
 Given: TypeAlias = str | Policy | Callable[[], Policy]
 """A policy as people have it: a name, ``file.py:Class``, an object, or what makes one."""

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 from mecsim.policy import Observation, Phase
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, frozen
-from mecsim.system.instance import Instance, Servers, Users
+from mecsim.system.devices import Servers, Users
+from mecsim.system.instance import Instance
 
 
 def draw_instance(

@@ -12,7 +12,7 @@ from mecsim.scenario.distribution import Distribution
 from mecsim.scenario.schema import Scenario
 from mecsim.scenario.workload import Periodic, Poisson
 from mecsim.system.arrays import Floats, Ints
-from mecsim.system.instance import Users
+from mecsim.system.devices import Users
 from mecsim.units import tflops_to_flops
 from mecsim.world.population import Population
 

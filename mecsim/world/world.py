@@ -11,9 +11,9 @@ import numpy as np
 
 from mecsim.scenario.schema import Scenario
 from mecsim.system.arrays import Floats, Ints, frozen
-from mecsim.system.equations import shannon_rate
-from mecsim.system.ergodic import ergodic_rate
-from mecsim.system.instance import Instance, Score, Servers, Users, Weights
+from mecsim.system.devices import Score, Servers, Users, Weights
+from mecsim.system.instance import Instance
+from mecsim.system.rates import RateLaw
 from mecsim.units import SPEED_OF_LIGHT_MPS, db_to_linear, dbm_to_w, ghz_to_hz, mhz_to_hz, tflops_to_flops
 from mecsim.world.channel.fading import RayleighLinks
 from mecsim.world.channel.interference import Interference
@@ -64,7 +64,7 @@ class World:
         self.workload = Workload(scenario, seed, self.population)
         until_s = scenario.duration_s + self.window_s
         self.trajectories = Trajectories.draw(scenario, seed, until_s, self.population, replayed)
-        self.rate = ergodic_rate if fading.model == "ergodic" else shannon_rate
+        self.rate_law = RateLaw.of(self.noise_w_per_hz, ergodic=fading.model == "ergodic")
         self._local = LocalMean(channel, self.server_position_m, seed)
         self._interference: Interference | None = None
         if channel.interference.model == "full_buffer":
@@ -85,6 +85,16 @@ class World:
     def moving(self) -> bool:
         """Whether any gain changes with time."""
         return self.trajectories.moving or self._ambient_mps > 0
+
+    def rate(
+        self,
+        bandwidth_hz: float | Floats,
+        power_w: float | Floats,
+        gain: float | Floats,
+        noise_w_per_hz: float | None = None,
+    ) -> Floats:
+        """Return rates in bit/s by this world's rate law; the noise is the world's, whatever is given."""
+        return self.rate_law.rate(bandwidth_hz, power_w, gain)
 
     @property
     def interfered(self) -> bool:

@@ -10,12 +10,13 @@ import numpy as np
 from mecsim.errors import PolicyError
 from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
-from mecsim_policies.dashf.resources import Solution
-from mecsim_policies.dashf.run import Point
-from mecsim_policies.dashf.shares import PHI, Price, ShareProblem
-from mecsim_policies.joint import glances, polish
-from mecsim_policies.local_search import search, whole
-from mecsim_policies.participants import Participants, everyone_alone
+from mecsim_policies.optim.descents import search
+from mecsim_policies.optim.joint import polish, screen
+from mecsim_policies.optim.parameters import whole_number
+from mecsim_policies.optim.participants import Participants, all_local
+from mecsim_policies.optim.point import Point
+from mecsim_policies.optim.resources import Solution
+from mecsim_policies.optim.shares import PHI, Price, ShareProblem
 
 _STARTS = 3
 _WIDTH = 48
@@ -25,7 +26,7 @@ _AT_ONCE = 128
 
 
 class Exhaustive:
-    """Every association by the joint step: at a glance first, in full for the best few.
+    """Every association by the joint step: screened first, then solved in full for the best few.
 
     What it returns is the best found, not a proven optimum: the joint step finds stationary points.
 
@@ -37,7 +38,9 @@ class Exhaustive:
     Attributes
     ----------
     iterations : int
-        How many associations the last decision looked at.
+        How many associations the last decision compared.
+    predicted_scr : float
+        SCR that the last decision is to have on the snapshot; NaN before it, and where users are left out.
 
     Raises
     ------
@@ -46,23 +49,24 @@ class Exhaustive:
     """
 
     def __init__(self, max_associations: int = 5000) -> None:
-        self.max_associations = whole("max_associations", max_associations, 1)
-        self.iterations = 0
+        self.max_associations = whole_number("max_associations", max_associations, 1)
+        self.iterations, self.predicted_scr = 0, float("nan")
 
     def allocate(self, observation: Observation) -> Allocation:
         """Return the best allocation found, never worse than the local search's."""
-        self.iterations = 0
+        self.iterations, self.predicted_scr = 0, float("nan")
         participants = Participants.of(observation)
         if participants is None:
-            return everyone_alone(observation)
+            return all_local(observation)
         count = self._count(observation, participants)
-        found, _ = search(participants, _STARTS, _WIDTH)
+        found = search(participants, _STARTS, _WIDTH).point
         self.iterations = count
         best = _best_of_all(participants, found)
-        return participants.among_all(observation, best.allocation(participants.instance))
+        self.predicted_scr = participants.scr_of_all(observation, best.scr)
+        return participants.for_all_users(observation, best.allocation(participants.instance))
 
     def _count(self, observation: Observation, participants: Participants) -> int:
-        """Return the number of associations to look at; PolicyError if there are too many."""
+        """Return the number of associations to compare; PolicyError if there are too many."""
         count = int(np.prod(participants.allowed.sum(axis=1).astype(object)))
         if count > self.max_associations:
             users, servers = observation.instance.gain.shape
@@ -90,7 +94,7 @@ def _best_of_all(participants: Participants, known: Point) -> Point:
     while batch := list(itertools.islice(associations, _AT_ONCE)):
         problem = ShareProblem.stack(everyone_at, np.array(batch))
         start = problem.equal_split(np.tile(known.shares[:, PHI], len(batch)))
-        found = glances(problem, price, start)
+        found = screen(problem, price, start)
         nearest += [
             (float(found.costs[copy]), seen + copy, *found.solution(copy))
             for copy in np.argsort(found.costs, kind="stable")[:_FINALISTS].tolist()

@@ -7,12 +7,12 @@ import numpy as np
 from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats
-from mecsim_policies.baselines import equal_split, fewest_users_first
-from mecsim_policies.dashf.association import best_fractions, relax, round_to_slots
-from mecsim_policies.dashf.pairs import Pairs, slots_by_capacity
-from mecsim_policies.dashf.resources import solve, solve_again
-from mecsim_policies.dashf.shares import PHI, Price, ShareProblem
-from mecsim_policies.participants import Participants, everyone_alone
+from mecsim_policies.optim.association import best_fractions, relax, round_to_slots
+from mecsim_policies.optim.pairs import Pairs, slots_by_capacity
+from mecsim_policies.optim.participants import Participants, all_local
+from mecsim_policies.optim.resources import solve, solve_again
+from mecsim_policies.optim.rules import equal_split, fewest_users_first
+from mecsim_policies.optim.shares import PHI, Price, ShareProblem
 
 _Y_TOLERANCE = 1e-4
 _TOLERANCE = 1e-5
@@ -24,16 +24,25 @@ _MOST_ITERATIONS = 20
 
 
 class Aauco:
-    """AAUCO: association and phi from DASHF's part 1, equal split of the resources."""
+    """AAUCO: association and phi from DASHF's part 1, equal split of the resources.
+
+    Attributes
+    ----------
+    iterations : int
+        Steps of y in the last decision.
+    predicted_scr : float
+        SCR that the last decision is to have on the snapshot; NaN before it, and where users are left out.
+    """
 
     iterations = 0
+    predicted_scr = float("nan")
 
     def allocate(self, observation: Observation) -> Allocation:
         """Return part 1's association and phi, its y updated to convergence, with an equal split."""
-        self.iterations = 0
+        self.iterations, self.predicted_scr = 0, float("nan")
         participants = Participants.of(observation)
         if participants is None:
-            return everyone_alone(observation)
+            return all_local(observation)
         instance, allowed = participants.instance, participants.allowed
         slots = slots_by_capacity(instance)
         pairs = Pairs.at_slots(instance, slots).only(allowed)
@@ -56,20 +65,30 @@ class Aauco:
             if scr <= y * (1.0 + _Y_TOLERANCE):
                 break
             best, y = found, scr
-        return participants.among_all(observation, best)
+        self.predicted_scr = participants.scr_of_all(observation, y)
+        return participants.for_all_users(observation, best)
 
 
 class Gucro:
-    """GUCRO: GUCAA's association, phi = 0.5, resources from DASHF's part 2."""
+    """GUCRO: GUCAA's association, phi = 0.5, resources from DASHF's part 2.
+
+    Attributes
+    ----------
+    iterations : int
+        Steps of y in the last decision.
+    predicted_scr : float
+        SCR that the last decision is to have on the snapshot; NaN before it, and where users are left out.
+    """
 
     iterations = 0
+    predicted_scr = float("nan")
 
     def allocate(self, observation: Observation) -> Allocation:
         """Return part 2's resources, y updated to convergence."""
-        self.iterations = 0
+        self.iterations, self.predicted_scr = 0, float("nan")
         participants = Participants.of(observation)
         if participants is None:
-            return everyone_alone(observation)
+            return all_local(observation)
         instance, users = participants.instance, participants.users
         server = participants.or_strongest(fewest_users_first(observation)[users])
         problem = ShareProblem.of(instance, server)
@@ -97,4 +116,5 @@ class Gucro:
                 break
             y = scr
             found = solve_again(problem, Price.at(instance, y), found, gap=_GAP)
-        return participants.among_all(observation, problem.allocation(instance, best))
+        self.predicted_scr = participants.scr_of_all(observation, best_scr)
+        return participants.for_all_users(observation, problem.allocation(instance, best))

@@ -24,6 +24,13 @@ class Hysteresis:
         ``"hysteresis:policy=gucro,margin=0.1"``.
     margin : float
         What handovers must gain, relative to the SCR without them; at least 0.
+
+    Attributes
+    ----------
+    iterations : int
+        Those of the other policy in the last decision.
+    predicted_scr : float
+        What the other policy predicted for the answer that was taken; NaN if it predicts nothing.
     """
 
     def __init__(self, policy: Policy | str = "nearest", margin: float = 0.05) -> None:
@@ -33,7 +40,7 @@ class Hysteresis:
         if not (number and 0 <= margin < float("inf")):
             raise ValueError(f"margin = {margin!r}: must be a number >= 0")
         self.policy, self.margin = policy, float(margin)
-        self.iterations = 0
+        self.iterations, self.predicted_scr = 0, float("nan")
 
     def reset(self, info: ScenarioInfo, rng: np.random.Generator) -> None:
         """Hand the run's facts and generator to the other policy, if it wants them."""
@@ -48,16 +55,22 @@ class Hysteresis:
         current = observation.allocation
         if moved is None or current is None or not (moved.server != current.server).any():
             return moved
+        predicted = self.predicted_scr
         everybody = np.ones(len(current.server), dtype=bool)
         everybody.flags.writeable = False
         stayed = self._ask(dataclasses.replace(observation, pinned=everybody)) or current
         if (stayed.server != current.server).any():
             raise ValueError(f"{type(self.policy).__name__} moves users who are pinned")
         instance = observation.instance
-        pays = instance.scr(moved) > (1.0 + self.margin) * instance.scr(stayed)
-        return moved if pays else stayed
+        if instance.scr(moved) > (1.0 + self.margin) * instance.scr(stayed):
+            self.predicted_scr = predicted
+            return moved
+        return stayed
 
     def _ask(self, observation: Observation) -> Allocation | None:
+        """Return the other policy's answer; note what it predicts of it."""
         answer = self.policy.allocate(observation)
         self.iterations += getattr(self.policy, "iterations", 0)
+        predicted = float("nan") if answer is None else getattr(self.policy, "predicted_scr", float("nan"))
+        self.predicted_scr = predicted
         return answer

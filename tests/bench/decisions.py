@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from mecsim_policies.joint import joint_step
+from mecsim_policies.optim.joint import joint_step
 
 from mecsim import simulate
 from mecsim.analysis.style import STYLE, WIDTH_IN, policy_styles, save_figure

@@ -186,6 +186,18 @@ class OverflowsWhereBudgetsAreHuge:
             weight = observation.instance.users.max_gpu_flops ** 20.0
             return nearest(observation, local_fraction=weight / weight.max())
 
+class PredictsWithShannon:
+    predicted_scr = float("nan")
+    def allocate(self, observation):
+        answer = nearest(observation)
+        self.predicted_scr = dataclasses.replace(observation.instance, ergodic=False).scr(answer)
+        return answer
+
+class PredictsNothingButWords:
+    predicted_scr = "high"
+    def allocate(self, observation):
+        return nearest(observation)
+
 class KeepsWhatIsNotThere:
     def allocate(self, observation):
         return None
@@ -212,6 +224,11 @@ CAUGHT = {
     "LikesTheFirstServer": ("permutation of servers", "servers permuted .* server did not follow"),
     "NeedsAReset": ("without a reset", "without a reset before: AttributeError"),
     "Remembers": ("reset forgets", "answer.local_fraction still depend on the run before"),
+    "PredictsWithShannon": (
+        "predicted SCR",
+        "system 'like the paper', ergodic: predicted_scr = .*, but the SCR",
+    ),
+    "PredictsNothingButWords": ("predicted SCR", "predicted_scr = 'high': must be a number"),
     "HoldsALock": ("pickling", "cannot be sent to a worker"),
     "LosesItsMemory": ("pickling", "sent to a worker gives other values of answer.local_fraction"),
 }

@@ -1,13 +1,18 @@
 """The barrier's derivatives against finite differences, the Newton step against a dense solve."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from mecsim_policies.dashf.barrier import Barrier
-from mecsim_policies.dashf.reference_resources import Constants, Shares
-from mecsim_policies.dashf.shares import BAND, DOWN, PHI, SHARED, UP
+from mecsim_policies.dashf_reference.resources import Constants, Shares
+from mecsim_policies.optim.barrier import Barrier
+from mecsim_policies.optim.shares import BAND, DOWN, PHI, SHARED, UP
+
+from mecsim.system.rates import Ergodic, RateLaw, Shannon
 
 WEIGHT = 20.0
-CASES = [(5, False), (5, True), (6, False)]
+CASES = [(False, False), (False, True), (True, False)]
+LAWS = ["shannon", "ergodic", "ergodic up, shannon down"]
 
 
 def touching(instance, server, shares):
@@ -26,13 +31,16 @@ def as_shares(shares):
 def make_barrier(part_2, price_at):
     """Return a function from a case to a barrier function and a point inside it."""
 
-    def make(seed, free, with_nu, *, stretch=1.3):
-        instance, server, _, problem, shares = part_2(seed, 5, 2)
+    def make(seed, move_phi, with_nu, law="shannon", *, stretch=1.3):
+        instance, server, _, problem, shares = part_2(seed, 5, 2, ergodic=law != "shannon")
+        if law == "ergodic up, shannon down":
+            noise = instance.noise_w_per_hz
+            problem = replace(problem, rate_law=RateLaw(Ergodic(noise), Shannon(noise)))
         nu = touching(instance, server, shares) if with_nu else None
         if nu is not None:
             nu = nu[0] * stretch, nu[1] / stretch
         longest_s = 1.2 * problem.evaluate(shares)[0].max(keepdims=True)
-        return Barrier(problem, price_at(instance), WEIGHT, free, nu), shares, longest_s
+        return Barrier(problem, price_at(instance), WEIGHT, move_phi, nu), shares, longest_s
 
     return make
 
@@ -65,9 +73,9 @@ def whole_gradient(barrier, point, shares):
 
 
 def gradient_at(barrier, d, weight):
-    slope = d.walls + weight * barrier.price.per_j * d.energy
-    slope[:, :SHARED] -= weight * d.worth[:, None]
-    return np.append(slope.ravel(), d.walls_s + weight * barrier.price.per_s)
+    slope = d.barrier_gradient + weight * barrier.price.per_j * d.energy_gradient
+    slope[:, :SHARED] -= weight * d.score_gradient[:, None]
+    return np.append(slope.ravel(), d.barrier_gradient_s + weight * barrier.price.per_s)
 
 
 def whole_hessian(barrier, shares, longest_s, *, budgets=True):
@@ -78,13 +86,13 @@ def whole_hessian(barrier, shares, longest_s, *, budgets=True):
         at = slice(n * free, (n + 1) * free)
         H[at, at] = d.blocks[n]
         H[at, -1] = H[-1, at] = d.border[n]
-    H[-1, -1] = (d.pull**2).sum()
+    H[-1, -1] = (d.inverse_slack**2).sum()
     if budgets:
         for m, row in enumerate(barrier.problem.member[0]):
             for k in range(SHARED):
                 used = np.zeros(len(H))
                 used[k:-1:free] = row
-                H += np.outer(used, used) / d.spare[m, k] ** 2
+                H += np.outer(used, used) / d.slack[m, k] ** 2
     return H
 
 
@@ -95,29 +103,38 @@ def relative(found, expected, H):
     return float(np.abs((found - expected) * scale).max())
 
 
-@pytest.mark.parametrize(("free", "with_nu"), CASES)
-@pytest.mark.parametrize("seed", range(3))
-def test_gradient_is_the_slope_of_the_value(make_barrier, seed, free, with_nu):
-    """A term of the value without its derivative, or the reverse. Mutant: another weight."""
-    barrier, shares, longest_s = make_barrier(seed, free, with_nu)
-    point = packed(shares, longest_s, free)
-    numeric = numeric_gradient(lambda x: barrier.value(*unpacked(x, shares, free))[0], point)
+def gradient_error(barrier, shares, longest_s):
+    """How far the gradient is from the value's differences."""
+    point = packed(shares, longest_s, barrier.free)
+    numeric = numeric_gradient(lambda x: barrier.value(*unpacked(x, shares, barrier.free))[0], point)
     H = whole_hessian(barrier, shares, longest_s)
-    assert relative(whole_gradient(barrier, point, shares), numeric, H) <= 1e-6
+    return relative(whole_gradient(barrier, point, shares), numeric, H), numeric, H
+
+
+def numeric_hessian(barrier, shares, longest_s):
+    point = packed(shares, longest_s, barrier.free)
+    return numeric_gradient(lambda x: whole_gradient(barrier, x, shares), point).T
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize(("move_phi", "with_nu"), CASES)
+@pytest.mark.parametrize("seed", range(3))
+def test_gradient_is_the_slope_of_the_value(make_barrier, seed, move_phi, with_nu, law):
+    """A term of the value without its derivative, or the reverse. Mutant: another weight."""
+    barrier, shares, longest_s = make_barrier(seed, move_phi, with_nu, law)
+    error, numeric, H = gradient_error(barrier, shares, longest_s)
+    assert error <= 1e-6
     heavier = gradient_at(barrier, barrier.derivatives(shares, longest_s), 1.01 * WEIGHT)
     assert relative(heavier, numeric, H) > 1e-4
 
 
-@pytest.mark.parametrize(("free", "with_nu"), CASES)
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize(("move_phi", "with_nu"), CASES)
 @pytest.mark.parametrize("seed", range(3))
-def test_hessian_is_the_slope_of_the_gradient(make_barrier, seed, free, with_nu):
+def test_hessian_is_the_slope_of_the_gradient(make_barrier, seed, move_phi, with_nu, law):
     """A cross term left out. Mutants: the budgets' rank-one terms, or the border, forgotten."""
-    barrier, shares, longest_s = make_barrier(seed, free, with_nu)
-    point = packed(shares, longest_s, free)
-    size = len(point)
-    numeric = np.array(
-        [numeric_gradient(lambda x, i=i: whole_gradient(barrier, x, shares)[i], point) for i in range(size)]
-    )
+    barrier, shares, longest_s = make_barrier(seed, move_phi, with_nu, law)
+    numeric = numeric_hessian(barrier, shares, longest_s)
     H = whole_hessian(barrier, shares, longest_s)
     assert relative(H, numeric, H) <= 1e-6
     assert relative(whole_hessian(barrier, shares, longest_s, budgets=False), numeric, H) > 1e-3
@@ -126,16 +143,39 @@ def test_hessian_is_the_slope_of_the_gradient(make_barrier, seed, free, with_nu)
     assert relative(no_border, numeric, H) > 1e-3
 
 
-@pytest.mark.parametrize("free", [5, 6])
-def test_newton_step_is_that_of_the_whole_matrix(make_barrier, free):
-    """A Schur complement with a wrong sign. Mutant: the step of the blocks alone."""
-    barrier, shares, longest_s = make_barrier(1, free, False)
+@pytest.mark.parametrize("move_phi", [False, True])
+def test_rejects_shannons_derivatives_of_an_ergodic_rate(make_barrier, monkeypatch, move_phi):
+    barrier, shares, longest_s = make_barrier(1, move_phi, False, "ergodic")
+    shannon = Shannon(barrier.problem.rate_law.up.noise_w_per_hz).nat_derivatives
+    monkeypatch.setattr(Ergodic, "nat_derivatives", lambda self, *link: shannon(*link))
+    assert gradient_error(barrier, shares, longest_s)[0] > 1e-4
+
+
+@pytest.mark.parametrize("move_phi", [False, True])
+def test_rejects_an_ergodic_curvature_without_its_slope(make_barrier, monkeypatch, move_phi):
+    """The curvature of Shannon's rate beside the right slope."""
+    true = Ergodic.nat_derivatives
+
+    def bent(self, *link):
+        return true(self, *link)._replace(curvature=Shannon(1.0).nat_derivatives(*link).curvature)
+
+    barrier, shares, longest_s = make_barrier(1, move_phi, False, "ergodic")
+    monkeypatch.setattr(Ergodic, "nat_derivatives", bent)
     H = whole_hessian(barrier, shares, longest_s)
-    assert np.linalg.eigvalsh(H)[0] > 0  # or the step would be that of the bent blocks
-    gradient = whole_gradient(barrier, packed(shares, longest_s, free), shares)
+    assert relative(H, numeric_hessian(barrier, shares, longest_s), H) > 1e-3
+
+
+@pytest.mark.parametrize("law", ["shannon", "ergodic"])
+@pytest.mark.parametrize("move_phi", [False, True])
+def test_newton_step_is_that_of_the_whole_matrix(make_barrier, move_phi, law):
+    """A Schur complement with a wrong sign. Mutant: the step of the blocks alone."""
+    barrier, shares, longest_s = make_barrier(1, move_phi, False, law)
+    H = whole_hessian(barrier, shares, longest_s)
+    assert np.linalg.eigvalsh(H)[0] > 0  # or the step would be that of the positive blocks
+    gradient = whole_gradient(barrier, packed(shares, longest_s, barrier.free), shares)
     step = -np.linalg.solve(H, gradient)
     move, move_s, decrement, growth = barrier.newton(barrier.derivatives(shares, longest_s), WEIGHT)
-    assert np.append(move[:, :free].ravel(), move_s) == pytest.approx(step, rel=1e-7, abs=1e-9)
+    assert np.append(move[:, : barrier.free].ravel(), move_s) == pytest.approx(step, rel=1e-7, abs=1e-9)
     assert decrement == pytest.approx(-gradient @ step, rel=1e-8)
     slack_s, little = longest_s - barrier.problem.evaluate(shares)[0], 1e-6
     after_s = longest_s + little * move_s - barrier.problem.evaluate(shares + little * move)[0]
@@ -153,11 +193,11 @@ def test_transform_bends_by_one_rank_more_a_link(part_2, price_at, seed):
     instance, server, phi, problem, shares = part_2(seed, 6, 2, at_ends=True)
     price = price_at(instance)
     longest_s = 1.2 * problem.evaluate(shares)[0].max(keepdims=True)
-    true = Barrier(problem, price, WEIGHT, 5).derivatives(shares, longest_s)
+    true = Barrier(problem, price, WEIGHT).derivatives(shares, longest_s)
     nu = touching(instance, server, shares)
-    bent = Barrier(problem, price, WEIGHT, 5, nu).derivatives(shares, longest_s)
-    assert bent.walls == pytest.approx(true.walls, rel=1e-10)
-    assert bent.energy == pytest.approx(true.energy, rel=1e-10)
+    bent = Barrier(problem, price, WEIGHT, nu=nu).derivatives(shares, longest_s)
+    assert bent.barrier_gradient == pytest.approx(true.barrier_gradient, rel=1e-10)
+    assert bent.energy_gradient == pytest.approx(true.energy_gradient, rel=1e-10)
 
     def rank_one(sign):
         k, found = Constants.of(instance, server, phi), np.zeros_like(true.blocks)

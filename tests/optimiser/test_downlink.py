@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mecsim_policies.baselines import Nearest
 from mecsim_policies.dashf.policy import Dashf
-from mecsim_policies.dashf.reference import DashfReference
+from mecsim_policies.dashf_reference.policy import DashfReference
 
 from mecsim.policy import Observation
 

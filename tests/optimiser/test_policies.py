@@ -6,12 +6,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from mecsim_policies.baselines import equal_split
-from mecsim_policies.dashf import dinkelbach, looks
 from mecsim_policies.dashf.policy import Dashf
-from mecsim_policies.dashf.reference import DashfReference
-from mecsim_policies.dashf.reference_resources import Shares, solve_convex
-from mecsim_policies.dashf.shares import Price
+from mecsim_policies.dashf_reference.policy import DashfReference
+from mecsim_policies.dashf_reference.resources import Shares, solve_convex
 from mecsim_policies.heuristics import Aauco, Gucro
+from mecsim_policies.optim import dinkelbach, neighbourhood
+from mecsim_policies.optim.shares import Price
 
 from mecsim.policy import Observation
 from mecsim.scenario.load import load_scenario
@@ -72,15 +72,15 @@ def test_dashf_is_never_worse_than_the_paper_s_letter(answers):
 
 def test_a_joint_step_that_gains_nothing_is_not_the_end(snapshot, monkeypatch):
     """An association that looked better and is not. Mutant: no other is solved, and slots are the answer."""
-    instance, together, calls = snapshot(6, 8, 2, like=True), dinkelbach._together, []
+    instance, jointly, calls = snapshot(6, 8, 2, like=True), dinkelbach._jointly, []
 
-    def gains_nothing_at_first(run, outer, point, *, on_path_at):
+    def gains_nothing_at_first(run, outer, point, *, path_weight):
         calls.append(outer)
-        found = together(run, outer, point, on_path_at=on_path_at)
+        found = jointly(run, outer, point, path_weight=path_weight)
         return replace(found, scr=0.0) if len(calls) == 1 else found
 
     whole = instance.scr(Dashf().allocate(Observation.of(instance)))
-    monkeypatch.setattr(dinkelbach, "_together", gains_nothing_at_first)
+    monkeypatch.setattr(dinkelbach, "_jointly", gains_nothing_at_first)
     assert instance.scr(Dashf().allocate(Observation.of(instance))) >= 0.9 * whole
     assert calls[:2] == [0, 0]
 
@@ -95,10 +95,10 @@ def from_epoch_to_epoch(world, epochs):
 
 
 def test_many_users_are_not_lost_from_epoch_to_epoch(monkeypatch):
-    """Slack of many delays that hides which is the largest. Mutant: looks weighed as for few users."""
+    """Slack of many delays that hides which is the largest. Mutant: the weight for few users."""
     world = World(load_scenario("avenue"), 1)
     assert from_epoch_to_epoch(world, 12) >= 0.7
-    monkeypatch.setattr(looks, "_FEW", np.inf)
+    monkeypatch.setattr(neighbourhood, "_FEW_USERS", np.inf)
     assert from_epoch_to_epoch(world, 12) < 0.5
 
 

@@ -6,11 +6,11 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from mecsim_policies.dashf.reference import DashfReference
-from mecsim_policies.dashf.reference_pairs import pairs_of
-from mecsim_policies.dashf.reference_resources import Shares, solve_convex
-from mecsim_policies.dashf.reference_sdr import relax_dense
-from mecsim_policies.dashf.reference_solvers import NoSolution, cvxpy, installed, solve_in_turn
+from mecsim_policies.dashf_reference.pairs import pairs_of
+from mecsim_policies.dashf_reference.policy import DashfReference
+from mecsim_policies.dashf_reference.resources import Shares, solve_convex
+from mecsim_policies.dashf_reference.sdr import relax_dense
+from mecsim_policies.dashf_reference.solvers import NoSolution, cvxpy, installed, solve_in_turn
 
 from mecsim.errors import PolicyError
 from mecsim.policy import Observation
@@ -96,8 +96,8 @@ def test_no_solver_at_all_still_gives_the_start(snapshot, monkeypatch):
     def fails(*_, **__):
         raise NoSolution("SCS: infeasible")
 
-    monkeypatch.setattr("mecsim_policies.dashf.reference.relax_dense", fails)
-    monkeypatch.setattr("mecsim_policies.dashf.reference.solve_convex", fails)
+    monkeypatch.setattr("mecsim_policies.dashf_reference.policy.relax_dense", fails)
+    monkeypatch.setattr("mecsim_policies.dashf_reference.policy.solve_convex", fails)
     instance, policy = snapshot(0, 4, 2), DashfReference()
     answer = policy.allocate(Observation.of(instance))
     assert answer.violations(instance, tolerance=0.0) == ()
@@ -127,7 +127,7 @@ def test_parameters_are_checked(parameters, message):
 
 
 def test_cvxpy_is_imported_when_it_is_used():
-    code = "import sys, mecsim_policies.dashf.reference; sys.exit('cvxpy' in sys.modules)"
+    code = "import sys, mecsim_policies.dashf_reference.policy; sys.exit('cvxpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

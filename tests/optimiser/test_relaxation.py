@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from mecsim_policies.dashf import association
-from mecsim_policies.dashf.association import best_fractions, relax
-from mecsim_policies.dashf.pairs import slots_by_capacity
-from mecsim_policies.dashf.reference_pairs import pairs_of
-from mecsim_policies.dashf.reference_sdr import relax_dense
-from mecsim_policies.dashf.shares import Price
+from mecsim_policies.dashf_reference.pairs import pairs_of
+from mecsim_policies.dashf_reference.sdr import relax_dense
+from mecsim_policies.optim import relaxation_pattern
+from mecsim_policies.optim.association import best_fractions, relax
+from mecsim_policies.optim.pairs import slots_by_capacity
+from mecsim_policies.optim.shares import Price
 
 SIZES = [(1, 1), (2, 3), (4, 2), (5, 3), (6, 2), (6, 3)]
 
@@ -22,14 +22,14 @@ def constants(instance):
 
 def missing_root_2(monkeypatch):
     """The mutant: a matrix's upper triangle handed to the solver without the square root of 2."""
-    association._pattern.cache_clear()
-    monkeypatch.setattr(association, "_ROOT2", 1.0)
+    relaxation_pattern.pattern_of.cache_clear()
+    monkeypatch.setattr(relaxation_pattern, "_ROOT2", 1.0)
 
 
 @pytest.fixture
 def mended():
     yield
-    association._pattern.cache_clear()
+    relaxation_pattern.pattern_of.cache_clear()
 
 
 @pytest.mark.parametrize(("users", "servers"), SIZES)

@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from mecsim_policies.dashf.reference_resources import Constants, Shares, solve_convex
-from mecsim_policies.dashf.resources import solve
-from mecsim_policies.dashf.shares import PHI, SHARED, UP
+from mecsim_policies.dashf_reference.rates import touching_shannon
+from mecsim_policies.dashf_reference.resources import Constants, Shares, solve_convex
+from mecsim_policies.optim.resources import solve
+from mecsim_policies.optim.shares import PHI, SHARED, UP
+
+from mecsim.system.rates import Ergodic, Shannon
 
 GAP = 1e-7
 SIZES = [(1, 1), (4, 2), (7, 3)]
@@ -94,27 +97,28 @@ def residuals(problem, price, solution):
     room = (1.0 - shares[:, UP:PHI]) / shares[:, UP:PHI]
     stationarity[:, UP:] = np.where(own < 0.0, np.maximum(own, own * room), own)
     delay_s, _, _ = problem.evaluate(shares)
-    spare = 1.0 - problem.used(shares)
+    slack = 1.0 - problem.used(shares)
     return {
         "stationarity": float(np.abs(stationarity).max()),
         "delay prices": abs(float(solution.delay_price.sum()) - price.per_s) / price.per_s,
         "delays": float((solution.delay_price * (solution.longest_s - delay_s)).max()),
-        "budgets": float((solution.share_price * spare).max()),
-        "feasibility": max(0.0, -float(spare.min()), float((delay_s - solution.longest_s).max())),
+        "budgets": float((solution.share_price * slack).max()),
+        "feasibility": max(0.0, -float(slack.min()), float((delay_s - solution.longest_s).max())),
     }
 
 
 @pytest.mark.parametrize(("users", "servers"), SIZES)
 @pytest.mark.parametrize("at_ends", [False, True])
-def test_optimality_conditions_where_it_stops(part_2, price_at, users, servers, at_ends):
+@pytest.mark.parametrize("ergodic", [False, True], ids=["shannon", "ergodic"])
+def test_optimality_conditions_where_it_stops(part_2, price_at, users, servers, at_ends, ergodic):
     """A point that is not stationary, prices of another point. Mutants: a weight too low, a price forgotten.
 
     Prices answer to the last centring far more than the point does: it is carried through here.
     """
-    instance, _, _, problem, start = part_2(4, users, servers, at_ends=at_ends)
+    instance, _, _, problem, start = part_2(4, users, servers, at_ends=at_ends, ergodic=ergodic)
     price = price_at(instance)
     quick = solve(problem, price, start, gap=GAP)
-    found = solve(problem, price, start, gap=GAP, enough=1e-8)
+    found = solve(problem, price, start, gap=GAP, final_tolerance=1e-8)
     assert found.converged
     assert max(residuals(problem, price, found).values()) <= 2e-5
     assert quick.cost == pytest.approx(found.cost, abs=users * GAP)
@@ -124,9 +128,10 @@ def test_optimality_conditions_where_it_stops(part_2, price_at, users, servers, 
     assert max(residuals(problem, price, no_price).values()) > 1e-2
 
 
-def test_newton_finds_what_the_alternation_does(part_2, price_at):
+@pytest.mark.parametrize("ergodic", [False, True], ids=["shannon", "ergodic"])
+def test_newton_finds_what_the_alternation_does(part_2, price_at, ergodic):
     """Fresh nu at each step leads elsewhere than nu in turn: then it would solve another problem."""
-    instance, server, phi, problem, start = part_2(6, 5, 2)
+    instance, server, phi, problem, start = part_2(6, 5, 2, ergodic=ergodic)
     price, last, values = price_at(instance), as_shares(start), []
     for _ in range(40):
         last, _, _ = solve_convex(instance, server, phi, price, last)
@@ -136,3 +141,28 @@ def test_newton_finds_what_the_alternation_does(part_2, price_at):
     assert max(np.diff(values)) <= 1e-6  # the alternation never loses
     assert found == pytest.approx(values[-1], rel=1e-4, abs=1e-4)
     assert found != pytest.approx(values[0], rel=1e-4, abs=1e-4)  # one convex problem is not enough
+
+
+@pytest.mark.parametrize("snr_db", [-180.0, -90.0, -60.0, -10.0, 3.0, 30.0, 80.0])
+def test_the_references_shannon_touches_the_ergodic_rate(snr_db):
+    """Value and gradient of the law in the conic problem. Mutant: Shannon's law as it stands."""
+    ergodic, shannon = Ergodic(1.0), Shannon(1.0)
+    band, power = np.array([0.3]), np.array([0.7])
+    snr = np.array([10.0 ** (snr_db / 10.0)]) * band / power
+    factor, gain = touching_shannon(ergodic, snr, band, power)
+
+    def difference(factor, gain):
+        own, other = (
+            shannon.nat_derivatives(band, power, gain * snr),
+            ergodic.nat_derivatives(band, power, snr),
+        )
+        return max(
+            abs(factor * own.rate / other.rate - 1.0).item(),
+            abs(factor * own.by_power / other.by_power - 1.0).item(),
+            abs((factor * own.by_bandwidth - other.by_bandwidth) * band / other.rate).item(),
+        )
+
+    assert difference(factor, gain) <= 1e-7
+    if snr_db > -60.0:  # below, both are linear in the power
+        assert difference(np.ones(1), np.ones(1)) > 1e-4
+    assert touching_shannon(shannon, snr, band, power) == (1.0, 1.0)

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from mecsim_policies.dashf.barrier import Barrier
-from mecsim_policies.dashf.resources import compare, compare_again, solve
-from mecsim_policies.dashf.shares import PHI, ShareProblem
+from mecsim_policies.optim.barrier import Barrier
+from mecsim_policies.optim.resources import compare, compare_again, solve
+from mecsim_policies.optim.shares import PHI, ShareProblem
 
 WEIGHT = 60.0
 COPIES = 7
@@ -33,19 +33,19 @@ def each(array):
     return np.split(array, COPIES)
 
 
-@pytest.mark.parametrize("free", [5, 6])
+@pytest.mark.parametrize("move_phi", [False, True])
 @pytest.mark.parametrize("seed", range(3))
-def test_value_and_newton_step_of_a_copy_are_those_of_the_problem_alone(stacked, seed, free):
+def test_value_and_newton_step_of_a_copy_are_those_of_the_problem_alone(stacked, seed, move_phi):
     """Sums over all copies in place of each. Mutant: the copies take turns by one place."""
     singles, stack, shares, price = stacked(seed)
     shares[:, PHI] = np.clip(shares[:, PHI], 0.1, 0.9)
-    barrier = Barrier(stack, price, WEIGHT, free)
+    barrier = Barrier(stack, price, WEIGHT, move_phi)
     longest_s = 1.2 * stack.evaluate(shares)[0].reshape(COPIES, -1).max(axis=1)
     values = barrier.value(shares, longest_s)
     step = barrier.newton(barrier.derivatives(shares, longest_s), WEIGHT)
     size = barrier.longest_step(shares, step.move, step.growth)
     for k, (problem, own, way) in enumerate(zip(singles, each(shares), each(step.move), strict=True)):
-        alone = Barrier(problem, price, WEIGHT, free)
+        alone = Barrier(problem, price, WEIGHT, move_phi)
         assert alone.value(own, longest_s[k : k + 1]) == pytest.approx(values[k], rel=1e-12)
         single = alone.newton(alone.derivatives(own, longest_s[k : k + 1]), WEIGHT)
         assert single[0] == pytest.approx(way, rel=1e-6, abs=1e-9)
@@ -80,20 +80,22 @@ def test_compared_again_at_a_heavier_weight(stacked, seed):
     again = compare_again(before, np.array([4, 1]), 10.0 * WEIGHT, steps=40)
     for cost, k in zip(again.costs, (1, 4), strict=True):
         own = each(shares)[k]
-        exact = solve(singles[k], price, own, first_weight=WEIGHT, last_weight=10.0 * WEIGHT, enough=1e-9)
+        exact = solve(
+            singles[k], price, own, first_weight=WEIGHT, last_weight=10.0 * WEIGHT, final_tolerance=1e-9
+        )
         assert cost == pytest.approx(exact.cost, abs=8e-3)
         assert before.costs[k] != pytest.approx(exact.cost, abs=3e-2)
 
 
-def test_the_hopeless_are_given_up_and_the_others_are_not_touched(stacked):
+def test_copies_above_the_cutoff_are_given_up_and_the_others_are_not_touched(stacked):
     """Mutant: no bound, with which nothing is given up."""
     _, stack, shares, price = stacked(2)
     whole = compare(stack, price, shares, weight=WEIGHT, steps=40)
-    bound = float(np.median(whole.centre.value))
-    some = compare(stack, price, shares, weight=WEIGHT, steps=40, hopeless=bound)
+    bound = float(np.median(whole.point.value))
+    some = compare(stack, price, shares, weight=WEIGHT, steps=40, cutoff=bound)
     kept = np.isfinite(some.costs)
-    assert kept[whole.centre.value.argmin()]
-    assert not kept[whole.centre.value > bound].any()
+    assert kept[whole.point.value.argmin()]
+    assert not kept[whole.point.value > bound].any()
     assert some.costs[kept] == pytest.approx(whole.costs[kept], abs=1e-9)
-    assert some.centre.steps.sum() < whole.centre.steps.sum()
+    assert some.point.steps.sum() < whole.point.steps.sum()
     assert np.isfinite(whole.costs).all()

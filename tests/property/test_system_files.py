@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mecsim import Instance, load_instance
 from mecsim.errors import InstanceError
-from mecsim.system.instance import Score, Servers, Users, Weights
+from mecsim.system.devices import Score, Servers, Users, Weights
 from mecsim.system.instance_file import instance_to_json
 
 # The file of one example is gone before the next one is written: sharing the folder does no harm.

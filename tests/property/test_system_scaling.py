@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mecsim import Allocation, Instance, load_instance
-from mecsim.system.instance import Servers, Users, Weights
+from mecsim.system.devices import Servers, Users, Weights
 
 LAW = settings(max_examples=80, deadline=None, derandomize=True)
 SEEDS, FACTORS = st.integers(0, 10**9), st.floats(1e-3, 1e3)

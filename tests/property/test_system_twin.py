@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mecsim import Allocation, Instance, load_instance
-from mecsim.system.instance import Score, Servers, Users, Weights
+from mecsim.system.devices import Score, Servers, Users, Weights
 
 LAW = settings(max_examples=100, deadline=None, derandomize=True)
 INSTANCES = Path(__file__).resolve().parents[1] / "data" / "instances"

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mecsim.system.instance import Instance, Servers, Users, Weights
+from mecsim.system.devices import Servers, Users, Weights
+from mecsim.system.instance import Instance
 
 
 def paper_like(seed, users, servers, *, like=False):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from mecsim_policies.baselines import equal_split
 from mecsim_policies.exhaustive import Exhaustive
-from mecsim_policies.joint import joint_step
 from mecsim_policies.local_search import LocalSearch
+from mecsim_policies.optim.joint import joint_step
 
 from mecsim.errors import PolicyError
 from mecsim.policy import Observation

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mecsim_policies.baselines import equal_split
 from mecsim_policies.dashf.policy import Dashf
-from mecsim_policies.joint import joint_step
+from mecsim_policies.optim.joint import joint_step
 from scipy.optimize import minimize
 
 from mecsim.policy import Observation

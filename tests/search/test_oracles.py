@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from mecsim_policies.baselines import EdgeOnly, Gucaa, LocalOnly, Nearest, Rucaa
 from mecsim_policies.dashf.policy import Dashf
-from mecsim_policies.dashf.resources import solve
-from mecsim_policies.dashf.shares import BAND, DOWN, GPU, OWN, PHI, SHARED, Price, ShareProblem
 from mecsim_policies.heuristics import Aauco, Gucro
+from mecsim_policies.optim.resources import solve
+from mecsim_policies.optim.shares import BAND, DOWN, GPU, OWN, PHI, SHARED, Price, ShareProblem
 from scipy.optimize import brentq
 
 from mecsim.policy import Observation
@@ -33,7 +33,7 @@ def one_server(*, train_s=(0, 0), radio_s=(0, 0), slope=1e-9, snr=1.0, users=3):
 
 def solved(problem, phi, price=ONLY_DELAY):
     start = problem.equal_split(np.full(len(problem.server), phi))
-    return solve(problem, price, start, gap=1e-7, steps=300, enough=1e-12)
+    return solve(problem, price, start, gap=1e-7, steps=300, final_tolerance=1e-12)
 
 
 def test_o1_the_square_root_law_where_all_delays_have_one_price():

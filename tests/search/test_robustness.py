@@ -13,8 +13,8 @@ import pytest
 from mecsim_policies.baselines import Nearest
 from mecsim_policies.dashf.policy import Dashf
 from mecsim_policies.heuristics import Aauco, Gucro
-from mecsim_policies.joint import joint_step
 from mecsim_policies.local_search import LocalSearch
+from mecsim_policies.optim.joint import joint_step
 
 from mecsim.policy import Observation, Phase
 from mecsim.system.arrays import frozen

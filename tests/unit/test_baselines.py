@@ -8,7 +8,8 @@ from mecsim_policies.baselines import equal_split, fewest_users_first, keep_pinn
 
 from mecsim.policy import Observation, ScenarioInfo
 from mecsim.registry import make_policy
-from mecsim.system.instance import Instance, Servers, Users
+from mecsim.system.devices import Servers, Users
+from mecsim.system.instance import Instance
 
 GAIN = [[1.0, 2.0], [4.0, 3.0], [5.0, 6.0], [8.0, 7.0], [9.0, 1.0]]
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mecsim_policies.dashf.horizon import Horizon
-from mecsim_policies.dashf.pairs import Pairs
-from mecsim_policies.dashf.shares import PHI, ShareProblem
-from mecsim_policies.participants import Participants
+from mecsim_policies.dashf.horizon import remaining_work
+from mecsim_policies.optim.pairs import Pairs
+from mecsim_policies.optim.participants import Participants
+from mecsim_policies.optim.shares import PHI, ShareProblem
 
 from mecsim.errors import PolicyNotFound
 from mecsim.policy import Observation, Phase
@@ -65,7 +65,7 @@ def test_what_is_left_costs_what_is_left(phase):
     """Would catch a phase counted though it is over, or phi counted twice."""
     observation = observed(phase)
     allocation = observation.allocation
-    horizon = Horizon.remaining(observation, EVERYONE)
+    horizon = remaining_work(observation, EVERYONE)
     problem = ShareProblem.of(INSTANCE, SERVER, horizon)
     shares = problem.of_allocation(INSTANCE, allocation)
     shares[horizon.fixed, PHI] = 0.5
@@ -84,7 +84,7 @@ def test_what_is_left_costs_what_is_left(phase):
 def test_part_1_and_part_2_speak_of_the_same_costs(horizon):
     """Would catch constants of the pairs that are not those of the shares."""
     observation = observed(Phase.UPLINK)
-    known = Horizon.remaining(observation, EVERYONE) if horizon else None
+    known = remaining_work(observation, EVERYONE) if horizon else None
     problem = ShareProblem.of(INSTANCE, SERVER, known)
     shares = problem.of_allocation(INSTANCE, observation.allocation)
     if known is not None:

@@ -10,7 +10,7 @@ import pytest
 
 from mecsim import Allocation, Instance
 from mecsim.errors import InstanceError
-from mecsim.system.instance import Score, Servers, Users, Weights
+from mecsim.system.devices import Score, Servers, Users, Weights
 
 USERS = {
     "adapter_params": [1e6, 2e6, 3e6],

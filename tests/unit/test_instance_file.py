@@ -10,7 +10,7 @@ import pytest
 
 from mecsim import Instance, load_instance
 from mecsim.errors import InstanceError
-from mecsim.system.instance import Servers, Users
+from mecsim.system.devices import Servers, Users
 from mecsim.system.instance_file import instance_to_json
 
 INSTANCES = Path(__file__).resolve().parents[1] / "data" / "instances"

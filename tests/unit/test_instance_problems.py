@@ -14,7 +14,7 @@ import pytest
 
 from mecsim import load_instance
 from mecsim.errors import InstanceError
-from mecsim.system.instance import Users
+from mecsim.system.devices import Users
 
 SMALL = json.loads(
     (Path(__file__).resolve().parents[1] / "data" / "instances" / "n6m2.json").read_text("utf-8")

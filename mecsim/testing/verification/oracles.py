@@ -15,7 +15,8 @@ from mecsim.policy import Observation
 from mecsim.registry import make_policy
 from mecsim.system import equations as eq
 from mecsim.system.arrays import Floats
-from mecsim.system.instance import Instance, Score, Servers, Users, Weights
+from mecsim.system.devices import Score, Servers, Users, Weights
+from mecsim.system.instance import Instance
 from mecsim.testing.snapshots import draw_instance
 from mecsim.testing.verification.finding import Check, Finding, Setting, equal
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from mecsim.scenario.schema import Scenario
 from mecsim.system.arrays import Floats, Ints, frozen
-from mecsim.system.instance import Servers
+from mecsim.system.devices import Servers
 from mecsim.world.channel.local_mean import LocalMean
 
 _PLACES = 32

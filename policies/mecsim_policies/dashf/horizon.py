@@ -1,8 +1,6 @@
-"""How much of each user's work is looked at: a whole round, or what is left of the round in progress."""
+"""What is left of the rounds in progress, as multiples of whole rounds."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,54 +8,31 @@ from numpy.typing import NDArray
 from mecsim.policy import Observation, Phase
 from mecsim.system import equations as eq
 from mecsim.system.arrays import Floats, Ints
+from mecsim_policies.optim.work_factors import WorkFactors
 
-HALF = 0.5
 
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Horizon:
-    """Multiples of a whole round's work.
-
-    A user whose phi is fixed gets ``phi = 1/2`` in the optimisation and twice the work that is left,
-    so that every equation stays what it is.
-
-    Parameters
-    ----------
-    local, uplink, server, downlink : (N,) float
-        What to multiply the work of a whole adapter with, phase by phase; 1 for a whole round.
-    fixed : (N,) bool
-        Users whose phi is not to be chosen.
-    """
-
-    local: Floats
-    uplink: Floats
-    server: Floats
-    downlink: Floats
-    fixed: NDArray[np.bool_]
-
-    @classmethod
-    def remaining(cls, observation: Observation, users: Ints) -> Horizon:
-        """Return what is left of the rounds in progress of some users; a whole round for the idle."""
-        whole = observation.instance
-        phase, phi = observation.phase[users], observation.local_fraction[users]
-        fixed = phase != Phase.IDLE
-        phi = np.where(fixed, phi, 0.0)
-        u, allocation = whole.users, observation.allocation
-        epochs = np.ones(len(users)) if allocation is None else whole.servers.epochs[allocation.server[users]]
-        params, flops = u.adapter_params[users], u.flops_per_param[users]
-        one = np.ones(len(users))
-        bits = eq.uplink_bits(one, params, whole.bits_per_param)
-        works = (
-            (Phase.LOCAL, phi, eq.local_work(one, params, flops, u.epochs[users])),
-            (Phase.UPLINK, phi, bits),
-            (Phase.SERVER, 1.0 - phi, eq.server_work(0.0 * one, params, flops, epochs)),
-            (Phase.DOWNLINK, 1.0 - phi, bits),
-        )
-        local, uplink, server, downlink = (
-            np.where(fixed, 2.0 * _left(phase, at, part, work, observation.remaining[users]), 1.0)
-            for at, part, work in works
-        )
-        return cls(local, uplink, server, downlink, fixed)
+def remaining_work(observation: Observation, users: Ints) -> WorkFactors:
+    """Return what is left of the rounds in progress of some users; a whole round for the idle."""
+    whole = observation.instance
+    phase, phi = observation.phase[users], observation.local_fraction[users]
+    fixed = phase != Phase.IDLE
+    phi = np.where(fixed, phi, 0.0)
+    u, allocation = whole.users, observation.allocation
+    epochs = np.ones(len(users)) if allocation is None else whole.servers.epochs[allocation.server[users]]
+    params, flops = u.adapter_params[users], u.flops_per_param[users]
+    one = np.ones(len(users))
+    bits = eq.uplink_bits(one, params, whole.bits_per_param)
+    works = (
+        (Phase.LOCAL, phi, eq.local_work(one, params, flops, u.epochs[users])),
+        (Phase.UPLINK, phi, bits),
+        (Phase.SERVER, 1.0 - phi, eq.server_work(0.0 * one, params, flops, epochs)),
+        (Phase.DOWNLINK, 1.0 - phi, bits),
+    )
+    local, uplink, server, downlink = (
+        np.where(fixed, 2.0 * _left(phase, at, part, work, observation.remaining[users]), 1.0)
+        for at, part, work in works
+    )
+    return WorkFactors(local, uplink, server, downlink, fixed)
 
 
 def _left(phase: NDArray[np.int8], at: Phase, part: Floats, work: Floats, remaining: Floats) -> Floats:

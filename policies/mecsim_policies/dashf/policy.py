@@ -9,12 +9,13 @@ import numpy as np
 
 from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
-from mecsim_policies.dashf.dinkelbach import next_fractions, optimise
-from mecsim_policies.dashf.horizon import Horizon
-from mecsim_policies.dashf.run import Iterate
-from mecsim_policies.participants import Participants, everyone_alone
+from mecsim_policies.dashf.horizon import remaining_work
+from mecsim_policies.optim.dinkelbach import next_fractions, optimise
+from mecsim_policies.optim.parameters import whole_number
+from mecsim_policies.optim.participants import Participants, all_local
+from mecsim_policies.optim.trace import Iterate
 
-_USERS_A_LOOK = 25
+_USERS_PER_EVALUATION = 25
 
 
 class Dashf:
@@ -25,7 +26,7 @@ class Dashf:
     max_iterations : int
         Most steps of Dinkelbach's y.
     looks : int
-        For how many changes of the association the second look solves part 2, from cold.
+        How often the neighbourhood of the association is evaluated, from cold.
     warm_looks : int
         The same from the allocation of the last epoch, for every 25 users begun.
     active_only : bool
@@ -40,6 +41,9 @@ class Dashf:
         Every iterate of the last decision.
     iterations : int
         How many they were.
+    predicted_scr : float
+        SCR that the last decision is to have on the snapshot; NaN before it, where users are left out, and
+        where rounds in progress are optimised instead of whole ones.
     """
 
     def __init__(
@@ -50,16 +54,14 @@ class Dashf:
         active_only: bool = False,
         horizon: str = "round",
     ) -> None:
-        for name, value, least in (
-            ("max_iterations", max_iterations, 1), ("looks", looks, 0), ("warm_looks", warm_looks, 0)
-        ):  # fmt: skip
-            if not isinstance(value, int) or value < least:
-                raise ValueError(f"{name} = {value!r}: must be a whole number >= {least}")
-        self.max_iterations, self.looks, self.warm_looks = max_iterations, looks, warm_looks
+        self.max_iterations = whole_number("max_iterations", max_iterations, 1)
+        self.looks = whole_number("looks", looks, 0)
+        self.warm_looks = whole_number("warm_looks", warm_looks, 0)
         if horizon not in ("round", "remaining"):
             raise ValueError(f"horizon = {horizon!r}: must be 'round' or 'remaining'")
         self.active_only, self.horizon = bool(active_only), horizon
         self.trace: tuple[Iterate, ...] = ()
+        self.predicted_scr = float("nan")
 
     @property
     def iterations(self) -> int:
@@ -68,28 +70,30 @@ class Dashf:
 
     def allocate(self, observation: Observation) -> Allocation:
         """Return the best feasible allocation met."""
-        self.trace = ()
+        self.trace, self.predicted_scr = (), float("nan")
         participants = Participants.of(observation, active_only=self.active_only)
         if participants is None:
-            return everyone_alone(observation)
-        horizon = Horizon.remaining(observation, participants.users) if self.horizon == "remaining" else None
+            return all_local(observation)
+        work = remaining_work(observation, participants.users) if self.horizon == "remaining" else None
         outcome = optimise(
             participants.instance,
             participants.allowed,
             participants.start,
-            horizon=horizon,
-            looks=self._looks(participants),
+            work=work,
+            evaluations=self._evaluations(participants),
             max_iterations=self.max_iterations,
         )
         self.trace = outcome.trace
         own = outcome.point.allocation(participants.instance)
-        if horizon is not None and horizon.fixed.any():
+        if work is not None and work.fixed.any():
             phi = next_fractions(participants.instance, participants.allowed, outcome.point)
-            own = replace(own, local_fraction=np.where(horizon.fixed, phi, own.local_fraction))
-        return participants.among_all(observation, own)
+            own = replace(own, local_fraction=np.where(work.fixed, phi, own.local_fraction))
+        else:
+            self.predicted_scr = participants.scr_of_all(observation, outcome.point.scr)
+        return participants.for_all_users(observation, own)
 
-    def _looks(self, participants: Participants) -> int:
-        """Return how many looks there may be: from epoch to epoch the changes due grow with the users."""
+    def _evaluations(self, participants: Participants) -> int:
+        """Return how often to evaluate neighbours: between epochs the changes due grow with the users."""
         if participants.start is None:
             return self.looks
-        return self.warm_looks * ceil(len(participants.allowed) / _USERS_A_LOOK)
+        return self.warm_looks * ceil(len(participants.allowed) / _USERS_PER_EVALUATION)

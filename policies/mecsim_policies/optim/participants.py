@@ -1,4 +1,4 @@
-"""Who takes part in an optimisation, and the answer for those who do not."""
+"""Which users take part in an optimisation, and the allocation of the others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mecsim.policy import Observation, Phase
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Ints
 from mecsim.system.instance import Instance
-from mecsim_policies.baselines import equal_split, strongest_server
+from mecsim_policies.optim.rules import equal_split, strongest_server
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -37,7 +37,7 @@ class Participants:
 
     @classmethod
     def of(cls, observation: Observation, *, active_only: bool = False) -> Participants | None:
-        """Return those who can be served, or None if nobody can.
+        """Return the users that can be served, or None if there are none.
 
         Parameters
         ----------
@@ -58,14 +58,14 @@ class Participants:
             return None
         start = None
         if current is not None and allowed[users, current.server[users]].all():
-            start = only(current, users)
+            start = select_users(current, users)
         instance = whole
         if users.size < whole.user_count:
             instance = whole.of_users(users)
         return cls(users, instance, allowed[users], start)
 
-    def among_all(self, observation: Observation, own: Allocation) -> Allocation:
-        """Return the allocation of all users: ``own`` for these, nothing of the servers for the others.
+    def for_all_users(self, observation: Observation, own: Allocation) -> Allocation:
+        """Return the allocation of all users: ``own`` for participants, no server resources for the others.
 
         The others train all of their adapter themselves if they reach no server, and else keep
         their phi; they get their own full power and speed, so that they can begin.
@@ -90,6 +90,10 @@ class Participants:
             everyone[self.users] = part
         return Allocation(server, phi, columns[0], power_w, columns[1], own_flops, columns[2])
 
+    def scr_of_all(self, observation: Observation, own_scr: float) -> float:
+        """Return the SCR of all users, given that of the participants: NaN if some users are left out."""
+        return own_scr if self.users.size == observation.instance.user_count else float("nan")
+
     def strongest(self) -> Ints:
         """Return the allowed server with the largest gain for each, shape (K,)."""
         server: Ints = np.where(self.allowed, self.instance.gain, -1.0).argmax(axis=1)
@@ -100,11 +104,11 @@ class Participants:
         return np.where(self.allowed[np.arange(len(server)), server], server, self.strongest())
 
 
-def everyone_alone(observation: Observation) -> Allocation:
-    """Return the answer where nobody reaches a server: everyone trains the whole adapter (phi = 1)."""
+def all_local(observation: Observation) -> Allocation:
+    """Return the allocation where no user has a channel: every user trains the whole adapter (phi = 1)."""
     return equal_split(observation.instance, strongest_server(observation), 1.0)
 
 
-def only(allocation: Allocation, users: Ints) -> Allocation:
+def select_users(allocation: Allocation, users: Ints) -> Allocation:
     """Return the part of an allocation that is for some users."""
     return Allocation(allocation.server[users], *(column[users] for column in allocation.columns))

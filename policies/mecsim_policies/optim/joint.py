@@ -13,9 +13,9 @@ import numpy as np
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats
 from mecsim.system.instance import Instance
-from mecsim_policies.dashf.resources import Compared, compare, solve
-from mecsim_policies.dashf.run import Point
-from mecsim_policies.dashf.shares import PHI, Price, ShareProblem, Totals
+from mecsim_policies.optim.point import Point
+from mecsim_policies.optim.resources import Compared, compare, solve
+from mecsim_policies.optim.shares import Price, ShareProblem, Totals
 
 _FIRST_WEIGHT = 30.0
 _NEXT_WEIGHT = 300.0
@@ -24,15 +24,15 @@ _MOST_SOLVES = 6
 _Y_TOLERANCE = 1e-6
 _MARGIN = 1e-2
 _WARM_MARGIN = 1e-3
-_GLANCE_WEIGHT = 50.0
-_GLANCE_STEPS = 20
+_SCREEN_WEIGHT = 50.0
+_SCREEN_STEPS = 20
 
 
 def joint_step(instance: Instance, allocation: Allocation) -> Allocation:
     """Return an allocation with the same association whose SCR is no smaller.
 
     Bandwidths, powers, GPU speeds and phi of all users and the largest delay move together, to a
-    stationary point of the SCR. A user whose server cannot hear it (gain 0) keeps server, phi, power
+    stationary point of the SCR. A user without a channel to its server (gain 0) keeps server, phi, power
     and speed; its part of the server's budgets goes to the others, whose SCR is what counts then.
 
     Parameters
@@ -80,26 +80,26 @@ def polish(instance: Instance, point: Point, *, gap: float = _GAP) -> Point:
     point : Point
         Where to start; anything within bounds.
     gap : float
-        How exactly to solve for each y, as for :func:`mecsim_policies.dashf.resources.solve`.
+        How exactly to solve for each y, as for :func:`mecsim_policies.optim.resources.solve`.
     """
     problem = point.problem
-    start = problem.inside(point.shares, _MARGIN, free=PHI + 1)
+    start = problem.inside(point.shares, _MARGIN, move_phi=True)
     best = Point.of(instance, problem, start)
     y, weight = max(best.scr, point.scr), _FIRST_WEIGHT
     for _ in range(_MOST_SOLVES):
         price = Price.at(instance, y)
-        found = solve(problem, price, start, gap=gap, first_weight=weight, free=PHI + 1)
+        found = solve(problem, price, start, gap=gap, first_weight=weight, move_phi=True)
         trial = Point.of(instance, problem, found.shares)
         best = trial if trial.scr > best.scr else best
         if best.scr <= y * (1.0 + _Y_TOLERANCE):
             break
         y, weight = best.scr, _NEXT_WEIGHT
-        start = problem.inside(best.shares, _WARM_MARGIN, free=PHI + 1)
+        start = problem.inside(best.shares, _WARM_MARGIN, move_phi=True)
     best = best.snapped(instance)
     return best if best.scr > point.scr else point
 
 
-def glances(problem: ShareProblem, price: Price, shares: Floats) -> Compared:
+def screen(problem: ShareProblem, price: Price, shares: Floats) -> Compared:
     """Return the joint step's solutions of many associations at one low weight of the barrier.
 
     Parameters
@@ -113,8 +113,8 @@ def glances(problem: ShareProblem, price: Price, shares: Floats) -> Compared:
     return compare(
         problem,
         price,
-        problem.inside(shares, _MARGIN, free=PHI + 1),
-        weight=_GLANCE_WEIGHT,
-        free=PHI + 1,
-        steps=_GLANCE_STEPS,
+        problem.inside(shares, _MARGIN, move_phi=True),
+        weight=_SCREEN_WEIGHT,
+        move_phi=True,
+        steps=_SCREEN_STEPS,
     )

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats
 from mecsim.system.instance import Instance
-from mecsim_policies.dashf.pairs import Pairs
+from mecsim_policies.optim.pairs import Pairs
 
 
 def pairs_of(
     instance: Instance, slots: Floats, current: Allocation | None, allowed: NDArray[np.bool_]
 ) -> Pairs:
-    """Return what each user would get, take and cost at each server.
+    """Return score, delay and energy of each user at each server.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def pairs_of(
     current : Allocation or None
         Served pairs have their own resources; all others a slot of their server.
     allowed : (N, M) bool
-        Pairs that may not be have endless delays and energies.
+        Pairs that are not allowed have infinite delays and energies.
     """
     delay_s, energy_j = (np.full((2, *allowed.shape), np.inf) for _ in range(2))
     score = np.zeros(allowed.shape)

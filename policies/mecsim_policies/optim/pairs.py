@@ -1,4 +1,4 @@
-"""Part 1's constants: what each user would get, take and cost at each server, resources fixed."""
+"""Part 1's constants: score, delay and energy of each user at each server, resources fixed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from mecsim.system import equations as eq
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
-from mecsim_policies.dashf.horizon import HALF, Horizon
-from mecsim_policies.dashf.shares import BAND, DOWN, GPU, OWN, UP
+from mecsim_policies.optim.shares import BAND, DOWN, GPU, OWN, UP
+from mecsim_policies.optim.work_factors import HALF, WorkFactors
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -20,7 +20,7 @@ class Pairs:
 
     Parameters
     ----------
-    score : what the pair's shares are worth
+    score : score / s1 of the pair's shares
     delay_0_s, delay_1_s : delay with phi = 0 and phi = 1
     energy_0_j, energy_1_j : energy with phi = 0 and phi = 1
     """
@@ -32,7 +32,7 @@ class Pairs:
     energy_1_j: Floats
 
     def only(self, allowed: NDArray[np.bool_]) -> Pairs:
-        """Return the same with pairs that are not allowed endless, as those without a gain are."""
+        """Return pairs with infinite delays and energies where they are not allowed."""
         return replace(
             self,
             delay_0_s=np.where(allowed, self.delay_0_s, np.inf),
@@ -41,8 +41,8 @@ class Pairs:
             energy_1_j=np.where(allowed, self.energy_1_j, np.inf),
         )
 
-    def within(self, fixed: NDArray[np.bool_]) -> Pairs:
-        """Return the same with phi = 1/2 whatever phi is, for users whose phi is fixed."""
+    def with_fixed_fraction(self, fixed: NDArray[np.bool_]) -> Pairs:
+        """Return pairs with the values of phi = 1/2 at both ends, for users whose phi is fixed."""
 
         def halved(at_0: Floats, at_1: Floats) -> tuple[Floats, Floats]:
             half = HALF * (at_0 + at_1)
@@ -59,7 +59,7 @@ class Pairs:
         slots: Floats,
         server: Ints | None = None,
         shares: Floats | None = None,
-        horizon: Horizon | None = None,
+        work: WorkFactors | None = None,
     ) -> Pairs:
         """Return the constants of an instance.
 
@@ -70,7 +70,7 @@ class Pairs:
             Into how many equal shares each server's b, q, g are cut.
         server, shares : (N,) int and (N, 6) float, optional
             The association and the shares in force: served pairs use their own, the others a slot.
-        horizon : Horizon, optional
+        work : WorkFactors, optional
             How much of each user's work counts; whole rounds by default.
         """
         u = instance.users
@@ -83,8 +83,8 @@ class Pairs:
             for column, shared in ((BAND, band), (DOWN, down), (GPU, gpu)):
                 shared[rows, server] = shares[:, column]
             power_w, own_flops = shares[:, UP] * power_w, shares[:, OWN] * own_flops
-        pairs = cls.at(instance, (band, down, gpu), power_w, own_flops, horizon)
-        return pairs if horizon is None else pairs.within(horizon.fixed)
+        pairs = cls.at(instance, (band, down, gpu), power_w, own_flops, work)
+        return pairs if work is None else pairs.with_fixed_fraction(work.fixed)
 
     @classmethod
     def at(
@@ -93,7 +93,7 @@ class Pairs:
         shares: tuple[Floats, Floats, Floats],
         power_w: Floats,
         own_flops: Floats,
-        horizon: Horizon | None = None,
+        work: WorkFactors | None = None,
     ) -> Pairs:
         """Return the constants for given shares of b, q, g, each (N, M), and users' p, f, each (N,)."""
         u, s = instance.users, instance.servers
@@ -103,14 +103,14 @@ class Pairs:
         bits = eq.uplink_bits(np.ones((n, 1)), d, instance.bits_per_param)
         band_hz, server_w = band * s.bandwidth_hz, down * s.max_power_w
         gpu_flops = gpu * s.max_gpu_flops
-        rate_up = eq.shannon_rate(band_hz, power_w[:, None], instance.gain, instance.noise_w_per_hz)
-        rate_down = eq.shannon_rate(band_hz, server_w, instance.downlink_gain, instance.noise_w_per_hz)
+        rate_up = instance.rate_law.up.rate(band_hz, power_w[:, None], instance.gain)
+        rate_down = instance.rate_law.down.rate(band_hz, server_w, instance.downlink_gain)
         local_flop, server_flop = t * d * u.epochs[:, None], t * d * s.epochs
         up_bits = down_bits = bits
-        if horizon is not None:
-            local_flop = local_flop * horizon.local[:, None]
-            server_flop = server_flop * horizon.server[:, None]
-            up_bits, down_bits = bits * horizon.uplink[:, None], bits * horizon.downlink[:, None]
+        if work is not None:
+            local_flop = local_flop * work.local[:, None]
+            server_flop = server_flop * work.server[:, None]
+            up_bits, down_bits = bits * work.uplink[:, None], bits * work.downlink[:, None]
         uplink_s, downlink_s = eq.time_for(up_bits, rate_up), eq.time_for(down_bits, rate_down)
         local_s = eq.time_for(local_flop, (u.gpu_count * own_flops)[:, None])
         server_s = eq.time_for(server_flop, s.gpu_count * gpu_flops)

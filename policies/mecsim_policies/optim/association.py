@@ -9,7 +9,6 @@ vertex; it is chordal, and the relaxation equals the one with N blocks of order 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import clarabel
 import numpy as np
@@ -17,16 +16,16 @@ from scipy import sparse
 from scipy.optimize import linear_sum_assignment
 
 from mecsim.system.arrays import Floats, Ints
-from mecsim_policies.dashf.pairs import Pairs
-from mecsim_policies.dashf.shares import Price
+from mecsim_policies.optim.pairs import Pairs
+from mecsim_policies.optim.relaxation_pattern import pattern_of
+from mecsim_policies.optim.shares import Price
 
 _FORBIDDEN = 1e3
-_ROOT2 = float(np.sqrt(2.0))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Relaxed:
-    """The relaxation's answer: fractional association (N, M), phi (N,), its value, the solver's word."""
+    """The relaxation's solution: fractional association (N, M), phi (N,), its value, the solver's status."""
 
     association: Floats
     local_fraction: Floats
@@ -40,7 +39,7 @@ def relax(pairs: Pairs, price: Price, slots: Floats, *, tolerance: float = 1e-8)
     Parameters
     ----------
     pairs : Pairs
-        Constants; endless ones mark pairs that may not be.
+        Constants; infinite ones mark pairs that are not allowed.
     price : Price
     slots : (M,) float
         At most this many users a server, at least N in all.
@@ -48,7 +47,7 @@ def relax(pairs: Pairs, price: Price, slots: Floats, *, tolerance: float = 1e-8)
         How exactly to solve, relative; association and phi move by less than a rounding long before.
     """
     users, servers = pairs.score.shape
-    pattern = _pattern(users, servers)
+    pattern = pattern_of(users, servers)
     pairs = _bounded(pairs)
     scale_s = float(max(pairs.delay_0_s.min(axis=1).max(), 1e-300))
     change_s = (pairs.delay_1_s - pairs.delay_0_s) / scale_s
@@ -80,7 +79,7 @@ def relax(pairs: Pairs, price: Price, slots: Floats, *, tolerance: float = 1e-8)
 
 
 def _bounded(pairs: Pairs) -> Pairs:
-    """Return the pairs with endless delays and energies replaced by ones that no optimum would take."""
+    """Return the pairs with infinite delays and energies replaced by ones that no optimum would take."""
 
     def bounded(values: Floats) -> Floats:
         finite = np.isfinite(values)
@@ -92,107 +91,6 @@ def _bounded(pairs: Pairs) -> Pairs:
         delay_1_s=bounded(pairs.delay_1_s),
         energy_0_j=bounded(pairs.energy_0_j),
         energy_1_j=bounded(pairs.energy_1_j),
-    )
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class _Pattern:
-    users: int
-    servers: int
-    template: sparse.csc_matrix
-    delay_at: Ints
-    sizes: tuple[int, int, int]
-
-    @property
-    def per_user(self) -> int:
-        m = self.servers
-        return 2 + 2 * m + m * (m - 1) // 2
-
-    @property
-    def x(self) -> slice:
-        return slice(2, 2 + self.servers)
-
-    @property
-    def phi_x(self) -> slice:
-        return slice(2 + self.servers, 2 + 2 * self.servers)
-
-    def matrix(self, delay: Floats) -> sparse.csc_matrix:
-        data = self.template.data.copy()
-        data[self.delay_at] = delay.ravel()
-        return sparse.csc_matrix((data, self.template.indices, self.template.indptr), self.template.shape)
-
-    def right(self, slots: Floats) -> Floats:
-        equal, less, triangle = self.sizes
-        right = np.zeros(equal + less + triangle * self.users)
-        right[:equal] = 1.0
-        right[equal + less - self.servers : equal + less] = slots
-        right[equal + less :: triangle] = 1.0
-        return right
-
-    def cones(self) -> list[object]:
-        equal, less, _ = self.sizes
-        block = clarabel.PSDTriangleConeT(self.servers + 2)
-        return [clarabel.ZeroConeT(equal), clarabel.NonnegativeConeT(less), *[block] * self.users]
-
-
-@lru_cache(maxsize=32)
-def _pattern(users: int, servers: int) -> _Pattern:
-    """Return the rows: one association a user; phi^2 <= phi; delay <= T; slots; the PSD triangles."""
-    order = servers + 2
-    per_user = 2 + 2 * servers + servers * (servers - 1) // 2
-    total = users * per_user + 1
-    triangle = order * (order + 1) // 2
-    less = 2 * users + servers
-    rows: list[int] = []
-    cols: list[int] = []
-    data: list[float] = []
-
-    def put(row: int, col: int, value: float) -> None:
-        rows.append(row)
-        cols.append(col)
-        data.append(value)
-
-    # Where the entry (i, j) of a block, i <= j, is among the user's variables; order 1, phi, x.
-    entry: dict[tuple[int, int], int] = {(0, 1): 0, (1, 1): 1}
-    for m in range(servers):
-        entry[0, 2 + m] = entry[2 + m, 2 + m] = 2 + m
-        entry[1, 2 + m] = 2 + servers + m
-    pair = 2 + 2 * servers
-    for m in range(servers):
-        for other in range(m + 1, servers):
-            entry[2 + m, 2 + other] = pair
-            pair += 1
-    for n in range(users):
-        at = n * per_user
-        for m in range(servers):
-            put(n, at + 2 + m, 1.0)
-            put(users + 2 * users + m, at + 2 + m, 1.0)
-        put(users + n, at + 1, 1.0)
-        put(users + n, at, -1.0)
-        put(users + users + n, total - 1, -1.0)
-        first = users + less + n * triangle
-        for j in range(order):
-            for i in range(j + 1):
-                if (i, j) != (0, 0):
-                    row = first + j * (j + 1) // 2 + i
-                    put(row, at + entry[i, j], -1.0 if i == j else -_ROOT2)
-    # The delays' entries have no value yet: their place among all is what is needed.
-    first = len(data)
-    for n in range(users):
-        for k in range(2 * servers):
-            put(2 * users + n, n * per_user + 2 + k, 0.0)
-    shape = (users + less + users * triangle, total)
-    order_of = sparse.csc_matrix((np.arange(1.0, len(data) + 1.0), (rows, cols)), shape=shape)
-    came_from = order_of.data.astype(np.int64) - 1
-    place = np.empty(len(data), dtype=np.int64)
-    place[came_from] = np.arange(len(data))
-    values = np.array(data)[came_from]
-    return _Pattern(
-        users=users,
-        servers=servers,
-        template=sparse.csc_matrix((values, order_of.indices, order_of.indptr), shape=shape),
-        delay_at=place[first:],
-        sizes=(users, less, triangle),
     )
 
 

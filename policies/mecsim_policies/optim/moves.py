@@ -1,30 +1,31 @@
-"""A second look at the association with the resources in force: which changes promise most.
+"""The neighbours of an association, ranked by an estimate of what they gain.
 
 The relaxation sees a server that nobody uses as free to each user alone. Here the budgets and the
-largest delay have prices, those of part 2's solution, and every user answers them alone: the best
-shares it would take at each server if it trained all itself (phi = 1) or let the server (phi = 0).
-What that saves is an estimate, so a change counts only after part 2 has been solved for it.
+largest delay have prices, those of part 2's solution. Each user alone takes the best shares at these prices
+at each server, training everything itself (phi = 1) or nothing (phi = 0). What that saves is an
+estimate, so a change counts only after part 2 has been solved for it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mecsim.system.arrays import Floats, Ints
-from mecsim_policies.dashf.resources import Solution
-from mecsim_policies.dashf.shares import BAND, DOWN, GPU, PHI, SHARED, Price, ShareProblem
+from mecsim_policies.optim.resources import Solution
+from mecsim_policies.optim.shares import BAND, DOWN, GPU, PHI, SHARED, Price, ShareProblem
 
 _RATIOS = np.geomspace(1e-2, 1e2, 25)
 _LEAST_PRICE = 1e-4
 _LEAST_DELAY_PRICE = 0.3
-_CONSIDERED = 64
+_MAX_RANKED = 64
 
 
 class Change(NamedTuple):
-    """One or two users with the server and phi they would have, and the F / s1 it seems to gain."""
+    """A move, flip or swap: one or two users, their new servers and phi, and the estimated gain in F / s1."""
 
     gain: float
     users: tuple[int, ...]
@@ -32,7 +33,7 @@ class Change(NamedTuple):
     fractions: tuple[float, ...]
 
 
-def promising(
+def ranked_changes(
     problems: tuple[ShareProblem, ...],
     current: ShareProblem,
     solution: Solution,
@@ -40,7 +41,7 @@ def promising(
     allowed: NDArray[np.bool_],
     fixed: NDArray[np.bool_] | None = None,
 ) -> list[Change]:
-    """Return moves, flips of phi and swaps in the order of their promise.
+    """Return moves, flips of phi and swaps, the largest estimated gain first.
 
     Parameters
     ----------
@@ -53,57 +54,70 @@ def promising(
     fixed : (N,) bool, optional
         Users whose phi is not to be chosen; it is 1/2.
     """
+    gain = _gains(problems, current, solution, price, allowed, fixed)
+    changes = [*_moves(gain), *_swaps(gain, current.server)]
+    return sorted(changes, key=lambda change: -change.gain)
+
+
+def _gains(
+    problems: tuple[ShareProblem, ...],
+    current: ShareProblem,
+    solution: Solution,
+    price: Price,
+    allowed: NDArray[np.bool_],
+    fixed: NDArray[np.bool_] | None,
+) -> Floats:
+    """Return what each user would gain at each server with phi = 0 and phi = 1, (N, M, 2)."""
     server, shares = current.server, solution.shares
-    users = len(server)
-    worth = current.slope / (1.0 + current.slope * shares[:, :SHARED].sum(axis=1, keepdims=True))
-    delay_price = np.maximum(solution.delay_price, _LEAST_DELAY_PRICE * price.per_s / users)
-    # (N, M, 2): the cost with phi = 0 and phi = 1.
+    users = np.arange(len(server))
+    score_price = current.slope / (1.0 + current.slope * shares[:, :SHARED].sum(axis=1, keepdims=True))
+    delay_price = np.maximum(solution.delay_price, _LEAST_DELAY_PRICE * price.per_s / len(server))
+    share_prices = (np.maximum(own - score_price, _LEAST_PRICE) for own in solution.share_price)
     costs = np.stack(
-        [
-            _responses(problem, price, delay_price, np.maximum(solution.share_price[m] - worth, _LEAST_PRICE))
-            for m, problem in enumerate(problems)
-        ],
+        [_responses(p, price, delay_price, each) for p, each in zip(problems, share_prices, strict=True)],
         axis=1,
     )
     if fixed is not None:
         costs[fixed] = costs[fixed].mean(axis=2, keepdims=True)
-    now = costs[np.arange(users), server]
-    phi = shares[:, PHI]
+    now, phi = costs[users, server], shares[:, PHI]
     now = (1.0 - phi) * now[:, 0] + phi * now[:, 1]
     gain = np.where(allowed[:, :, None], now[:, None, None] - costs, -np.inf)
-    gain[np.arange(users), server, np.rint(phi).astype(int)] = -np.inf
+    gain[users, server, np.rint(phi).astype(int)] = -np.inf
     if fixed is not None:
         gain[fixed, server[fixed]] = -np.inf
-    moves = [
-        Change(float(gain[n, m, f]), (int(n),), (int(m),), (float(f),))
-        for n, m, f in zip(*_largest(gain), strict=True)
-    ]
+    return gain
+
+
+def _moves(gain: Floats) -> Iterator[Change]:
+    """Yield the moves and flips with the largest gains."""
+    for n, m, f in zip(*_largest(gain), strict=True):
+        yield Change(float(gain[n, m, f]), (int(n),), (int(m),), (float(f),))
+
+
+def _swaps(gain: Floats, server: Ints) -> Iterator[Change]:
+    """Yield the swaps of two users at different servers with the largest gains."""
     best, choice = gain.max(axis=2), gain.argmax(axis=2)
-    # What each of two users at different servers gains with the other's server.
     at_other = best[:, server]
     total = np.where(server[:, None] < server, at_other + at_other.T, -np.inf)
-    moves += [
-        Change(
+    for i, j in zip(*_largest(total), strict=True):
+        yield Change(
             float(total[i, j]),
             (int(i), int(j)),
             (int(server[j]), int(server[i])),
             (float(choice[i, server[j]]), float(choice[j, server[i]])),
         )
-        for i, j in zip(*_largest(total), strict=True)
-    ]
-    return sorted(moves, key=lambda change: -change.gain)
 
 
 def _largest(gain: Floats) -> tuple[Ints, ...]:
-    """Return the indices of the largest gains that are possible at all, at most ``_CONSIDERED``."""
+    """Return the indices of the largest gains that are possible at all, at most ``_MAX_RANKED``."""
     flat = gain.ravel()
-    order = np.argsort(-flat, kind="stable")[:_CONSIDERED]
+    order = np.argsort(-flat, kind="stable")[:_MAX_RANKED]
     return np.unravel_index(order[flat[order] > -np.inf], gain.shape)
 
 
 def _responses(problem: ShareProblem, price: Price, delay_price: Floats, share_price: Floats) -> Floats:
     """Return the least cost of each user with phi = 0 and phi = 1, shape (N, 2)."""
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # no gain: an endless cost
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # without a gain the cost is infinite
         costs = _response_costs(problem, price, delay_price, share_price)
     return np.where(np.isnan(costs), np.inf, costs)
 
@@ -114,12 +128,12 @@ def _response_costs(problem: ShareProblem, price: Price, delay_price: Floats, sh
     slow = delay_price[:, None]
     # Server GPU: a g^2 + b / g + c g, at the g where a and b alone are least, or where b and c are.
     a, b = price.per_j * p.train_j[1], delay_price * p.train_s[1]
-    free = np.where(a > 0, b / (2.0 * a), np.inf)  # no work, no energy: any speed will do
+    free = np.where(a > 0, b / (2.0 * a), np.inf)  # without work there is no energy at any speed
     speeds = np.stack([np.cbrt(free), np.sqrt(b / gpu)]).clip(1e-9, 1.0)
     speed = speeds.min(axis=0)
     at_server = a * speed**2 + b / speed + gpu * speed
     # Downlink: for a ratio of power to bandwidth r the best bandwidth is known.
-    rate = np.log1p(p.snr[1][:, None] * r)
+    rate = p.rate_law.down.nat_rate(1.0, r, p.snr[1][:, None])
     width = np.sqrt(slow * p.radio_s[1][:, None] / (rate * (band + down * r))).clip(1e-9, 1.0)
     back = slow * p.radio_s[1][:, None] / (width * rate) + price.per_j * p.radio_j[1][:, None] * r / rate
     back = (back + width * (band + down * r)).min(axis=1)
@@ -127,7 +141,7 @@ def _response_costs(problem: ShareProblem, price: Price, delay_price: Floats, sh
     a, b = price.per_j * p.train_j[0], delay_price * p.train_s[0]
     speed = np.cbrt(np.where(a > 0, b / (2.0 * a), np.inf)).clip(1e-9, 1.0)
     own = a * speed**2 + b / speed
-    rate = np.log1p(p.snr[0][:, None] * r)
+    rate = p.rate_law.up.nat_rate(1.0, r, p.snr[0][:, None])
     width = np.sqrt(slow * p.radio_s[0][:, None] / (rate * band)).clip(1e-9, 1.0)
     width = np.minimum(width, 1.0 / r)
     up = slow * p.radio_s[0][:, None] / (width * rate) + price.per_j * p.radio_j[0][:, None] * r / rate
@@ -135,7 +149,7 @@ def _response_costs(problem: ShareProblem, price: Price, delay_price: Floats, sh
     return np.stack([at_server + back, own + up], axis=1)
 
 
-def changed(
+def apply_change(
     problem: ShareProblem, shares: Floats, change: Change, fixed: NDArray[np.bool_] | None = None
 ) -> tuple[Ints, Floats]:
     """Return the association and the shares to start from after a change."""

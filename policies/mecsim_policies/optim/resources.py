@@ -5,7 +5,7 @@ Only ``p / r_u`` and ``q / r_d`` in the energy are not convex. The transform of 
 makes the problem convex for fixed nu; the paper alternates nu and the convex problem. Transform
 and term touch at that nu, so a point the alternation cannot move is one where the gradient of the
 true problem vanishes. Newton's method goes to such a point directly: nu is refreshed at every step,
-and the curvature that the transform adds is taken away again wherever the rest is convex.
+and the curvature that the transform adds is subtracted where the rest is convex.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mecsim.system.arrays import Floats, Ints
-from mecsim_policies.dashf.barrier import Barrier, Transform
-from mecsim_policies.dashf.path import Centre, ceiling_s, centre, follow
-from mecsim_policies.dashf.shares import SHARED, Price, ShareProblem, Totals
+from mecsim_policies.optim.barrier import Barrier, Transform
+from mecsim_policies.optim.path import PathPoint, corrector, initial_longest_s, predictor
+from mecsim_policies.optim.shares import SHARED, Price, ShareProblem, Totals
 
-# Larger steps lose the path where the energies bend the wrong way, and take longer to come back.
+# Larger steps lose the path where the energies are not convex, and need more steps to return to it.
 _GROWTH = 6.0
 _DECREMENT = 1.0
 _HOT_STEPS = 6
@@ -30,10 +30,21 @@ _WARM_MARGIN = 1e-3
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Solution:
-    """The shares found (N, 6) with T, the price and their cost (-F / s1) there, what binds them.
+    """A solution for one association and price.
 
-    ``delay_price`` (N,) is what a second of each user's own delay costs (they add up to the price of
-    T), ``share_price`` (M, 3) what all of a server's bandwidth, power and GPU speed would cost.
+    Parameters
+    ----------
+    shares : (N, 6) float
+    longest_s : float
+        T, above all delays.
+    price, totals : Price, Totals
+    delay_price : (N,) float
+        What a second of each user's own delay costs; they add up to the price of T.
+    share_price : (M, 3) float
+        What all of a server's bandwidth, power and GPU speed would cost.
+    steps : int
+        Newton steps taken.
+    converged : bool
     """
 
     shares: Floats
@@ -60,11 +71,11 @@ def solve(
     first_weight: float = 30.0,
     last_weight: float | None = None,
     longest_s: float | None = None,
-    free: int = 5,
+    move_phi: bool = False,
     nu: Transform | None = None,
     steps: int = 40,
-    enough: float = _DECREMENT,
-    on_the_way: float = _DECREMENT,
+    final_tolerance: float = _DECREMENT,
+    path_tolerance: float = _DECREMENT,
     refresh: Callable[[Floats], Price] | None = None,
 ) -> Solution:
     """Return shares at a stationary point of F for a fixed association.
@@ -82,39 +93,39 @@ def solve(
         Weight to end with, instead of the one that ``gap`` asks for.
     longest_s : float, optional
         T to start with, above all delays; without it one is chosen.
-    free : int
-        5 for part 2; 6 moves phi too.
+    move_phi : bool
+        Whether phi moves with the resources: the joint step instead of part 2.
     nu : Transform, optional
         Solve the convex problem of this nu instead.
     steps : int
         Most Newton steps for one weight.
-    enough : float
+    final_tolerance : float
         Squared Newton decrement to stop at; prices need a small one, the cost does not.
-    on_the_way : float
+    path_tolerance : float
         The same before the last weight.
     refresh : callable, optional
         Returns the price at which to go on from the shares reached at each weight: Dinkelbach's y is
         brought up to date on the way.
     """
+    barrier = Barrier(problem, price, first_weight, move_phi, nu)
     if last_weight is None:
-        constraints = (1 + 2 * free - SHARED) * len(start) + SHARED * len(problem.member)
+        constraints = (1 + 2 * barrier.free - SHARED) * len(start) + SHARED * len(problem.member)
         last_weight = constraints / (gap * len(start))
-    shares = start
-    barrier = Barrier(problem, price, min(first_weight, last_weight), free, nu)
-    above_s = ceiling_s(barrier, shares) if longest_s is None else np.array([longest_s])
+    barrier, shares, taken = replace(barrier, weight=min(first_weight, last_weight)), start, 0
+    above_s = initial_longest_s(barrier, shares) if longest_s is None else np.array([longest_s])
     value = barrier.value(shares, above_s)
-    taken = 0
     while True:
-        last = barrier.weight >= last_weight
-        there = centre(barrier, shares, above_s, value, enough if last else on_the_way, steps)
-        shares, above_s, used = there.shares, there.longest_s, int(there.steps[0])
+        is_last = barrier.weight >= last_weight
+        tolerance = final_tolerance if is_last else path_tolerance
+        centred = corrector(barrier, shares, above_s, value, tolerance, steps)
+        used = int(centred.steps[0])
         taken += used
-        if last:
-            return _solution(barrier, shares, above_s, taken, converged=used < steps)
+        if is_last:
+            return _solution(barrier, centred.shares, centred.longest_s, taken, converged=used < steps)
         if refresh is not None:
-            barrier = replace(barrier, price=refresh(shares))
+            barrier = replace(barrier, price=refresh(centred.shares))
         heavier = replace(barrier, weight=min(barrier.weight * _GROWTH, last_weight))
-        shares, above_s, value = follow(barrier, heavier, there)
+        shares, above_s, value = predictor(barrier, heavier, centred)
         barrier, taken = heavier, taken + 1
 
 
@@ -125,9 +136,9 @@ def compare(
     *,
     weight: float,
     steps: int,
-    free: int = 5,
-    hopeless: float = np.inf,
-    behind: float = np.inf,
+    move_phi: bool = False,
+    cutoff: float = np.inf,
+    gap_to_best: float = np.inf,
 ) -> Compared:
     """Return solutions of many associations at one weight of the barrier: cheap, and one measure for all.
 
@@ -137,18 +148,18 @@ def compare(
         The problem has one copy for each association.
     start : (K N, 6) float
         Shares strictly inside all bounds and budgets.
-    weight, steps, free
+    weight, steps, move_phi
         As for :func:`solve`.
-    hopeless : float
-        Give an association up when its barrier function does not promise to fall below this.
-    behind : float
-        The same for so much above another's that is solved.
+    cutoff : float
+        Give an association up when its barrier function is not predicted to fall below this.
+    gap_to_best : float
+        The same for this much above the least barrier function of those that are solved.
     """
-    barrier = Barrier(problem, price, weight, free)
-    above_s = ceiling_s(barrier, start)
+    barrier = Barrier(problem, price, weight, move_phi)
+    above_s = initial_longest_s(barrier, start)
     value = barrier.value(start, above_s)
-    found = centre(barrier, start, above_s, value, _DECREMENT, steps, hopeless, behind)
-    costs = np.where(found.value <= hopeless, problem.costs(price, found.shares), np.inf)
+    found = corrector(barrier, start, above_s, value, _DECREMENT, steps, cutoff, gap_to_best)
+    costs = np.where(found.value <= cutoff, problem.costs(price, found.shares), np.inf)
     return Compared(barrier, found, costs)
 
 
@@ -157,27 +168,36 @@ def compare_again(before: Compared, copies: Ints, weight: float, *, steps: int) 
     chosen = np.zeros(len(before.costs), dtype=bool)
     chosen[copies] = True
     barrier = replace(before.barrier, problem=before.barrier.problem.take(chosen))
-    heavier, old = replace(barrier, weight=weight), before.centre
+    heavier, old = replace(barrier, weight=weight), before.point
     shares = old.shares.reshape(len(chosen), -1, 6)[chosen].reshape(-1, 6)
-    there = Centre(shares, old.longest_s[chosen], old.value[chosen], old.steps[chosen], None)
-    found = centre(heavier, *follow(barrier, heavier, there), _DECREMENT, steps)
+    start = PathPoint(shares, old.longest_s[chosen], old.value[chosen], old.steps[chosen], None)
+    found = corrector(heavier, *predictor(barrier, heavier, start), _DECREMENT, steps)
     return Compared(heavier, found, heavier.problem.costs(heavier.price, found.shares))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Compared:
-    """Solutions of K associations, and their costs (-F / s1), infinite for those given up, (K,)."""
+    """Solutions of K associations at one weight of the barrier.
+
+    Parameters
+    ----------
+    barrier : Barrier
+    point : PathPoint
+        Where the copies stopped.
+    costs : (K,) float
+        -F / s1, infinite for associations given up.
+    """
 
     barrier: Barrier
-    centre: Centre
+    point: PathPoint
     costs: Floats
 
     def solution(self, copy: int) -> tuple[ShareProblem, Solution]:
         """Return one association's problem and solution."""
         chosen = np.arange(len(self.costs)) == copy
-        barrier, centre = replace(self.barrier, problem=self.barrier.problem.take(chosen)), self.centre
-        shares = centre.shares.reshape(len(chosen), -1, 6)[copy]
-        steps, longest_s = int(centre.steps[copy]), centre.longest_s[chosen]
+        barrier, point = replace(self.barrier, problem=self.barrier.problem.take(chosen)), self.point
+        shares = point.shares.reshape(len(chosen), -1, 6)[copy]
+        steps, longest_s = int(point.steps[copy]), point.longest_s[chosen]
         return barrier.problem, _solution(barrier, shares, longest_s, steps, converged=True)
 
 

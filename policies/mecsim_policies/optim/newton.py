@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecsim.system.arrays import Floats
-from mecsim_policies.dashf.shares import SHARED, ShareProblem
+from mecsim_policies.optim.shares import SHARED, ShareProblem
 
-# Up to so many blocks it costs less to bend all than to find out which need it.
+# Up to so many blocks, to decompose all costs less than to find out which need it.
 _FEW = 30
 
 
@@ -19,28 +19,48 @@ _FEW = 30
 class Derivatives:
     """First and second derivatives of a barrier function.
 
-    With F free shares a user, the gradient is ``walls + weight (per_j energy - worth)``, and that of T
-    ``walls_s + weight per_s``: ``walls`` and ``energy`` (K N, F), ``worth`` (K N,) of each shared one,
-    ``walls_s`` (K,).
-    ``blocks`` (K N, F, F) of the users without the budgets, made positive; ``border`` (K N, F), the
-    column of T; ``pull`` (K N,), one over the slack of each delay, whose squares add up to T's own;
-    ``spare`` (K M, 3), whose inverse squares are the weights of the budgets' rank-one terms.
+    With F moving shares a user, the gradient is ``barrier_gradient + weight (per_j energy_gradient -
+    score_gradient)``, and that of T is ``barrier_gradient_s + weight per_s``.
+
+    Parameters
+    ----------
+    barrier_gradient, energy_gradient : (K N, F) float
+    score_gradient : (K N,) float
+        The same for each of the shared budgets.
+    barrier_gradient_s : (K,) float
+    blocks : (K N, F, F) float
+        Blocks of the users without the budgets, made positive definite.
+    border : (K N, F) float
+        The column of T.
+    inverse_slack : (K N,) float
+        One over the slack of each delay; the squares add up to the second derivative by T.
+    slack : (K M, 3) float
+        Slacks of the budgets; their inverse squares are the weights of the budgets' rank-one terms.
     """
 
-    walls: Floats
-    walls_s: Floats
-    energy: Floats
-    worth: Floats
+    barrier_gradient: Floats
+    barrier_gradient_s: Floats
+    energy_gradient: Floats
+    score_gradient: Floats
     blocks: Floats
     border: Floats
-    pull: Floats
-    spare: Floats
+    inverse_slack: Floats
+    slack: Floats
 
 
 class Step(NamedTuple):
-    """A Newton step of shares (K N, 6) and T (K,), its squared decrement, and how it eats up slack.
+    """A Newton step, its squared decrement, and how much slack it takes.
 
-    ``growth`` (K,) is the largest part of a delay's slack to T that the whole step takes, to first order.
+    Parameters
+    ----------
+    move : (K N, 6) float
+        The step of the shares.
+    move_s : (K,) float
+        The step of T.
+    decrement : (K,) float
+        The squared Newton decrement.
+    growth : (K,) float
+        The largest part of a delay's slack that the whole step takes, to first order.
     """
 
     move: Floats
@@ -50,7 +70,7 @@ class Step(NamedTuple):
 
 
 def positive(blocks: Floats) -> Floats:
-    """Return the blocks, with negative curvature turned positive where there is any."""
+    """Return the blocks with negative eigenvalues, of the scaled block, replaced by their absolute values."""
     try:
         np.linalg.cholesky(blocks)
     except np.linalg.LinAlgError:
@@ -89,17 +109,17 @@ def arrow_solve(problem: ShareProblem, d: Derivatives, gradient: Floats, gradien
     sums = problem.member @ solved[:, :SHARED].reshape(copies, each, -1)
     sums = sums.reshape(copies * servers, SHARED, SHARED + 2)
     budgets = sums[:, :, :SHARED].copy()
-    budgets[:, range(SHARED), range(SHARED)] += d.spare**2
+    budgets[:, range(SHARED), range(SHARED)] += d.slack**2
     by_server = np.linalg.solve(budgets, sums[:, :, SHARED:])
     left = solved[:, :, SHARED:] - np.matmul(solved[:, :, :SHARED], by_server[problem.server])
     bordered = np.matmul(d.border[:, None, :], left).reshape(copies, each, 2).sum(axis=1)
     # The corner less border' H^-1 border is positive in exact arithmetic; cancellation must not flip it.
-    corner = (d.pull**2).reshape(copies, each).sum(axis=1)
+    corner = (d.inverse_slack**2).reshape(copies, each).sum(axis=1)
     schur = np.maximum(corner - bordered[:, 1], 1e-14 * corner)
     move_s = -(gradient_s - bordered[:, 0]) / schur
     move = np.zeros((users, 6))
     every_s = np.repeat(move_s, each)
     moved = move[:, :free] = -left[:, :, 0] - left[:, :, 1] * every_s[:, None]
     along = np.einsum("nf,nf->n", gradient, moved).reshape(copies, each).sum(axis=1)
-    growth = -d.pull * every_s - np.einsum("nf,nf->n", d.border, moved) / d.pull
+    growth = -d.inverse_slack * every_s - np.einsum("nf,nf->n", d.border, moved) / d.inverse_slack
     return Step(move, move_s, -(along + gradient_s * move_s), growth.reshape(copies, each).max(axis=1))

@@ -1,7 +1,8 @@
 """The reference's part 2: the transform's convex problem for fixed nu, written in cvxpy.
 
-Everything is a share: b/B, q/P, g/F of the server, p/P and f/F of the user; a rate is
-``rho = a ln(1 + c w / a)`` for the shares a of bandwidth and w of power, c the SNR with all of both.
+Everything is a share: b/B, q/P, g/F of the server, p/P and f/F of the user. By Shannon a rate is
+``rho = a ln(1 + c w / a)`` for the shares a of bandwidth and w of power, c the SNR with all of both; any
+other law is replaced by a Shannon law that touches it at the last point.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ import numpy as np
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
-from mecsim_policies.dashf.reference_solvers import Solved, cvxpy, installed, solve_in_turn
-from mecsim_policies.dashf.shares import Price
+from mecsim.system.rates import LinkLaw, RateLaw
+from mecsim_policies.dashf_reference.rates import touching_shannon
+from mecsim_policies.dashf_reference.solvers import Solved, cvxpy, installed, solve_in_turn
+from mecsim_policies.optim.shares import Price
 
 SOLVERS = ("ECOS", "CLARABEL", "SCS")
 _TOLERANCE = 1e-6
@@ -58,7 +61,7 @@ class Shares:
         return cls(*(np.maximum(column, least) for column in columns))
 
     def allocation(self, instance: Instance, server: Ints, phi: Floats) -> Allocation:
-        """Return the allocation, every budget and bound kept to the last bit."""
+        """Return the allocation; no budget or bound is exceeded, not even by rounding."""
         s, u = instance.servers, instance.users
 
         def within(share: Floats, budget: Floats) -> Floats:
@@ -91,6 +94,7 @@ class Constants:
     down_j: Floats
     up_snr: Floats
     down_snr: Floats
+    rate_law: RateLaw
 
     @classmethod
     def of(cls, instance: Instance, server: Ints, phi: Floats) -> Constants:
@@ -111,17 +115,26 @@ class Constants:
             down_j=s.max_power_w[m] * down_s,
             up_snr=instance.gain[link] * u.max_power_w / (instance.noise_w_per_hz * B),
             down_snr=instance.downlink_gain[link] * s.max_power_w[m] / (instance.noise_w_per_hz * B),
+            rate_law=instance.rate_law,
         )
 
     def rates(self, shares: Shares) -> tuple[Floats, Floats]:
         """Return rho of uplink and downlink."""
-        a = shares.band
-        return a * np.log1p(self.up_snr * shares.up / a), a * np.log1p(self.down_snr * shares.down / a)
+        a, law = shares.band, self.rate_law
+        return law.up.nat_rate(a, shares.up, self.up_snr), law.down.nat_rate(a, shares.down, self.down_snr)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ConvexProblem:
-    """The compiled problem of one N and M: cvxpy's problem, its parameters, the variables in order."""
+    """The compiled problem of one N and M.
+
+    Parameters
+    ----------
+    problem : cvxpy.Problem
+    parameters : dict of str to cvxpy.Parameter
+    variables : tuple of cvxpy.Variable
+        The shares in the order of :class:`Shares`.
+    """
 
     problem: Any
     parameters: dict[str, Any]
@@ -135,44 +148,32 @@ class ConvexProblem:
         p["member"] = cp.Parameter((servers, users), nonneg=True)
         p["per_longest"] = cp.Parameter(nonneg=True)
         p["slope"] = cp.Parameter(nonneg=True)
-        b, q, g, p_, f = (cp.Variable(users) for _ in range(5))
+        shares = tuple(cp.Variable(users) for _ in range(5))
+        b, q, g, p_, f = shares
         T, r_u, r_d = cp.Variable(), cp.Variable(users), cp.Variable(users)
-        energy = (
-            p["local_j"] @ cp.square(f)
-            + p["server_j"] @ cp.square(g)
-            + p["up_j_nu"] @ cp.square(p_)
-            + p["up_j_over_4nu"] @ cp.square(cp.inv_pos(r_u))
-            + p["down_j_nu"] @ cp.square(q)
-            + p["down_j_over_4nu"] @ cp.square(cp.inv_pos(r_d))
-        )
         delay = (
             cp.multiply(p["local_s"], cp.inv_pos(f))
             + cp.multiply(p["server_s"], cp.inv_pos(g))
             + cp.multiply(p["up_s"], cp.inv_pos(r_u))
             + cp.multiply(p["down_s"], cp.inv_pos(r_d))
         )
-
-        def rate(link: str, w: Any) -> Any:
-            # a ln(1 + c w / a) = a ln((a + c w) / C / a) + a ln C, with C of the size of the SNR.
-            received = cp.multiply(p[f"{link}_band"], b) + cp.multiply(p[f"{link}_power"], w)
-            return -cp.rel_entr(b, received) + cp.multiply(p[f"{link}_log"], b)
-
+        score = cp.sum(cp.log(1.0 + p["slope"] * (b + q + g)))
         problem = cp.Problem(
-            cp.Minimize(p["per_longest"] * T + energy - cp.sum(cp.log(1.0 + p["slope"] * (b + q + g)))),
+            cp.Minimize(p["per_longest"] * T + _energy(p, shares, r_u, r_d) - score),
             [
                 delay <= T,
-                cp.multiply(p["up_scale"], r_u) <= rate("up", p_),
-                cp.multiply(p["down_scale"], r_d) <= rate("down", q),
+                cp.multiply(p["up_scale"], r_u) <= _rate("up", p, b, p_),
+                cp.multiply(p["down_scale"], r_d) <= _rate("down", p, b, q),
                 p["member"] @ b <= 1,
                 p["member"] @ q <= 1,
                 p["member"] @ g <= 1,
-                *(share >= 0 for share in (b, q, g, p_, f)),
+                *(share >= 0 for share in shares),
                 p_ <= 1,
                 f <= 1,
             ],
         )
         assert problem.is_dpp()
-        return cls(problem, p, (b, q, g, p_, f))
+        return cls(problem, p, shares)
 
     def residual(self) -> float:
         """Return the largest violation of a constraint."""
@@ -186,6 +187,27 @@ _PER_USER = (
     *("up_j_nu", "up_j_over_4nu", "down_j_nu", "down_j_over_4nu"),
     *("up_scale", "up_band", "up_power", "up_log", "down_scale", "down_band", "down_power", "down_log"),
 )
+
+
+def _rate(link: str, p: dict[str, Any], band: Any, power: Any) -> Any:
+    """Return ``a ln(1 + c w / a) = a ln((a + c w) / C / a) + a ln C``, with C of the size of the SNR."""
+    cp = cvxpy()
+    received = cp.multiply(p[f"{link}_band"], band) + cp.multiply(p[f"{link}_power"], power)
+    return -cp.rel_entr(band, received) + cp.multiply(p[f"{link}_log"], band)
+
+
+def _energy(p: dict[str, Any], shares: tuple[Any, ...], r_u: Any, r_d: Any) -> Any:
+    """Return all energies, those of the radio by the transform."""
+    cp = cvxpy()
+    _, q, g, p_, f = shares
+    return (
+        p["local_j"] @ cp.square(f)
+        + p["server_j"] @ cp.square(g)
+        + p["up_j_nu"] @ cp.square(p_)
+        + p["up_j_over_4nu"] @ cp.square(cp.inv_pos(r_u))
+        + p["down_j_nu"] @ cp.square(q)
+        + p["down_j_over_4nu"] @ cp.square(cp.inv_pos(r_d))
+    )
 
 
 @lru_cache(maxsize=4)
@@ -214,11 +236,11 @@ def solve_convex(
     last : Shares
         The last point, all shares > 0.
     solvers, tolerance, options
-        As for :func:`mecsim_policies.dashf.reference_solvers.solve_in_turn`.
+        As for :func:`mecsim_policies.dashf_reference.solvers.solve_in_turn`.
 
     Returns
     -------
-    The shares, the convex problem's value (-F / s1 with the transform's energies), the solver's word.
+    The shares, the convex problem's value (-F / s1 with the transform's energies), the solver's result.
 
     Raises
     ------
@@ -226,12 +248,10 @@ def solve_convex(
         If no solver succeeds.
     """
     k = Constants.of(instance, server, phi)
+    convex = _compiled(instance.user_count, instance.server_count)
     r_u, r_d = k.rates(last)
-    nu_u, nu_d = 0.5 / (last.up * r_u), 0.5 / (last.down * r_d)
     delay_s = k.local_s / last.own + k.server_s / last.gpu + k.up_s / r_u + k.down_s / r_d
     scale_s = max(float(delay_s.max()), 1e-300)
-    C_u, C_d = np.maximum(1.0, k.up_snr), np.maximum(1.0, k.down_snr)
-    convex = _compiled(instance.user_count, instance.server_count)
     values = {
         "local_s": k.local_s / scale_s,
         "server_s": k.server_s / scale_s,
@@ -239,18 +259,10 @@ def solve_convex(
         "down_s": k.down_s / r_d / scale_s,
         "local_j": price.per_j * k.local_j,
         "server_j": price.per_j * k.server_j,
-        "up_j_nu": price.per_j * k.up_j * nu_u,
-        "up_j_over_4nu": price.per_j * k.up_j / (4.0 * nu_u * r_u**2),
-        "down_j_nu": price.per_j * k.down_j * nu_d,
-        "down_j_over_4nu": price.per_j * k.down_j / (4.0 * nu_d * r_d**2),
-        "up_scale": r_u,
-        "up_band": 1.0 / C_u,
-        "up_power": k.up_snr / C_u,
-        "up_log": np.log(C_u),
-        "down_scale": r_d,
-        "down_band": 1.0 / C_d,
-        "down_power": k.down_snr / C_d,
-        "down_log": np.log(C_d),
+        **_radio_energy("up", price.per_j * k.up_j, last.up, r_u),
+        **_radio_energy("down", price.per_j * k.down_j, last.down, r_d),
+        **_radio_rate("up", k.rate_law.up, k.up_snr, last.band, last.up, r_u),
+        **_radio_rate("down", k.rate_law.down, k.down_snr, last.band, last.down, r_d),
         "member": (server == np.arange(instance.server_count)[:, None]).astype(np.float64),
         "per_longest": price.per_s * scale_s,
         "slope": instance.score_law.slope,
@@ -260,3 +272,24 @@ def solve_convex(
     solved = solve_in_turn(convex.problem, installed(solvers), convex.residual, tolerance, options)
     columns = (np.maximum(variable.value, _LEAST) for variable in convex.variables)
     return Shares(*columns), float(convex.problem.value), solved
+
+
+def _radio_energy(link: str, energy_j: Floats, power: Floats, rate: Floats) -> dict[str, Floats]:
+    """Return the transform's constants of one direction, touching at the last point."""
+    nu = 0.5 / (power * rate)
+    return {f"{link}_j_nu": energy_j * nu, f"{link}_j_over_4nu": energy_j / (4.0 * nu * rate**2)}
+
+
+def _radio_rate(
+    link: str, law: LinkLaw, snr: Floats, band: Floats, power: Floats, rate: Floats
+) -> dict[str, Floats]:
+    """Return the rate's constants of one direction; rates count in units of the last point's."""
+    factor, gain = touching_shannon(law, snr, band, power)
+    snr = gain * snr
+    size = np.maximum(1.0, snr)
+    return {
+        f"{link}_scale": rate / factor,
+        f"{link}_band": 1.0 / size,
+        f"{link}_power": snr / size,
+        f"{link}_log": np.log(size),
+    }

@@ -1,4 +1,4 @@
-"""An association's resources and phi as shares: the constants of every user, and what shares cost."""
+"""An association's resources and phi as shares of budgets, and the delays, energies and scores they give."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from mecsim.system import equations as eq
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
-from mecsim_policies.dashf.horizon import Horizon
+from mecsim.system.rates import RateLaw
+from mecsim_policies.optim.work_factors import WorkFactors
 
 BAND, DOWN, GPU, UP, OWN, PHI = range(6)
 SHARED = 3
@@ -23,7 +24,7 @@ POWERS = slice(UP, BAND, -2)
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Price:
-    """What a second of the largest delay and a joule cost, in score / s1: y w_t / s1 and y w_e / s1."""
+    """Prices of a second of the largest delay and of a joule, in score / s1: y w_t / s1 and y w_e / s1."""
 
     per_s: float
     per_j: float
@@ -57,7 +58,8 @@ class ShareProblem:
     """What the columns of ``shares`` (K N, 6) decide for K associations of N users; K is mostly 1.
 
     ``BAND, DOWN, GPU`` are b/B, q/P, g/F of the server, ``UP, OWN`` are p/P and f/F of the user, and
-    ``PHI`` is phi. With ``rho(a, c, w) = a ln(1 + c w / a)`` the delays and energies of a user are
+    ``PHI`` is phi. With ``rho(a, c, w)`` the rate in nat of the instance's rate law, which by Shannon is
+    ``a ln(1 + c w / a)``, the delays and energies of a user are
 
     ======== ============================== ================================
     local    ``phi train_s0 / own``         ``phi train_j0 own^2``
@@ -80,9 +82,10 @@ class ShareProblem:
     radio_j: Floats
     snr: Floats
     slope: float
+    rate_law: RateLaw
 
     @classmethod
-    def of(cls, instance: Instance, server: Ints, horizon: Horizon | None = None) -> ShareProblem:
+    def of(cls, instance: Instance, server: Ints, work: WorkFactors | None = None) -> ShareProblem:
         """Return the problem of an instance with the association fixed, of whole rounds by default."""
         u, s = instance.users, instance.servers
         bandwidth_hz, server_w = s.bandwidth_hz[server], s.max_power_w[server]
@@ -95,9 +98,9 @@ class ShareProblem:
         radio_s = bits * np.log(2.0) / bandwidth_hz
         noise_w = instance.noise_w_per_hz * bandwidth_hz
         uplink_s = downlink_s = radio_s
-        if horizon is not None:
-            local_flop, server_flop = local_flop * horizon.local, server_flop * horizon.server
-            uplink_s, downlink_s = radio_s * horizon.uplink, radio_s * horizon.downlink
+        if work is not None:
+            local_flop, server_flop = local_flop * work.local, server_flop * work.server
+            uplink_s, downlink_s = radio_s * work.uplink, radio_s * work.downlink
         own_w = u.max_power_w
         return cls(
             server=server,
@@ -120,6 +123,7 @@ class ShareProblem:
                 [instance.gain[link] * own_w / noise_w, instance.downlink_gain[link] * server_w / noise_w]
             ),
             slope=instance.score_law.slope,
+            rate_law=instance.rate_law,
         )
 
     @classmethod
@@ -150,6 +154,7 @@ class ShareProblem:
             radio_j=each("radio_j"),
             snr=each("snr"),
             slope=everyone_at[0].slope,
+            rate_law=everyone_at[0].rate_law,
         )
 
     def take(self, copies: NDArray[np.bool_]) -> ShareProblem:
@@ -170,31 +175,31 @@ class ShareProblem:
         )
 
     def used(self, shares: Floats) -> Floats:
-        """Return the part of each server's three budgets that is given out, (K M, 3)."""
+        """Return the used part of each server's three budgets, (K M, 3)."""
         copies, servers, users = self.member.shape
         used: Floats = self.member @ shares[:, :SHARED].reshape(copies, users, SHARED)
         return used.reshape(copies * servers, SHARED)
 
     def sharers(self) -> Floats:
-        """Return with how many users each user shares its server, itself included, (K N,)."""
+        """Return the number of users of each user's server, (K N,)."""
         counts: Floats = self.member.sum(axis=2).ravel()[self.server]
         return counts
 
     def evaluate(self, shares: Floats) -> tuple[Floats, Floats, Floats]:
         """Return delay in s, energy in J and score / s1 of every user, each (N,)."""
-        rows, part = shares.T, self.parts(shares)
-        band, speed, power = rows[BAND], rows[SPEEDS], rows[POWERS]
-        per_rate = part / (band * np.log1p(self.snr * power / band))
+        rows = shares.T
+        part, band, speed, power = self.parts(rows[PHI]), rows[BAND], rows[SPEEDS], rows[POWERS]
+        per_rate = part / self.rate_law.nat_rates(band, power, self.snr)
         sides_s = self.train_s * part / speed + self.radio_s * per_rate
         sides_j = self.train_j * part * speed**2 + self.radio_j * power * per_rate
         score = np.log1p(self.slope * (band + rows[DOWN] + rows[GPU]))
         return sides_s[0] + sides_s[1], sides_j[0] + sides_j[1], score
 
     @staticmethod
-    def parts(shares: Floats) -> Floats:
+    def parts(phi: Floats) -> Floats:
         """Return phi and 1 - phi, shape (2, N)."""
-        part = np.empty((2, len(shares)))
-        part[0] = shares[:, PHI]
+        part = np.empty((2, len(phi)))
+        part[0] = phi
         np.subtract(1.0, part[0], out=part[1])
         return part
 
@@ -206,16 +211,16 @@ class ShareProblem:
         return costs
 
     def totals(self, shares: Floats) -> Totals:
-        """Return what counts of the one copy there is."""
+        """Return the totals of a problem with one copy."""
         delay_s, energy_j, score = self.evaluate(shares)
         return Totals(float(delay_s.max()), float(energy_j.sum()), float(score.sum()))
 
     def cost(self, price: Price, shares: Floats) -> float:
-        """Return the cost of the one copy there is."""
+        """Return the cost of a problem with one copy."""
         return self.totals(shares).cost(price)
 
     def scr(self, instance: Instance, shares: Floats) -> float:
-        """Return the service-cost ratio of the one copy there is."""
+        """Return the service-cost ratio of a problem with one copy."""
         return self.totals(shares).scr(instance)
 
     def equal_split(self, local_fraction: Floats, fill: float = 0.9) -> Floats:
@@ -239,11 +244,11 @@ class ShareProblem:
         )
         return np.stack(columns, axis=1)
 
-    def inside(self, shares: Floats, margin: float, *, free: int = PHI) -> Floats:
-        """Return shares drawn in so that every budget and bound of resources keeps ``margin`` free.
+    def inside(self, shares: Floats, margin: float, *, move_phi: bool = False) -> Floats:
+        """Return interior shares: every budget and bound of resources keeps a slack of ``margin``.
 
         Shares are at least ``margin`` of an equal part too: one that is too small costs a Newton
-        step for each doubling. With ``free`` = 6 phi is drawn in as well.
+        step for each doubling. With ``move_phi`` phi is moved inside its bounds as well.
         """
         users = self.sharers()
         inner: Floats = np.maximum(shares, margin * 10.0 / np.maximum(users, 10.0)[:, None])
@@ -251,23 +256,23 @@ class ShareProblem:
         used = self.used(inner)[self.server]
         inner[:, :SHARED] *= np.minimum(1.0, (1.0 - margin) / used)
         inner[:, PHI] = phi = shares[:, PHI]
-        if free > PHI:
+        if move_phi:
             inner[:, PHI] = np.clip(phi, 2.0 * margin, 1.0 - 2.0 * margin)
-            # What a user at phi = 0 does not use may stand anywhere; phi itself must be able to leave.
+            # A user at phi = 0 does not use these, so any value will do; phi itself must be able to leave 0.
             inner[phi <= 0, UP:PHI] = np.minimum(inner[phi <= 0, UP:PHI], 0.5)
         return inner
 
     def own_in_full(self, shares: Floats) -> Floats:
-        """Return shares with p and f at their bounds for users who have no use for them (phi = 0).
+        """Return shares with p and f at their bounds for users who do not need them (phi = 0).
 
-        It costs nothing, and keeps rounds going that were begun with another phi.
+        It costs nothing, and serves rounds that were begun with another phi.
         """
         full = shares.copy()
         full[shares[:, PHI] == 0.0, UP:PHI] = 1.0
         return full
 
     def allocation(self, instance: Instance, shares: Floats) -> Allocation:
-        """Return the allocation that shares stand for, scaled back into any budget it would pass."""
+        """Return the allocation of shares, scaled back where it would exceed a budget."""
         s, u, m = instance.servers, instance.users, self.server
         used, sharers = self.used(shares)[m], self.sharers()
         # What rounding can add to the sum of k grants must not pass the budget either.

@@ -1,4 +1,4 @@
-"""DASHF as literally as the paper has it: one dense SDR, one LP, general conic solvers; slow, obvious."""
+"""DASHF as literally as the paper has it: one dense SDR, one LP, general conic solvers; slow."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
-from mecsim_policies.baselines import equal_split
-from mecsim_policies.dashf.association import round_to_slots
-from mecsim_policies.dashf.pairs import Pairs, slots_by_capacity
-from mecsim_policies.dashf.reference_pairs import pairs_of
-from mecsim_policies.dashf.reference_resources import Shares, solve_convex
-from mecsim_policies.dashf.reference_sdr import (
+from mecsim_policies.dashf_reference.pairs import pairs_of
+from mecsim_policies.dashf_reference.resources import Shares, solve_convex
+from mecsim_policies.dashf_reference.sdr import (
     LARGEST_ORDER,
     fractions_by_lp,
     order_of,
     refuse_if_too_large,
     relax_dense,
 )
-from mecsim_policies.dashf.reference_solvers import NoSolution
-from mecsim_policies.dashf.run import Iterate
-from mecsim_policies.dashf.shares import Price
-from mecsim_policies.participants import Participants, everyone_alone
+from mecsim_policies.dashf_reference.solvers import NoSolution
+from mecsim_policies.optim.association import round_to_slots
+from mecsim_policies.optim.pairs import Pairs, slots_by_capacity
+from mecsim_policies.optim.parameters import whole_number
+from mecsim_policies.optim.participants import Participants, all_local
+from mecsim_policies.optim.rules import equal_split
+from mecsim_policies.optim.shares import Price
+from mecsim_policies.optim.trace import Iterate
 
 _SDR_SOLVERS = {"SCS": ("SCS", "CLARABEL"), "CLARABEL": ("CLARABEL", "SCS")}  # should the first fail
 _Y_TOLERANCE = 1e-4
@@ -39,7 +40,7 @@ _LEAST_AT_START = 1e-3
 
 
 class DashfReference:
-    """DASHF, the paper's letter: a dense SDR and convex problems through cvxpy; for checks, small N only.
+    """DASHF to the letter, with a dense SDR and convex problems through cvxpy; for checks, small N only.
 
     Parameters
     ----------
@@ -54,15 +55,16 @@ class DashfReference:
         Every iterate of the last decision; ``newton_steps`` counts the solvers' iterations.
     iterations : int
         How many they were.
+    predicted_scr : float
+        SCR that the last decision is to have on the snapshot; NaN before it, and where users are left out.
     """
 
     def __init__(self, solver: str = "SCS", max_iterations: int = 10) -> None:
         if solver not in _SDR_SOLVERS:
             raise ValueError(f"solver = {solver!r}: must be one of {', '.join(_SDR_SOLVERS)}")
-        if isinstance(max_iterations, bool) or not isinstance(max_iterations, int) or max_iterations < 1:
-            raise ValueError(f"max_iterations = {max_iterations!r}: must be a whole number >= 1")
-        self.solver, self.max_iterations = solver, max_iterations
+        self.solver, self.max_iterations = solver, whole_number("max_iterations", max_iterations, 1)
         self.trace: tuple[Iterate, ...] = ()
+        self.predicted_scr = float("nan")
 
     @property
     def iterations(self) -> int:
@@ -77,10 +79,10 @@ class DashfReference:
         PolicyError
             If there are too many users and servers for the dense matrix.
         """
-        self.trace = ()
+        self.trace, self.predicted_scr = (), float("nan")
         participants = Participants.of(observation)
         if participants is None:
-            return everyone_alone(observation)
+            return all_local(observation)
         instance = participants.instance
         refuse_if_too_large(instance.user_count, instance.server_count, self.solver)
         order = order_of(instance.user_count, instance.server_count)
@@ -88,7 +90,8 @@ class DashfReference:
         run = _Run(instance, participants.allowed, solvers)
         best = run.dinkelbach(participants.start, self.max_iterations)
         self.trace = tuple(run.trace)
-        return participants.among_all(observation, best)
+        self.predicted_scr = participants.scr_of_all(observation, instance.scr(best))
+        return participants.for_all_users(observation, best)
 
 
 @dataclass(eq=False)
@@ -134,7 +137,7 @@ class _Run:
         return best
 
     def _new_association(self, best: Allocation, y: float, served: bool) -> Allocation:
-        """Part 1, and part 2 for what it says: kept if F does not fall."""
+        """Solve part 1, and part 2 for its association and phi; accept them if F does not fall."""
         began, price = time.process_time(), Price.at(self.instance, y)
         pairs = self._pairs(best if served else None)
         try:
@@ -155,7 +158,7 @@ class _Run:
         return trial if better else best
 
     def _in_force(self, best: Allocation, y: float) -> Allocation:
-        """Phi and then part 2 for the association in force."""
+        """Solve for phi, and then part 2, with the association in force."""
         began, price = time.process_time(), Price.at(self.instance, y)
         phi = fractions_by_lp(self._pairs(best), price, best.server)
         trial = Shares.of(self.instance, best).allocation(self.instance, best.server, phi)

@@ -1,10 +1,9 @@
-"""One run of DASHF: the snapshot, Dinkelbach's y, the trace, and what both parts ask of them."""
+"""The state of one run of DASHF: the snapshot, Dinkelbach's y, the trace."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,65 +11,12 @@ from numpy.typing import NDArray
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
-from mecsim_policies.dashf.association import best_fractions
-from mecsim_policies.dashf.horizon import HALF, Horizon
-from mecsim_policies.dashf.pairs import Pairs, slots_by_capacity
-from mecsim_policies.dashf.shares import PHI, Price, ShareProblem, Totals
-
-# Largest first; the loss is of the size of the solver's own gap.
-_SNAPS = (1e-2, 1e-3, 1e-4, 1e-5)
-_SNAP_LOSS = 1e-6
-
-
-class Iterate(NamedTuple):
-    """One step of the algorithm, a row of the trace.
-
-    ``part`` is ``start``, ``association`` or ``resources``; ``objective`` is F for
-    this ``y``; ``accepted`` says whether the step was kept; ``newton_steps`` and ``cpu_s`` what it took.
-    """
-
-    outer: int
-    part: str
-    y: float
-    objective: float
-    scr: float
-    status: str
-    accepted: bool
-    newton_steps: int
-    cpu_s: float
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Point:
-    """A feasible point: shares for an association, what counts of them, and their SCR."""
-
-    problem: ShareProblem
-    shares: Floats
-    totals: Totals
-    scr: float
-
-    @classmethod
-    def of(
-        cls, instance: Instance, problem: ShareProblem, shares: Floats, totals: Totals | None = None
-    ) -> Point:
-        """Return the point of some shares, whose totals may be known already."""
-        totals = problem.totals(shares) if totals is None else totals
-        return cls(problem, shares, totals, totals.scr(instance))
-
-    def allocation(self, instance: Instance) -> Allocation:
-        """Return the allocation that the shares stand for."""
-        return self.problem.allocation(instance, self.shares)
-
-    def snapped(self, instance: Instance) -> Point:
-        """Return the point with every phi close to 0 or 1 put there, if that loses nothing that counts."""
-        for near in _SNAPS:
-            shares = self.shares.copy()
-            phi = shares[:, PHI]
-            shares[:, PHI] = np.where(phi < near, 0.0, np.where(phi > 1.0 - near, 1.0, phi))
-            trial = Point.of(instance, self.problem, shares)
-            if trial.scr >= self.scr * (1.0 - _SNAP_LOSS):
-                return trial
-        return self
+from mecsim_policies.optim.association import best_fractions
+from mecsim_policies.optim.pairs import Pairs, slots_by_capacity
+from mecsim_policies.optim.point import Point
+from mecsim_policies.optim.shares import PHI, Price, ShareProblem, Totals
+from mecsim_policies.optim.trace import Iterate
+from mecsim_policies.optim.work_factors import HALF, WorkFactors
 
 
 @dataclass(eq=False)
@@ -82,7 +28,7 @@ class Run:
     instance : Instance
     allowed : (N, M) bool
         Which servers each user may have.
-    horizon : Horizon or None
+    work : WorkFactors or None
         How much of each user's work counts; None for whole rounds.
 
     Attributes
@@ -96,7 +42,7 @@ class Run:
 
     instance: Instance
     allowed: NDArray[np.bool_]
-    horizon: Horizon | None
+    work: WorkFactors | None
     y: float = 0.0
     trace: list[Iterate] = field(default_factory=list)
     slots: Floats = field(init=False)
@@ -106,7 +52,7 @@ class Run:
     def __post_init__(self) -> None:
         users, servers = self.allowed.shape
         self.slots = slots_by_capacity(self.instance)
-        self.fixed = np.zeros(users, dtype=bool) if self.horizon is None else self.horizon.fixed
+        self.fixed = np.zeros(users, dtype=bool) if self.work is None else self.work.fixed
         self.everyone_at = tuple(self.problem(np.full(users, m)) for m in range(servers))
 
     def price(self) -> Price:
@@ -120,7 +66,7 @@ class Run:
 
     def problem(self, server: Ints) -> ShareProblem:
         """Return the share problem of an association."""
-        return ShareProblem.of(self.instance, server, self.horizon)
+        return ShareProblem.of(self.instance, server, self.work)
 
     def point(self, problem: ShareProblem, shares: Floats, totals: Totals | None = None) -> Point:
         """Return the point of some shares, whose totals may be known already."""
@@ -129,9 +75,9 @@ class Run:
     def pairs(self, current: Point | None) -> Pairs:
         """Return part 1's constants with the resources of a point, or with slots alone."""
         if current is None:
-            return Pairs.at_slots(self.instance, self.slots, horizon=self.horizon).only(self.allowed)
+            return Pairs.at_slots(self.instance, self.slots, work=self.work).only(self.allowed)
         server, shares = current.problem.server, current.problem.own_in_full(current.shares)
-        return Pairs.at_slots(self.instance, self.slots, server, shares, self.horizon).only(self.allowed)
+        return Pairs.at_slots(self.instance, self.slots, server, shares, self.work).only(self.allowed)
 
     def fractions(self, pairs: Pairs, server: Ints) -> Floats:
         """Return the best phi at y; 1/2 for users whose phi is fixed."""
@@ -140,7 +86,7 @@ class Run:
     def equal_split(self, server: Ints, pairs: Pairs | None) -> Point:
         """Return an association with equal shares and the best phi, or one half without ``pairs``."""
         users = np.arange(len(server))
-        # The slots may have run out where a user is allowed: then they do not bind it.
+        # A user may find no slot at the servers it is allowed: then the slots do not bind it.
         strongest = np.where(self.allowed, self.instance.gain, -1.0).argmax(axis=1)
         server = np.where(self.allowed[users, server], server, strongest)
         problem = self.problem(server)
@@ -148,7 +94,7 @@ class Run:
         return self.point(problem, problem.equal_split(phi))
 
     def inside(self, allocation: Allocation, margin: float) -> Point:
-        """Return the point of an allocation, drawn in a little from its bounds."""
+        """Return an interior point close to an allocation."""
         problem = self.problem(allocation.server)
         shares = problem.inside(problem.of_allocation(self.instance, allocation), margin)
         shares[self.fixed, PHI] = HALF

@@ -11,10 +11,10 @@ from scipy.optimize import linprog
 
 from mecsim.errors import PolicyError
 from mecsim.system.arrays import Floats, Ints
-from mecsim_policies.dashf.association import Relaxed
-from mecsim_policies.dashf.pairs import Pairs
-from mecsim_policies.dashf.reference_solvers import Solved, cvxpy, solve_in_turn
-from mecsim_policies.dashf.shares import Price
+from mecsim_policies.dashf_reference.solvers import Solved, cvxpy, solve_in_turn
+from mecsim_policies.optim.association import Relaxed
+from mecsim_policies.optim.pairs import Pairs
+from mecsim_policies.optim.shares import Price
 
 _TOLERANCE = 1e-3
 _LONGEST = 1e3
@@ -119,12 +119,12 @@ def relax_dense(
     Parameters
     ----------
     pairs : Pairs
-        Constants; endless ones mark pairs that may not be, and these get x = 0.
+        Constants; infinite ones mark pairs that are not allowed, which get x = 0.
     price : Price
     slots : (M,) float
         At most this many users a server.
     solvers, tolerance, options
-        As for :func:`mecsim_policies.dashf.reference_solvers.solve_in_turn`.
+        As for :func:`mecsim_policies.dashf_reference.solvers.solve_in_turn`.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def relax_dense(
     )
     shortest_s = np.where(finite, np.minimum(delay_0_s, delay_1_s), np.inf).min(axis=1)
     scale_s = float(shortest_s[np.isfinite(shortest_s)].max(initial=0.0)) or 1.0
-    # Ends with next to no resources last for ages; no optimum has them, and no solver the digits.
+    # Delays with next to no resources are huge: no optimum has them, and solvers lack the digits.
     delay_0_s, delay_1_s = (np.minimum(each, _LONGEST * scale_s) for each in (delay_0_s, delay_1_s))
     cost_x = price.per_j * energy_0_j - np.where(finite, pairs.score, 0.0)
     cost_phi_x = price.per_j * (energy_1_j - energy_0_j)

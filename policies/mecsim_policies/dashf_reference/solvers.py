@@ -1,4 +1,4 @@
-"""The reference's way with conic solvers: named, in turn, and believed only after their residuals."""
+"""Conic solvers for the reference, tried in turn; a solution is accepted only if its residual is small."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ SOLVERS: dict[str, dict[str, Any]] = {"CLARABEL": {"max_threads": 1}, "ECOS": {}
 
 
 class NoSolution(PolicyError):
-    """Every solver tried has failed; the text says how each did."""
+    """Every solver has failed; the message says how each one did."""
 
 
 class Solved(NamedTuple):
-    """What the solver that succeeded says: its name with the status, its iterations, our residual."""
+    """Result of the solver that succeeded: name and status, iterations, and the residual that we computed."""
 
     status: str
     iterations: int
@@ -42,7 +42,7 @@ def solve_in_turn(
     tolerance: float,
     options: dict[str, dict[str, Any]] | None = None,
 ) -> Solved:
-    """Solve a cvxpy problem by the first solver whose answer stands.
+    """Solve a cvxpy problem by the first solver whose solution is accepted.
 
     Parameters
     ----------

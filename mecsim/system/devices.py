@@ -1,0 +1,112 @@
+"""The devices of a system, and the two laws of its objective: what an instance is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
+
+import numpy as np
+
+from mecsim.errors import InstanceError
+from mecsim.system.arrays import Floats, frozen
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Users:
+    """The users' devices and the work of one round each; arrays of shape (N,).
+
+    Parameters
+    ----------
+    adapter_params : count of adapter parameters, d_n
+    flops_per_param : FLOP of all tokens per adapter parameter, t_n
+    epochs : local training epochs, e_n
+    gpu_count : GPUs of the user, G_n
+    max_gpu_flops : top speed of one GPU in FLOP/s, F_n
+    kappa : power growth rate of one GPU in W/(FLOP/s)^3, k_n
+    max_power_w : transmit power budget in W, P_n
+    """
+
+    adapter_params: Floats
+    flops_per_param: Floats
+    epochs: Floats
+    gpu_count: Floats
+    max_gpu_flops: Floats
+    kappa: Floats
+    max_power_w: Floats
+
+    def __post_init__(self) -> None:
+        _freeze_all(self, "users")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Servers:
+    """The servers; arrays of shape (M,).
+
+    Parameters
+    ----------
+    bandwidth_hz : bandwidth to share out, B_m
+    epochs : training epochs at the server, e_m
+    gpu_count : GPUs of the server, G_m
+    max_gpu_flops : top speed of one GPU in FLOP/s, F_m
+    kappa : power growth rate of one GPU in W/(FLOP/s)^3, k_m
+    max_power_w : transmit power budget in W, P_m
+    """
+
+    bandwidth_hz: Floats
+    epochs: Floats
+    gpu_count: Floats
+    max_gpu_flops: Floats
+    kappa: Floats
+    max_power_w: Floats
+
+    def __post_init__(self) -> None:
+        _freeze_all(self, "servers")
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Weights of the cost: w_t in 1/s for the largest delay, w_e in 1/J for the total energy."""
+
+    delay_per_s: float = 0.5
+    energy_per_j: float = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Range s1 and normalisation s2 of the service score."""
+
+    scale: float = 1000.0 / float(np.log(2.0))
+    slope: float = 1.0 / 3.0
+
+
+class Devices(Protocol):
+    """Anything with users and servers, as an instance has them."""
+
+    @property
+    def users(self) -> Users:
+        """The N users."""
+        ...
+
+    @property
+    def servers(self) -> Servers:
+        """The M servers."""
+        ...
+
+
+def _freeze_all(group: Any, kind: str) -> None:
+    """Make every field of Users or Servers a read-only (N,) array of positive numbers."""
+    problems = []
+    size: int | None = None
+    for field in fields(group):
+        array = frozen(getattr(group, field.name))
+        object.__setattr__(group, field.name, array)
+        size = array.size if size is None else size
+        if array.shape != (size,):
+            problems.append(f"{kind}.{field.name}: the shape is {array.shape}, must be {(size,)}")
+            continue
+        wrong = np.flatnonzero(~(np.isfinite(array) & (array > 0)))
+        problems += [f"{kind}[{i}].{field.name} = {array[i]}: must be a finite number > 0" for i in wrong]
+    if not size:
+        problems.append(f"{kind}: there must be at least one")
+    if problems:
+        raise InstanceError(kind, problems)

@@ -1,0 +1,44 @@
+"""Contract check of what a policy predicts: the SCR of its own decision, under every rate law."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from mecsim.policy import Observation, Policy
+from mecsim.system.allocation import Allocation
+from mecsim.testing.promises import SYSTEMS, Subject, feasible, require
+from mecsim.testing.snapshots import draw_instance, mid_round
+
+PREDICTED_RTOL = 1e-9
+_SYSTEMS = ("like the paper", "one of each", "more servers than users", "tiny budgets", "gains of every size")
+
+
+def predicted_scr(subject: Subject) -> None:
+    """Show as ``predicted_scr`` the SCR of the decision by the snapshot's own rate law, NaN, or nothing."""
+    for name in _SYSTEMS:
+        if name not in subject.traits.systems:
+            continue
+        for ergodic in (False, True):
+            instance = replace(draw_instance(3, **SYSTEMS[name]), ergodic=ergodic)
+            policy, nobody = subject.fresh(instance), np.zeros(instance.user_count)
+            where = f"system '{name}', {'ergodic' if ergodic else 'shannon'}"
+            first = _judge(policy, Observation.of(instance), where)
+            if first is not None:
+                _judge(policy, mid_round(instance, first, nobody), f"{where}, in the middle of rounds")
+
+
+def _judge(policy: Policy, observation: Observation, where: str) -> Allocation | None:
+    """Return the decision if the prediction beside it, if there is one, is its SCR."""
+    answer = policy.allocate(observation)
+    predicted = getattr(policy, "predicted_scr", None)
+    if answer is None or predicted is None:
+        return answer
+    number = isinstance(predicted, float | int) and not isinstance(predicted, bool)
+    require(number, f"{where}: predicted_scr = {predicted!r}: must be a number, or NaN")
+    scr = observation.instance.scr(feasible(answer, observation.instance, where))
+    close = math.isnan(predicted) or math.isclose(predicted, scr, rel_tol=PREDICTED_RTOL)
+    require(close, f"{where}: predicted_scr = {predicted:.12g}, but the SCR is {scr:.12g}")
+    return answer

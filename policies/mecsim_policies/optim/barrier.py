@@ -1,0 +1,155 @@
+"""The barrier function of the share problem: value, derivatives, and the Newton step in O(N + M).
+
+``weight (per_s T + per_j sum E - sum score) - sum log(T - T_n) - sum log(slack)`` over shares and T,
+where the slacks are those of every budget and bound. The Hessian is one block a user, three
+budgets a server of rank one each, and one row for T. A problem of K copies has K functions, and
+all their steps are found together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mecsim.system.arrays import Floats
+from mecsim_policies.optim.newton import Derivatives, Step, arrow_solve, positive
+from mecsim_policies.optim.shares import BAND, PHI, POWERS, SHARED, Price, ShareProblem
+from mecsim_policies.optim.user_terms import UserTerms
+
+# Slacks of T below this, relative to T, are lost in the rounding of the delays.
+_GRAIN = 1e-13
+# The most that one step may take of the slack of a budget or bound, and of a delay, which is curved.
+_MAX_BOUND_USE = 0.8
+_MAX_DELAY_USE = 0.5
+
+Transform = tuple[Floats, Floats]
+"""nu of the energies of uplink and downlink, each (N,)."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Barrier:
+    """The barrier function of one problem, price and weight.
+
+    Parameters
+    ----------
+    problem, price : ShareProblem, Price
+    weight : float
+        Weight of the objective against the barrier.
+    move_phi : bool
+        Whether phi moves with the resources, as in the joint step.
+    nu : Transform, optional
+        With it the energies p / r are replaced by ``p^2 nu + 1 / (4 nu r^2)``, convex and never
+        smaller. Without it the energies are the true ones.
+
+    Raises
+    ------
+    ValueError
+        If phi is to move and nu is given.
+    """
+
+    problem: ShareProblem
+    price: Price
+    weight: float
+    move_phi: bool = False
+    nu: Transform | None = None
+
+    def __post_init__(self) -> None:
+        if self.move_phi and self.nu is not None:
+            raise ValueError("the transform at a fixed nu is for a fixed phi: move_phi must be False")
+
+    @property
+    def free(self) -> int:
+        """How many of the six shares of each user move: the first five, or all."""
+        return PHI + 1 if self.move_phi else PHI
+
+    def value(self, shares: Floats, longest_s: Floats) -> Floats:
+        """Return the function's value of every copy, (K,), infinite outside its domain."""
+        p, moved = self.problem, shares[:, : self.free]
+        copies = len(p.member)
+        with np.errstate(all="ignore"):  # outside the domain
+            delay_s, energy_j, score = p.evaluate(shares)
+            if self.nu is not None:
+                energy_j = energy_j + self._transform_excess(shares)
+            slack_s = np.reshape(longest_s, (-1, 1)) - delay_s.reshape(copies, -1)
+            slacks = [
+                part.reshape(copies, -1) for part in (1.0 - p.used(shares), 1.0 - moved[:, SHARED:], moved)
+            ]
+            slack = np.concatenate([slack_s, *slacks], axis=1)
+            own = (self.price.per_j * energy_j - score).reshape(copies, -1).sum(axis=1)
+            values = self.weight * (self.price.per_s * longest_s + own) - np.log(slack).sum(axis=1)
+        inside = (slack.min(axis=1) > 0) & (slack_s.min(axis=1) > _GRAIN * longest_s)
+        return np.where(inside, values, np.inf)
+
+    def longest_step(self, shares: Floats, move: Floats, growth: Floats | float = 0.0) -> Floats:
+        """Return how much of a step leaves enough slack in every budget, bound and delay, at most 1, (K,).
+
+        ``growth`` (K,) is what the whole step takes of a delay's slack, see :class:`Step`.
+        """
+        p = self.problem
+        moved, change = shares[:, : self.free], move[:, : self.free]
+        uses = (
+            -change / moved,
+            change[:, SHARED:] / (1.0 - moved[:, SHARED:]),
+            p.used(move) / (1.0 - p.used(shares)),
+        )
+        worst = np.concatenate([use.reshape(len(p.member), -1) for use in uses], axis=1).max(axis=1)
+        steps: Floats = 1.0 / np.maximum(np.maximum(worst / _MAX_BOUND_USE, growth / _MAX_DELAY_USE), 1.0)
+        return steps
+
+    def newton(self, d: Derivatives, toward: float) -> Step:
+        """Return the Newton step.
+
+        ``toward`` is the weight in the gradient: that of this barrier, or that of the next one for
+        a step along the central path.
+        """
+        gradient = d.barrier_gradient + toward * (self.price.per_j * d.energy_gradient)
+        gradient[:, :SHARED] -= (toward * d.score_gradient)[:, None]
+        return arrow_solve(self.problem, d, gradient, d.barrier_gradient_s + toward * self.price.per_s)
+
+    def derivatives(self, shares: Floats, longest_s: Floats) -> Derivatives:
+        """Return gradient and Hessian at shares (K N, 6) and T (K,) strictly inside the domain."""
+        rows = np.ascontiguousarray(shares.T)
+        terms = UserTerms.at(self.problem, rows, longest_s, self.weight * self.price.per_j)
+        slope_s, slope_j, curve = terms.derivatives(None if self.nu is None else np.stack(self.nu))
+        if self.move_phi:
+            terms.add_phi(slope_s, slope_j, curve)
+        p, free, users = self.problem, self.free, len(shares)
+        inverse_slack = terms.inverse_slack
+        moved, slope_s, slope_j = rows[:free], slope_s[:free], slope_j[:free]
+        score_gradient = p.slope / (1.0 + p.slope * rows[:SHARED].sum(axis=0))
+        slack = 1.0 - p.used(shares)
+        to_bound = 1.0 / (1.0 - moved[SHARED:])
+        steep = inverse_slack * slope_s
+        gradient = steep - 1.0 / moved
+        gradient[:SHARED] += (1.0 / slack)[p.server].T
+        gradient[SHARED:] += to_bound
+        blocks = curve[:free, :free] + steep[:, None] * steep
+        blocks[:SHARED, :SHARED] += self.weight * score_gradient**2
+        diagonal = blocks.reshape(free * free, users)[:: free + 1]
+        diagonal += 1.0 / moved**2
+        diagonal[SHARED:] += to_bound**2
+        return Derivatives(
+            barrier_gradient=np.ascontiguousarray(gradient.T),
+            barrier_gradient_s=-inverse_slack.reshape(len(p.member), -1).sum(axis=1),
+            energy_gradient=slope_j.T,
+            score_gradient=score_gradient,
+            blocks=positive(np.ascontiguousarray(blocks.transpose(2, 0, 1))),
+            border=np.ascontiguousarray((-inverse_slack * steep).T),
+            inverse_slack=inverse_slack,
+            slack=slack,
+        )
+
+    def _transform_excess(self, shares: Floats) -> Floats:
+        """Return by how much the transformed energies pass the true ones, (N,).
+
+        ``p^2 nu + 1 / (4 nu r^2) - p / r`` is a square and so never negative.
+        """
+        if self.nu is None:
+            return np.zeros(len(shares))
+        p, rows, root = self.problem, shares.T, np.sqrt(np.stack(self.nu))
+        power = rows[POWERS]
+        rate = p.rate_law.nat_rates(rows[BAND], power, p.snr)
+        gap = (power * root - 0.5 / (rate * root)) ** 2
+        excess: Floats = (p.parts(rows[PHI]) * p.radio_j * gap).sum(axis=0)
+        return excess

@@ -1,0 +1,244 @@
+"""Part 1 with a neighbourhood search: for which association part 2 is solved.
+
+The relaxation's rounding and the neighbours of the association in force with the largest estimated gains
+are solved together, at one weight of the barrier, cheap and the same for all. The best one becomes the
+incumbent if it gains enough.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+
+from mecsim.system.arrays import Floats, Ints
+from mecsim_policies.optim.association import relax, round_to_slots
+from mecsim_policies.optim.moves import apply_change, ranked_changes
+from mecsim_policies.optim.point import Point
+from mecsim_policies.optim.resources import Compared, Solution, compare, compare_again, solve
+from mecsim_policies.optim.run import Run
+from mecsim_policies.optim.shares import PHI, ShareProblem
+
+# How exactly to solve the relaxation: the rounding is settled long before.
+_TOLERANCE = 1e-3
+_LEAST_GAIN = 1e-3
+# A copy is given up if its barrier function is predicted to end this much above the incumbent's, or above the
+# best converged copy's.
+_CUTOFF = 3.0
+_GAP_TO_BEST = 1.0
+_REEVALUATED = 4
+_NEAR = 0.03
+_REEVALUATION_WEIGHT = 400.0
+_MARGIN = 8e-2
+# From here on the weight grows with the users, or the slack of so many delays would hide which is largest.
+_FEW_USERS = 10
+
+
+class SearchSettings(NamedTuple):
+    """How associations are compared.
+
+    Parameters
+    ----------
+    weight : float
+        Weight of the objective against the barrier.
+    steps : int
+        Most Newton steps.
+    width : int
+        How many neighbours are compared at once.
+    move_phi : bool
+        Compare by the joint step, instead of by part 2 with the phi that a change comes with.
+    """
+
+    weight: float
+    steps: int
+    width: int
+    move_phi: bool
+
+
+COLD = SearchSettings(weight=100.0, steps=14, width=10, move_phi=True)
+WARM = SearchSettings(weight=50.0, steps=10, width=8, move_phi=False)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Incumbent:
+    """The best association so far, its solution at a low barrier weight, and the barrier's value there."""
+
+    problem: ShareProblem
+    solution: Solution
+    value: float
+    weight: float
+
+
+_Candidate = tuple[Ints, Floats]
+
+
+@dataclass(eq=False)
+class NeighbourhoodSearch:
+    """The search for an association in one run.
+
+    Parameters
+    ----------
+    run : Run
+    evaluations_left : int
+        How often the neighbours with the largest gains may still be evaluated.
+    warm : bool
+        Whether the run started from the allocation of the last epoch.
+    """
+
+    run: Run
+    evaluations_left: int
+    warm: bool
+    starts: list[Point] = field(default_factory=list)
+    _tried: set[bytes] = field(default_factory=set)
+    _compared: Compared | None = None
+
+    @property
+    def settings(self) -> SearchSettings:
+        """How associations are compared: phi moves only from cold, and if it may."""
+        if self.warm:
+            return WARM._replace(weight=WARM.weight * max(1.0, len(self.run.fixed) / _FEW_USERS))
+        return COLD._replace(move_phi=False) if self.run.fixed.any() else COLD
+
+    def from_slots(self) -> Point:
+        """Return part 1's point with equal slots, at the y of the strongest servers."""
+        run, began = self.run, time.process_time()
+        pairs, gain = run.pairs(None), np.where(run.allowed, run.instance.gain, -1.0)
+        within_slots = round_to_slots(np.log(np.maximum(gain, 1e-300)), run.slots)
+        first = run.equal_split(within_slots, None)
+        run.y = first.scr
+        relaxed = relax(pairs, run.price(), run.slots, tolerance=_TOLERANCE)
+        point = run.equal_split(round_to_slots(relaxed.association, run.slots), pairs)
+        better = point.scr > first.scr
+        run.note(0, "start", point, status=relaxed.status, accepted=better, steps=0, began=began)
+        others = (within_slots, gain.argmax(axis=1))
+        self.starts = [point, *(run.equal_split(server, pairs) for server in others)]
+        return point if better else first
+
+    def incumbent(self, outer: int, point: Point) -> Incumbent:
+        """Return the association in force as incumbent, or one to start from if that is better."""
+        starts = [(start.problem.server, start.shares) for start in (point, *self.starts)]
+        self.starts = []
+        self._tried.clear()
+        candidates = list(filter(self._is_new, starts))
+        best = self._best(outer, "start", candidates, None)
+        assert best is not None
+        return best
+
+    def improve(self, outer: int, incumbent: Incumbent) -> Incumbent:
+        """Evaluate part 1 with the resources in force and the neighbours, again while it pays.
+
+        From the allocation of the last epoch the neighbours come first, then part 1 where none of
+        them pays, and that is all.
+        """
+        candidates = [] if self.warm or outer > 0 else self._relaxation(incumbent)
+        while True:
+            if self.evaluations_left > 0:
+                self.evaluations_left -= 1
+                candidates += self._neighbours(incumbent)
+            found = self._best(outer, "association", candidates, incumbent)
+            if found is not None and self.evaluations_left > 0:
+                incumbent, candidates = found, []
+            elif found is None and self.warm and outer == 0:
+                self.evaluations_left = 0
+                relaxation = self._relaxation(incumbent)
+                return self._best(outer, "association", relaxation, incumbent) or incumbent
+            else:
+                return found or self._reevaluate(outer, incumbent)
+
+    def _relaxation(self, incumbent: Incumbent) -> list[_Candidate]:
+        """Return the rounded relaxation with the resources in force."""
+        run, solution = self.run, incumbent.solution
+        pairs = run.pairs(run.point(incumbent.problem, solution.shares, solution.totals))
+        relaxed = relax(pairs, run.price(), run.slots, tolerance=_TOLERANCE)
+        trial = run.equal_split(round_to_slots(relaxed.association, run.slots), pairs)
+        return list(filter(self._is_new, [(trial.problem.server, trial.shares)]))
+
+    def _neighbours(self, incumbent: Incumbent) -> list[_Candidate]:
+        """Return the neighbours with the largest estimated gains that have not been tried."""
+        run, problem, solution = self.run, incumbent.problem, incumbent.solution
+        changes = ranked_changes(run.everyone_at, problem, solution, run.price(), run.allowed, run.fixed)
+        candidates = (apply_change(problem, solution.shares, change, run.fixed) for change in changes)
+        return list(islice(filter(self._is_new, candidates), self.settings.width))
+
+    def _best(
+        self, outer: int, part: str, candidates: list[_Candidate], incumbent: Incumbent | None
+    ) -> Incumbent | None:
+        """Solve part 2 for all candidates at once; return the best of them if it beats the incumbent."""
+        began, run, settings = time.process_time(), self.run, self.settings
+        self._compared = None
+        if not candidates:
+            return None
+        problem = ShareProblem.stack(run.everyone_at, np.stack([server for server, _ in candidates]))
+        shares = np.concatenate([shares for _, shares in candidates])
+        found = compare(
+            problem,
+            run.price(),
+            problem.inside(shares, _MARGIN, move_phi=settings.move_phi),
+            weight=settings.weight,
+            steps=settings.steps,
+            move_phi=settings.move_phi,
+            cutoff=np.inf if incumbent is None else incumbent.value + _CUTOFF,
+            gap_to_best=_GAP_TO_BEST,
+        )
+        best = int(found.costs.argmin())
+        single, solution = found.solution(best)
+        better = incumbent is None or bool(found.costs[best] < incumbent.solution.cost - _LEAST_GAIN)
+        run.note(
+            outer,
+            part,
+            run.point(single, solution.shares, solution.totals),
+            status=f"best of {len(candidates)}",
+            accepted=better,
+            steps=int(found.point.steps.sum()),
+            began=began,
+        )
+        self._compared = found
+        value = float(found.point.value[best])
+        return Incumbent(single, solution, value, settings.weight) if better else None
+
+    def _reevaluate(self, outer: int, incumbent: Incumbent) -> Incumbent:
+        """Compare the nearest associations with the incumbent at a weight that tells them apart better."""
+        began, run, found = time.process_time(), self.run, self._compared
+        if found is None or self.warm:
+            return incumbent
+        nearest = np.argsort(found.costs, kind="stable")[:_REEVALUATED]
+        nearest = nearest[found.costs[nearest] < incumbent.solution.cost + _NEAR]
+        if nearest.size == 0:
+            return incumbent
+        again = compare_again(found, nearest, _REEVALUATION_WEIGHT, steps=self.settings.steps)
+        single, solution = again.solution(int(again.costs.argmin()))
+        own = solve(
+            incumbent.problem,
+            run.price(),
+            incumbent.solution.shares,
+            first_weight=incumbent.weight,
+            last_weight=_REEVALUATION_WEIGHT,
+            move_phi=self.settings.move_phi,
+            longest_s=incumbent.solution.longest_s,
+        )
+        better = solution.cost < own.cost - _LEAST_GAIN
+        run.note(
+            outer,
+            "association",
+            run.point(single, solution.shares, solution.totals),
+            status=f"best of {nearest.size}, once more",
+            accepted=better,
+            steps=int(again.point.steps.sum()) + own.steps,
+            began=began,
+        )
+        if better:
+            return Incumbent(single, solution, np.inf, _REEVALUATION_WEIGHT)
+        return replace(incumbent, solution=own, weight=_REEVALUATION_WEIGHT)
+
+    def _is_new(self, candidate: _Candidate) -> bool:
+        """Return whether an association, with its phi if that is not to move, has not been tried; note it."""
+        server, shares = candidate
+        key = server.tobytes()
+        if not self.settings.move_phi:
+            key += np.rint(100.0 * shares[:, PHI]).tobytes()
+        new = key not in self._tried
+        self._tried.add(key)
+        return new

@@ -1,0 +1,91 @@
+"""Which policies predict the SCR of their decision, and that they do so under every rate law.
+
+The contract check of `predicted_scr` lets NaN pass; here those who can predict must.
+"""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mecsim import load_scenario
+from mecsim.errors import PolicyNotFound
+from mecsim.policy import Observation
+from mecsim.registry import list_policies, make_policy
+from mecsim.system.rates import Ergodic, Shannon
+from mecsim.testing.snapshots import draw_instance
+from mecsim.world.world import World
+
+PREDICTING = ("dashf", "dashf-reference", "aauco", "gucro", "local_search", "exhaustive")
+INSTANCE = draw_instance(5, 4, 2)
+
+
+def decided(spec, instance, **given):
+    policy = make_policy(spec)
+    return policy, policy.allocate(Observation.of(instance, **given))
+
+
+@pytest.mark.parametrize("ergodic", [False, True], ids=["shannon", "ergodic"])
+@pytest.mark.parametrize("name", [*PREDICTING, "hysteresis:policy=gucro"])
+def test_who_optimises_predicts(name, ergodic):
+    instance = replace(INSTANCE, ergodic=ergodic)
+    policy, allocation = decided(name, instance)
+    assert math.isclose(policy.predicted_scr, instance.scr(allocation), rel_tol=1e-9)
+    other = replace(INSTANCE, ergodic=not ergodic).scr(allocation)
+    assert not math.isclose(policy.predicted_scr, other, rel_tol=1e-4)
+
+
+def test_all_others_predict_nothing():
+    for entry in list_policies():
+        if entry.name in PREDICTING:
+            continue
+        policy, _ = decided(entry.name, INSTANCE)
+        assert math.isnan(getattr(policy, "predicted_scr", float("nan"))), entry.name
+
+
+@pytest.mark.parametrize("name", ["dashf", "aauco", "gucro", "local_search"])
+def test_a_user_without_a_channel_leaves_nothing_to_predict(name):
+    gain = INSTANCE.gain.copy()
+    policy = make_policy(name)
+    policy.allocate(Observation.of(INSTANCE))
+    assert policy.predicted_scr > 0
+    gain[1] = 0.0
+    policy.allocate(Observation.of(replace(INSTANCE, gain=gain)))
+    assert math.isnan(policy.predicted_scr)
+    policy.allocate(Observation.of(INSTANCE))
+    policy.allocate(Observation.of(replace(INSTANCE, gain=np.zeros_like(gain))))
+    assert math.isnan(policy.predicted_scr)
+
+
+@pytest.mark.parametrize("margin", [0.0, 1e6])
+def test_hysteresis_shows_the_prediction_of_the_answer_it_takes(margin):
+    rng = np.random.default_rng(2)
+    instance = replace(INSTANCE, gain=rng.permuted(INSTANCE.gain, axis=0))
+    _, before = decided("dashf", INSTANCE)
+    policy, answer = decided(f"hysteresis:policy=dashf,margin={margin}", instance, allocation=before)
+    assert policy.iterations > len(policy.policy.trace)  # it was asked twice
+    assert math.isclose(policy.predicted_scr, instance.scr(answer), rel_tol=1e-9)
+
+
+def test_dashf_gets_what_it_predicts_where_rates_are_means_over_fading(monkeypatch):
+    """`paper` seed 0: it predicted 258.8 and got 232.8. Mutant: Shannon's law in its problem."""
+    scenario = load_scenario("paper").with_changes({"channel.fading.model": "ergodic"})
+    instance = World(scenario, 0).instance(0.0)
+    policy, allocation = decided("dashf", instance)
+    gets = instance.scr(allocation)
+    assert math.isclose(policy.predicted_scr, gets, rel_tol=1e-9)
+    assert gets > 240.0
+    shannon = Shannon(instance.noise_w_per_hz)
+    monkeypatch.setattr(Ergodic, "nat_rate", lambda self, *link: shannon.nat_rate(*link))
+    monkeypatch.setattr(Ergodic, "nat_derivatives", lambda self, *link: shannon.nat_derivatives(*link))
+    policy, allocation = decided("dashf", instance)
+    assert instance.scr(allocation) < 0.97 * gets
+    assert policy.predicted_scr > 1.05 * instance.scr(allocation)
+
+
+def test_the_names_are_registered():
+    for name in PREDICTING:
+        make_policy(name)
+    with pytest.raises(PolicyNotFound):
+        make_policy("dashf_reference")
