@@ -24,6 +24,7 @@ from mecsim.testing.verification.finding import (
     no_difference,
     share,
 )
+from mecsim.testing.verification.mutant import replaced, reused
 from mecsim.testing.verification.reference_queues import sigma_of_refusals, stationary_law
 
 QUICK = ("C8", "C9", "C10", "C11", "C5 closed", "R", "Q", "O1", "O4", "O5", "law g", "K", "D1 ", "D3")
@@ -31,9 +32,18 @@ QUICK = ("C8", "C9", "C10", "C11", "C5 closed", "R", "Q", "O1", "O4", "O5", "law
 
 @pytest.mark.parametrize("check", suite.chosen(QUICK), ids=lambda check: check.name)
 def test_a_check_passes_and_rejects_its_bug(check):
-    right, wrong = check.judge(Setting(), False), check.judge(Setting(), True)
+    right, wrong = check.judge(Setting()), check.judge_mutant(Setting())
     assert right.passed, right
     assert not wrong.passed, wrong
+
+
+def test_a_mutant_is_gone_after_its_check_and_shares_no_sample_with_the_product():
+    sample = reused(lambda: Product.value)
+    check = Check("sample", "a number", lambda setting: equal(sample(), 1.0), BUG)
+    assert check.judge(Setting()).passed
+    assert not check.judge_mutant(Setting()).passed
+    assert check.judge(Setting()).passed
+    assert Product.value == 1.0
 
 
 def test_every_check_has_a_name_a_bug_and_a_group():
@@ -92,16 +102,21 @@ def test_erlangs_numbers():
     assert np.std(means) * 20 == pytest.approx(sigma_of_refusals(1.0, np.ones(1)), rel=0.15)
 
 
-def raises(setting, wrong):
+class Product:
+    value = 1.0
+
+
+def raises(setting):
     raise ValueError("broken here")
 
 
 FAKE = {
-    "fine": lambda setting, wrong: equal(2.0 if wrong else 1.0, 1.0),
-    "fails": lambda setting, wrong: equal(2.0, 1.0),
-    "blind": lambda setting, wrong: equal(1.0, 1.0),
+    "fine": lambda setting: equal(Product.value, 1.0),
+    "fails": lambda setting: equal(2.0, 1.0),
+    "blind": lambda setting: equal(1.0, 1.0),
     "raises": raises,
 }
+BUG = replaced("a bug", Product, "value", lambda value: 2.0 * value)
 
 
 @pytest.fixture
@@ -109,7 +124,7 @@ def only(monkeypatch):
     """Return a function that leaves only some made-up checks."""
 
     def leave(*names):
-        checks = tuple(Check(name, "a number", "a bug", FAKE[name], "engine") for name in names)
+        checks = tuple(Check(name, "a number", FAKE[name], BUG, "engine") for name in names)
         monkeypatch.setattr(suite, "CHECKS", checks)
 
     return leave

@@ -1,4 +1,4 @@
-"""Two queues in a row, Q6 of VERIFICATION: users come, train at a server, fetch the result and leave.
+"""Two queues in a row, row Q6: users arrive, train at a server, download the result and leave.
 
 Both resources are shared equally by those who use them, so each is processor sharing: the GPU of one speed,
 the radio of a speed that depends on the number n there, since a narrower band has a better ratio of signal
@@ -13,7 +13,7 @@ Baskett, Chandy, Muntz and Palacios (1975), "Open, closed, and mixed networks of
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +22,9 @@ from mecsim.engine.simulation import Simulation
 from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
+from mecsim.testing.verification.broken_engine import other_scenario
 from mecsim.testing.verification.finding import Check, Finding, Setting, per_cycle
+from mecsim.testing.verification.mutant import reused
 from mecsim.testing.verification.queues import scenario_of
 from mecsim.testing.verification.reference_queues import stationary_law
 from mecsim.world.world import World
@@ -62,7 +64,7 @@ class Passages(NamedTuple):
     ends_s: Floats
 
 
-@lru_cache(maxsize=2)
+@reused
 def passages(setting: Setting) -> Passages:
     """Return a run in which both the GPU and the radio are in use for less than half of the time."""
     changes = {
@@ -104,27 +106,27 @@ def _cycles(jobs: Passages) -> tuple[Ints, Floats]:
     return first, empty_s[first[1:] - 1]
 
 
-def sojourn(setting: Setting, wrong: bool) -> Finding:
-    """Check Little's law of the two numbers; the mutant leaves the radio out."""
+def sojourn(setting: Setting) -> Finding:
+    """Check Little's law for the sum of both numbers."""
     jobs = passages(setting)
-    time_s = (jobs.trained_s if wrong else jobs.ends_s) - jobs.arrivals_s
+    time_s = jobs.ends_s - jobs.arrivals_s
     first, _ = _cycles(jobs)
     expected_s = sum(float(np.arange(_MOST) @ law) for law in numbers()) / RATE_PER_S
     return per_cycle(np.add.reduceat(time_s, first)[:-1], np.diff(first), expected_s)
 
 
-def nobody_there(setting: Setting, wrong: bool) -> Finding:
-    """Check that both are empty for the product of their shares of time; the mutant leaves the radio out."""
+def nobody_there(setting: Setting) -> Finding:
+    """Check that both queues are empty for the product of their idle shares of time."""
     jobs = passages(setting)
-    if wrong:
-        jobs = jobs._replace(ends_s=jobs.trained_s)
     first, empty_s = _cycles(jobs)
     begins_s = jobs.arrivals_s[first]
     gpu, radio = numbers()
     return per_cycle(begins_s[1:] - empty_s, np.diff(begins_s), float(gpu[0] * radio[0]))
 
 
+NO_RADIO = other_scenario("the radio left out", sys.modules[__name__], {"workload.bits_per_param": 0})
+
 CHECKS = (
-    Check("Q6 sojourn", "GPU, then radio, s", "the radio left out", sojourn),
-    Check("Q6 empty", "P(nobody there), product form", "the radio left out", nobody_there),
+    Check("Q6 sojourn", "GPU, then radio, s", sojourn, NO_RADIO),
+    Check("Q6 empty", "P(both empty), product form", nobody_there, NO_RADIO),
 )
