@@ -20,7 +20,7 @@ from mecsim.rng import Purpose, stream
 from mecsim.scenario.control import Event
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Ints, frozen
-from mecsim.world.csi import Knowledge
+from mecsim.world.csi import CsiModel
 
 if TYPE_CHECKING:
     from mecsim.engine.simulation import Simulation
@@ -69,7 +69,7 @@ class Decider:
         self.guard = Guard(policy, label or type(policy).__name__, self._control.on_invalid)
         self._on_progress = on_progress
         self._pins = run.scenario.handover.mode == "pin"
-        self._knowledge, self._truths = Knowledge(run.world, seed), Truths(run.world)
+        self._csi, self._truths = CsiModel(run.world, seed), Truths(run.world)
         self._view = View(run)
         self._open_epoch: EpochRow | None = None
         self._making: tuple[Observation, Decision] | None = None
@@ -215,7 +215,7 @@ class Decider:
         phase = [job.phase if job.log else Phase.IDLE for job in jobs]
         left = [job.left if job.log else 0.0 for job in jobs]
         phi = [job.log.local_fraction if job.log else math.nan for job in jobs]
-        now_s, users, knowledge = self._clock.now, self._view.users, self._knowledge
+        now_s, users, knowledge = self._clock.now, self._view.users, self._csi
         gain, share = knowledge.gains(now_s, users), knowledge.downlink_shares(now_s, users)
         instance = self._view.instance(gain, share)
         return Observation(
@@ -243,7 +243,7 @@ class Decider:
         instance = observation.instance
         costs = instance.costs(decision.allocation)
         seen = Promise.of(instance, decision.allocation, costs)
-        if not self._knowledge.is_true:
+        if not self._csi.is_true:
             self._truths.note(
                 self.epochs,
                 self._clock.now,

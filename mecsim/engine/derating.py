@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mecsim.engine.in_force import Grants
 from mecsim.system.instance import Instance, Servers
-from mecsim.world.faults import FINE, Condition
+from mecsim.world.faults import UNIMPAIRED, ServerCondition
 
 
 class Limits:
@@ -22,11 +22,11 @@ class Limits:
     def __init__(self, servers: Servers) -> None:
         count = len(servers.bandwidth_hz)
         self._usual_hz, self._usual_flops = servers.bandwidth_hz, servers.max_gpu_flops
-        self._now = [FINE] * count
+        self._now = [UNIMPAIRED] * count
         self._decided = [(1.0, 1.0)] * count
         self.bandwidth, self.gpu = [1.0] * count, [1.0] * count
 
-    def set(self, server: int, condition: Condition) -> None:
+    def set(self, server: int, condition: ServerCondition) -> None:
         """Take note of the condition that a server has from now on."""
         self._now[server] = condition
         self._update(server)

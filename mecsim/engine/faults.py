@@ -12,7 +12,7 @@ from mecsim.engine.clock import Kind
 from mecsim.policy import Phase
 from mecsim.system.arrays import Floats
 from mecsim.system.instance import Servers
-from mecsim.world.faults import Condition
+from mecsim.world.faults import ServerCondition
 
 if TYPE_CHECKING:
     from mecsim.engine.simulation import Simulation
@@ -31,7 +31,7 @@ class Outages:
         self._now = run.world.conditions.at(0.0)
         self._rule = run.scenario.calendar.on_outage
         self._coming = run.world.conditions.changes()[::-1]
-        self.happen = not run.world.conditions.always_fine
+        self.happen = not run.world.conditions.never_impaired
         if self.happen:
             for m, condition in enumerate(self._now):
                 run.service.set_condition(m, condition)
@@ -80,7 +80,7 @@ class Outages:
             time_s, server, condition = self._coming.pop()
             self._run.clock.call_at(time_s, Kind.CONDITION, server, lambda: self._change(server, condition))
 
-    def _change(self, server: int, condition: Condition) -> None:
+    def _change(self, server: int, condition: ServerCondition) -> None:
         self._await_next()
         before, self._now[server] = self._now[server], condition
         service = self._run.service

@@ -21,7 +21,7 @@ from mecsim.system import equations as eq
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Ints
 from mecsim.system.instance import Instance
-from mecsim.world.faults import Condition
+from mecsim.world.faults import ServerCondition
 from mecsim.world.world import World
 
 
@@ -103,7 +103,7 @@ class FluidService:
             self._refresh(self.jobs[n] for n in changed)
         return len(moved)
 
-    def set_condition(self, server: int, condition: Condition) -> None:
+    def set_condition(self, server: int, condition: ServerCondition) -> None:
         """Let a server have less, or more again, to give from now on."""
         if self.limits is None:
             self.limits = Limits(self._servers)

@@ -23,7 +23,7 @@ from mecsim.engine.clock import Clock, Kind
 from mecsim.engine.simulation import Simulation
 from mecsim.scenario.schema import Scenario
 from mecsim.testing.reference_engine import ReferenceEngine
-from mecsim.world.csi import Knowledge
+from mecsim.world.csi import CsiModel
 from mecsim.world.world import World
 
 SCENARIO = Path(__file__).with_name("bench.toml")
@@ -94,7 +94,7 @@ def shares() -> None:
     began = time.perf_counter()
     with (
         stopwatch(World, "gain_window", spent),
-        stopwatch(Knowledge, "gains", spent),
+        stopwatch(CsiModel, "gains", spent),
         stopwatch(Nearest, "allocate", spent),
     ):
         Simulation(case, Nearest(), 1).run()

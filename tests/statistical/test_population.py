@@ -9,7 +9,7 @@ at the middle of its disc.
 import numpy as np
 import pytest
 
-from mecsim.world.faults import Conditions
+from mecsim.world.faults import ServerConditions
 from mecsim.world.mobility import Trajectories
 from mecsim.world.population import NO_LIMIT, Population
 
@@ -103,7 +103,7 @@ FAILURES = {"mtbf_s": 900.0, "mttr_s": 300.0}
 def conditions(make_scenario):
     """Return the conditions of a thousand servers for two hours."""
     servers = {"servers.positions_m": [[10, 10]] * 1000, "duration_s": 7200}
-    return Conditions.draw(make_scenario(servers | {"calendar.failures": FAILURES}), 4)
+    return ServerConditions.draw(make_scenario(servers | {"calendar.failures": FAILURES}), 4)
 
 
 @pytest.mark.parametrize("time_s", [0.0, 60.0, 7000.0])
@@ -146,8 +146,8 @@ def test_a_longer_run_has_the_same_users_and_failures_and_more(make_scenario):
     assert 30 < few.count < many.count
     for name in ("enters_s", "leaves_s", "round_limit", "crowd", "kind", "capacity_j"):
         assert getattr(few, name).tolist() == getattr(many, name).tolist()[: few.count], name
-    early = [change for change in Conditions.draw(long, 8).changes() if change[0] < 1500]
-    assert Conditions.draw(short, 8).changes() == early
+    early = [change for change in ServerConditions.draw(long, 8).changes() if change[0] < 1500]
+    assert ServerConditions.draw(short, 8).changes() == early
 
 
 def test_who_lives_there_changes_nothing_for_those_who_come(make_scenario):
