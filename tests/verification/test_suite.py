@@ -1,17 +1,19 @@
-"""`mecsim verify`: its checks reject their bugs, its verdicts are at the stated level, its failures are seen.
+"""`mecsim verify`: its checks reject their mutants, and its verdicts have the stated level.
 
-The whole table is made by `mecsim verify --mutants`; here are the checks that take no longer than a second.
+`mecsim verify --mutants` runs all checks; these tests run those that take less than about a second.
 """
 
 import json
 import math
 
+import matplotlib.image
 import numpy as np
 import pytest
 
 from mecsim.cli import main
 from mecsim.errors import MecsimError
 from mecsim.testing.verification import suite
+from mecsim.testing.verification.figures import quantile_figure
 from mecsim.testing.verification.finding import (
     CHANCE_OF_KS,
     Check,
@@ -160,13 +162,27 @@ def test_json_is_one_object_whose_checks_are_the_rows(only, tmp_path, capsys):
     assert json.loads((tmp_path / "verification.json").read_text())["checks"] == told["checks"]
 
 
-def test_figures_of_laws_are_written(tmp_path):
+def test_the_figures_of_laws_are_drawn(tmp_path):
     assert main(["verify", "--only", "R1 law", "--out", str(tmp_path), "--quiet"]) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "quantiles.pdf",
         "quantiles.png",
         "verification.json",
     ]
+    (shown,) = json.loads((tmp_path / "verification.json").read_text())["checks"]
+    assert shown["check"] == "R1 law"
+    pixels = matplotlib.image.imread(tmp_path / "quantiles.png")
+    assert min(pixels.shape[:2]) > 100
+    assert np.ptp(pixels) > 0.5
+
+
+def test_a_quantile_plot_shows_the_sample_over_the_exact_quantiles():
+    law = Law(lambda x: np.clip(x, 0, 1), lambda p: p)
+    check = Check("law", "uniform", lambda setting: follows((np.arange(100) + 0.5) / 100, law), BUG)
+    row = suite.Row(check, check.judge(Setting()), follows(np.linspace(0, 0.5, 100), law), 0.0)
+    mutant, sample = quantile_figure([row]).axes[0].lines[:2]
+    np.testing.assert_allclose(*sample.get_data())
+    assert not np.allclose(*mutant.get_data(), atol=0.2)
 
 
 def test_a_group_or_the_beginning_of_names_is_chosen():

@@ -1,9 +1,9 @@
 """Two queues in a row, row Q6: users arrive, train at a server, download the result and leave.
 
-Both resources are shared equally by those who use them, so each is processor sharing: the GPU of one speed,
-the radio of a speed that depends on the number n there, since a narrower band has a better ratio of signal
-to noise at the same power: ``log2(1 + n x) / log2(1 + x)`` times that of one user. The numbers there have the
-product form of Jackson's networks, whatever the laws of the works are.
+Users share both resources equally, so each is a processor-sharing queue. The GPU has a constant speed. The
+speed of the radio depends on its number n of users, because a narrower band has a higher SNR at the same
+power: it is ``log2(1 + n x) / log2(1 + x)`` times that of one user. The numbers of users have the product
+form of Jackson's networks, whatever the distributions of the work.
 
 References
 ----------
@@ -35,7 +35,7 @@ _MOST = 200
 
 
 class Apart:
-    """All training at the one server, equal shares of band and GPU, and the same power for everybody."""
+    """A policy with all training at the only server, equal shares of band and GPU, and equal powers."""
 
     def __init__(self, power_w: float) -> None:
         self.power_w = power_w
@@ -57,7 +57,7 @@ class Apart:
 
 
 class Passages(NamedTuple):
-    """Users who came, got their training and left, in the order of their arrival, (J,) each, in s."""
+    """Users who arrived, trained and left, in the order of their arrival, (J,) each, in s."""
 
     arrivals_s: Floats
     trained_s: Floats
@@ -74,7 +74,7 @@ def passages(setting: Setting) -> Passages:
         "workload.token_bits": {"exponential": 1e6},
         "service.sharing": "work_conserving",
         "reallocation.events": ["arrival"],
-        # Everybody is as near as path loss knows.
+        # All users are within the shortest distance of the path loss.
         "area.size_m": [1.0, 1.0],
         "servers.positions_m": [[0.5, 0.5]],
     }
@@ -100,7 +100,7 @@ def numbers() -> tuple[Floats, Floats]:
 
 
 def _cycles(jobs: Passages) -> tuple[Ints, Floats]:
-    """Return the first job of each cycle, which finds nobody, and when the cycle's last is gone."""
+    """Return the first job of each cycle, which finds the system empty, and the end of each cycle."""
     empty_s = np.maximum.accumulate(jobs.ends_s)
     first = np.flatnonzero(np.append(True, jobs.arrivals_s[1:] > empty_s[:-1]))
     return first, empty_s[first[1:] - 1]
@@ -115,7 +115,7 @@ def sojourn(setting: Setting) -> Finding:
     return per_cycle(np.add.reduceat(time_s, first)[:-1], np.diff(first), expected_s)
 
 
-def nobody_there(setting: Setting) -> Finding:
+def both_empty(setting: Setting) -> Finding:
     """Check that both queues are empty for the product of their idle shares of time."""
     jobs = passages(setting)
     first, empty_s = _cycles(jobs)
@@ -128,5 +128,5 @@ NO_RADIO = other_scenario("the radio left out", sys.modules[__name__], {"workloa
 
 CHECKS = (
     Check("Q6 sojourn", "GPU, then radio, s", sojourn, NO_RADIO),
-    Check("Q6 empty", "P(both empty), product form", nobody_there, NO_RADIO),
+    Check("Q6 empty", "P(both empty), product form", both_empty, NO_RADIO),
 )
