@@ -117,7 +117,7 @@ def _fresh_leg(start: Any) -> Any:
 
 def _equal_times(alternating: Any) -> Any:
     def broken(points_m: Floats, speed_mps: Floats, pause_s: Floats) -> Legs:
-        legs = alternating(points_m, np.full_like(speed_mps, MEAN_MPS), 0.0 * pause_s)
+        legs: Legs = alternating(points_m, np.full_like(speed_mps, MEAN_MPS), 0.0 * pause_s)
         return replace(legs, speed_mps=speed_mps)
 
     return broken
@@ -125,7 +125,7 @@ def _equal_times(alternating: Any) -> Any:
 
 def _jumps(alternating: Any) -> Any:
     def broken(*args: Floats) -> Legs:
-        legs = alternating(*args)
+        legs: Legs = alternating(*args)
         return replace(legs, velocity_mps=np.zeros_like(legs.velocity_mps))
 
     return broken
@@ -133,7 +133,7 @@ def _jumps(alternating: Any) -> Any:
 
 def _straight_on(alternating: Any) -> Any:
     def broken(*args: Floats) -> Legs:
-        legs = alternating(*args)
+        legs: Legs = alternating(*args)
         velocity_mps = np.broadcast_to(legs.velocity_mps[0], legs.velocity_mps.shape)
         start_m = legs.start_m[0] + velocity_mps * legs.start_s[:, None]
         return replace(legs, start_m=start_m, velocity_mps=velocity_mps)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, wraps
 from typing import Any, ParamSpec, TypeVar
@@ -38,10 +38,6 @@ class Mutant:
         finally:
             _in_force.pop()
 
-    def renamed(self, bug: str) -> Mutant:
-        """Return the same bug under another description."""
-        return Mutant(bug, self.put_in)
-
 
 _in_force: list[Mutant] = []
 
@@ -51,28 +47,17 @@ def replaced(bug: str, owner: Any, name: str, make: Callable[[Any], Any]) -> Mut
     return Mutant(bug, lambda: patch.object(owner, name, make(getattr(owner, name))))
 
 
-def together(bug: str, *mutants: Mutant) -> Mutant:
-    """Return the mutant that has the bugs of all the others."""
-
-    @contextmanager
-    def put_in() -> Iterator[None]:
-        with ExitStack() as stack:
-            for mutant in mutants:
-                stack.enter_context(mutant.put_in())
-            yield
-
-    return Mutant(bug, put_in)
-
-
 def reused(function: Callable[P, T]) -> Callable[P, T]:
     """Cache the last results of a function of hashable arguments, separately for each mutant."""
 
     @lru_cache(maxsize=6)
-    def cached(put_in: object, *args: P.args, **kwargs: P.kwargs) -> T:
+    def cached(mutant: Mutant | None, *args: Any, **kwargs: Any) -> T:
         return function(*args, **kwargs)
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        return cached(_in_force[-1].put_in if _in_force else None, *args, **kwargs)
+        # Any, because only the caller can promise hashable arguments.
+        arguments: Any = (args, kwargs)
+        return cached(_in_force[-1] if _in_force else None, *arguments[0], **arguments[1])
 
     return call
