@@ -1,6 +1,7 @@
 # Every target sets up .venv first; once that is done it costs nothing until pyproject.toml changes.
 #   make PYTHON=python3.12 setup     another interpreter for a new .venv
 #   make JOBS=8 test                 more test workers
+#   make AGAINST=COMMIT bench        speed and results beside those of an older commit
 
 PYTHON ?= python3
 JOBS ?= 2
@@ -86,11 +87,15 @@ coverage: $(STAMP) ## run every test and say which branches none of them takes
 verify: $(STAMP) ## check the simulator against closed forms, and that each check rejects its bug
 	$(BIN)/mecsim verify --mutants
 
-bench: $(STAMP) ## measure the speed of the simulator
+bench: $(STAMP) ## measure the speed; with AGAINST=COMMIT, compare it with an older commit
+ifdef AGAINST
+	$(BIN)/python tests/bench/against.py --against $(AGAINST)
+else
 	$(BIN)/python tests/bench/bench.py
 	$(BIN)/python tests/bench/decisions.py
 	$(BIN)/python tests/bench/studies.py
 	$(BIN)/python tests/bench/report.py
+endif
 
 lint: $(STAMP) ## check style, types and which room imports which
 	$(BIN)/ruff check .

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mecsim.results.result import Results
 from mecsim.system.arrays import Floats
-from mecsim.world.faults import Conditions
+from mecsim.world.faults import ServerConditions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,7 +115,7 @@ def recovery(
 
 def outages_of(scenario: Scenario, seed: int) -> list[tuple[int, float, float]]:
     """Return (server, start, end) of every outage of a run, in order of time."""
-    conditions = Conditions.draw(scenario, seed)
+    conditions = ServerConditions.draw(scenario, seed)
     found = []
     for m, (starts_s, values) in enumerate(zip(conditions.starts_s, conditions.values, strict=True)):
         for (start_s, end_s), value in zip(pairwise([*starts_s, scenario.duration_s]), values, strict=True):

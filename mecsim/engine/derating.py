@@ -6,7 +6,7 @@ from mecsim.engine.grants import Grants
 from mecsim.system.devices import Servers
 from mecsim.system.instance import Instance
 from mecsim.system.resources import BANDWIDTH, SERVER_SPEED, GrantSpec
-from mecsim.world.faults import FINE, Condition
+from mecsim.world.faults import UNIMPAIRED, ServerCondition
 
 
 class Derating:
@@ -24,7 +24,7 @@ class Derating:
     def __init__(self, servers: Servers) -> None:
         count = len(servers.bandwidth_hz)
         self._usual_hz, self._usual_flops = servers.bandwidth_hz, servers.max_gpu_flops
-        self._now = [FINE] * count
+        self._now = [UNIMPAIRED] * count
         self._decided = [(1.0, 1.0)] * count
         self._up = [1.0] * count
         self._given = {BANDWIDTH: [1.0] * count, SERVER_SPEED: [1.0] * count}
@@ -33,7 +33,7 @@ class Derating:
         """Return the share of a kind of grant that a server gives now."""
         return self._given.get(grant, self._up)[server]
 
-    def set(self, server: int, condition: Condition) -> None:
+    def set(self, server: int, condition: ServerCondition) -> None:
         """Set the condition that a server has from now on."""
         self._now[server] = condition
         self._update(server)

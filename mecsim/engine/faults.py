@@ -19,7 +19,7 @@ from mecsim.scenario.control import Event
 from mecsim.system.arrays import Floats
 from mecsim.system.devices import Servers
 from mecsim.system.phases import PhaseSpec
-from mecsim.world.faults import Condition
+from mecsim.world.faults import ServerCondition
 from mecsim.world.world import World
 
 
@@ -112,7 +112,7 @@ class ServerFaults:
             time_s, server, condition = self._coming.pop()
             self._clock.call_at(time_s, EventKind.CONDITION, server, lambda: self._change(server, condition))
 
-    def _change(self, server: int, condition: Condition) -> None:
+    def _change(self, server: int, condition: ServerCondition) -> None:
         self._await_next()
         before, self._now[server] = self._now[server], condition
         in_rounds = [job for job in self._roster.present_jobs if job.log is not None]

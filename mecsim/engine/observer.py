@@ -21,7 +21,7 @@ from mecsim.system.arrays import Floats, Ints, frozen
 from mecsim.system.devices import Users
 from mecsim.system.instance import Instance
 from mecsim.system.phases import Phase, PhaseSpec
-from mecsim.world.csi import Knowledge
+from mecsim.world.csi import CsiModel
 from mecsim.world.world import World
 
 
@@ -43,7 +43,7 @@ class Observer:
     def __init__(
         self,
         world: World,
-        csi: Knowledge,
+        csi: CsiModel,
         phases: Sequence[PhaseSpec],
         roster: Roster,
         in_force: InForce,

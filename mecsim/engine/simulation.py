@@ -34,7 +34,7 @@ from mecsim.policy import Policy, ScenarioInfo
 from mecsim.rng import Purpose, stream
 from mecsim.scenario.schema import Scenario
 from mecsim.system.phases import PHASES, PhaseSpec
-from mecsim.world.csi import Knowledge
+from mecsim.world.csi import CsiModel
 from mecsim.world.world import World
 
 
@@ -82,7 +82,7 @@ class Simulation:
         sharing: SharingRule = Reserved(roster)
         if scenario.service.sharing == "work_conserving":
             sharing = WorkConserving(roster, in_force, phases)
-        derating = None if world.conditions.always_fine else Derating(world.servers)
+        derating = None if world.conditions.never_impaired else Derating(world.servers)
         radio = radio_of(world)
         self.accounting = accounting = Accounting(clock, in_force, radio, phases, users, servers)
         self.service = service = Service(
@@ -100,7 +100,7 @@ class Simulation:
             clock, world, roster, in_force, phases, service, recorder, counters, schedule.notify
         )
         processes = UserProcesses(clock, world, roster, runner, barrier, self.attendance.leave_done)
-        csi = Knowledge(world, seed)
+        csi = CsiModel(world, seed)
         observer = Observer(world, csi, phases, roster, in_force, faults, derating, counters)
         self.guard = Guard(policy, label or type(policy).__name__, scenario.reallocation.on_invalid)
         true_gains = None if csi.is_true else TrueGainPrediction(world)

@@ -1,21 +1,28 @@
-"""What tests compare with, and what authors of policies test with.
+"""Tools that test policies and mecsim itself.
 
-Slow, obvious implementations of the hard parts (:mod:`~mecsim.testing.reference_engine`), the contract
-that every policy keeps (:func:`check_policy`), digests of short runs (:mod:`~mecsim.testing.golden`),
-and the checks of ``mecsim verify`` (:mod:`~mecsim.testing.verification`).
+:func:`check_policy` runs the contract checks that every policy must pass. The tests of mecsim compare the
+engine with a slow, independent implementation (:mod:`~mecsim.testing.reference_engine`) and with digests of
+short runs (:mod:`~mecsim.testing.golden`). :mod:`~mecsim.testing.verification` holds the checks of
+``mecsim verify``.
 """
 
 from __future__ import annotations
 
-from mecsim.testing.contract import ContractReport, check_policy, examine_policy, parametrize_with_promises
-from mecsim.testing.promises import PROMISES, SYSTEMS, Traits
+from mecsim.testing.contract import (
+    CONTRACT_CHECKS,
+    ContractReport,
+    check_policy,
+    examine_policy,
+    parametrize_with_checks,
+)
+from mecsim.testing.contract_checks.subject import SYSTEMS, Traits
 
 __all__ = [
-    "PROMISES",
+    "CONTRACT_CHECKS",
     "SYSTEMS",
     "ContractReport",
     "Traits",
     "check_policy",
     "examine_policy",
-    "parametrize_with_promises",
+    "parametrize_with_checks",
 ]

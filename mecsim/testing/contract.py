@@ -1,4 +1,4 @@
-"""The contract kit: whether a policy keeps what every policy promises.
+"""The contract kit: checks that every policy must pass, whoever wrote it.
 
 >>> from mecsim.testing import check_policy
 >>> print(check_policy("gucaa", traits=Traits(order_matters=frozenset({"users"}))))
@@ -16,99 +16,113 @@ from mecsim.errors import PolicyNotFound
 from mecsim.messages import nearest
 from mecsim.policy import Policy
 from mecsim.registry import make_policy
-from mecsim.testing.predictions import predicted_scr
-from mecsim.testing.promises import PROMISES, Subject, Traits
+from mecsim.testing.contract_checks import feasibility, permutation, prediction, repeatability
+from mecsim.testing.contract_checks.subject import ContractCheck, Subject, Traits
 
 if TYPE_CHECKING:
     import pytest
 
-PROMISES["predicted SCR"] = predicted_scr
+PolicyLike: TypeAlias = str | Policy | Callable[[], Policy]
+"""A name, ``file.py:Class``, an object, or a function or class that returns one."""
 
-Given: TypeAlias = str | Policy | Callable[[], Policy]
-"""A policy as people have it: a name, ``file.py:Class``, an object, or what makes one."""
+CONTRACT_CHECKS: dict[str, ContractCheck] = {
+    "types and budgets": feasibility.types_and_budgets,
+    "without a reset": feasibility.without_reset,
+    "zero gains": feasibility.zero_gains,
+    "middle of rounds": feasibility.middle_of_rounds,
+    "pinned users": feasibility.pinned_users,
+    "repeated observation": repeatability.repeated_observation,
+    "determinism": repeatability.determinism,
+    "global generators": repeatability.global_generators,
+    "reset": repeatability.cleared_by_reset,
+    "pickling": repeatability.pickling,
+    "permutation of users": permutation.permutation_of_users,
+    "permutation of servers": permutation.permutation_of_servers,
+    "predicted SCR": prediction.predicted_scr,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class ContractReport:
-    """What came of the promises.
+    """Outcome of the contract checks of one policy.
 
     Parameters
     ----------
     policy : str
-        What the policy is called.
-    kept : tuple of str
-        The promises it keeps.
-    broken : dict
-        The others, each with the fault.
+        Name of the policy.
+    passed : tuple of str
+        The checks that it passes.
+    failed : dict
+        The checks that it fails, each with the fault.
     decision_s : dict
-        Processor time of one decision by system, in s.
+        CPU time of one decision in s by system.
     seconds : float
-        Time that the whole took.
+        Wall time of all checks in s.
     """
 
     policy: str
-    kept: tuple[str, ...]
-    broken: dict[str, str]
+    passed: tuple[str, ...]
+    failed: dict[str, str]
     decision_s: dict[str, float]
     seconds: float
 
     def __str__(self) -> str:
-        lines = [f"policy {self.policy}: {len(self.kept)} promises kept, {len(self.broken)} broken"]
-        lines += [f"  broken: {name}: {fault}" for name, fault in self.broken.items()]
+        lines = [f"policy {self.policy}: {len(self.passed)} checks passed, {len(self.failed)} failed"]
+        lines += [f"  failed: {name}: {fault}" for name, fault in self.failed.items()]
         times = (f"{name} {1e3 * seconds:.3g} ms" for name, seconds in self.decision_s.items())
         return "\n".join([*lines, f"  one decision: {', '.join(times) or 'not measured'}"])
 
 
 def examine_policy(
-    policy: Given, *, traits: Traits | None = None, promises: Iterable[str] = tuple(PROMISES)
+    policy: PolicyLike, *, traits: Traits | None = None, checks: Iterable[str] = tuple(CONTRACT_CHECKS)
 ) -> ContractReport:
-    """Try the promises and return what came of them; the parameters are those of :func:`check_policy`."""
+    """Return the report of any policy; the parameters are those of :func:`check_policy`."""
     subject = _subject(policy, traits)
-    began, kept, broken = time.perf_counter(), list[str](), dict[str, str]()
-    for name in promises:
+    began, passed, failed = time.perf_counter(), list[str](), dict[str, str]()
+    for name in checks:
         fault = _fault(name, subject)
         if fault:
-            broken[name] = fault
+            failed[name] = fault
         else:
-            kept.append(name)
+            passed.append(name)
     spent_s = time.perf_counter() - began
-    return ContractReport(_name(policy), tuple(kept), broken, subject.decision_s, spent_s)
+    return ContractReport(_name(policy), tuple(passed), failed, subject.decision_s, spent_s)
 
 
 def check_policy(
-    policy: Given, *, traits: Traits | None = None, promises: Iterable[str] = tuple(PROMISES)
+    policy: PolicyLike, *, traits: Traits | None = None, checks: Iterable[str] = tuple(CONTRACT_CHECKS)
 ) -> ContractReport:
-    """Return the report of a policy that keeps its promises.
+    """Return the report of a policy that passes its contract checks.
 
     Parameters
     ----------
     policy : str, Policy or callable
         A registered name, ``package.module:Class`` or ``file.py:Class`` with parameters behind a colon;
-        an object, of which copies are tried; or a class or function that makes one.
+        an object, of which copies are checked; or a class or function that returns one.
     traits : Traits, optional
-        What it does not promise.
-    promises : iterable of str
-        Which of :data:`~mecsim.testing.promises.PROMISES` to try; all by default.
+        Exemptions of the policy.
+    checks : iterable of str
+        Names from :data:`CONTRACT_CHECKS`; all by default.
 
     Raises
     ------
     AssertionError
-        Naming every promise that is broken, each with the fault.
+        If a check fails; the message names every failed check and its fault.
     PolicyNotFound
         If there is no such policy.
     """
-    report = examine_policy(policy, traits=traits, promises=promises)
-    if report.broken:
+    report = examine_policy(policy, traits=traits, checks=checks)
+    if report.failed:
         raise AssertionError(str(report))
     return report
 
 
-def parametrize_with_promises(policies: Iterable[str] | Mapping[str, Traits]) -> pytest.MarkDecorator:
-    """Return a pytest decorator that gives a test an argument ``promise``, for every policy and promise.
+def parametrize_with_checks(policies: Iterable[str] | Mapping[str, Traits]) -> pytest.MarkDecorator:
+    """Return a pytest decorator that runs a test for every policy and check, as argument ``check``.
 
-    >>> @parametrize_with_promises(["my_package.mine:Mine"])
-    ... def test_my_policy_keeps(promise):
-    ...     promise()
+    >>> @parametrize_with_checks(["my_package.mine:Mine"])
+    ... def test_my_policy(check):
+    ...     check()
     """
     import pytest
 
@@ -116,22 +130,22 @@ def parametrize_with_promises(policies: Iterable[str] | Mapping[str, Traits]) ->
     cases = [
         pytest.param(_Case(policy, name, given), id=f"{policy}-{name}")
         for policy, given in traits.items()
-        for name in PROMISES
+        for name in CONTRACT_CHECKS
     ]
-    return pytest.mark.parametrize("promise", cases)
+    return pytest.mark.parametrize("check", cases)
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
     policy: str
-    promise: str
+    check: str
     traits: Traits | None
 
     def __call__(self) -> None:
-        check_policy(self.policy, traits=self.traits, promises=[self.promise])
+        check_policy(self.policy, traits=self.traits, checks=[self.check])
 
 
-def _subject(policy: Given, traits: Traits | None) -> Subject:
+def _subject(policy: PolicyLike, traits: Traits | None) -> Subject:
     if isinstance(policy, str):
         make_policy(policy)
         return Subject(lambda: make_policy(policy), traits or Traits())
@@ -142,24 +156,26 @@ def _subject(policy: Given, traits: Traits | None) -> Subject:
         raise PolicyNotFound(f"policy {policy!r} has no method allocate(observation)")
     made: Any = policy
     if not callable(getattr(made(), "allocate", None)):
-        raise PolicyNotFound(f"policy {_name(policy)}: what it makes has no method allocate(observation)")
+        raise PolicyNotFound(
+            f"policy {_name(policy)}: the object it returns has no method allocate(observation)"
+        )
     return Subject(made, traits or Traits())
 
 
 def _fault(name: str, subject: Subject) -> str:
-    """Return how a promise is broken, or an empty text."""
-    if name not in PROMISES:
-        raise PolicyNotFound(f"no promise is called '{name}'{nearest(name, PROMISES)}")
+    """Return the fault that a check finds, or an empty string."""
+    if name not in CONTRACT_CHECKS:
+        raise PolicyNotFound(f"no contract check is called '{name}'{nearest(name, CONTRACT_CHECKS)}")
     try:
-        PROMISES[name](subject)
+        CONTRACT_CHECKS[name](subject)
     except AssertionError as error:
-        return str(error) or "an assertion of the policy's own failed"
-    except Exception as error:  # noqa: BLE001 - whatever a policy raises is the fault to name
+        return str(error) or "an assertion in the policy failed"
+    except Exception as error:  # noqa: BLE001 - an exception of the policy is the fault to report
         return f"raised {type(error).__name__}: {error}"
     return ""
 
 
-def _name(policy: Given) -> str:
+def _name(policy: PolicyLike) -> str:
     if isinstance(policy, str):
         return policy
     return getattr(policy, "__name__", type(policy).__name__)

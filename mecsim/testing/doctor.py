@@ -1,4 +1,4 @@
-"""What mecsim runs on, and what is missing."""
+"""The environment of mecsim: Python, packages, solvers, processor, and what is missing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,17 @@ _OPTIONAL = {"ecos": "exponential cones; CLARABEL takes its place"}
 
 
 class Symptom(NamedTuple):
-    """One line: what was looked for, what was found, what for, and how to get it."""
+    """One line of the report.
+
+    Parameters
+    ----------
+    what, found : str
+        Name of the component, and its version or value; empty if it is missing.
+    needed : bool
+        Whether mecsim fails without it.
+    purpose, remedy : str
+        What it is used for, and how to install it.
+    """
 
     what: str
     found: str
@@ -36,16 +46,16 @@ class Symptom(NamedTuple):
 
 
 def examine() -> list[Symptom]:
-    """Return what there is and what there is not, needed things first."""
+    """Return all components, found or missing."""
     return [*_system(), *_packages(), *_extras(), *_policies()]
 
 
 def _system() -> list[Symptom]:
     recent = sys.version_info >= (3, 11)
-    told = environment()
-    threads = ", ".join(f"{name} {value}" for name, value in told["threads"].items())
+    found = environment()
+    threads = ", ".join(f"{name} {value}" for name, value in found["threads"].items())
     facts = {
-        "mecsim": (f"{_version('mecsim')}, commit {told['git_commit'] or 'unknown'}", ""),
+        "mecsim": (f"{_version('mecsim')}, commit {found['git_commit'] or 'unknown'}", ""),
         "system": (platform.platform(), ""),
         "processors": (f"{_usable()} usable of {os.cpu_count()}", "--jobs"),
         "SIMD": (" ".join(simd_features()), "the last bits of results"),
@@ -60,12 +70,12 @@ def _system() -> list[Symptom]:
 
 
 def _usable() -> int | None:
-    # Fewer than there are in a container or a job of a cluster; macOS does not tell.
+    # In containers and cluster jobs fewer processors are usable; macOS has no such call.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _packages() -> list[Symptom]:
-    """Return the dependencies of mecsim, as its own metadata names them."""
+    """Return the dependencies of mecsim listed in its metadata."""
     found = []
     for line in requires("mecsim") or ():
         if "extra ==" in line:
@@ -91,7 +101,7 @@ def _extras() -> list[Symptom]:
 
 
 def _policies() -> list[Symptom]:
-    """Return the policies that are registered and cannot be imported."""
+    """Return the registered policies that cannot be imported."""
     return [
         Symptom(f"policy {entry.name}", "", False, entry.target, entry.error)
         for entry in list_policies()

@@ -1,11 +1,11 @@
 """Digests of short runs of every shipped scenario under every policy, on rounded values.
 
-A case has four: ``order`` of events, ``times``, ``allocations`` as the policy's predictions and grants
-show them, and ``records`` of energy and score. A change that moves only times, or only what is recorded,
-can so be told from one that changes what happens. Values are rounded to six digits: the last bits depend
-on the processor, the digests must not. Searches may still take another turn where two choices are equal
-but for the last bits, so theirs are compared only on processors and packages like those they were made
-with. A digest that is kept says "as before", not "right".
+A case has four digests: the ``order`` of events, ``times``, ``allocations`` (predictions and local
+fractions), and ``records`` of energy and score. They separate a change of times or of records from a change
+of events. Values are rounded to six digits, because the last bits depend on the processor. A search may
+still choose differently between two candidates that differ only in the last bits, so the digests of searches
+are compared only on processor features and packages equal to those that made them. An unchanged digest
+shows that a result is unchanged, not that it is correct.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FILE = "goldens.json"
 SEED = 1
 DIGITS = 6
 _LEAST_S, _MOST_S, _DECISIONS = 20.0, 120.0, 3
-# These take seconds a decision, or refuse what is large: they have a small scenario each.
+# These take seconds a decision or accept small instances only, so each has one small scenario.
 SLOW = {"dashf-reference": "smoke", "exhaustive": "smoke", "local_search": "smoke"}
 _SLOW_S = 6.0
 SEARCHES = ("aauco", "dashf", "dashf-reference", "exhaustive", "gucro", "local_search")
@@ -42,7 +42,7 @@ _DECIDED = ("score", "delay_s", "energy_j", "scr", "handovers", "status")
 
 
 class Digests(NamedTuple):
-    """What a case is remembered by."""
+    """The digests of one case."""
 
     order: str
     times: str
@@ -51,12 +51,12 @@ class Digests(NamedTuple):
 
 
 def cases(scenarios: list[str], policies: list[str]) -> list[tuple[str, str]]:
-    """Return the cases there must be: every scenario under every policy, slow ones on one alone."""
+    """Return all cases: every scenario under every policy, slow policies on one scenario only."""
     return [(s, p) for s in scenarios for p in policies if SLOW.get(p, s) == s]
 
 
 def scenario_of(name: str, policy: str) -> Scenario:
-    """Return the scenario of a case: the shipped one, cut short after a few decisions."""
+    """Return the scenario of a case: the shipped one, shortened to a few decisions."""
     scenario = load_scenario(name)
     period_s = scenario.reallocation.period_s
     long_s = _SLOW_S if policy in SLOW else min(_MOST_S, max(_LEAST_S, _DECISIONS * period_s))
@@ -82,21 +82,21 @@ def digests(record: RunRecord) -> Digests:
 
 
 def shipped_goldens() -> dict[tuple[str, str], Digests]:
-    """Return the digests that mecsim ships, by scenario and policy."""
+    """Return the shipped digests by scenario and policy."""
     known = _shipped()["digests"]
     return {(s, p): Digests(**each) for s, policies in known.items() for p, each in policies.items()}
 
 
 def comparable_goldens() -> dict[tuple[str, str], Digests]:
-    """Return those of the shipped digests that must be met on this processor, with these packages."""
+    """Return the shipped digests that this processor and these packages must reproduce."""
     alike = _shipped()["made_with"] == made_with()
     return {case: each for case, each in shipped_goldens().items() if alike or case[1] not in SEARCHES}
 
 
 def made_with() -> dict[str, Any]:
-    """Return what the turns that searches take depend on: processor features and packages."""
-    told = environment()
-    return {"simd": told["simd"], **{name: told["packages"][name] for name in _PACKAGES}}
+    """Return the processor features and package versions on which searches depend."""
+    found = environment()
+    return {"simd": found["simd"], **{name: found["packages"][name] for name in _PACKAGES}}
 
 
 def _shipped() -> dict[str, Any]:

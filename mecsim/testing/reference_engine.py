@@ -1,9 +1,9 @@
-"""A slow and obvious twin of the engine, written from docs/model.md sections 10 to 13 alone.
+"""A slow, independent implementation of the engine, written from docs/model.md sections 10 to 13 alone.
 
-It goes from one instant to the next: the edge of a fading block, a decision, the end of a phase
-or of an interruption, the start of a round. Between two instants nothing changes, so everything
-grows by rate times time, and at each instant everything is looked at anew. No SimPy, no windows
-of blocks, no books of changes: nothing that is fast, and nothing that is shared with the engine.
+It steps from one instant to the next: the edge of a fading block, a decision, the end of a phase
+or of an interruption, the start of a round. Between two instants all rates are constant, so amounts
+grow by rate times time; at each instant all rates are computed again. It uses no SimPy, no windows
+of blocks and no bookkeeping of changes, and it shares no code with the engine.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PHASES = (Phase.LOCAL, Phase.UPLINK, Phase.SERVER, Phase.DOWNLINK)
 
 
 class ReferenceEngine:
-    """The twin of :class:`mecsim.engine.simulation.Simulation`, for small scenarios.
+    """The slow counterpart of :class:`mecsim.engine.simulation.Simulation`, for small scenarios.
 
     The policy must return feasible allocations; they are not checked here.
 
@@ -98,7 +98,7 @@ class ReferenceEngine:
         return user.interrupted_until_s > self.now_s
 
     def _pass_time(self, until_s: float) -> None:
-        """Let the time until an instant pass, with rates and powers as they are now."""
+        """Advance to an instant at the present rates and powers."""
         elapsed_s = until_s - self.now_s
         for n, user in enumerate(self.users):
             if user.round is None:
@@ -148,7 +148,7 @@ class ReferenceEngine:
         return math.log2(1.0 + snr)
 
     def _stretch(self, n: int, phases: tuple[Phase, ...], grant: Floats) -> float:
-        """Return what work-conserving sharing multiplies a grant with: all grants over those in use."""
+        """Return the factor of a grant under work-conserving sharing: all grants over those in use."""
         if self.scenario.service.sharing == "reserved":
             return 1.0
         server = self._grants().server
@@ -186,7 +186,7 @@ class ReferenceEngine:
         self._begin_next_phase(n)
 
     def _begin_next_phase(self, n: int) -> None:
-        """Go to the next phase that has work; after the last one the round is over."""
+        """Start the next phase with work; end the round after the last one."""
         user = self.users[n]
         work = self._work(n, user.round) if user.round else {}
         for phase in PHASES[user.phase + 1 :]:
@@ -206,7 +206,7 @@ class ReferenceEngine:
         }
 
     def _end_round(self, n: int) -> None:
-        """Note the round, and when the next one starts; it starts at once if that is now."""
+        """Record the round and the start of the next one, and start it if that is now."""
         user, now = self.users[n], self.now_s
         if user.round:
             user.round.outcome = "finished"
@@ -226,7 +226,7 @@ class ReferenceEngine:
                 self._start_round(k)
 
     def _ask(self) -> None:
-        """Ask the policy; what it says holds at once, or after a fixed latency, except for the first."""
+        """Ask the policy. The first decision is in force at once, later ones after the decision latency."""
         self.asked_meanwhile = self.ready_s < math.inf
         if self.asked_meanwhile:
             return
@@ -246,14 +246,14 @@ class ReferenceEngine:
                 self._hand_over(user, user.round, int(self.allocation.server[n]))
 
     def _hand_over(self, user: User, r: Round, server: int) -> None:
-        """Move or lose what the old server holds; nothing, if the user still trains by itself."""
+        """Move or lose what the old server holds; in the local phase it holds nothing."""
         self.handovers += 1
         r.handovers += 1
         r.server_last = server
         if user.phase is Phase.LOCAL:
             return
         if self.scenario.handover.mode == "restart":
-            r.restarts += not self._interrupted(user)  # what waits to start again has lost nothing
+            r.restarts += not self._interrupted(user)  # a round that waits to restart has no more to lose
             user.phase = Phase.LOCAL
             self._begin_next_phase(r.user)
             user.interrupted_until_s = self.now_s + self.scenario.handover.latency_s

@@ -1,4 +1,4 @@
-"""What the slow twin of the engine notes of a round and of a user."""
+"""The state of a round and of a user in the slow reference engine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mecsim.policy import Phase
 
 @dataclass
 class Round:
-    """One round; lists hold a value a phase."""
+    """One round; lists hold one value for each phase."""
 
     user: int
     index: int
@@ -34,7 +34,7 @@ class Round:
 
 @dataclass
 class User:
-    """What a user is doing: a round or none, its phase, and when the next round starts."""
+    """State of a user: its round, if any, its phase, and the start of its next round."""
 
     next_start_s: float
     begun: int = 0

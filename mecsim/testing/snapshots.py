@@ -1,4 +1,4 @@
-"""Random snapshots and observations that policies are tried on."""
+"""Random snapshots and observations on which policies are checked."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def draw_instance(
     gain_decades: tuple[float, float] = (-13.0, -8.0),
     scale: float = 1.0,
 ) -> Instance:
-    """Return a snapshot of unlike devices.
+    """Return a snapshot of different devices.
 
     Parameters
     ----------
@@ -64,16 +64,16 @@ def draw_instance(
 def mid_round(
     instance: Instance, allocation: Allocation | None, pinned: ArrayLike, seed: int = 0, *, idle: bool = True
 ) -> Observation:
-    """Return an observation of users in the middle of rounds; without ``idle`` everyone is in one."""
+    """Return an observation in the middle of rounds; without ``idle`` every user is in one."""
     rng, count = np.random.default_rng(seed), instance.user_count
     phase = rng.integers(Phase.IDLE if idle else Phase.LOCAL, Phase.DOWNLINK + 1, count)
-    nothing = phase == Phase.IDLE
+    is_idle = phase == Phase.IDLE
     return Observation(
         time_s=35.0,
         instance=instance,
         phase=frozen(phase, np.int8),
-        remaining=frozen(np.where(nothing, 0.0, rng.uniform(1, 1e8, count))),
-        local_fraction=frozen(np.where(nothing, np.nan, rng.random(count))),
+        remaining=frozen(np.where(is_idle, 0.0, rng.uniform(1, 1e8, count))),
+        local_fraction=frozen(np.where(is_idle, np.nan, rng.random(count))),
         pinned=frozen(pinned, np.bool_),
         allocation=allocation,
         epoch=7,

@@ -1,4 +1,4 @@
-"""What the decider knows of the channel: the kind of gain, its age and its error."""
+"""Channel state information (CSI) of policies: the kind of gain, its age and its error."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ WAVES = 64
 _EULER = 0.5772156649015329
 
 
-class Knowledge:
-    """The gains that policies see, docs/model.md section 11; like the world no policy can change them.
+class CsiModel:
+    """The gains that policies see, docs/model.md section 11. No policy can change them.
 
     ``local_mean`` is path loss x shadowing, ``instantaneous`` has the fast fading too, and
     ``effective`` is the local mean times ``exp(E[ln |h|^2])``: the constant gain whose Shannon
-    rate is, at high SNR, the mean rate of the fading one. All are those of ``csi_delay_s`` ago
-    (of the start of the run in its first moments), times an error. ``is_true`` says that what is
-    seen is what is there.
+    rate is, at high SNR, the mean rate of the fading one. All are ``csi_delay_s`` old (during the first
+    ``csi_delay_s`` of a run they are those of its start) and have an error. ``is_true`` holds if policies
+    see the true gains.
 
     Parameters
     ----------
@@ -42,34 +42,34 @@ class Knowledge:
         self._world, self._servers = world, np.arange(world.server_count)[None, :]
         self._fading = control.csi == "instantaneous"
         self._delay_s = control.csi_delay_s
-        self._blocked = self._clear = 1.0
+        self._nlos_factor = self._los_factor = 1.0
         faded = law.model in ("rayleigh", "rician")
         if control.csi == "effective" and faded:
-            self._blocked = self._clear = math.exp(mean_log_power())
+            self._nlos_factor = self._los_factor = math.exp(mean_log_power())
             if law.direct_db is not None:
-                self._clear = math.exp(mean_log_power(db_to_linear(law.direct_db)))
+                self._los_factor = math.exp(mean_log_power(db_to_linear(law.direct_db)))
         self._error: ErrorField | None = None
         if control.csi_error_db > 0:
             self._error = ErrorField.draw(
                 seed, world.user_count, world.server_count,
                 control.csi_error_db, control.csi_error_decorrelation_s,
             )  # fmt: skip
-        as_it_is = self._clear == self._blocked == 1.0 and (self._fading or not faded)
-        self.is_true = as_it_is and self._delay_s == 0 and self._error is None
+        unfiltered = self._los_factor == self._nlos_factor == 1.0 and (self._fading or not faded)
+        self.is_true = unfiltered and self._delay_s == 0 and self._error is None
 
     def gains(self, time_s: float, users: Ints) -> Floats:
-        """Return the gains of all links of some users (U,) as they are seen at a time, shape (U, M)."""
+        """Return the gains of all links of some users (U,) that a policy sees at a time, shape (U, M)."""
         world, since_s = self._world, np.array(self._age(time_s))
         links = users[:, None], self._servers
         gain = (world.gain if self._fading else world.mean_gain)(*links, since_s)
-        if self._clear != 1.0:
+        if self._los_factor != 1.0:
             gain = gain * self._mean_factor(world.line_of_sight(*links, since_s))
         if self._error is not None:
             gain = gain * db_to_linear(self._error.at(time_s, users))
         return gain
 
     def downlink_shares(self, time_s: float, users: Ints) -> Floats | None:
-        """Return what these gains are to be multiplied with downwards, (U, M); None for ones."""
+        """Return the factors of these gains in the downlink, (U, M), or None if all are one."""
         if not self._world.interfered:
             return None
         return self._world.downlink_share(users[:, None], self._servers, np.array(self._age(time_s)))
@@ -77,11 +77,11 @@ class Knowledge:
     def _age(self, time_s: float) -> float:
         return max(0.0, time_s - self._delay_s)
 
-    def _mean_factor(self, clear: NDArray[np.bool_] | None) -> float | Floats:
+    def _mean_factor(self, los: NDArray[np.bool_] | None) -> float | Floats:
         """Return the factor of the local mean; without line of sight there is no direct wave."""
-        if clear is None or self._clear == self._blocked:
-            return self._clear
-        return np.where(clear, self._clear, self._blocked)
+        if los is None or self._los_factor == self._nlos_factor:
+            return self._los_factor
+        return np.where(los, self._los_factor, self._nlos_factor)
 
 
 def mean_log_power(k: float = 0.0) -> float:

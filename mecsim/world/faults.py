@@ -1,4 +1,4 @@
-"""What each server has to give at any time: outages, listed or random, and brown-outs."""
+"""Outages, listed or random, and brown-outs: the resources that each server has at any time."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from mecsim.scenario.schema import Scenario
 _CHUNK = 16
 
 
-class Condition(NamedTuple):
-    """What a server has to give.
+class ServerCondition(NamedTuple):
+    """The resources that a server has.
 
     Parameters
     ----------
     up : bool
-        Whether it works at all.
+        False during an outage.
     bandwidth, gpu : float
-        Share of its bandwidth and of its GPU speed that it has, in (0, 1].
+        Available share of its bandwidth and of its GPU speed, in (0, 1].
     """
 
     up: bool = True
@@ -32,28 +32,28 @@ class Condition(NamedTuple):
     gpu: float = 1.0
 
 
-FINE = Condition()
+UNIMPAIRED = ServerCondition()
 
 _Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Conditions:
+class ServerConditions:
     """The conditions of M servers, constant from one change to the next.
 
     Parameters
     ----------
     starts_s : M lists of float
         When each condition of a server starts, the first at 0.
-    values : M lists of Condition
-        The conditions.
+    values : M lists of ServerCondition
+        These conditions.
     """
 
     starts_s: list[list[float]]
-    values: list[list[Condition]]
+    values: list[list[ServerCondition]]
 
     @classmethod
-    def draw(cls, scenario: Scenario, seed: int) -> Conditions:
+    def draw(cls, scenario: Scenario, seed: int) -> ServerConditions:
         """Return the conditions of a run, up to its end."""
         calendar, count, until_s = scenario.calendar, scenario.servers.count, scenario.duration_s
         down: dict[int, list[_Interval]] = defaultdict(list)
@@ -62,26 +62,26 @@ class Conditions:
         if calendar.failures is not None:
             for m in range(count):
                 down[m] += failures_of(calendar.failures, seed, m, until_s)
-        dim: dict[int, list[tuple[float, float, float, float]]] = defaultdict(list)
+        brownouts: dict[int, list[tuple[float, float, float, float]]] = defaultdict(list)
         for event in calendar.brownouts or ():
             for m in range(count) if event.server is None else (event.server,):
-                dim[m].append((event.from_s, event.to_s, event.bandwidth, event.gpu))
-        pairs = [_conditions(down[m], dim[m], until_s) for m in range(count)]
+                brownouts[m].append((event.from_s, event.to_s, event.bandwidth, event.gpu))
+        pairs = [_conditions(down[m], brownouts[m], until_s) for m in range(count)]
         return cls([starts_s for starts_s, _ in pairs], [values for _, values in pairs])
 
     @property
-    def always_fine(self) -> bool:
-        """Whether nothing ever happens to any server."""
-        return all(value == FINE for values in self.values for value in values)
+    def never_impaired(self) -> bool:
+        """Whether no server is ever down or in a brown-out."""
+        return all(value == UNIMPAIRED for values in self.values for value in values)
 
-    def at(self, time_s: float) -> list[Condition]:
+    def at(self, time_s: float) -> list[ServerCondition]:
         """Return the condition of each server at a time; at a change, the new one."""
         return [
             values[bisect_right(starts_s, time_s) - 1]
             for starts_s, values in zip(self.starts_s, self.values, strict=True)
         ]
 
-    def changes(self) -> list[tuple[float, int, Condition]]:
+    def changes(self) -> list[tuple[float, int, ServerCondition]]:
         """Return (time, server, condition) of every change after time 0, in order."""
         found = [
             (time_s, m, value)
@@ -94,8 +94,8 @@ class Conditions:
 def failures_of(failures: Failures, seed: int, server: int, until_s: float) -> list[_Interval]:
     """Return the outages of one server, as intervals in order, up to a time at least.
 
-    Times up and down are exponential. At time 0 the server is down with the probability that it
-    has at any later time, MTTR / (MTBF + MTTR), and then what is left of the outage is exponential too.
+    Times up and down are exponential. At time 0 the server is down with the stationary probability
+    MTTR / (MTBF + MTTR), and the rest of that outage is exponential too.
     """
     rng = stream(seed, Purpose.FAILURES, server)
     starts_down = rng.random() * (failures.mtbf_s + failures.mttr_s) < failures.mttr_s
@@ -113,17 +113,17 @@ def failures_of(failures: Failures, seed: int, server: int, until_s: float) -> l
 
 
 def _conditions(
-    down: list[_Interval], dim: list[tuple[float, float, float, float]], until_s: float
-) -> tuple[list[float], list[Condition]]:
+    down: list[_Interval], brownouts: list[tuple[float, float, float, float]], until_s: float
+) -> tuple[list[float], list[ServerCondition]]:
     """Return when the conditions of one server start, and what they are."""
-    edges_s = {edge_s for each in (*down, *dim) for edge_s in each[:2] if 0 < edge_s < until_s}
+    edges_s = {edge_s for each in (*down, *brownouts) for edge_s in each[:2] if 0 < edge_s < until_s}
     starts_s = np.array([0.0, *sorted(edges_s)])
     up, bandwidth, gpu = np.full(len(starts_s), True), np.ones(len(starts_s)), np.ones(len(starts_s))
     for begin_s, end_s in down:
         up[slice(*np.searchsorted(starts_s, (begin_s, end_s)))] = False
-    for begin_s, end_s, bandwidth_left, gpu_left in dim:
+    for begin_s, end_s, bandwidth_left, gpu_left in brownouts:
         during = slice(*np.searchsorted(starts_s, (begin_s, end_s)))
         bandwidth[during] *= bandwidth_left
         gpu[during] *= gpu_left
     values = zip(up.tolist(), bandwidth.tolist(), gpu.tolist(), strict=True)
-    return starts_s.tolist(), [Condition(*value) for value in values]
+    return starts_s.tolist(), [ServerCondition(*value) for value in values]

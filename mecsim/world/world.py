@@ -21,7 +21,7 @@ from mecsim.world.channel.local_mean import Link, LocalMean
 from mecsim.world.channel.rician import DirectWave
 from mecsim.world.channel.sight import Bools
 from mecsim.world.channel.waves import GRID
-from mecsim.world.faults import Conditions
+from mecsim.world.faults import ServerConditions
 from mecsim.world.mobility import Trajectories, replay_of
 from mecsim.world.population import Population
 from mecsim.world.workload import Workload
@@ -53,7 +53,7 @@ class World:
         replayed = replay_of(scenario)
         seen_s = None if replayed is None else (replayed.enters_s, replayed.leaves_s)
         self.population = Population.draw(scenario, seed, seen_s)
-        self.conditions = Conditions.draw(scenario, seed)
+        self.conditions = ServerConditions.draw(scenario, seed)
         self.user_count = self.population.count
         self.server_count = scenario.servers.count
         self.block_s = fading.block_s

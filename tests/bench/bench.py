@@ -12,6 +12,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -22,43 +23,16 @@ from mecsim.engine.clock import Clock, EventKind
 from mecsim.engine.simulation import Simulation
 from mecsim.scenario.schema import Scenario
 from mecsim.testing.reference_engine import ReferenceEngine
-from mecsim.world.csi import Knowledge
+from mecsim.world.csi import CsiModel
 from mecsim.world.world import World
 
-SCENARIO = """
-schema = 1
-name = "bench"
-duration_s = 600
-[area]
-size_m = [1000, 1000]
-[servers]
-positions_m = [[200, 200], [800, 200], [500, 500], [200, 800], [800, 800]]
-bandwidth_mhz = 10
-max_power_w = 10
-gpu = "A100-fp32"
-gpu_count = 8
-[users]
-count = 100
-max_power_w = 0.2
-gpu = "GTX1080-fp32"
-gpu_count = 4
-mobility = { model = "random_waypoint", speed_mps = [1, 15] }
-[workload]
-rounds = { mode = "continuous" }
-adapter_params = { uniform = [1.2e6, 14e6] }
-token_bits = { uniform = [10e6, 50e6] }
-[channel]
-shadowing = { sigma_db = 8, decorrelation_m = 50 }
-fading = { model = "rayleigh", block_s = 0.01 }
-[reallocation]
-period_s = 5
-"""
+SCENARIO = Path(__file__).with_name("bench.toml")
 HELP = "from mecsim.cli import main; main()"
 STILL = {"users.mobility": {"model": "static"}, "workload.rounds": {"mode": "synchronous"}}
 
 
 def scenario(users: int = 100, duration_s: float = 600.0, **changes: Any) -> Scenario:
-    base = Scenario.from_toml(SCENARIO)
+    base = Scenario.from_toml(SCENARIO.read_text())
     return base.with_changes({"users.count": users, "duration_s": duration_s, **changes})
 
 
@@ -120,7 +94,7 @@ def shares() -> None:
     began = time.perf_counter()
     with (
         stopwatch(World, "gain_window", spent),
-        stopwatch(Knowledge, "gains", spent),
+        stopwatch(CsiModel, "gains", spent),
         stopwatch(Nearest, "allocate", spent),
     ):
         Simulation(case, Nearest(), 1).run()

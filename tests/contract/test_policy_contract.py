@@ -1,7 +1,7 @@
-"""Every registered policy keeps what every policy promises, whoever wrote it (docs/verification.md M6, M13).
+"""Every registered policy passes the contract checks of `mecsim.testing` (docs/verification.md M6, M13).
 
-The promises are those of `mecsim.testing`; what a policy does not promise stands here, and that it does
-not is tested too. Policies that break one promise each are caught, with a message that names the fault.
+The exemptions of a policy are listed here, and each must be needed. Policies that violate one check each
+are caught, with a message that names the fault.
 """
 
 import re
@@ -12,7 +12,7 @@ import pytest
 from mecsim.errors import PolicyNotFound
 from mecsim.policy import Policy
 from mecsim.registry import list_policies, make_policy
-from mecsim.testing import PROMISES, Traits, check_policy, examine_policy, parametrize_with_promises
+from mecsim.testing import CONTRACT_CHECKS, Traits, check_policy, examine_policy, parametrize_with_checks
 
 NAMES = [entry.name for entry in list_policies() if not entry.error]
 # docs/model.md section 4: a draw by index; users take their turn in index order.
@@ -33,9 +33,9 @@ TRAITS = {
 }
 
 
-@parametrize_with_promises({name: TRAITS.get(name, Traits()) for name in NAMES})
-def test_it_keeps(promise):
-    promise()
+@parametrize_with_checks({name: TRAITS.get(name, Traits()) for name in NAMES})
+def test_it_passes(check):
+    check()
 
 
 def assert_described(entry):
@@ -215,22 +215,22 @@ CAUGHT = {
     "DividesByTheGain": ("zero gains", "local_fraction"),
     "NeedsAnActiveUser": ("middle of rounds", "ValueError"),
     "ForgetsWhoIsPinned": ("pinned users", "pinned users .* were moved"),
-    "ChangesItsMind": ("one answer to one question", "other values of answer.local_fraction"),
-    "Scribbles": ("one answer to one question", "wrote into observation.instance.gain"),
+    "ChangesItsMind": ("repeated observation", "other values of allocation.local_fraction"),
+    "Scribbles": ("repeated observation", "wrote into observation.instance.gain"),
     "WritesAtOnce": ("types and budgets", "read-only"),
-    "UnseededDice": ("determinism", "the same seed gave other values of answer.local_fraction"),
-    "DrawsFromTheGlobalGenerator": ("its own random numbers", "drew from the global generator of numpy"),
+    "UnseededDice": ("determinism", "the same seed gave other values of allocation.local_fraction"),
+    "DrawsFromTheGlobalGenerator": ("global generators", "drew from the global generator of numpy"),
     "FirstUserFirst": ("permutation of users", "users permuted .* local_fraction did not follow"),
     "LikesTheFirstServer": ("permutation of servers", "servers permuted .* server did not follow"),
     "NeedsAReset": ("without a reset", "without a reset before: AttributeError"),
-    "Remembers": ("reset forgets", "answer.local_fraction still depend on the run before"),
+    "Remembers": ("reset", "allocation.local_fraction still depend on the run before"),
     "PredictsWithShannon": (
         "predicted SCR",
         "system 'like the paper', ergodic: predicted_scr = .*, but the SCR",
     ),
     "PredictsNothingButWords": ("predicted SCR", "predicted_scr = 'high': must be a number"),
     "HoldsALock": ("pickling", "cannot be sent to a worker"),
-    "LosesItsMemory": ("pickling", "sent to a worker gives other values of answer.local_fraction"),
+    "LosesItsMemory": ("pickling", "sent to a worker gives other values of allocation.local_fraction"),
 }
 
 
@@ -243,21 +243,21 @@ def bad(tmp_path_factory):
 
 @pytest.mark.filterwarnings("ignore:All-NaN")
 @pytest.mark.parametrize("name", CAUGHT)
-def test_a_broken_promise_is_named(bad, name):
-    promise, fault = CAUGHT[name]
-    report = examine_policy(f"{bad}:{name}", promises=[promise])
-    assert re.search(fault, report.broken[promise]), report
-    with pytest.raises(AssertionError, match=f"broken: {promise}: "):
-        check_policy(f"{bad}:{name}", promises=[promise])
+def test_a_violated_check_is_named(bad, name):
+    check, fault = CAUGHT[name]
+    report = examine_policy(f"{bad}:{name}", checks=[check])
+    assert re.search(fault, report.failed[check]), report
+    with pytest.raises(AssertionError, match=f"failed: {check}: "):
+        check_policy(f"{bad}:{name}", checks=[check])
 
 
-def test_every_promise_is_broken_by_somebody():
-    assert {promise for promise, _ in CAUGHT.values()} == set(PROMISES)
+def test_every_check_is_violated_by_some_policy():
+    assert {check for check, _ in CAUGHT.values()} == set(CONTRACT_CHECKS)
 
 
-def test_who_is_said_to_depend_on_an_order_must_be_seen_to():
-    with pytest.raises(AssertionError, match="is said to depend on the order of users, and never did"):
-        check_policy("nearest", traits=Traits(order_matters=USERS), promises=["permutation of users"])
+def test_an_exemption_must_be_needed():
+    with pytest.raises(AssertionError, match="the order of users matters, but no decision depended on it"):
+        check_policy("nearest", traits=Traits(order_matters=USERS), checks=["permutation of users"])
 
 
 def test_an_object_a_class_and_a_function_are_taken_too():
@@ -265,10 +265,10 @@ def test_an_object_a_class_and_a_function_are_taken_too():
         def allocate(self, observation):
             return make_policy("nearest").allocate(observation)
 
-    quick = [name for name in PROMISES if name != "middle of rounds"]
+    quick = [name for name in CONTRACT_CHECKS if name != "middle of rounds"]
     for given in (Mine(), Mine, lambda: Mine()):
-        report = check_policy(given, promises=quick)
-        assert report.kept == tuple(quick)
+        report = check_policy(given, checks=quick)
+        assert report.passed == tuple(quick)
     assert set(report.decision_s) > {"one user", "huge budgets"}
     assert all(np.isfinite(seconds) for seconds in report.decision_s.values())
     assert re.search(r"one decision: like the paper [\d.]+ ms", str(report))
@@ -280,6 +280,6 @@ def test_what_is_no_policy_is_refused(given):
         check_policy(given)
 
 
-def test_a_promise_by_another_name_is_refused():
+def test_a_misspelled_check_is_refused():
     with pytest.raises(PolicyNotFound, match="did you mean 'pinned users'"):
-        check_policy("nearest", promises=["pined users"])
+        check_policy("nearest", checks=["pined users"])

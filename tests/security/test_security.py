@@ -16,7 +16,10 @@ from mecsim.world.traces.read import parse_trace
 PACKAGE = Path(mecsim.__file__).parent
 POLICIES = Path(__file__).resolve().parents[2] / "policies" / "mecsim_policies"
 # Bytes that this very process has made, or that came through a pipe from a process it started.
-OWN_PIPES = {"study/children.py": {"pickle.loads"}, "testing/promises.py": {"pickle.loads"}}
+OWN_PIPES = {
+    "study/children.py": {"pickle.loads"},
+    "testing/contract_checks/repeatability.py": {"pickle.loads"},
+}
 REFUSED = {
     *("eval", "exec", "compile", "__import__", "os.system", "os.popen"),
     *("pickle.load", "pickle.loads", "pickle.Unpickler", "marshal.loads", "shelve.open", "joblib.load"),

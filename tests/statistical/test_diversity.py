@@ -8,20 +8,25 @@ import numpy as np
 import pytest
 
 from mecsim.system.equations import shannon_rate
+from mecsim.testing.verification.fading import MAGNITUDE, ONE_FOR_ALL
 from mecsim.world.channel.fading import RayleighLinks
 
 SIDE, SEEDS = 100, 10
 BEST = {2: 1.5, 5: 2.283333333, 10: 2.928968254}
 
 
-@pytest.fixture(scope="module")
-def power():
+def draw(seeds):
     users, servers = np.divmod(np.arange(SIDE * SIDE), SIDE)
     drawn = [
         RayleighLinks.draw(seed, SIDE, SIDE, 0.1).power(users, servers, np.full(users.size, 42.0))
-        for seed in range(300, 300 + SEEDS)
+        for seed in range(300, 300 + seeds)
     ]
     return np.concatenate(drawn)
+
+
+@pytest.fixture(scope="module")
+def power():
+    return draw(SEEDS)
 
 
 def check_outage(verdicts, power, snr_db=10.0, bits_per_s_and_hz=1.0):
@@ -49,9 +54,9 @@ def test_c6_outage(verdicts, power):
     check_outage(verdicts, power, snr_db=0.0, bits_per_s_and_hz=0.5)
 
 
-def test_c6_rejects_the_magnitude_for_the_power(verdicts, power):
-    with verdicts.rejects("C6 |h| for |h|^2"):
-        check_outage(verdicts, np.sqrt(power))
+def test_c6_rejects_the_magnitude_for_the_power(verdicts):
+    with MAGNITUDE.in_force(), verdicts.rejects("C6 |h| for |h|^2"):
+        check_outage(verdicts, draw(1))
 
 
 @pytest.mark.parametrize("users", BEST)
@@ -60,9 +65,6 @@ def test_c6_the_best_of_some_users(verdicts, power, users):
 
 
 @pytest.mark.parametrize("users", BEST)
-def test_c6_rejects_a_turn_for_everyone(verdicts, power, users):
-    """A scheduler said to take the strongest that goes round robin."""
-    groups = power.reshape(-1, users)
-    turn = np.arange(len(groups)) % users
-    with verdicts.rejects(f"C6 round robin of {users}"):
-        check_best(verdicts, groups[np.arange(len(groups)), turn], users)
+def test_c6_rejects_one_fading_for_all_links_of_a_user(verdicts, users):
+    with ONE_FOR_ALL.in_force(), verdicts.rejects(f"C6 one fading for {users} links"):
+        check_best(verdicts, draw(2).reshape(-1, users).max(axis=1), users)

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 from scipy.special import j0
 
+from mecsim.testing.verification.fading import AUTOREGRESSION, CORRELATED, MAGNITUDE
+from mecsim.testing.verification.mutant import replaced
 from mecsim.units import SPEED_OF_LIGHT_MPS
+from mecsim.world.channel import fading
 from mecsim.world.channel.fading import WAVES, RayleighLinks
 from mecsim.world.world import World
 
@@ -63,27 +66,33 @@ def test_c1_magnitude_and_power_are_those_of_rayleigh_fading(verdicts, states):
     check_power(verdicts, np.abs(h) ** 2)
 
 
+def powers():
+    """Return |h|^2 of 1e4 links at distances of their own."""
+    links = RayleighLinks.draw(7, SIDE, SIDE, WAVELENGTH_M)
+    users, servers = np.divmod(np.arange(LINKS), SIDE)
+    return links.power(users, servers, np.linspace(0.0, 50.0, LINKS))
+
+
 def test_c1_the_power_of_a_link_is_its_squared_magnitude(verdicts):
     links = RayleighLinks.draw(7, SIDE, SIDE, WAVELENGTH_M)
     users, servers = np.divmod(np.arange(LINKS), SIDE)
     distance_m = np.linspace(0.0, 50.0, LINKS)
-    power = links.power(users, servers, distance_m)
+    power = powers()
     np.testing.assert_allclose(power, np.abs(links.coefficient(users, servers, distance_m)) ** 2, rtol=1e-12)
     grid = links.power_on_grid(users[:300], servers[:300], distance_m[:300], np.full(300, 0.013))
     check_power(verdicts, power)
     check_power(verdicts, grid[:, 77])
 
 
-def test_c1_rejects_the_magnitude_used_as_power(verdicts, states):
-    with verdicts.rejects("C1 |h| as power"):
-        check_power(verdicts, np.abs(states[1][0]))
+def test_c1_rejects_the_magnitude_used_as_power(verdicts):
+    with MAGNITUDE.in_force(), verdicts.rejects("C1 |h| as power"):
+        check_power(verdicts, powers())
 
 
 def test_c1_rejects_a_sum_of_eight_waves(verdicts):
-    rng = np.random.default_rng(0)
-    few = np.exp(2j * np.pi * rng.random((100_000, 8))).sum(axis=1) / np.sqrt(8)
-    with verdicts.rejects("C1 eight waves"):
-        check_power(verdicts, np.abs(few) ** 2)
+    few = replaced("eight waves", fading, "WAVES", lambda _: 8)
+    with few.in_force(), verdicts.rejects("C1 eight waves"):
+        check_power(verdicts, np.abs(draw([123.4])[0]) ** 2)
 
 
 def test_c1_the_waves_are_as_many_as_the_tolerances_above_assume(verdicts, states):
@@ -126,18 +135,12 @@ def test_c2_clarke_autocorrelation_up_to_the_third_zero(verdicts):
 
 
 def test_c2_rejects_an_autoregression(verdicts):
-    """Equal to Clarke's at one step of f_d T = 0.1 by design, 0.603 for -0.304 after five."""
-    rho = j0(2 * np.pi * 0.1)
-    assert rho == pytest.approx(0.903713, abs=1e-6)
-    assert rho**5 == pytest.approx(0.602770, abs=1e-6)
-    rng = np.random.default_rng(1)
-    noise = (rng.standard_normal((6, LINKS)) + 1j * rng.standard_normal((6, LINKS))) / np.sqrt(2.0)
-    h = [noise[0]]
-    for fresh in noise[1:]:
-        h.append(rho * h[-1] + np.sqrt(1.0 - rho**2) * fresh)
-    check_autocorrelation(verdicts, h[0], h[1], rho, "one step, autoregression")
-    with verdicts.rejects("C2 AR(1), lag 5"):
-        check_autocorrelation(verdicts, h[0], h[5], -0.304242, "five steps")
+    """Waves with its Lorentzian spectrum; equal to Clarke's at 0.5 ms, 0.71 for -0.397 after 5 ms."""
+    with AUTOREGRESSION.in_force():
+        h = draw(5.0 + SPEED_MPS * np.array([0.0, 0.5e-3, 5e-3]))
+    check_autocorrelation(verdicts, h[0], h[1], j0(2 * np.pi * DOPPLER_HZ * 0.5e-3), "0.5 ms, autoregression")
+    with verdicts.rejects("C2 AR(1), 5 ms"):
+        check_autocorrelation(verdicts, h[0], h[2], -0.397277122, "5 ms")
 
 
 # --- C3: mutant, correlated in-phase and quadrature parts
@@ -166,17 +169,18 @@ def test_c3_power_autocorrelation_and_parts(verdicts, states):
         check_parts(verdicts, h[0], later, j, f"{delay_s * 1e3:g} ms")
 
 
-def test_c3_rejects_correlated_parts(verdicts, states):
-    h = states[1][0]
-    correlated = h.real + 1j * (0.2 * h.real + np.sqrt(1 - 0.2**2) * h.imag)
+def test_c3_rejects_correlated_parts(verdicts):
+    with CORRELATED.in_force():
+        (correlated,) = draw([123.4])
     with verdicts.rejects("C3 I and Q correlated by 0.2"):
         check_parts(verdicts, correlated, correlated, 1.0, "0 ms")
 
 
-def test_c3_rejects_a_bare_bessel_for_its_square(verdicts, states):
-    h = states[1]
-    with verdicts.rejects("C3 1 + J0 for 1 + J0^2"):
-        check_power_autocorrelation(verdicts, h[0], h[1], np.sqrt(0.869934665), "1 ms")
+def test_c3_rejects_the_power_of_an_autoregression(verdicts):
+    with AUTOREGRESSION.in_force():
+        h = draw(5.0 + SPEED_MPS * np.array([0.0, 5e-3]))
+    with verdicts.rejects("C3 AR(1), 5 ms"):
+        check_power_autocorrelation(verdicts, h[0], h[1], -0.397277122, "5 ms")
 
 
 # --- the same through the world: speed and carrier reach the fading

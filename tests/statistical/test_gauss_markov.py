@@ -10,7 +10,10 @@ import pytest
 from scipy.stats import rice
 
 from mecsim.scenario.mobility import GaussMarkov
+from mecsim.testing.verification.mutant import replaced
+from mecsim.testing.verification.walks import HELD
 from mecsim.world.mobility import Trajectories
+from mecsim.world.mobility import gauss_markov as product
 from mecsim.world.mobility.gauss_markov import gauss_markov
 
 USERS, LATER_S = 4000, 60.0
@@ -101,38 +104,49 @@ def test_the_direction_of_the_mean_is_the_users_own(verdicts):
     np.testing.assert_allclose(np.hypot(*velocities(straight, 5.0).T), 3.0, rtol=1e-12)
 
 
-def recursion(memory, push, steps, start=None):
-    """The mutants' velocities, deviation only: u_k = memory u_{k-1} + push w_k, (steps + 1, users, 2)."""
-    rng = np.random.default_rng(43)
-    u = [rng.standard_normal((USERS, 2)) * NO_DRIFT.sigma_mps if start is None else start]
-    for _ in range(steps):
-        u.append(memory * u[-1] + push * NO_DRIFT.sigma_mps * rng.standard_normal((USERS, 2)))
-    return np.array(u)
+def other_velocity(bug, make):
+    """Return the mutant in which the deviations of the velocity are ``make(pushes, memory)``."""
+    return replaced(bug, product, "_remembered", lambda original: lambda *args: make(original, *args))
+
+
+def without_memory(original, pushes, memory):
+    return original(pushes, 0.0)
+
+
+def without_the_root(original, pushes, memory):
+    """u_k = a u_{k-1} + (1 - a) w_k: the deviation falls to sqrt((1 - a)/(1 + a)) sigma, a third."""
+    scale = np.where(np.arange(len(pushes)) > 0, np.sqrt((1.0 - memory) / (1.0 + memory)), 1.0)
+    return original(pushes * scale[:, None], memory)
+
+
+def without_deviation_at_the_start(original, pushes, memory):
+    return original(pushes * (np.arange(len(pushes)) > 0)[:, None], memory)
 
 
 def test_rejects_a_velocity_drawn_anew_in_each_step(verdicts):
-    u = recursion(0.0, 1.0, 5)
+    with other_velocity("without memory", without_memory).in_force():
+        ways = walk(NO_DRIFT, FAR_BORDERS_M, until_s=5.0, seed=43)
     with verdicts.rejects("Gauss-Markov without memory"):
-        check_memory(verdicts, u[0], u[2], NO_DRIFT.memory, 2)
+        check_memory(verdicts, velocities(ways, 0.5), velocities(ways, 2.5), NO_DRIFT.memory, 2)
 
 
 def test_rejects_the_square_root_left_out(verdicts):
-    """u_k = a u_{k-1} + (1 - a) w_k: the deviation falls to sqrt((1 - a)/(1 + a)) sigma, a third."""
-    u = recursion(0.8, 0.2, 20)
+    with other_velocity("1 - a for sqrt(1 - a^2)", without_the_root).in_force():
+        ways = walk(NO_DRIFT, FAR_BORDERS_M, until_s=25.0, seed=43)
     with verdicts.rejects("Gauss-Markov, 1 - a for sqrt(1 - a^2)"):
-        check_memory(verdicts, u[-2], u[-1], NO_DRIFT.memory, 1)
+        check_memory(verdicts, velocities(ways, 20.5), velocities(ways, 21.5), NO_DRIFT.memory, 1)
 
 
 def test_rejects_a_start_with_the_mean_velocity(verdicts):
-    speed = np.full(USERS, MODEL.mean_speed_mps) * (1.0 + 1e-9 * np.arange(USERS))
+    with other_velocity("start without deviation", without_deviation_at_the_start).in_force():
+        ways = walk(until_s=1.0)
     with verdicts.rejects("Gauss-Markov, start without deviation"):
-        check_speed(verdicts, speed, "t = 0")
+        check_speed(verdicts, np.hypot(*velocities(ways, 0.0).T), "t = 0")
 
 
-def test_rejects_users_who_stop_at_the_border(verdicts, ways):
-    """Mutant: a border that holds back instead of sending back gathers users along it."""
-    rng = np.random.default_rng(44)
-    moved = velocities(ways, 0.0) * 12.0 + rng.standard_normal((USERS, 2)) * 5.0
-    held = np.clip(rng.random((USERS, 2)) * SIZE_M + moved, 0.0, SIZE_M)
+def test_rejects_users_who_stop_at_the_border(verdicts):
+    """A border that holds users instead of reflecting them gathers users along it."""
+    with HELD.in_force():
+        ways = walk()
     with verdicts.rejects("Gauss-Markov, borders that hold"):
-        check_place(verdicts, held, "later")
+        check_place(verdicts, places(ways, LATER_S), "later")

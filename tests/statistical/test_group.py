@@ -5,12 +5,19 @@ distance r from it has the density that goes with f(r) = (1 - r^2) times the int
 sqrt(1 - r^2 cos^2 phi), in units of the radius. 5000 groups of two, at t = 0 and later.
 """
 
+from dataclasses import replace
+from itertools import count
+
 import numpy as np
 import pytest
 
 from mecsim.scenario.mobility import Group
+from mecsim.testing.verification.mobility import JUMPS
+from mecsim.testing.verification.mutant import replaced
 from mecsim.world.mobility import Trajectories
+from mecsim.world.mobility import group as product
 from mecsim.world.mobility.group import followed_point, group_member
+from mecsim.world.mobility.waypoint import Region
 
 GROUPS, LATER_S, RADIUS_M = 5000, 60.0, 20.0
 SIZE_M = np.array([140.0, 140.0])
@@ -98,23 +105,43 @@ def test_members_of_a_group_go_together_and_groups_apart(verdicts, members, poin
         check_common(verdicts, first, np.roll(second, 1, axis=0), 0.0, f"t = {time_s:g} s, other group")
 
 
-def test_rejects_a_point_for_each_member(verdicts, members, points):
-    first, second, _ = about(members, points, 0.0)
+def own_points(followed):
+    numbers = count()
+    return lambda model, size_m, seed, group, until_s: followed(model, size_m, seed, next(numbers), until_s)
+
+
+def test_rejects_a_point_for_each_member(verdicts, points):
+    with replaced("every member its own point", product, "followed_point", own_points).in_force():
+        ways = [group_member(MODEL, SIZE_M, 61, n, 0.0) for n in range(2 * GROUPS)]
+    first, second, _ = about(Trajectories.join(ways), points, 0.0)
     with verdicts.rejects("groups, every member its own point"):
-        check_common(verdicts, first, np.roll(second, 1, axis=0), DEVIATION_M**2, "t = 0")
+        check_common(verdicts, first, second, DEVIATION_M**2, "t = 0")
 
 
 def test_rejects_places_uniform_in_the_disc(verdicts, radial):
-    """E r^2 = 1/2 for uniform places, less for the stationary law."""
-    rng = np.random.default_rng(62)
-    r, angle = RADIUS_M * np.sqrt(rng.random(GROUPS)), 2.0 * np.pi * rng.random(GROUPS)
+    """E r^2 = 1/2 for members who stand at their waypoints, less for the stationary law."""
+    with JUMPS.in_force():
+        points = Trajectories.join([followed_point(MODEL, SIZE_M, 61, g, LATER_S) for g in range(GROUPS)])
+        ways = [group_member(MODEL, SIZE_M, 61, n, LATER_S) for n in range(2 * GROUPS)]
+    first, _, point = about(Trajectories.join(ways), points, LATER_S)
     with verdicts.rejects("groups, uniform in the disc"):
-        check_distance(verdicts, np.stack([r * np.cos(angle), r * np.sin(angle)], axis=1), radial, "t = 0")
+        check_distance(verdicts, first - point, radial, "later")
 
 
-def test_rejects_a_uniform_distance(verdicts, radial):
-    """Mutant: r without the square root gathers members at the point."""
-    rng = np.random.default_rng(63)
+def uniform_distance(disc):
+    """Return a disc whose waypoints have a uniform distance: r without the square root."""
+
+    def broken(radius_m):
+        region = disc(radius_m)
+        return replace(region, points_m=lambda drawn: region.points_m(drawn ** np.array([2.0, 1.0])))
+
+    return broken
+
+
+def test_rejects_a_uniform_distance(verdicts, points, radial):
+    """Waypoints with a uniform distance gather members at the point."""
+    with replaced("distance uniform", Region, "disc", uniform_distance).in_force():
+        ways = [group_member(MODEL, SIZE_M, 61, n, LATER_S) for n in range(2 * GROUPS)]
+    first, _, point = about(Trajectories.join(ways), points, LATER_S)
     with verdicts.rejects("groups, distance uniform"):
-        away = np.stack([RADIUS_M * rng.random(GROUPS), np.zeros(GROUPS)], axis=1)
-        check_distance(verdicts, away, radial, "t = 0")
+        check_distance(verdicts, first - point, radial, "later")

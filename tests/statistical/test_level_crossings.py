@@ -8,6 +8,8 @@ crossings of a link has no closed form; it is taken from the 1e4 links, which kn
 import numpy as np
 import pytest
 
+from mecsim.testing.verification.fading import FLAT_SPECTRUM
+from mecsim.testing.verification.mutant import replaced
 from mecsim.world.channel.fading import RayleighLinks
 
 SIDE, STEP = 100, 0.01  # steps in wavelengths: f_d times time
@@ -64,15 +66,16 @@ def test_c4_level_crossings_and_fades(verdicts, magnitude, level):
     check_crossings(verdicts, magnitude, level)
 
 
-def test_c4_rejects_another_doppler_spectrum_of_the_same_variance(verdicts, links):
+def test_c4_rejects_another_doppler_spectrum_of_the_same_variance(verdicts):
     """A flat spectrum up to f_d: its rms Doppler is sqrt(1/3) f_d, Clarke's sqrt(1/2) f_d."""
-    flat = np.random.default_rng(3).uniform(-2.0 * np.pi, 2.0 * np.pi, links.wave_rad_per_m.shape)
-    wrong = magnitudes(RayleighLinks(flat, links.phase_rad))
+    with FLAT_SPECTRUM.in_force():
+        wrong = magnitudes(RayleighLinks.draw(21, SIDE, SIDE, wavelength_m=1.0))
     assert (wrong**2).mean() == pytest.approx(1.0, abs=0.05)
     with verdicts.rejects("C4 flat Doppler spectrum"):
         check_crossings(verdicts, wrong, 1.0)
 
 
-def test_c4_rejects_a_level_of_the_power_for_one_of_the_magnitude(verdicts, magnitude):
-    with verdicts.rejects("C4 power for magnitude"):
-        check_crossings(verdicts, magnitude**2, 0.6)
+def test_c4_rejects_the_power_squared(verdicts, links):
+    squared = replaced("power squared", RayleighLinks, "power_on_grid", lambda f: lambda *args: f(*args) ** 2)
+    with squared.in_force(), verdicts.rejects("C4 power for magnitude"):
+        check_crossings(verdicts, magnitudes(links), 0.6)

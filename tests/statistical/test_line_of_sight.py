@@ -14,8 +14,10 @@ from scipy.integrate import quad
 from scipy.special import j0, ndtr
 
 from mecsim.scenario.radio import Channel
+from mecsim.testing.verification.largescale import OTHER_DECAY, REDRAWN
+from mecsim.testing.verification.mutant import replaced
 from mecsim.world.channel.local_mean import LocalMean
-from mecsim.world.channel.shadowing import WAVES
+from mecsim.world.channel.shadowing import WAVES, ShadowingFields
 from mecsim.world.channel.sight import SightFields, _uniform
 
 SERVERS, DECORRELATION_M = 20_000, 50.0
@@ -62,8 +64,10 @@ def test_c9_always_in_sight_when_near():
 
 
 def test_c9_rejects_the_probability_of_the_other_cell(verdicts):
+    with OTHER_DECAY.in_force():
+        other = sight.__wrapped__("uma")
     with verdicts.rejects("C9 UMi for UMa"):
-        verdicts.share("uma, 100 m", sight("umi")[100.0], SHARES["uma", 100.0])
+        verdicts.share("uma, 100 m", other[100.0], SHARES["uma", 100.0])
 
 
 def test_the_field_is_uniform_everywhere(verdicts, fields):
@@ -115,8 +119,9 @@ def test_servers_are_seen_independently(verdicts, fields):
     check_together(verdicts, here[::2], here[1::2], 0.0, "other server")
 
 
-def test_places_reject_a_redraw_per_slot(verdicts):
-    first, second = np.random.default_rng(4).random((2, SERVERS))
+def test_places_reject_a_redraw_per_slot(verdicts, fields):
+    with REDRAWN.in_force():
+        first, second = (fields.at(EVERY, HERE + np.array([away_m, 0.0])) for away_m in (0.0, 10.0))
     with verdicts.rejects("C9 redraw per slot"):
         check_together(verdicts, first, second, np.exp(-0.2), "10 m apart, redrawn")
 
@@ -135,13 +140,22 @@ def test_a_field_is_its_servers_own(fields):
 
 
 def test_sight_and_shadowing_are_independent(verdicts):
-    """Mutant: the stream of the shadowing used for line of sight too."""
     angle = np.arange(4000)
     ring_m = HERE + 60.0 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    link = local_mean(ring_m, path_loss="uma")
-    plain = local_mean(ring_m, path_loss="uma", shadowing={"sigma_db": 0.0})
-    assert np.array_equal(link.clear, plain.clear)
-    shadowing_db = 10.0 * np.log10(plain.gain / link.gain)
-    verdicts.mean("shadowing of places in sight", shadowing_db[link.clear], 0.0, 8.0)
-    with verdicts.rejects("one stream for both"):
-        verdicts.mean("shadowing of low places", shadowing_db[shadowing_db < 3.0], 0.0, 8.0)
+
+    def check():
+        link = local_mean(ring_m, path_loss="uma", shadowing={"decorrelation_m": DECORRELATION_M})
+        plain = local_mean(ring_m, path_loss="uma", shadowing={"sigma_db": 0.0})
+        assert np.array_equal(link.clear, plain.clear)
+        shadowing_db = 10.0 * np.log10(plain.gain / link.gain)
+        verdicts.mean("shadowing of places in sight", shadowing_db[link.clear], 0.0, 8.0)
+
+    check()
+    one_stream = replaced(
+        "one stream for both",
+        SightFields,
+        "draw",
+        lambda _: lambda seed, count, apart_m: SightFields(ShadowingFields.draw(seed, count, 1.0, apart_m)),
+    )
+    with one_stream.in_force(), verdicts.rejects("one stream for both"):
+        check()

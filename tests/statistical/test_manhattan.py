@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from mecsim.scenario.mobility import Manhattan
+from mecsim.testing.verification.mutant import replaced
+from mecsim.testing.verification.walks import CROSSINGS, FRESH_SPEED
 from mecsim.world.mobility import Trajectories
+from mecsim.world.mobility import manhattan as product
 from mecsim.world.mobility.manhattan import StreetGrid, manhattan, turn_law
 
 USERS, LATER_S, SPACING_M = 8000, 400.0, 50.0
@@ -115,8 +118,22 @@ def test_users_turn_as_the_probabilities_say(verdicts, ways):
     assert len(turns) > USERS / 2
     for name, sign, probability in zip(("straight", "left", "right"), (0, 1, -1), TURNS, strict=True):
         verdicts.share(f"turn {name}", turns == sign, probability)
+
+
+def other_turns(bug, make):
+    """Return the mutant in which the law of the turns is ``make(ways, probabilities)``."""
+    return replaced(bug, product, "turn_law", lambda law: lambda *args: make(law, *args))
+
+
+def test_rejects_left_for_right(verdicts):
+    def left_for_right(law, ways, probabilities):
+        straight, left, right = probabilities
+        return law(ways, (straight, right, left))
+
+    with other_turns("left for right", left_for_right).in_force():
+        turns = turn_counts(walk(users=2000))
     with verdicts.rejects("Manhattan, left for right"):
-        verdicts.share("turn left", -turns == 1, TURNS[1])
+        verdicts.share("turn left", turns == 1, TURNS[1])
 
 
 def stationary(law):
@@ -138,11 +155,6 @@ def stationary(law):
     return states, lazy[0]
 
 
-def on_edge(state):
-    x, y, heading = state
-    return y in (0, BLOCKS[1]) if heading % 2 == 0 else x in (0, BLOCKS[0])
-
-
 @pytest.mark.parametrize("turns", [TURNS, (0.5, 0.25, 0.25), (0.9, 0.0, 0.1)])
 def test_the_uniform_law_is_the_stationary_one(turns):
     assert stationary(lambda ways: turn_law(ways, turns))[1] == pytest.approx(1.0 / 34, abs=1e-12)
@@ -151,26 +163,29 @@ def test_the_uniform_law_is_the_stationary_one(turns):
 def test_rejects_the_probabilities_scaled_up_at_the_edge(verdicts):
     """The usual rule, which shares out the missing way's probability, fills the edge."""
 
-    def scaled(ways):
-        chance = np.array([TURNS[0] * ways[0], TURNS[1] * ways[1], 0.0, TURNS[2] * ways[2]])
-        return np.cumsum(chance / chance.sum() if chance.sum() else [0.0, 0.0, 1.0, 0.0])
+    def scaled(law, ways, probabilities):
+        straight, left, right = (p * there for p, there in zip(probabilities, ways, strict=True))
+        chance = np.array([straight, left, 0.0, right])
+        return list(np.cumsum(chance / chance.sum() if chance.sum() else [0.0, 0.0, 1.0, 0.0]))
 
-    states, law = stationary(scaled)
-    drawn = np.random.default_rng(53).choice(len(states), USERS, p=law)
-    edge = np.array([on_edge(states[i]) for i in drawn])
+    with other_turns("scaled probabilities", scaled).in_force():
+        ways = walk()
     with verdicts.rejects("Manhattan, scaled probabilities at the edge"):
-        verdicts.share("at the edge", edge, EDGE_SHARE)
+        check_place(verdicts, places(ways, LATER_S), f"t = {LATER_S:g} s")
 
 
-def test_rejects_a_start_at_a_crossing(verdicts):
-    """Mutants: everybody starts at a crossing, with a fresh speed."""
-    rng = np.random.default_rng(54)
-    fresh = rng.uniform(*SPEEDS, USERS)
+def test_rejects_a_start_with_a_fresh_speed(verdicts):
+    with FRESH_SPEED.in_force():
+        ways = walk(until_s=0.0)
     with verdicts.rejects("Manhattan, fresh speeds"):
-        check_speed(verdicts, fresh, "t = 0")
-    at_crossing = np.stack([rng.integers(0, 4, USERS), rng.integers(0, 3, USERS)], axis=1) + 0.0
-    with verdicts.rejects("Manhattan, start at a crossing"):
-        check_place(verdicts, at_crossing, "t = 0")
+        check_speed(verdicts, speeds(ways, 0.0), "t = 0")
+
+
+def test_rejects_a_start_from_crossings_that_are_equally_likely(verdicts):
+    with CROSSINGS.in_force():
+        ways = walk(until_s=0.0)
+    with verdicts.rejects("Manhattan, crossings alike"):
+        check_place(verdicts, places(ways, 0.0), "t = 0")
 
 
 def test_one_street_leads_there_and_back():

@@ -5,11 +5,15 @@ chi-squared with two degrees of freedom and noncentrality 2 K, and
 ``E[h h'*] = (K e^{i phase} + J0) / (K + 1)``.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import j0
 from scipy.stats import ncx2
 
+from mecsim.testing.verification.fading import POWERS_ADDED
+from mecsim.testing.verification.mutant import replaced
 from mecsim.world.channel.fading import RayleighLinks
 from mecsim.world.channel.local_mean import Link
 from mecsim.world.channel.rician import DirectWave
@@ -48,17 +52,26 @@ def test_law_and_unit_power(verdicts, scattered, ratio_db):
     check_law(verdicts, np.abs(h) ** 2, k)
 
 
-@pytest.mark.parametrize("mutant", ["powers added", "not normalised", "K as an amplitude", "no direct wave"])
+def other_wave(bug, make):
+    """Return the mutant in which the coefficients of the direct wave are ``make(original)``."""
+    return replaced(bug, DirectWave, "coefficient", make)
+
+
+LAW_MUTANTS = [
+    POWERS_ADDED,
+    other_wave(
+        "not normalised", lambda h: lambda wave, *args: h(wave, *args) * np.sqrt((wave.k + 1) / wave.k)
+    ),
+    other_wave("K as an amplitude", lambda h: lambda wave, *args: h(replace(wave, k=wave.k**2), *args)),
+    other_wave("no direct wave", lambda h: lambda wave, *args: h(replace(wave, k=0.0), *args)),
+]
+
+
+@pytest.mark.parametrize("mutant", LAW_MUTANTS, ids=lambda mutant: mutant.bug)
 def test_the_law_rejects(verdicts, scattered, mutant):
-    k, s = 10.0**0.9, scattered[0]
-    wrong = {
-        "powers added": (k + np.abs(s) ** 2) / (k + 1.0),
-        "not normalised": np.abs(np.sqrt(k) + s) ** 2 / k,
-        "K as an amplitude": np.abs(k + s) ** 2 / (k**2 + 1.0),
-        "no direct wave": np.abs(s) ** 2,
-    }[mutant]
-    with verdicts.rejects(f"Rician, {mutant}"):
-        check_law(verdicts, wrong, k)
+    k = 10.0**0.9
+    with mutant.in_force(), verdicts.rejects(f"Rician, {mutant.bug}"):
+        check_law(verdicts, np.abs(seen(scattered[0], k)) ** 2, k)
 
 
 def test_links_without_line_of_sight_are_rayleigh(verdicts, scattered):
@@ -67,8 +80,10 @@ def test_links_without_line_of_sight_are_rayleigh(verdicts, scattered):
     power = np.abs(seen(scattered[0], k, clear=clear)) ** 2
     check_law(verdicts, power[clear], k)
     verdicts.law("|h|^2 without sight", power[~clear], lambda x: -np.expm1(-x))
-    with verdicts.rejects("direct wave through walls"):
-        verdicts.law("|h|^2 without sight", power[clear], lambda x: -np.expm1(-x))
+    walls = other_wave("through walls", lambda h: lambda wave, s, link: h(wave, s, replace(link, clear=None)))
+    with walls.in_force(), verdicts.rejects("direct wave through walls"):
+        power = np.abs(seen(scattered[0], k, clear=clear)) ** 2
+        verdicts.law("|h|^2 without sight", power[~clear], lambda x: -np.expm1(-x))
 
 
 def check_autocorrelation(verdicts, here, there, k, turns):
@@ -89,11 +104,24 @@ def test_the_phase_follows_the_way(verdicts, scattered, ratio_db):
     check_autocorrelation(verdicts, here, there, k, turns)
 
 
-@pytest.mark.parametrize("mutant", ["phase constant", "phase backwards"])
+PHASE_MUTANTS = [
+    other_wave(
+        "phase constant",
+        lambda h: (
+            lambda wave, s, link: h(wave, s, replace(link, ground_m=np.full_like(link.ground_m, 120.0)))
+        ),
+    ),
+    other_wave(
+        "phase backwards",
+        lambda h: lambda wave, s, link: h(replace(wave, wavelength_m=-wave.wavelength_m), s, link),
+    ),
+]
+
+
+@pytest.mark.parametrize("mutant", PHASE_MUTANTS, ids=lambda mutant: mutant.bug)
 def test_the_phase_rejects(verdicts, scattered, mutant):
     k = 1.0
     turns = (np.hypot(120.037, RISE_M) - np.hypot(120.0, RISE_M)) / WAVELENGTH_M
-    there = {"phase constant": 120.0, "phase backwards": 119.963}
-    here, later = seen(scattered[0], k), seen(scattered[1], k, ground_m=there[mutant])
-    with verdicts.rejects(f"Rician, {mutant}"):
+    with mutant.in_force(), verdicts.rejects(f"Rician, {mutant.bug}"):
+        here, later = seen(scattered[0], k), seen(scattered[1], k, ground_m=120.037)
         check_autocorrelation(verdicts, here, later, k, turns)

@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
+from mecsim.testing.verification.largescale import REDRAWN
+from mecsim.testing.verification.mutant import replaced
+from mecsim.world.channel import shadowing
 from mecsim.world.channel.shadowing import ShadowingFields
 from mecsim.world.world import World
 
@@ -80,8 +83,9 @@ def test_c7_the_grid_along_a_way_follows_the_same_law(verdicts, fields):
     check_correlation(verdicts, grid[:, 11], grid[:, 511], np.exp(-1.0), "50 m on the grid")
 
 
-def test_c7_rejects_a_redraw_per_slot(verdicts):
-    first, second = SIGMA_DB * np.random.default_rng(2).standard_normal((2, FIELDS))
+def test_c7_rejects_a_redraw_per_slot(verdicts, fields):
+    with REDRAWN.in_force():
+        first, second = (fields[50.0].at(EVERY, HERE + np.array([away_m, 0.0])) for away_m in (0.0, 10.0))
     check_marginal(verdicts, first)
     with verdicts.rejects("C7 redraw per slot"):
         check_correlation(verdicts, first, second, 0.818731, "10 m, redrawn")
@@ -95,10 +99,18 @@ def test_c7_rejects_another_decorrelation_distance(verdicts, fields):
 
 def test_c7_rejects_the_spectrum_of_a_line_in_the_plane(verdicts):
     """A tempting mistake: wave numbers with the spectrum of exp(-x/d) on a line, in random directions."""
-    rng = np.random.default_rng(3)
-    number = np.tan(np.pi / 2 * rng.random((FIELDS, 64))) / 50.0
-    along, phase = number * np.cos(2 * np.pi * rng.random(number.shape)), 2 * np.pi * rng.random(number.shape)
-    here, there = (SIGMA_DB * np.sqrt(2 / 64) * np.cos(along * x + phase).sum(axis=1) for x in (0.0, 50.0))
+
+    def of_a_line(draw_waves):
+        def broken(rng, decorrelation_m):
+            number = np.tan(np.pi / 2 * rng.random(64)) / decorrelation_m
+            wave, phase = draw_waves(rng, decorrelation_m)
+            return wave * (number / np.hypot(*wave.T))[:, None], phase
+
+        return broken
+
+    with replaced("the spectrum of a line", shadowing, "_draw_waves", of_a_line).in_force():
+        field = ShadowingFields.draw(5, FIELDS, SIGMA_DB, 50.0)
+    here, there = (field.at(EVERY, HERE + np.array([away_m, 0.0])) for away_m in (0.0, 50.0))
     with verdicts.rejects("C7 spectrum of a line"):
         check_correlation(verdicts, here, there, np.exp(-1.0), "50 m")
 

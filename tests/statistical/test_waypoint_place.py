@@ -5,11 +5,16 @@ distances from x to the border ahead and behind. It is worked out here on a grid
 alone, and agrees with the listed numbers. 4e4 users, at t = 0 and later.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from mecsim.scenario.mobility import RandomWaypoint
+from mecsim.testing.verification.mobility import JUMPS, NAIVE
+from mecsim.testing.verification.mutant import replaced
 from mecsim.world.mobility import Trajectories, random_waypoint
+from mecsim.world.mobility.waypoint import Region
 
 USERS, LATER_S = 40_000, 12.0
 SQUARE = np.array([1.0, 1.0])
@@ -102,13 +107,22 @@ def test_r2_deviations_in_a_rectangle(verdicts):
 
 def test_r2_rejects_a_uniform_start(verdicts, reference):
     """P(centre) 0.25 for 0.4545, deviation 0.2887 for 0.2310."""
-    uniform = np.random.default_rng(5).random((USERS, 2))
+    with NAIVE.in_force():
+        start, _ = places(users=10_000)
     with verdicts.rejects("R2 uniform start"):
-        check_place(verdicts, uniform, reference, "t = 0")
+        check_place(verdicts, start, reference, "t = 0")
+
+
+def test_r2_rejects_jumps_from_waypoint_to_waypoint(verdicts, reference):
+    """Users who stand at their waypoints are uniform, also later."""
+    with JUMPS.in_force():
+        _, later = places(users=10_000)
+    with verdicts.rejects("R2 jumps"):
+        check_place(verdicts, later, reference, f"t = {LATER_S:g} s")
 
 
 def test_r2_rejects_the_product_approximation(verdicts, reference):
-    """36 x (1 - x) y (1 - y): P(centre) 0.4727 for 0.4545, deviation 0.2236 for 0.2310."""
+    """36 x (1 - x) y (1 - y), no product but a law in use: P(centre) 0.4727 for 0.4545."""
     product = np.random.default_rng(6).beta(2.0, 2.0, (USERS, 2))
     with verdicts.rejects("R2 product approximation, centre"):
         verdicts.share("in the central square", (np.abs(product - 0.5) <= 0.25).all(axis=1), CENTRE_SHARE)
@@ -120,10 +134,14 @@ def test_r2_rejects_the_product_approximation(verdicts, reference):
         check_place(verdicts, product, reference, "t = 0")
 
 
+def any_leg(rectangle):
+    """Return a maker of rectangles whose legs are accepted whatever their length."""
+    return lambda *args: replace(rectangle(*args), longest_leg_m=0.0)
+
+
 def test_r2_rejects_a_leg_drawn_without_regard_to_its_length(verdicts, reference):
     """The leg met at random is long; drawing it like any other puts users too near to the border."""
-    rng = np.random.default_rng(7)
-    origin, target = rng.random((2, USERS, 2))
-    place = origin + (target - origin) * rng.random((USERS, 1))
+    with replaced("leg not weighed by its length", Region, "rectangle", any_leg).in_force():
+        start, _ = places()
     with verdicts.rejects("R2 leg not weighed by its length"):
-        check_place(verdicts, place, reference, "t = 0")
+        check_place(verdicts, start, reference, "t = 0")

@@ -4,12 +4,17 @@ The mutant of all of them starts every user on a fresh leg from a uniform point,
 simulation does: its mean speed decays while the users with slow legs pile up. 2e4 users a case.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from mecsim.errors import ScenarioError
 from mecsim.scenario.mobility import RandomWaypoint
-from mecsim.world.mobility import Trajectories, mean_leg_m, random_waypoint
+from mecsim.testing.verification.mobility import NAIVE
+from mecsim.testing.verification.mutant import replaced
+from mecsim.world.mobility import Trajectories, mean_leg_m, random_waypoint, waypoint
+from mecsim.world.mobility.waypoint import Region
 
 USERS = 20_000
 AREA_M = np.array([1000.0, 1000.0])
@@ -26,16 +31,6 @@ def walk(speed_mps, pause_s=(0.0, 0.0), area_m=AREA_M, until_s=LATER_S, users=US
 
 def speeds(ways, time_s):
     return ways.legs.speed_mps[ways.leg(np.arange(len(ways.first) - 1), np.array(time_s))]
-
-
-def naive_speeds(speed_mps, time_s, users=USERS, legs=400):
-    """The mutant: every user starts a fresh leg at time 0."""
-    rng = np.random.default_rng(8)
-    points = rng.random((users, legs + 1, 2)) * AREA_M
-    speed = rng.uniform(*speed_mps, (users, legs))
-    ends = np.cumsum(np.hypot(*np.moveaxis(np.diff(points, axis=1), 2, 0)) / speed, axis=1)
-    assert (ends[:, -1] > time_s).all()
-    return speed[np.arange(users), (ends <= time_s).sum(axis=1)]
 
 
 def moments(speed_mps):
@@ -80,7 +75,9 @@ def test_r1_speed_is_stationary_from_the_start(verdicts, speed_mps):
 @pytest.mark.parametrize("speed_mps", MEAN_SPEED)
 def test_r1_rejects_a_fresh_leg_at_the_start(verdicts, speed_mps):
     """10.5 m/s for 6.34 with speeds from 1 to 20 m/s: the naive mean, which then decays."""
-    now, later = naive_speeds(speed_mps, 0.0), naive_speeds(speed_mps, LATER_S)
+    with NAIVE.in_force():
+        ways = walk(speed_mps, users=4000)
+    now, later = speeds(ways, 0.0), speeds(ways, LATER_S)
     assert now.mean() > later.mean()
     with verdicts.rejects(f"R1 uniform start, speeds {speed_mps}"):
         check_speed(verdicts, now, speed_mps, "t = 0")
@@ -126,12 +123,19 @@ def test_r3_reference_of_the_mean_leg():
 
 
 def test_r3_rejects_legs_between_points_of_the_border(verdicts):
-    """A waypoint on the border for one inside it makes legs longer."""
-    rng = np.random.default_rng(4)
-    points = rng.random((2, USERS, 2))
-    points[1, :, 0] = np.round(points[1, :, 0])
+    """Waypoints on two borders of the area make legs longer."""
+
+    def on_borders(rectangle):
+        def broken(size_m):
+            region = rectangle(size_m)
+            return replace(region, points_m=lambda drawn: np.round(drawn * [1, 0]) + drawn * [0, 1])
+
+        return broken
+
+    with replaced("waypoints on the border", Region, "rectangle", on_borders).in_force():
+        ways = walk((1.0, 3.0), area_m=np.array([1.0, 1.0]), until_s=0.0, users=2000)
     with verdicts.rejects("R3 waypoints on the border"):
-        check_leg(verdicts, np.hypot(*(points[0] - points[1]).T), np.array([1.0, 1.0]), 0.521405433)
+        check_leg(verdicts, leg_lengths(ways, every=2), np.array([1.0, 1.0]), 0.521405433)
 
 
 def check_paused(verdicts, paused, speed_mps, when):
@@ -173,19 +177,34 @@ def rest_cdf(waited_s):
 
 def test_r3_rejects_pauses_weighed_with_the_mean_speed(verdicts):
     """E[P] / (E[P] + mean leg / E[v]) forgets that slow legs last longer."""
-    wrong = 60.0 / (60.0 + 521.405433 / 10.5)
-    paused = np.random.default_rng(6).random(USERS) < wrong
+    mean_speed = replaced(
+        "mean speed for mean slowness", waypoint, "mean_slowness", lambda _: lambda speed: 2.0 / sum(speed)
+    )
+    with mean_speed.in_force():
+        ways = walk((1.0, 20.0), PAUSES_S, until_s=0.0, users=5000)
     with verdicts.rejects("R3 mean speed for mean slowness"):
-        check_paused(verdicts, paused, (1.0, 20.0), "t = 0")
+        check_paused(verdicts, speeds(ways, 0.0) == 0.0, (1.0, 20.0), "t = 0")
 
 
-def test_r3_rejects_a_start_on_the_move(verdicts, pausing):
+def test_r3_rejects_a_start_on_the_move(verdicts):
+    with NAIVE.in_force():
+        ways = walk((1.0, 20.0), PAUSES_S, until_s=0.0, users=5000)
     with verdicts.rejects("R3 nobody paused at the start"):
-        check_paused(verdicts, np.zeros(USERS, dtype=bool), (1.0, 20.0), "t = 0")
+        check_paused(verdicts, speeds(ways, 0.0) == 0.0, (1.0, 20.0), "t = 0")
 
 
 def test_r3_rejects_a_whole_pause_at_the_start(verdicts):
-    """Whoever is paused at time 0 has a part of the pause behind."""
-    fresh = np.random.default_rng(7).uniform(*PAUSES_S, 5000)
+    """A user who is paused at time 0 has a part of the pause behind."""
+
+    def whole_pause(start):
+        def broken(model, region, rng):
+            here, paused_s, target, speed = start(model, region, rng)
+            return here, float(rng.uniform(*PAUSES_S)) if paused_s else 0.0, target, speed
+
+        return broken
+
+    with replaced("a whole pause", waypoint, "_stationary_start", whole_pause).in_force():
+        ways = walk((1.0, 20.0), PAUSES_S, until_s=100.0, users=5000)
+    waits = ways.legs.start_s[ways.first[:-1] + 1][speeds(ways, 0.0) == 0.0]
     with verdicts.rejects("R3 a whole pause at the start"):
-        verdicts.law("rest of the pause at t = 0", fresh, rest_cdf)
+        verdicts.law("rest of the pause at t = 0", waits, rest_cdf)

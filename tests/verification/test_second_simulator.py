@@ -1,14 +1,14 @@
-"""A second simulator, Ciw, is fed the same arrivals and works: departures equal to 1e-9 (verification Q8).
+"""A second simulator, Ciw, with the same arrivals and work has the same departures to 1e-9 (row Q8).
 
-Bugs it would catch: whatever the engine and the recursions of these tests could get wrong in the same way,
-having been written by the same people. Mutants: the other discipline, and works in another order.
+It would catch a bug that the engine and the recursions of these tests have in common, since the same people
+wrote both. Mutants: engines with the other discipline, and with a tenth less work.
 """
 
 import numpy as np
 import pytest
 
 from mecsim.testing.verification.finding import Setting
-from mecsim.testing.verification.queues import in_turn, shared
+from mecsim.testing.verification.queues import LESS_WORK, RESERVED, in_turn, shared
 
 ciw = pytest.importorskip("ciw", reason="the second simulator comes with the extra 'test'")
 JOBS = 2000
@@ -17,7 +17,7 @@ JOBS = 2000
 def ciw_ends(jobs, *, sharing):
     """Return the departures of Ciw for the first jobs of a run, in the order of their arrival."""
     arrivals_s, work_s = jobs.arrivals_s[:JOBS], jobs.work_s[:JOBS]
-    # Nobody comes after the last one.
+    # There is no arrival after the last one.
     gaps_s = [*np.diff(arrivals_s, prepend=0.0).tolist(), float("inf")]
     network = ciw.create_network(
         arrival_distributions=[ciw.dists.Sequential(gaps_s)],
@@ -32,7 +32,7 @@ def ciw_ends(jobs, *, sharing):
 
 
 def before_the_last_arrival(jobs, ends_s):
-    """Tell which of the first jobs end while Ciw still knows everybody who is there."""
+    """Return which of the first jobs end before the last arrival that Ciw knows."""
     return ends_s < jobs.arrivals_s[min(JOBS, len(jobs.arrivals_s)) - 1]
 
 
@@ -50,17 +50,15 @@ def test_processor_sharing():
     np.testing.assert_allclose(ends_s[known], jobs.ends_s[: len(ends_s)][known], rtol=1e-9)
 
 
-def test_the_other_discipline_is_noticed():
-    jobs = shared(Setting())
-    ends_s = ciw_ends(jobs, sharing=False)
-    assert not np.allclose(ends_s, jobs.ends_s[: len(ends_s)], rtol=1e-4)
-    turns = in_turn(Setting(), "exponential")
-    shared_s = ciw_ends(turns, sharing=True)
-    known = before_the_last_arrival(turns, shared_s)
-    assert not np.allclose(shared_s[known], turns.ends_s[:JOBS][known], rtol=1e-6)
+def test_an_engine_without_work_conserving_sharing_is_rejected():
+    with RESERVED.in_force():
+        jobs = shared(Setting())
+    ends_s = ciw_ends(jobs, sharing=True)
+    known = before_the_last_arrival(jobs, ends_s)
+    assert not np.allclose(ends_s[known], jobs.ends_s[: len(ends_s)][known], rtol=1e-4)
 
 
-def test_works_in_another_order_are_noticed():
-    jobs = in_turn(Setting(), "exponential")
-    other = jobs._replace(work_s=np.roll(jobs.work_s, 1))
-    assert not np.allclose(ciw_ends(other, sharing=False), jobs.ends_s[:JOBS], rtol=1e-6)
+def test_an_engine_that_forgets_a_tenth_of_the_work_is_rejected():
+    with LESS_WORK.in_force():
+        jobs = in_turn(Setting(), "exponential")
+    assert not np.allclose(ciw_ends(jobs, sharing=False), jobs.ends_s[:JOBS], rtol=1e-6)

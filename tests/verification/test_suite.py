@@ -1,17 +1,19 @@
-"""`mecsim verify`: its checks reject their bugs, its verdicts are at the stated level, its failures are seen.
+"""`mecsim verify`: its checks reject their mutants, and its verdicts have the stated level.
 
-The whole table is made by `mecsim verify --mutants`; here are the checks that take no longer than a second.
+`mecsim verify --mutants` runs all checks; these tests run those that take less than about a second.
 """
 
 import json
 import math
 
+import matplotlib.image
 import numpy as np
 import pytest
 
 from mecsim.cli import main
 from mecsim.errors import MecsimError
 from mecsim.testing.verification import suite
+from mecsim.testing.verification.figures import quantile_figure
 from mecsim.testing.verification.finding import (
     CHANCE_OF_KS,
     Check,
@@ -24,6 +26,7 @@ from mecsim.testing.verification.finding import (
     no_difference,
     share,
 )
+from mecsim.testing.verification.mutant import replaced, reused
 from mecsim.testing.verification.reference_queues import sigma_of_refusals, stationary_law
 
 QUICK = ("C8", "C9", "C10", "C11", "C5 closed", "R", "Q", "O1", "O4", "O5", "law g", "K", "D1 ", "D3")
@@ -31,9 +34,18 @@ QUICK = ("C8", "C9", "C10", "C11", "C5 closed", "R", "Q", "O1", "O4", "O5", "law
 
 @pytest.mark.parametrize("check", suite.chosen(QUICK), ids=lambda check: check.name)
 def test_a_check_passes_and_rejects_its_bug(check):
-    right, wrong = check.judge(Setting(), False), check.judge(Setting(), True)
+    right, wrong = check.judge(Setting()), check.judge_mutant(Setting())
     assert right.passed, right
     assert not wrong.passed, wrong
+
+
+def test_a_mutant_is_gone_after_its_check_and_shares_no_sample_with_the_product():
+    sample = reused(lambda: Product.value)
+    check = Check("sample", "a number", lambda setting: equal(sample(), 1.0), BUG)
+    assert check.judge(Setting()).passed
+    assert not check.judge_mutant(Setting()).passed
+    assert check.judge(Setting()).passed
+    assert Product.value == 1.0
 
 
 def test_every_check_has_a_name_a_bug_and_a_group():
@@ -92,16 +104,21 @@ def test_erlangs_numbers():
     assert np.std(means) * 20 == pytest.approx(sigma_of_refusals(1.0, np.ones(1)), rel=0.15)
 
 
-def raises(setting, wrong):
+class Product:
+    value = 1.0
+
+
+def raises(setting):
     raise ValueError("broken here")
 
 
 FAKE = {
-    "fine": lambda setting, wrong: equal(2.0 if wrong else 1.0, 1.0),
-    "fails": lambda setting, wrong: equal(2.0, 1.0),
-    "blind": lambda setting, wrong: equal(1.0, 1.0),
+    "fine": lambda setting: equal(Product.value, 1.0),
+    "fails": lambda setting: equal(2.0, 1.0),
+    "blind": lambda setting: equal(1.0, 1.0),
     "raises": raises,
 }
+BUG = replaced("a bug", Product, "value", lambda value: 2.0 * value)
 
 
 @pytest.fixture
@@ -109,7 +126,7 @@ def only(monkeypatch):
     """Return a function that leaves only some made-up checks."""
 
     def leave(*names):
-        checks = tuple(Check(name, "a number", "a bug", FAKE[name], "engine") for name in names)
+        checks = tuple(Check(name, "a number", FAKE[name], BUG, "engine") for name in names)
         monkeypatch.setattr(suite, "CHECKS", checks)
 
     return leave
@@ -145,13 +162,27 @@ def test_json_is_one_object_whose_checks_are_the_rows(only, tmp_path, capsys):
     assert json.loads((tmp_path / "verification.json").read_text())["checks"] == told["checks"]
 
 
-def test_figures_of_laws_are_written(tmp_path):
+def test_the_figures_of_laws_are_drawn(tmp_path):
     assert main(["verify", "--only", "R1 law", "--out", str(tmp_path), "--quiet"]) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "quantiles.pdf",
         "quantiles.png",
         "verification.json",
     ]
+    (shown,) = json.loads((tmp_path / "verification.json").read_text())["checks"]
+    assert shown["check"] == "R1 law"
+    pixels = matplotlib.image.imread(tmp_path / "quantiles.png")
+    assert min(pixels.shape[:2]) > 100
+    assert np.ptp(pixels) > 0.5
+
+
+def test_a_quantile_plot_shows_the_sample_over_the_exact_quantiles():
+    law = Law(lambda x: np.clip(x, 0, 1), lambda p: p)
+    check = Check("law", "uniform", lambda setting: follows((np.arange(100) + 0.5) / 100, law), BUG)
+    row = suite.Row(check, check.judge(Setting()), follows(np.linspace(0, 0.5, 100), law), 0.0)
+    mutant, sample = quantile_figure([row]).axes[0].lines[:2]
+    np.testing.assert_allclose(*sample.get_data())
+    assert not np.allclose(*mutant.get_data(), atol=0.2)
 
 
 def test_a_group_or_the_beginning_of_names_is_chosen():

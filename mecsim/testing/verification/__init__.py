@@ -1,1 +1,1 @@
-"""What `mecsim verify` checks: closed forms, exact laws and repeated bits, each with a bug it must reject."""
+"""The checks of `mecsim verify`: closed forms, exact laws and repeated bits, each with its mutant."""

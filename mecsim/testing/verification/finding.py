@@ -1,4 +1,4 @@
-"""What a check finds: a number, the interval it must lie in, and how likely a right one is to miss it."""
+"""Findings of checks: a number, its interval, and the probability that a correct simulator misses it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mecsim.system.arrays import Floats
+from mecsim.testing.verification.mutant import Mutant
 
 MAX_Z = 5.0
 MAX_KS = 2.69
@@ -64,7 +65,7 @@ class Finding:
         return self.low <= self.got <= self.high
 
 
-Judge = Callable[[Setting, bool], Finding]
+Judge = Callable[[Setting], Finding]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +75,32 @@ class Check:
     Parameters
     ----------
     name : str
-        Row of VERIFICATION, and what it is about: ``"C1 power"``.
+        Row of docs/verification.md and what it is about: ``"C1 power"``.
     says : str
         What is compared, for people.
-    mutant : str
-        The bug that the check must reject.
     judge : callable
-        From a setting, and whether the bug is put in, to a finding.
+        Returns the finding for a setting.
+    broken : Mutant
+        The product on which the check must fail.
     group : str
         Set by the suite.
     """
 
     name: str
     says: str
-    mutant: str
     judge: Judge
+    broken: Mutant
     group: str = field(default="")
+
+    @property
+    def mutant(self) -> str:
+        """The bug that the check must reject."""
+        return self.broken.bug
+
+    def judge_mutant(self, setting: Setting) -> Finding:
+        """Run the same check on the broken product."""
+        with self.broken.in_force():
+            return self.judge(setting)
 
 
 def mean(sample: ArrayLike, expected: float, sigma: float) -> Finding:

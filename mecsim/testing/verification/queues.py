@@ -1,14 +1,14 @@
-"""Rounds as jobs: Q1 to Q5 and Q7 of VERIFICATION, by runs of the engine.
+"""Rounds as jobs of queues: rows Q1 to Q5 and Q7 of docs/verification.md, on runs of the engine.
 
-One user with Poisson rounds that trains alone is a queue, first come first served. Users who come, do
-one round on the one server and leave are processor sharing. Users who only stay, with few places, are
-Erlang's loss system.
+One user with Poisson rounds and local training is a first-come, first-served queue. Users who arrive, do
+one round on the only server and leave form a processor-sharing queue. Users who only stay, with few
+places, form Erlang's loss system.
 """
 
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from mecsim.registry import make_policy
 from mecsim.scenario.load import load_scenario
 from mecsim.scenario.schema import Scenario
 from mecsim.system.arrays import Floats
+from mecsim.testing.verification.broken_engine import other_record, other_scenario, zeroed
 from mecsim.testing.verification.finding import (
     Check,
     Finding,
@@ -29,6 +30,7 @@ from mecsim.testing.verification.finding import (
     no_difference,
     per_cycle,
 )
+from mecsim.testing.verification.mutant import reused
 from mecsim.testing.verification.reference_queues import (
     lindley_waits,
     shared_ends,
@@ -68,12 +70,13 @@ _JOBS = 25_000
 
 
 class Jobs(NamedTuple):
-    """Jobs in the order of their arrival, (J,) each, in s; those that the end cut off are left out."""
+    """Jobs in the order of their arrival, (J,) each, in s, without those that are unfinished at the end."""
 
     arrivals_s: Floats
     work_s: Floats
     starts_s: Floats
     ends_s: Floats
+    sojourns_s: Floats
 
 
 def scenario_of(changes: dict[str, Any]) -> Scenario:
@@ -83,7 +86,7 @@ def scenario_of(changes: dict[str, Any]) -> Scenario:
     return load_scenario("smoke").with_changes(_SECONDS | rare | changes)
 
 
-@lru_cache(maxsize=4)
+@reused
 def in_turn(setting: Setting, law: str) -> Jobs:
     """Return the rounds of one user at load 0.5."""
     scenario = scenario_of(
@@ -102,10 +105,12 @@ def in_turn(setting: Setting, law: str) -> Jobs:
     params, flops = workload.work(np.zeros(count, dtype=np.int64), np.arange(count))
     starts_s = rounds["start_s"][done]
     arrivals_s = workload.arrivals_s(0, scenario.duration_s)[:count]
-    return Jobs(arrivals_s, params * flops / 1e12, starts_s, starts_s + rounds["delay_s"][done])
+    delay_s = rounds["delay_s"][done]
+    sojourns_s = rounds["wait_s"][done] + delay_s
+    return Jobs(arrivals_s, params * flops / 1e12, starts_s, starts_s + delay_s, sojourns_s)
 
 
-@lru_cache(maxsize=4)
+@reused
 def shared(setting: Setting) -> Jobs:
     """Return users who come at half the speed of the one server, are served together and leave."""
     scenario = scenario_of(
@@ -126,97 +131,95 @@ def shared(setting: Setting) -> Jobs:
     ends_s = np.full(len(users), np.inf)
     done = rounds["outcome"] == "finished"
     ends_s[rounds["user"][done]] = (rounds["start_s"] + rounds["delay_s"])[done]
-    return Jobs(world.population.enters_s, work_s, world.population.enters_s, ends_s)
+    arrivals_s = world.population.enters_s
+    return Jobs(arrivals_s, work_s, arrivals_s, ends_s, ends_s - arrivals_s)
 
 
 def sojourn(law: str) -> Judge:
-    """Return the check of the mean time in M/M/1 or M/D/1; the mutant leaves out the service."""
+    """Return the check of the mean time in M/M/1 or M/D/1."""
 
-    def judge(setting: Setting, wrong: bool) -> Finding:
+    def judge(setting: Setting) -> Finding:
         jobs, (expected_s, sd_s) = in_turn(setting, law), _SOJOURN_S[law]
-        time_s = (jobs.starts_s if wrong else jobs.ends_s) - jobs.arrivals_s
+        time_s = jobs.ends_s - jobs.arrivals_s
         warm_s = time_s[len(time_s) // 10 :]
         return mean(warm_s, expected_s, sd_s * math.sqrt(2e5 / len(time_s)) * math.sqrt(len(warm_s)))
 
     return judge
 
 
-def pollaczek_khinchine(setting: Setting, wrong: bool) -> Finding:
-    """Check W = load E[S^2] / (2 (1 - load)) of two sizes of work; the mutant has exponential work.
+def pollaczek_khinchine(setting: Setting) -> Finding:
+    """Check W = load E[S^2] / (2 (1 - load)) of two sizes of work.
 
-    Every job that finds nobody begins a cycle that is independent of all before; the last is cut off.
+    Every job that finds the queue empty begins a cycle independent of all before; the last is left out.
     """
-    jobs = in_turn(setting, "exponential" if wrong else "two sizes")
+    jobs = in_turn(setting, "two sizes")
     waits_s = jobs.starts_s - jobs.arrivals_s
     first = np.flatnonzero(waits_s == 0.0)
     sums_s, sizes = np.add.reduceat(waits_s, first), np.diff(first)
     return per_cycle(sums_s[:-1], sizes, 0.5 * 2.6875 / (2.0 * 0.5))
 
 
-def lindley(setting: Setting, wrong: bool) -> Finding:
-    """Check that every start is its arrival and Lindley's wait; the mutant takes the next job's work."""
+def lindley(setting: Setting) -> Finding:
+    """Check that every start is the arrival plus Lindley's wait."""
     jobs = in_turn(setting, "exponential")
-    work_s = np.roll(jobs.work_s, -1) if wrong else jobs.work_s
-    return no_difference(jobs.starts_s, jobs.arrivals_s + lindley_waits(jobs.arrivals_s, work_s), tol=1e-9)
+    waits_s = lindley_waits(jobs.arrivals_s, jobs.work_s)
+    return no_difference(jobs.starts_s, jobs.arrivals_s + waits_s, tol=1e-9)
 
 
-def little(setting: Setting, wrong: bool) -> Finding:
-    """Check that the integral of the number there is the sum of the sojourns; the mutant counts waits."""
+def little(setting: Setting) -> Finding:
+    """Check that the integral of the number of jobs is the sum of the recorded waits and delays."""
     jobs = in_turn(setting, "exponential")
     times_s = np.concatenate([jobs.arrivals_s, jobs.ends_s])
     order = np.argsort(times_s, kind="stable")
     steps = np.repeat([1, -1], len(jobs.ends_s))[order]
     area = math.fsum(np.cumsum(steps)[:-1] * np.diff(times_s[order]))
-    since_s = jobs.starts_s if wrong else jobs.ends_s
-    return equal(area, math.fsum(since_s - jobs.arrivals_s), rel=1e-9)
+    return equal(area, math.fsum(jobs.sojourns_s), rel=1e-9)
 
 
-def busy(setting: Setting, wrong: bool) -> Finding:
-    """Check that the user is busy for the sum of the work; the mutant forgets one job."""
+def busy(setting: Setting) -> Finding:
+    """Check that the user is busy for the sum of the work."""
     jobs = in_turn(setting, "exponential")
     idle_s = np.maximum(0.0, jobs.arrivals_s[1:] - jobs.ends_s[:-1])
     busy_s = jobs.ends_s[-1] - jobs.arrivals_s[0] - math.fsum(idle_s)
-    return equal(busy_s, math.fsum(jobs.work_s[wrong:]), rel=1e-9)
+    return equal(busy_s, math.fsum(jobs.work_s), rel=1e-9)
 
 
-def sharing(setting: Setting, wrong: bool) -> Finding:
-    """Check that every end is that of equal shares; the mutant serves one after another."""
+def sharing(setting: Setting) -> Finding:
+    """Check that every end is that of equal shares."""
     jobs = shared(setting)
     done = np.isfinite(jobs.ends_s)
     expected_s = shared_ends(jobs.arrivals_s, jobs.work_s)
-    if wrong:
-        expected_s = jobs.arrivals_s + lindley_waits(jobs.arrivals_s, jobs.work_s) + jobs.work_s
     return no_difference(jobs.ends_s[done], expected_s[done], tol=1e-9)
 
 
-def number_shared(setting: Setting, wrong: bool) -> Finding:
-    """Check E[N] = rho / (1 - rho) of M/G/1 processor sharing; the mutant ignores the others."""
+def number_shared(setting: Setting) -> Finding:
+    """Check E[N] = rho / (1 - rho) of M/G/1 processor sharing."""
     jobs, load = shared(setting), 0.5
     horizon_s = 3000.0 * setting.size
     there_s = np.minimum(jobs.ends_s, horizon_s) - jobs.arrivals_s
-    number = math.fsum(jobs.work_s if wrong else there_s) / horizon_s
+    number = math.fsum(there_s) / horizon_s
     sigma = math.sqrt(2.0 * load * (1.0 + load) / (1.0 - load) ** 4 / horizon_s)
     return mean([number], load / (1.0 - load), sigma)
 
 
-def refused(setting: Setting, wrong: bool) -> Finding:
-    """Check that five places and 3 Erlang refuse 0.110054 of those who come; the mutant has seven."""
+def refused(setting: Setting) -> Finding:
+    """Check that five places and 3 Erlang refuse 0.110054 of the arrivals."""
     stay = {"users.arrivals": {"rate_per_s": 0.5, "stay_s": {"exponential": 6.0}}}
     idle = {"workload.rounds": {"mode": "poisson", "rate_per_s": 1e-9}}
-    came = _turned_away(setting, 20_000.0, 7 if wrong else 5, stay | idle, "nearest")
+    came = _turned_away(setting, 20_000.0, 5, stay | idle, "nearest")
     ends = np.arange(1.0, 6.0)
     return mean(came, stationary_law(3.0, ends)[-1], sigma_of_refusals(3.0, ends))
 
 
-def lost(setting: Setting, wrong: bool) -> Finding:
-    """Check that M/M/1/5 at load 0.8 loses 0.088819 of its jobs; the mutant has room for three."""
+def lost(setting: Setting) -> Finding:
+    """Check that M/M/1/5 at load 0.8 loses 0.088819 of its jobs."""
     work = {
         "users.arrivals": {"rate_per_s": 0.8, "rounds": 1},
         "workload.token_bits": {"exponential": 1e6},
         "service.sharing": "work_conserving",
         "reallocation.events": ["arrival"],
     }
-    came = _turned_away(setting, 3_000.0, 3 if wrong else 5, work, "edge_only")
+    came = _turned_away(setting, 3_000.0, 5, work, "edge_only")
     ends = np.ones(5)
     return mean(came, stationary_law(0.8, ends)[-1], sigma_of_refusals(0.8, ends))
 
@@ -224,22 +227,32 @@ def lost(setting: Setting, wrong: bool) -> Finding:
 def _turned_away(
     setting: Setting, duration_s: float, places: int, changes: dict[str, Any], policy: str
 ) -> Floats:
-    """Return 1 for each user who came and found all places taken, 0 for the others."""
+    """Return 1 for each user who arrived and found all places taken, 0 for the others."""
     room = {"duration_s": duration_s * setting.size, "users.count": 0, "users.max_present": places}
     record = Simulation(scenario_of(room | changes), make_policy(policy), 2 + setting.seed).run()
     status = record.ledger["status"]
     return np.where(status[status != UserStatus.NOT_YET] == UserStatus.REFUSED, 1.0, 0.0)
 
 
+_HERE = sys.modules[__name__]
+LESS_WORK = other_scenario(
+    "a tenth of the work forgotten", _HERE, {"workload.flops_per_param_and_token": 0.9}
+)
+MEAN_WORK = other_scenario("the mean size for every job", _HERE, {"workload.token_bits": 1e6})
+RESERVED = other_scenario("shares reserved for others", _HERE, {"service.sharing": "reserved"})
+MORE_PLACES = other_scenario("two places too many", _HERE, {"users.max_present": 7})
+FEWER_PLACES = other_scenario("two places too few", _HERE, {"users.max_present": 3})
+NO_WAITS = other_record("waits not recorded", _HERE, zeroed("rounds", "wait_s"))
+
 CHECKS = (
-    Check("Q1 M/M/1", "mean sojourn at load 0.5, s", "the wait alone", sojourn("exponential")),
-    Check("Q2 M/D/1", "mean sojourn at load 0.5, s", "the wait alone", sojourn("constant")),
-    Check("Q3 M/G/1", "mean wait, two sizes of work, s", "exponential work", pollaczek_khinchine),
-    Check("Q4 M/G/1-PS", "E[N] at load 0.5", "others who are not noticed", number_shared),
-    Check("Q5 Erlang B", "refused with 5 places", "two places too many", refused),
-    Check("Q5 M/M/1/5", "lost at load 0.8", "two places too few", lost),
-    Check("Q7 Lindley", "every start", "the work of the next job", lindley),
-    Check("Q7 Little", "integral of N, s", "waits for sojourns", little),
-    Check("Q7 busy", "time busy, s", "one job forgotten", busy),
-    Check("Q7 sharing", "every end", "one after another", sharing),
+    Check("Q1 M/M/1", "mean sojourn at load 0.5, s", sojourn("exponential"), LESS_WORK),
+    Check("Q2 M/D/1", "mean sojourn at load 0.5, s", sojourn("constant"), LESS_WORK),
+    Check("Q3 M/G/1", "mean wait, two sizes of work, s", pollaczek_khinchine, MEAN_WORK),
+    Check("Q4 M/G/1-PS", "E[N] at load 0.5", number_shared, RESERVED),
+    Check("Q5 Erlang B", "refused with 5 places", refused, MORE_PLACES),
+    Check("Q5 M/M/1/5", "lost at load 0.8", lost, FEWER_PLACES),
+    Check("Q7 Lindley", "every start", lindley, LESS_WORK),
+    Check("Q7 Little", "integral of N, s", little, NO_WAITS),
+    Check("Q7 busy", "time busy, s", busy, LESS_WORK),
+    Check("Q7 sharing", "every end", sharing, RESERVED),
 )

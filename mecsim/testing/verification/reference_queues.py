@@ -1,4 +1,4 @@
-"""Queues job by job, by recursion: what the engine's runs are compared with, and what they must not be."""
+"""Queues by recursion over jobs and by Markov chains, with which the runs of the engine are compared."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def lindley_waits(arrivals_s: Floats, work_s: Floats) -> Floats:
 
 
 def shared_ends(arrivals_s: Floats, work_s: Floats) -> Floats:
-    """Return when jobs end that share one server equally: at each arrival or end it is shared anew."""
+    """Return the end of each job if all jobs present share one server equally."""
     ends_s, now_s, left = np.empty(len(work_s)), 0.0, dict[int, float]()
     for k, arrival_s in enumerate([*arrivals_s.tolist(), math.inf]):
         while left:
@@ -36,9 +36,9 @@ def shared_ends(arrivals_s: Floats, work_s: Floats) -> Floats:
 
 
 def stationary_law(rate: float, ends: Floats) -> Floats:
-    """Return the law of the number there, 0 to K, of Poisson arrivals; k of them end at the rate ends[k - 1].
+    """Return the law of the number of jobs, 0 to K, for Poisson arrivals; k jobs end at rate ``ends[k - 1]``.
 
-    The last entry is the share of arrivals that is refused, if K is all there is room for.
+    The last entry is the share of arrivals that a system with K places refuses.
     """
     weights = np.cumprod(np.append(1.0, rate / ends))
     law: Floats = weights / weights.sum()

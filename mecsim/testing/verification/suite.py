@@ -1,4 +1,4 @@
-"""Every check, run one after another, with the level of the whole."""
+"""All checks, run one after another, and the level of the whole suite."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mecsim.testing.verification import (
     tandem,
     walks,
 )
-from mecsim.testing.verification.finding import Check, Finding, Setting
+from mecsim.testing.verification.finding import Check, Finding, Judge, Setting
 
 FULL_SIZE = 4
 _GROUPS: dict[str, tuple[Check, ...]] = {
@@ -36,7 +36,7 @@ CHECKS = tuple(replace(check, group=group) for group, checks in _GROUPS.items() 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one check came to.
+    """Outcome of one check.
 
     Parameters
     ----------
@@ -44,11 +44,11 @@ class Row:
     finding : Finding
         All NaN if the check raised.
     mutant : Finding or None
-        With the bug put in, if that was asked for.
+        On the broken product, if that was asked for.
     seconds : float
-        Time on the wall for both.
+        Wall time of both in s.
     error : str
-        What the check raised.
+        The exception that the check raised, if any.
     """
 
     check: Check
@@ -59,27 +59,27 @@ class Row:
 
     @property
     def passed(self) -> bool:
-        """Whether the simulator passed."""
+        """Whether the simulator passes."""
         return not self.error and self.finding.passed
 
     @property
     def rejected(self) -> bool | None:
-        """Whether the bug was noticed; None if it was not put in."""
+        """Whether the check fails on the broken product; None if that was not run."""
         return None if self.mutant is None else not self.mutant.passed
 
     @property
     def fine(self) -> bool:
-        """Whether the simulator passed, and its mutant, if there was one, failed."""
+        """Whether the simulator passes and its mutant, if there is one, fails."""
         return self.passed and self.rejected is not False
 
 
 def chosen(only: Sequence[str] = ()) -> tuple[Check, ...]:
-    """Return the checks of some groups or whose names begin so; all of them by default.
+    """Return the checks of some groups or with names that begin with a word; all by default.
 
     Raises
     ------
     MecsimError
-        If nothing answers to a name.
+        If a word matches neither.
     """
     picked: set[str] = set()
     for word in only:
@@ -107,26 +107,26 @@ def verify(
 
 
 def _rows(
-    checks: Sequence[Check], setting: Setting, mutants: bool, tell: Callable[[int, str], None] | None
+    checks: Sequence[Check], setting: Setting, mutants: bool, on_progress: Callable[[int, str], None] | None
 ) -> Iterator[Row]:
     for done, check in enumerate(checks):
-        if tell is not None:
-            tell(done, check.name)
+        if on_progress is not None:
+            on_progress(done, check.name)
         began = time.perf_counter()
         with one_blas_thread():
-            finding, error = _judge(check, setting, wrong=False)
-            mutant = _judge(check, setting, wrong=True)[0] if mutants else None
+            finding, error = _judge(check.judge, setting)
+            mutant = _judge(check.judge_mutant, setting)[0] if mutants else None
         yield Row(check, finding, mutant, time.perf_counter() - began, error)
 
 
-def _judge(check: Check, setting: Setting, *, wrong: bool) -> tuple[Finding, str]:
+def _judge(judge: Judge, setting: Setting) -> tuple[Finding, str]:
     try:
-        return check.judge(setting, wrong), ""
-    except Exception as error:  # noqa: BLE001 - a check that cannot be carried out is a row that fails
+        return judge(setting), ""
+    except Exception as error:  # noqa: BLE001 - a check that raises is a row that fails
         nothing = Finding(math.nan, math.nan, math.nan, math.nan)
         return nothing, f"{type(error).__name__}: {error}"
 
 
 def level(rows: Sequence[Row]) -> float:
-    """Return at most how likely a right simulator is to fail some row, by an unlucky seed."""
+    """Return an upper bound of the probability that a correct simulator fails some row by chance."""
     return math.fsum(row.finding.chance for row in rows)

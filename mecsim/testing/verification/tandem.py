@@ -1,9 +1,9 @@
-"""Two queues in a row, Q6 of VERIFICATION: users come, train at a server, fetch the result and leave.
+"""Two queues in a row, row Q6: users arrive, train at a server, download the result and leave.
 
-Both resources are shared equally by those who use them, so each is processor sharing: the GPU of one speed,
-the radio of a speed that depends on the number n there, since a narrower band has a better ratio of signal
-to noise at the same power: ``log2(1 + n x) / log2(1 + x)`` times that of one user. The numbers there have the
-product form of Jackson's networks, whatever the laws of the works are.
+Users share both resources equally, so each is a processor-sharing queue. The GPU has a constant speed. The
+speed of the radio depends on its number n of users, because a narrower band has a higher SNR at the same
+power: it is ``log2(1 + n x) / log2(1 + x)`` times that of one user. The numbers of users have the product
+form of Jackson's networks, whatever the distributions of the work.
 
 References
 ----------
@@ -13,7 +13,7 @@ Baskett, Chandy, Muntz and Palacios (1975), "Open, closed, and mixed networks of
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +22,9 @@ from mecsim.engine.simulation import Simulation
 from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
+from mecsim.testing.verification.broken_engine import other_scenario
 from mecsim.testing.verification.finding import Check, Finding, Setting, per_cycle
+from mecsim.testing.verification.mutant import reused
 from mecsim.testing.verification.queues import scenario_of
 from mecsim.testing.verification.reference_queues import stationary_law
 from mecsim.world.world import World
@@ -33,7 +35,7 @@ _MOST = 200
 
 
 class Apart:
-    """All training at the one server, equal shares of band and GPU, and the same power for everybody."""
+    """A policy with all training at the only server, equal shares of band and GPU, and equal powers."""
 
     def __init__(self, power_w: float) -> None:
         self.power_w = power_w
@@ -55,14 +57,14 @@ class Apart:
 
 
 class Passages(NamedTuple):
-    """Users who came, got their training and left, in the order of their arrival, (J,) each, in s."""
+    """Users who arrived, trained and left, in the order of their arrival, (J,) each, in s."""
 
     arrivals_s: Floats
     trained_s: Floats
     ends_s: Floats
 
 
-@lru_cache(maxsize=2)
+@reused
 def passages(setting: Setting) -> Passages:
     """Return a run in which both the GPU and the radio are in use for less than half of the time."""
     changes = {
@@ -72,7 +74,7 @@ def passages(setting: Setting) -> Passages:
         "workload.token_bits": {"exponential": 1e6},
         "service.sharing": "work_conserving",
         "reallocation.events": ["arrival"],
-        # Everybody is as near as path loss knows.
+        # All users are within the shortest distance of the path loss.
         "area.size_m": [1.0, 1.0],
         "servers.positions_m": [[0.5, 0.5]],
     }
@@ -98,33 +100,33 @@ def numbers() -> tuple[Floats, Floats]:
 
 
 def _cycles(jobs: Passages) -> tuple[Ints, Floats]:
-    """Return the first job of each cycle, which finds nobody, and when the cycle's last is gone."""
+    """Return the first job of each cycle, which finds the system empty, and the end of each cycle."""
     empty_s = np.maximum.accumulate(jobs.ends_s)
     first = np.flatnonzero(np.append(True, jobs.arrivals_s[1:] > empty_s[:-1]))
     return first, empty_s[first[1:] - 1]
 
 
-def sojourn(setting: Setting, wrong: bool) -> Finding:
-    """Check Little's law of the two numbers; the mutant leaves the radio out."""
+def sojourn(setting: Setting) -> Finding:
+    """Check Little's law for the sum of both numbers."""
     jobs = passages(setting)
-    time_s = (jobs.trained_s if wrong else jobs.ends_s) - jobs.arrivals_s
+    time_s = jobs.ends_s - jobs.arrivals_s
     first, _ = _cycles(jobs)
     expected_s = sum(float(np.arange(_MOST) @ law) for law in numbers()) / RATE_PER_S
     return per_cycle(np.add.reduceat(time_s, first)[:-1], np.diff(first), expected_s)
 
 
-def nobody_there(setting: Setting, wrong: bool) -> Finding:
-    """Check that both are empty for the product of their shares of time; the mutant leaves the radio out."""
+def both_empty(setting: Setting) -> Finding:
+    """Check that both queues are empty for the product of their idle shares of time."""
     jobs = passages(setting)
-    if wrong:
-        jobs = jobs._replace(ends_s=jobs.trained_s)
     first, empty_s = _cycles(jobs)
     begins_s = jobs.arrivals_s[first]
     gpu, radio = numbers()
     return per_cycle(begins_s[1:] - empty_s, np.diff(begins_s), float(gpu[0] * radio[0]))
 
 
+NO_RADIO = other_scenario("the radio left out", sys.modules[__name__], {"workload.bits_per_param": 0})
+
 CHECKS = (
-    Check("Q6 sojourn", "GPU, then radio, s", "the radio left out", sojourn),
-    Check("Q6 empty", "P(nobody there), product form", "the radio left out", nobody_there),
+    Check("Q6 sojourn", "GPU, then radio, s", sojourn, NO_RADIO),
+    Check("Q6 empty", "P(both empty), product form", both_empty, NO_RADIO),
 )

@@ -1,12 +1,14 @@
-"""Other ways to move, in their stationary laws: Gauss-Markov, streets, groups (R1, R2 and R4 for these).
+"""Gauss-Markov, Manhattan and group mobility in their stationary laws: rows R1 and R2.
 
-Each is asked for at 0 and, where a wrong start would show, later.
+Each law is checked at time 0 or, where a wrong start would show, later.
 """
 
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+import sys
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from scipy.stats import rice
@@ -14,10 +16,15 @@ from scipy.stats import rice
 from mecsim.scenario.mobility import GaussMarkov, Group, Manhattan
 from mecsim.system.arrays import Floats
 from mecsim.testing.verification.finding import Check, Finding, Judge, Law, Setting, follows, mean, share
+from mecsim.testing.verification.mobility import JUMPS
+from mecsim.testing.verification.mutant import replaced, reused
 from mecsim.world.mobility import Trajectories
+from mecsim.world.mobility import gauss_markov as gauss_markov_model
+from mecsim.world.mobility import manhattan as manhattan_model
 from mecsim.world.mobility.gauss_markov import gauss_markov
 from mecsim.world.mobility.group import followed_point, group_member
-from mecsim.world.mobility.manhattan import manhattan
+from mecsim.world.mobility.legs import Legs, held_velocities
+from mecsim.world.mobility.manhattan import StreetGrid, manhattan
 
 USERS, LATER_S = 3000, 60.0
 WANDER = GaussMarkov(memory=0.8, mean_speed_mps=1.5, sigma_mps=1.0, step_s=1.0)
@@ -51,70 +58,58 @@ def _velocity(ways: Trajectories, time_s: float) -> Floats:
     return found
 
 
-@lru_cache(maxsize=2)
+@reused
 def wanderers(setting: Setting) -> Trajectories:
     """Return Gauss-Markov users between borders that are mirrors."""
     users = range(USERS * setting.size)
     return Trajectories.join([gauss_markov(WANDER, FIELD_M, 40 + setting.seed, n, LATER_S) for n in users])
 
 
-def wandering_speed(setting: Setting, wrong: bool) -> Finding:
-    """Check Rice's law of the speed after a minute; the mutant has pushes of 1 - a for sqrt(1 - a^2)."""
+def wandering_speed(setting: Setting) -> Finding:
+    """Check Rice's law of the speed after a minute."""
     velocity = _velocity(wanderers(setting), LATER_S)
-    if wrong:
-        rng, a = np.random.default_rng(setting.seed), WANDER.memory
-        spread = WANDER.sigma_mps * math.sqrt((1.0 - a) / (1.0 + a))
-        velocity = [WANDER.mean_speed_mps, 0.0] + spread * rng.standard_normal(velocity.shape)
     return follows(np.hypot(*velocity.T), SPEED)
 
 
-def wandering_memory(setting: Setting, wrong: bool) -> Finding:
-    """Check the correlation memory^2 of the velocity after two steps; the mutant takes one step.
+def wandering_memory(setting: Setting) -> Finding:
+    """Check the correlation memory^2 of the velocity after two steps.
 
-    Borders turn a velocity round, so they stand far away here.
+    Borders reverse a velocity, so they are far away here.
     """
     model = WANDER.model_copy(update={"mean_speed_mps": 0.0})
     users = range(USERS * setting.size)
     far_m = np.array([1e6, 1e6])
     ways = Trajectories.join([gauss_markov(model, far_m, 50 + setting.seed, n, 5.0) for n in users])
     rho = WANDER.memory**2
-    product = _velocity(ways, 0.5) * _velocity(ways, 1.5 if wrong else 2.5)
+    product = _velocity(ways, 0.5) * _velocity(ways, 2.5)
     return mean(product, rho, math.sqrt(1.0 + rho**2))
 
 
-def wandering_place(setting: Setting, wrong: bool) -> Finding:
-    """Check that x is uniform after a minute; the mutant has borders that hold instead of mirrors."""
+def wandering_place(setting: Setting) -> Finding:
+    """Check that x is uniform after a minute."""
     x_m = _at(wanderers(setting), LATER_S)[:, 0]
-    if wrong:
-        start_m, velocity = _at(wanderers(setting), 0.0), _velocity(wanderers(setting), 0.0)
-        x_m = np.clip(start_m[:, 0] + LATER_S * velocity[:, 0], 0.0, FIELD_M[0])
     return follows(x_m, ALONG_X)
 
 
-@lru_cache(maxsize=2)
+@reused
 def walkers(setting: Setting) -> Trajectories:
     """Return users of 3 x 2 blocks."""
     users, size_m = range(USERS * setting.size), np.array(BLOCKS) * BLOCK_M
     return Trajectories.join([manhattan(STREETS, size_m, 60 + setting.seed, n, LATER_S) for n in users])
 
 
-def street_speed(setting: Setting, wrong: bool) -> Finding:
-    """Check the mean speed (v2 - v1) / ln(v2 / v1) at 0; the mutant has fresh speeds."""
+def street_speed(setting: Setting) -> Finding:
+    """Check the mean speed (v2 - v1) / ln(v2 / v1) at 0."""
     spread = (FAST**2 - SLOW**2) / (2.0 * math.log(FAST / SLOW)) - STREET_SPEED_MPS**2
     speed = np.hypot(*_velocity(walkers(setting), 0.0).T)
-    if wrong:
-        speed = np.random.default_rng(setting.seed).uniform(SLOW, FAST, len(speed))
     return mean(speed, STREET_SPEED_MPS, math.sqrt(spread))
 
 
 def at_the_edge(time_s: float) -> Judge:
-    """Return the check of the share of users on streets at the edge; the mutant draws crossings."""
+    """Return the check of the share of users on streets at the edge."""
 
-    def judge(setting: Setting, wrong: bool) -> Finding:
+    def judge(setting: Setting) -> Finding:
         place = _at(walkers(setting), time_s) / BLOCK_M
-        if wrong:
-            crossing = np.random.default_rng(setting.seed).integers(0, np.array(BLOCKS) + 1, place.shape)
-            return share(((crossing == 0) | (crossing == BLOCKS)).any(axis=1), EDGE_SHARE)
         off = np.abs(place - np.round(place))
         along_x = off[:, 1] <= off[:, 0]
         across = np.where(along_x, np.round(place[:, 1]), np.round(place[:, 0]))
@@ -123,25 +118,74 @@ def at_the_edge(time_s: float) -> Judge:
     return judge
 
 
-def about_the_point(setting: Setting, wrong: bool) -> Finding:
-    """Check the mean square of the distance from the point that is followed; the mutant is uniform."""
+def about_the_point(setting: Setting) -> Finding:
+    """Check the mean square of the distance from the point that is followed."""
     size = setting.size
     model = GROUP.model_copy(update={"groups": GROUPS * size})
     seed, groups = 70 + setting.seed, range(GROUPS * size)
     points = Trajectories.join([followed_point(model, PARK_M, seed, g, LATER_S) for g in groups])
     members = Trajectories.join([group_member(model, PARK_M, seed, g, LATER_S) for g in groups])
     square = ((_at(members, LATER_S) - _at(points, LATER_S)) ** 2).sum(axis=1) / RADIUS_M**2
-    if wrong:
-        square = np.random.default_rng(setting.seed).random(len(square))
     return mean(square, SQUARE, math.sqrt(FOURTH - SQUARE**2))
 
 
+def _other_model(change: Callable[[GaussMarkov], dict[str, float]]) -> Callable[[Any], Any]:
+    return lambda walk: lambda model, *rest: walk(model.model_copy(update=change(model)), *rest)
+
+
+def _held(mirrored: Any) -> Any:
+    def broken(start_s: Floats, start_m: Floats, velocity_mps: Floats, size_m: Floats) -> Legs:
+        return held_velocities(start_s, np.clip(start_m, 0.0, size_m), np.zeros_like(velocity_mps))
+
+    return broken
+
+
+def _fresh_speed(speed_met: Any) -> Any:
+    return lambda speed_mps, rng: float(rng.uniform(*speed_mps))
+
+
+def _crossings_alike(directed_block: Any) -> Any:
+    def broken(grid: StreetGrid, number: int) -> tuple[int, int, int]:
+        x, y = number % (BLOCKS[0] + 1), number // (BLOCKS[0] + 1) % (BLOCKS[1] + 1)
+        return x, y, next(heading for heading in range(4) if grid.exists(x, y, heading))
+
+    return broken
+
+
+def _inwards(turn_law: Any) -> Any:
+    def broken(ways: tuple[bool, bool, bool], probabilities: Any) -> Any:
+        # Where a way is missing, nobody goes straight on who can turn.
+        straight, left, right = ways
+        only = ways if all(ways) else (straight and not (left or right), left, right)
+        return turn_law(only, probabilities)
+
+    return broken
+
+
+_HERE = sys.modules[__name__]
+SMALL_PUSHES = replaced(
+    "pushes of 1 - a",
+    _HERE,
+    "gauss_markov",
+    _other_model(lambda m: {"sigma_mps": m.sigma_mps * math.sqrt((1.0 - m.memory) / (1.0 + m.memory))}),
+)
+LONG_MEMORY = replaced(
+    "the memory of half a step",
+    _HERE,
+    "gauss_markov",
+    _other_model(lambda m: {"memory": math.sqrt(m.memory)}),
+)
+HELD = replaced("borders that hold", gauss_markov_model, "mirrored", _held)
+FRESH_SPEED = replaced("everyone starts a fresh block", manhattan_model, "speed_met", _fresh_speed)
+CROSSINGS = replaced("crossings, not streets, alike", StreetGrid, "directed_block", _crossings_alike)
+INWARDS = replaced("turns inwards at the edge", manhattan_model, "turn_law", _inwards)
+
 CHECKS = (
-    Check("R1 Gauss-Markov", "speed ~ Rice after 60 s", "pushes of 1 - a", wandering_speed),
-    Check("R1 memory", "correlation after 2 steps", "one step", wandering_memory),
-    Check("R2 Gauss-Markov", "x uniform after 60 s", "borders that hold", wandering_place),
-    Check("R1 streets", "m/s, U(2, 12)", "everyone starts a fresh block", street_speed),
-    Check("R2 streets at 0", "share at the edge", "crossings, not streets, alike", at_the_edge(0.0)),
-    Check("R2 streets later", "share at the edge", "crossings, not streets, alike", at_the_edge(LATER_S)),
-    Check("R2 group", "(distance / radius)^2", "uniform in the disc", about_the_point),
+    Check("R1 Gauss-Markov", "speed ~ Rice after 60 s", wandering_speed, SMALL_PUSHES),
+    Check("R1 memory", "correlation after 2 steps", wandering_memory, LONG_MEMORY),
+    Check("R2 Gauss-Markov", "x uniform after 60 s", wandering_place, HELD),
+    Check("R1 streets", "m/s, U(2, 12)", street_speed, FRESH_SPEED),
+    Check("R2 streets at 0", "share at the edge", at_the_edge(0.0), CROSSINGS),
+    Check("R2 streets later", "share at the edge", at_the_edge(LATER_S), INWARDS),
+    Check("R2 group", "(distance / radius)^2", about_the_point, JUMPS),
 )

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from mecsim.world.csi import Knowledge, mean_log_power
+from mecsim.world.csi import CsiModel, mean_log_power
 from mecsim.world.world import World
 
 WALK = {"users.mobility": {"model": "random_waypoint", "speed_mps": [5, 15]}, "users.count": 5}
@@ -19,7 +19,7 @@ def knowing(make_scenario):
     def know(seed=3, **changes):
         named = {f"reallocation.{key}": value for key, value in changes.pop("control", {}).items()}
         world = World(make_scenario(WALK | named | changes), seed)
-        return world, Knowledge(world, seed)
+        return world, CsiModel(world, seed)
 
     return know
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from mecsim.policy import Observation, Policy
 from mecsim.system.allocation import Allocation
-from mecsim.testing.promises import SYSTEMS, Subject, feasible, require
+from mecsim.testing.contract_checks.subject import SYSTEMS, Subject, feasible, require
 from mecsim.testing.snapshots import draw_instance, mid_round
 
 PREDICTED_RTOL = 1e-9

@@ -13,6 +13,7 @@ from scipy.special import ndtr
 
 from mecsim.system.equations import shannon_rate
 from mecsim.system.ergodic import ergodic_rate
+from mecsim.testing.verification.mutant import replaced
 from mecsim.world.csi import ErrorField, mean_log_power
 
 LINKS, SIGMA_DB, DECORRELATION_S = 20_000, 4.0, 10.0
@@ -54,17 +55,47 @@ def test_links_err_on_their_own(verdicts, errors):
     check_correlation(verdicts, error_db[::2].ravel(), error_db[1::2].ravel(), 0.0, "other user")
 
 
-def test_mutants_of_the_error_are_rejected(verdicts, errors):
-    rng = np.random.default_rng(1)
-    now, white_db = errors.at(40.0, EVERY).ravel(), SIGMA_DB * rng.standard_normal(LINKS)
-    with verdicts.rejects("a new error at every decision"):
-        check_correlation(verdicts, now, white_db, math.exp(-0.5), "5 s")
-    with verdicts.rejects("an error for ever"):
-        check_correlation(verdicts, now, now, math.exp(-0.5), "5 s")
-    with verdicts.rejects("sigma for the variance"):
-        check_law(verdicts, now / math.sqrt(SIGMA_DB))
-    with verdicts.rejects("one error for all of a user's links"):
-        check_correlation(verdicts, now, now, 0.0, "other server")
+def other_error(bug, make):
+    """Return the mutant in which the error field is ``make(original)``."""
+    return replaced(bug, ErrorField, "at", make)
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        other_error("a new error at every decision", lambda at: lambda f, t, n: at(f, t, np.roll(n, int(t)))),
+        other_error("an error for ever", lambda at: lambda f, t, n: at(f, 0.0, n)),
+    ],
+    ids=lambda mutant: mutant.bug,
+)
+def test_the_memory_of_the_error_rejects(verdicts, errors, mutant):
+    with mutant.in_force():
+        now, later = errors.at(40.0, EVERY).ravel(), errors.at(45.0, EVERY).ravel()
+    with verdicts.rejects(mutant.bug):
+        check_correlation(verdicts, now, later, math.exp(-0.5), "5 s")
+
+
+def test_the_law_of_the_error_rejects_sigma_for_the_variance(verdicts, errors):
+    bug = other_error(
+        "sigma for the variance", lambda at: lambda f, *args: at(f, *args) / math.sqrt(f.sigma_db)
+    )
+    with bug.in_force(), verdicts.rejects(bug.bug):
+        check_law(verdicts, errors.at(40.0, EVERY).ravel())
+
+
+def test_links_reject_one_error_for_all_of_a_user(verdicts, errors):
+    def repeated(at):
+        def broken(field, time_s, users):
+            error_db = at(field, time_s, users)
+            return np.broadcast_to(error_db[:, :1], error_db.shape)
+
+        return broken
+
+    bug = other_error("one error for all of a user's links", repeated)
+    with bug.in_force():
+        error_db = errors.at(40.0, EVERY)
+    with verdicts.rejects(bug.bug):
+        check_correlation(verdicts, error_db[:, ::2].ravel(), error_db[:, 1::2].ravel(), 0.0, "other server")
 
 
 @pytest.mark.parametrize("k", [0.0, 0.1, 1.0, 10.0, 1000.0])

@@ -1,0 +1,1 @@
+"""The checks that make up the contract of a policy."""
