@@ -16,15 +16,15 @@ from mecsim.world.traces.read import parse_trace
 PACKAGE = Path(mecsim.__file__).parent
 POLICIES = Path(__file__).resolve().parents[2] / "policies" / "mecsim_policies"
 # Bytes that this very process has made, or that came through a pipe from a process it started.
-OWN_PIPES = {"study/children.py": {"pickle.loads"}, "testing/promises.py": {"pickle.loads"}}
+OWN_PIPES = {"study/worker_process.py": {"pickle.loads"}, "testing/promises.py": {"pickle.loads"}}
 REFUSED = {
     *("eval", "exec", "compile", "__import__", "os.system", "os.popen"),
     *("pickle.load", "pickle.loads", "pickle.Unpickler", "marshal.loads", "shelve.open", "joblib.load"),
     *("cloudpickle.load", "cloudpickle.loads", "pd.read_pickle", "pandas.read_pickle", "yaml.load"),
     *("urllib.request.urlopen", "urlopen", "requests.get", "ElementTree.parse", "ET.parse", "pd.read_xml"),
 }
-# Who may import a module whose name is not written out: the registry, for policies, and the face.
-IMPORTERS = {"registry.py", "__init__.py"}
+# Who may import a module whose name is not written out: plug-ins, and the face.
+IMPORTERS = {"plugins.py", "__init__.py"}
 
 
 def calls(source):
