@@ -37,7 +37,7 @@ def validate(
     """Check a scenario file: every problem at once, with its line and what is allowed."""
     loaded = read_scenario(scenario, changes)
     if loaded.files():
-        from mecsim.world.mobility import replay_of
+        from mecsim.world.mobility.trajectories import replay_of
 
         replay_of(loaded)
     if as_json:

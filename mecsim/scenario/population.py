@@ -61,7 +61,7 @@ class UserClass(Section):
     share: Annotated[Real, Field(gt=0, le=1e6)] = key(
         "How many users are of this kind, in proportion to the shares of the other kinds", example=0.5
     )
-    mobility: Annotated[Mobility, Field(discriminator="model")] | None = key(
+    mobility: Mobility | None = key(
         "How these users move",
         allowed="a table as for users.mobility, but not a trace",
         default=None,

@@ -26,8 +26,7 @@ from mecsim.scenario.area import Area, standing_in
 from mecsim.scenario.calendar import Calendar
 from mecsim.scenario.control import Handover, Objective, Reallocation, Record, Service
 from mecsim.scenario.equipment import Servers, Users
-from mecsim.scenario.layout import LayoutFile
-from mecsim.scenario.mobility import Static, TraceReplay
+from mecsim.scenario.models import Model
 from mecsim.scenario.population import MOST_USERS
 from mecsim.scenario.radio import Channel
 from mecsim.scenario.workload import Workload
@@ -189,8 +188,14 @@ class Scenario(Section):
 
     def files(self) -> list[InputFile]:
         """Return the files that this scenario names."""
-        tables = (self.servers.layout, self.users.mobility)
-        return [table.file for table in tables if isinstance(table, LayoutFile | TraceReplay)]
+        tables = (self.servers.layout, *self.models())
+        values = [value for table in tables if table is not None for _, value in table]
+        return [value for value in values if isinstance(value, InputFile)]
+
+    def models(self) -> list[Model]:
+        """Return the models in use that plug-ins may provide."""
+        mobility = [self.users.mobility, *(each.mobility for each in self.users.classes or ())]
+        return [model for model in (*mobility, self.channel.path_loss) if isinstance(model, Model)]
 
     @property
     def users_change(self) -> bool:
@@ -206,7 +211,7 @@ class Scenario(Section):
             "surroundings that move: ambient_hz = 0": self.channel.fading.ambient_hz == 0,
             "interference between cells: model = 'none'": self.channel.interference.model == "none",
             "receiver noise: noise_figure_db = 0": self.channel.noise_figure_db == 0,
-            "mobility: model = 'static'": isinstance(self.users.mobility, Static),
+            "mobility: model = 'static'": self.users.mobility.model == "static",
             "transfer times: bits_per_param = 0": self.workload.bits_per_param == 0,
             "handover interruption: latency_s = 0": self.handover.latency_s == 0,
             "outdated channel knowledge: csi = 'instantaneous'": self.reallocation.csi == "instantaneous",

@@ -18,11 +18,11 @@ from mecsim.units import SPEED_OF_LIGHT_MPS, db_to_linear, dbm_to_w, ghz_to_hz, 
 from mecsim.world.channel.fading import RayleighLinks
 from mecsim.world.channel.interference import Interference
 from mecsim.world.channel.local_mean import Link, LocalMean
-from mecsim.world.channel.rician import DirectWave
-from mecsim.world.channel.sight import Bools
+from mecsim.world.channel.model import Bools
+from mecsim.world.channel.rician import LineOfSightComponent
 from mecsim.world.channel.waves import GRID
 from mecsim.world.faults import Conditions
-from mecsim.world.mobility import Trajectories, replay_of
+from mecsim.world.mobility.trajectories import Trajectories, replay_of
 from mecsim.world.population import Population
 from mecsim.world.workload import Workload
 
@@ -74,12 +74,14 @@ class World:
         wavelength_m = SPEED_OF_LIGHT_MPS / ghz_to_hz(channel.carrier_ghz)
         self._ambient_mps = fading.ambient_hz * wavelength_m
         self._fading: RayleighLinks | None = None
-        self._direct: DirectWave | None = None
+        self._direct: LineOfSightComponent | None = None
         if fading.model in ("rayleigh", "rician"):
             self._fading = RayleighLinks.draw(seed, self.user_count, self.server_count, wavelength_m)
         if fading.direct_db is not None:
             server_m, user_m = channel.heights_m or (0.0, 0.0)
-            self._direct = DirectWave(db_to_linear(fading.direct_db), wavelength_m, server_m - user_m)
+            self._direct = LineOfSightComponent(
+                db_to_linear(fading.direct_db), wavelength_m, server_m - user_m
+            )
 
     @property
     def moving(self) -> bool:
@@ -135,7 +137,7 @@ class World:
 
     def line_of_sight(self, users: Ints, servers: Ints, times_s: Floats) -> Bools | None:
         """Return whether links have line of sight; None if the path loss does not tell."""
-        return self._local_mean(users, servers, times_s).clear
+        return self._local_mean(users, servers, times_s).los
 
     def gain(self, users: Ints, servers: Ints, times_s: Floats) -> Floats:
         """Return the linear power gain of links at the fading block of each time."""

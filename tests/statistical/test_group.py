@@ -8,9 +8,8 @@ sqrt(1 - r^2 cos^2 phi), in units of the radius. 5000 groups of two, at t = 0 an
 import numpy as np
 import pytest
 
-from mecsim.scenario.mobility import Group
-from mecsim.world.mobility import Trajectories
-from mecsim.world.mobility.group import followed_point, group_member
+from mecsim.world.mobility.group import Group, followed_point
+from mecsim.world.mobility.trajectories import Trajectories
 
 GROUPS, LATER_S, RADIUS_M = 5000, 60.0, 20.0
 SIZE_M = np.array([140.0, 140.0])
@@ -21,7 +20,7 @@ MODEL = Group(groups=GROUPS, radius_m=RADIUS_M, speed_mps=(2.0, 6.0), member_spe
 
 @pytest.fixture(scope="module")
 def members():
-    ways = [group_member(MODEL, SIZE_M, 61, n, LATER_S) for n in range(2 * GROUPS)]
+    ways = [MODEL.legs(SIZE_M, 61, n, LATER_S) for n in range(2 * GROUPS)]
     return Trajectories.join(ways)
 
 

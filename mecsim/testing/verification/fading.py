@@ -26,7 +26,7 @@ from mecsim.testing.verification.finding import (
 from mecsim.units import SPEED_OF_LIGHT_MPS
 from mecsim.world.channel.fading import RayleighLinks
 from mecsim.world.channel.local_mean import Link
-from mecsim.world.channel.rician import DirectWave
+from mecsim.world.channel.rician import LineOfSightComponent
 from mecsim.world.channel.waves import Complexes
 
 SIDE = 100
@@ -131,7 +131,7 @@ def rician(setting: Setting, ground_m: float = 120.0, *, travelled_m: float = 5.
     """Return h of links with a direct wave of 9 dB over the scattered ones."""
     (scattered,) = links_after(setting, travelled_m)
     link = Link(np.ones(scattered.size), np.full(scattered.size, ground_m), None)
-    return DirectWave(K, WAVELENGTH_M, rise_m=8.5).coefficient(scattered, link)
+    return LineOfSightComponent(K, WAVELENGTH_M, rise_m=8.5).coefficient(scattered, link)
 
 
 def rician_law(setting: Setting, wrong: bool) -> Finding:

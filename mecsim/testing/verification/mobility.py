@@ -7,7 +7,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from mecsim.scenario.mobility import RandomWaypoint
 from mecsim.system.arrays import Floats
 from mecsim.testing.verification.finding import (
     Check,
@@ -21,7 +20,8 @@ from mecsim.testing.verification.finding import (
     no_difference,
     share,
 )
-from mecsim.world.mobility import Trajectories, mean_leg_m, random_waypoint
+from mecsim.world.mobility.trajectories import Trajectories
+from mecsim.world.mobility.waypoint import RandomWaypoint, mean_leg_m
 
 SIZE_M = np.array([1000.0, 1000.0])
 LOW, HIGH = 1.0, 20.0
@@ -37,7 +37,7 @@ def walkers(setting: Setting, pause_s: tuple[float, float] = (0.0, 0.0)) -> Traj
     model = RandomWaypoint(speed_mps=(LOW, HIGH), pause_s=pause_s)
     users = range(5000 * setting.size)
     seed = 2000 + setting.seed
-    return Trajectories.join([random_waypoint(model, SIZE_M, seed, n, LATER_S) for n in users])
+    return Trajectories.join([model.legs(SIZE_M, seed, n, LATER_S) for n in users])
 
 
 def speeds(ways: Trajectories, time_s: float) -> Floats:

@@ -11,13 +11,12 @@ from functools import lru_cache
 import numpy as np
 from scipy.stats import rice
 
-from mecsim.scenario.mobility import GaussMarkov, Group, Manhattan
 from mecsim.system.arrays import Floats
 from mecsim.testing.verification.finding import Check, Finding, Judge, Law, Setting, follows, mean, share
-from mecsim.world.mobility import Trajectories
-from mecsim.world.mobility.gauss_markov import gauss_markov
-from mecsim.world.mobility.group import followed_point, group_member
-from mecsim.world.mobility.manhattan import manhattan
+from mecsim.world.mobility.gauss_markov import GaussMarkov
+from mecsim.world.mobility.group import Group, followed_point
+from mecsim.world.mobility.manhattan import Manhattan
+from mecsim.world.mobility.trajectories import Trajectories
 
 USERS, LATER_S = 3000, 60.0
 WANDER = GaussMarkov(memory=0.8, mean_speed_mps=1.5, sigma_mps=1.0, step_s=1.0)
@@ -55,7 +54,7 @@ def _velocity(ways: Trajectories, time_s: float) -> Floats:
 def wanderers(setting: Setting) -> Trajectories:
     """Return Gauss-Markov users between borders that are mirrors."""
     users = range(USERS * setting.size)
-    return Trajectories.join([gauss_markov(WANDER, FIELD_M, 40 + setting.seed, n, LATER_S) for n in users])
+    return Trajectories.join([WANDER.legs(FIELD_M, 40 + setting.seed, n, LATER_S) for n in users])
 
 
 def wandering_speed(setting: Setting, wrong: bool) -> Finding:
@@ -76,7 +75,7 @@ def wandering_memory(setting: Setting, wrong: bool) -> Finding:
     model = WANDER.model_copy(update={"mean_speed_mps": 0.0})
     users = range(USERS * setting.size)
     far_m = np.array([1e6, 1e6])
-    ways = Trajectories.join([gauss_markov(model, far_m, 50 + setting.seed, n, 5.0) for n in users])
+    ways = Trajectories.join([model.legs(far_m, 50 + setting.seed, n, 5.0) for n in users])
     rho = WANDER.memory**2
     product = _velocity(ways, 0.5) * _velocity(ways, 1.5 if wrong else 2.5)
     return mean(product, rho, math.sqrt(1.0 + rho**2))
@@ -95,7 +94,7 @@ def wandering_place(setting: Setting, wrong: bool) -> Finding:
 def walkers(setting: Setting) -> Trajectories:
     """Return users of 3 x 2 blocks."""
     users, size_m = range(USERS * setting.size), np.array(BLOCKS) * BLOCK_M
-    return Trajectories.join([manhattan(STREETS, size_m, 60 + setting.seed, n, LATER_S) for n in users])
+    return Trajectories.join([STREETS.legs(size_m, 60 + setting.seed, n, LATER_S) for n in users])
 
 
 def street_speed(setting: Setting, wrong: bool) -> Finding:
@@ -129,7 +128,7 @@ def about_the_point(setting: Setting, wrong: bool) -> Finding:
     model = GROUP.model_copy(update={"groups": GROUPS * size})
     seed, groups = 70 + setting.seed, range(GROUPS * size)
     points = Trajectories.join([followed_point(model, PARK_M, seed, g, LATER_S) for g in groups])
-    members = Trajectories.join([group_member(model, PARK_M, seed, g, LATER_S) for g in groups])
+    members = Trajectories.join([model.legs(PARK_M, seed, g, LATER_S) for g in groups])
     square = ((_at(members, LATER_S) - _at(points, LATER_S)) ** 2).sum(axis=1) / RADIUS_M**2
     if wrong:
         square = np.random.default_rng(setting.seed).random(len(square))

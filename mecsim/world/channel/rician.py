@@ -18,7 +18,7 @@ from mecsim.world.channel.waves import Complexes, unit_phasor
 
 
 @dataclass(frozen=True, slots=True)
-class DirectWave:
+class LineOfSightComponent:
     """The direct wave of every link.
 
     Parameters
@@ -41,7 +41,7 @@ class DirectWave:
 
     def coefficient(self, scattered: Complexes, link: Link) -> Complexes:
         """Return h of links whose scattered waves have the unit-power coefficients given."""
-        k = self.k if link.clear is None else np.where(link.clear, self.k, 0.0)
+        k = self.k if link.los is None else np.where(link.los, self.k, 0.0)
         direct = unit_phasor(-2.0 * np.pi / self.wavelength_m * np.hypot(link.ground_m, self.rise_m))
         total: Complexes = np.sqrt(k / (k + 1.0)) * direct + scattered / np.sqrt(k + 1.0)
         return total

@@ -11,15 +11,12 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecsim.rng import Purpose
 from mecsim.system.arrays import Floats, Ints, frozen
 from mecsim.world.channel.shadowing import WAVES, ShadowingFields
 
 _AMPLITUDE = float(np.sqrt(2.0 / WAVES))
-
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -17,13 +17,25 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field, field_validator
 
+from mecsim.config.base import Real, key, refusal
 from mecsim.rng import Purpose, stream
-from mecsim.scenario.mobility import Manhattan
+from mecsim.scenario.area import current_area
 from mecsim.system.arrays import Floats, Ints
 from mecsim.world.mobility.legs import Legs, alternating
+from mecsim.world.mobility.model import (
+    MODEL,
+    MobilityModel,
+    Pauses,
+    Share,
+    Speeds,
+    pause_key,
+    speed_key,
+)
 from mecsim.world.mobility.waypoint import mean_slowness, pause_met, speed_met
 
 _CHUNK = 64
@@ -103,38 +115,73 @@ def turn_law(ways: tuple[bool, bool, bool], probabilities: tuple[float, float, f
     return [total / sum(chance) for total in accumulate(chance)]
 
 
-def manhattan(model: Manhattan, size_m: Floats, seed: int, user: int, until_s: float) -> Legs:
-    """Return the legs of a user of a street grid who starts in the stationary law."""
-    grid = StreetGrid.of(model.street_spacing_m, size_m)
-    here_m, paused_s, speed_mps, (x, y, heading) = _stationary_start(model, grid, seed, user)
-    rng = stream(seed, Purpose.MOBILITY_LEGS, user)
-    slowest, fastest = model.speed_mps
-    shortest, longest = model.pause_s
-    crossings, laws = [(x, y)], {}
-    draws = np.empty((0, 3))
-    while True:
-        chunk = rng.random((_CHUNK, 3))
-        draws = np.concatenate([draws, chunk])
-        for drawn in chunk[:, 0].tolist():
-            ways = grid.ways_on(x, y, heading)
-            if ways not in laws:
-                laws[ways] = turn_law(ways, model.turn_probabilities)
-            heading = (heading + bisect_right(laws[ways], drawn)) % 4
-            x, y = x + _STEPS[heading][0], y + _STEPS[heading][1]
-            crossings.append((x, y))
-        points_m = grid.point_m(np.array(crossings))
-        speeds = slowest + (fastest - slowest) * draws[:, 1]
-        pauses = shortest + (longest - shortest) * draws[:, 2]
-        if paused_s is None:
-            legs = alternating(
-                np.concatenate([here_m[None, :], points_m]),
-                np.append(speed_mps, speeds),
-                np.append(0.0, pauses),
-            )
-        else:
-            legs = alternating(points_m, speeds, np.append(paused_s, pauses[1:]))
-        if legs.start_s[-1] > until_s:
-            return legs
+class Manhattan(MobilityModel):
+    """Users follow the streets of a square grid and choose a way at each crossing."""
+
+    model: Literal["manhattan"] = key(MODEL, default="manhattan")
+    street_spacing_m: Annotated[Real, Field(ge=1, le=1e5)] = key(
+        "Distance from one street to the next, the length of a block", unit="m", example=100
+    )
+    turn_probabilities: tuple[Share, Share, Share] = key(
+        "Probability to go straight on, left and right at a crossing; where one of the three ways is "
+        "missing, at the edge of the grid, those that are left are equally likely",
+        allowed="three numbers [straight, left, right] from 0 to 1 with the sum 1",
+        default=(0.5, 0.25, 0.25),
+    )
+    speed_mps: Speeds = speed_key()
+    pause_s: Pauses = pause_key()
+
+    @field_validator("street_spacing_m")
+    @classmethod
+    def _a_block_fits(cls, value: float) -> float:
+        area = current_area()
+        if area is not None and value > max(area.size_m):
+            raise refusal(((), f"must be at most {max(area.size_m):g}, the longer side of the area"))
+        return value
+
+    @field_validator("turn_probabilities")
+    @classmethod
+    def _sum_of_one(cls, value: tuple[float, float, float]) -> tuple[float, float, float]:
+        if abs(sum(value) - 1.0) > 1e-9:
+            raise refusal(((), f"must have the sum 1, has {sum(value):.12g}"))
+        return value
+
+    def legs(self, size_m: Floats, seed: int, user: int, until_s: float) -> Legs:
+        """Return the legs of a user of a street grid who starts in the stationary law."""
+        grid = StreetGrid.of(self.street_spacing_m, size_m)
+        here_m, paused_s, speed_mps, (x, y, heading) = _stationary_start(self, grid, seed, user)
+        rng = stream(seed, Purpose.MOBILITY_LEGS, user)
+        slowest, fastest = self.speed_mps
+        shortest, longest = self.pause_s
+        crossings, laws = [(x, y)], {}
+        draws = np.empty((0, 3))
+        while True:
+            chunk = rng.random((_CHUNK, 3))
+            draws = np.concatenate([draws, chunk])
+            for drawn in chunk[:, 0].tolist():
+                ways = grid.ways_on(x, y, heading)
+                if ways not in laws:
+                    laws[ways] = turn_law(ways, self.turn_probabilities)
+                heading = (heading + bisect_right(laws[ways], drawn)) % 4
+                x, y = x + _STEPS[heading][0], y + _STEPS[heading][1]
+                crossings.append((x, y))
+            points_m = grid.point_m(np.array(crossings))
+            speeds = slowest + (fastest - slowest) * draws[:, 1]
+            pauses = shortest + (longest - shortest) * draws[:, 2]
+            if paused_s is None:
+                legs = alternating(
+                    np.concatenate([here_m[None, :], points_m]),
+                    np.append(speed_mps, speeds),
+                    np.append(0.0, pauses),
+                )
+            else:
+                legs = alternating(points_m, speeds, np.append(paused_s, pauses[1:]))
+            if legs.start_s[-1] > until_s:
+                return legs
+
+    def fastest_mps(self) -> float:
+        """Return the upper end of `speed_mps`."""
+        return self.speed_mps[1]
 
 
 def _stationary_start(

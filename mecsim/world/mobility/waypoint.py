@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
+from mecsim.config.base import key
 from mecsim.rng import Purpose, stream
-from mecsim.scenario.mobility import RandomWaypoint
 from mecsim.system.arrays import Floats
 from mecsim.world.mobility.legs import Legs, alternating
+from mecsim.world.mobility.model import MODEL, MobilityModel, Pauses, Speeds, pause_key, speed_key
 
 _CHUNK = 64
 
@@ -61,19 +63,30 @@ def mean_leg_m(size_m: Floats) -> float:
     return long * float(straight / 15.0 + bent / 6.0)
 
 
-def random_waypoint(model: RandomWaypoint, size_m: Floats, seed: int, user: int, until_s: float) -> Legs:
-    """Return the legs of a random-waypoint user of a rectangle who starts in the stationary law.
+class RandomWaypoint(MobilityModel):
+    """Users go straight from one uniformly random point to the next."""
 
-    Speeds are uniform and pauses uniform at each waypoint; at time 0 the user is paused or in the
-    middle of a leg with the probabilities that hold at any later time.
+    model: Literal["random_waypoint"] = key(MODEL, default="random_waypoint")
+    speed_mps: Speeds = speed_key()
+    pause_s: Pauses = pause_key()
 
-    References
-    ----------
-    Navidi and Camp (2004), "Stationary distributions for the random waypoint mobility model".
-    """
-    start = stream(seed, Purpose.MOBILITY_START, user)
-    legs = stream(seed, Purpose.MOBILITY_LEGS, user)
-    return waypoints(model, Region.rectangle(size_m), start, legs, until_s)
+    def legs(self, size_m: Floats, seed: int, user: int, until_s: float) -> Legs:
+        """Return the legs of a user of a rectangle who starts in the stationary law.
+
+        Speeds are uniform and pauses uniform at each waypoint; at time 0 the user is paused or in the
+        middle of a leg with the probabilities that hold at any later time.
+
+        References
+        ----------
+        Navidi and Camp (2004), "Stationary distributions for the random waypoint mobility model".
+        """
+        start = stream(seed, Purpose.MOBILITY_START, user)
+        legs = stream(seed, Purpose.MOBILITY_LEGS, user)
+        return waypoints(self, Region.rectangle(size_m), start, legs, until_s)
+
+    def fastest_mps(self) -> float:
+        """Return the upper end of `speed_mps`."""
+        return self.speed_mps[1]
 
 
 def waypoints(
