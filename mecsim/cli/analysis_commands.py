@@ -12,6 +12,7 @@ from mecsim.cli.console import print_json, print_table, say, writing
 from mecsim.cli.options import (
     JsonOption,
     OutOption,
+    PluginOption,
     PolicyOption,
     QuietOption,
     ScenarioArgument,
@@ -40,6 +41,7 @@ def promise(
     policy: PolicyOption = "nearest",
     seed: SeedOption = 0,
     changes: SetOption = None,
+    plugins: PluginOption = None,
     out: OutOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -91,6 +93,7 @@ def recovery(
     policy: PolicyOption = "nearest",
     seed: SeedOption = 0,
     changes: SetOption = None,
+    plugins: PluginOption = None,
     tolerance: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="SCR is back where it misses less than this share.")
     ] = 0.1,

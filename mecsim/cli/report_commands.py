@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mecsim.cli.options import QuietOption
+from mecsim.cli.options import PluginOption, QuietOption
 
 
 def register(app: typer.Typer) -> None:
@@ -28,6 +28,7 @@ def report(
     setting: Annotated[
         int, typer.Option("--setting", min=0, help="Which of several scenarios to show in full.")
     ] = 0,
+    plugins: PluginOption = None,
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Which world to replay.", show_default=False)
     ] = None,

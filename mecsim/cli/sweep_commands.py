@@ -10,7 +10,7 @@ import typer
 
 from mecsim.cli.console import RUN_FAILED, print_json, print_table, progress, say
 from mecsim.cli.live import LiveOption, watched
-from mecsim.cli.options import JsonOption, OutOption, QuietOption, SetOption, parse_changes
+from mecsim.cli.options import JsonOption, OutOption, PluginOption, QuietOption, SetOption, parse_changes
 from mecsim.cli.sweep_tables import means, means_table, plan_rows, plan_table, work_time
 from mecsim.errors import MecsimError
 
@@ -48,6 +48,7 @@ def sweep(
     ] = False,
     status: Annotated[bool, typer.Option("--status", help="Run nothing; say what is done.")] = False,
     changes: SetOption = None,
+    plugins: PluginOption = None,
     allow_local_policies: Annotated[
         bool,
         typer.Option(

@@ -26,6 +26,11 @@ class PathLossLimits(Model):
     highest_user_m: ClassVar[float] = math.inf
 
 
+def path_loss_model(value: str | Model) -> Model:
+    """Return the model of a path loss; a name stands for the one with default parameters."""
+    return models(PATH_LOSS)[value]() if isinstance(value, str) else value
+
+
 def limits_of(value: str | Model) -> type[PathLossLimits]:
     """Return the class of a path loss."""
     return cast("type[PathLossLimits]", models(PATH_LOSS)[value] if isinstance(value, str) else type(value))

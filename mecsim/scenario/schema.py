@@ -27,6 +27,7 @@ from mecsim.scenario.calendar import Calendar
 from mecsim.scenario.control import Handover, Objective, Reallocation, Record, Service
 from mecsim.scenario.equipment import Servers, Users
 from mecsim.scenario.models import Model
+from mecsim.scenario.path_loss import path_loss_model
 from mecsim.scenario.population import MOST_USERS
 from mecsim.scenario.radio import Channel
 from mecsim.scenario.workload import Workload
@@ -156,9 +157,10 @@ class Scenario(Section):
 
     @property
     def sha256(self) -> str:
-        """Hash of all values and files, whatever the spelling, the comments and the description."""
+        """Hash of all values, files and plug-ins, whatever the spelling, the comments and the description."""
         content = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"description"})
         content |= {"files": [file.sha256 for file in self.files()]} if self.files() else {}
+        content |= {"plugins": self.plugin_versions()} if self.plugin_versions() else {}
         return hashlib.sha256(dump_toml(content).encode()).hexdigest()
 
     def with_changes(self, changes: Mapping[str, Any]) -> Self:
@@ -188,14 +190,18 @@ class Scenario(Section):
 
     def files(self) -> list[InputFile]:
         """Return the files that this scenario names."""
-        tables = (self.servers.layout, *self.models())
+        tables = (self.servers.layout, *self._models())
         values = [value for table in tables if table is not None for _, value in table]
         return [value for value in values if isinstance(value, InputFile)]
 
-    def models(self) -> list[Model]:
-        """Return the models in use that plug-ins may provide."""
-        mobility = [self.users.mobility, *(each.mobility for each in self.users.classes or ())]
-        return [model for model in (*mobility, self.channel.path_loss) if isinstance(model, Model)]
+    def _models(self) -> list[Model]:
+        path_loss = path_loss_model(self.channel.path_loss)
+        classes = [each.mobility for each in self.users.classes or ()]
+        return [model for model in (self.users.mobility, *classes, path_loss) if model is not None]
+
+    def plugin_versions(self) -> dict[str, str]:
+        """Return the version of each model in use that does not ship with mecsim, by kind and name."""
+        return {f"{each.group.noun} {each.model}": each.version for each in self._models() if not each.is_own}
 
     @property
     def users_change(self) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from mecsim import load_scenario
 from mecsim.errors import ScenarioError
-from mecsim.world.mobility.gauss_markov import mirrored
+from mecsim.world.mobility.borders import mirrored
 from mecsim.world.mobility.legs import Legs, sum_of
 from mecsim.world.mobility.manhattan import StreetGrid, turn_law
 from mecsim.world.mobility.trajectories import Trajectories

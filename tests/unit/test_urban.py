@@ -65,7 +65,9 @@ def test_c8_rejects(mutant):
 @pytest.mark.parametrize(("name", "carrier_ghz"), BREAKPOINTS_M)
 def test_c8_breakpoint(name, carrier_ghz):
     cell, bend_m = URBAN[name], BREAKPOINTS_M[name, carrier_ghz]
-    assert breakpoint_m(carrier_ghz * 1e9, cell.default_server_height_m, USER_M) == pytest.approx(bend_m, rel=1e-14)
+    assert breakpoint_m(carrier_ghz * 1e9, cell.default_server_height_m, USER_M) == pytest.approx(
+        bend_m, rel=1e-14
+    )
     before, after = losses(cell, carrier_ghz, [bend_m * (1 - 1e-12), bend_m * (1 + 1e-12)])[0]
     assert after == pytest.approx(before, abs=1e-9)
     slope = np.diff(losses(cell, carrier_ghz, [2.0 * bend_m, 20.0 * bend_m])[0])

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from mecsim.scenario.models import PATH_LOSS, models
+from mecsim.scenario.path_loss import path_loss_model
 from mecsim.scenario.radio import Channel, LogDistanceNumbers
 from mecsim.system.arrays import Floats
 from mecsim.units import SPEED_OF_LIGHT_MPS
@@ -57,7 +57,6 @@ def path_loss(channel: Channel) -> PathLossModel:
     """Return the path-loss model of a channel, with its parameters."""
     if channel.path_loss == "log_distance":
         return LogDistance(**dict(channel.log_distance))
-    given = channel.path_loss
-    model = models(PATH_LOSS)[given]() if isinstance(given, str) else given
+    model = path_loss_model(channel.path_loss)
     assert isinstance(model, PathLossModel)
     return model
