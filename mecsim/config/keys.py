@@ -259,6 +259,11 @@ def _keys_of(model: type[BaseModel], state: object) -> Keys:
     return Keys(model)
 
 
+def kinds_of(fragment: Fragment) -> tuple[str, ...]:
+    """Return the kinds of tables that a fragment of the schema allows."""
+    return tuple(_tagged_form(fragment).get("mapping", ()))
+
+
 def words_of(fragment: Fragment) -> tuple[str, ...]:
     """Return the words that a fragment of the schema allows, or the kinds of its tables."""
     if "discriminator" in fragment:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from mecsim.config.base import Path
-from mecsim.config.keys import Keys, Place, keys_of, words_of
+from mecsim.config.keys import Keys, Place, keys_of, kinds_of, words_of
 from mecsim.config.locate import Lines
 from mecsim.config.toml_text import toml_value
 from mecsim.messages import either, nearest, shortened
@@ -83,7 +83,7 @@ def _in_words(details: ErrorDetails, keys: Keys) -> Iterator[tuple[Path, str]]:
             yield place.path, f"missing, must be {keys.allowed(place.fragment)}"
         case "union_tag_invalid":
             kind, word = details["ctx"]["discriminator"].strip("'"), str(details["ctx"]["tag"])
-            words = words_of(place.fragment)
+            words = kinds_of(place.fragment)
             yield (*place.path, kind), f"must be {either(words)}{nearest(word, words)}"
         case _:
             word = details["input"] if isinstance(details["input"], str) else ""

@@ -40,7 +40,9 @@ class Model(Section):
     @property
     def version(self) -> str:
         """What pins the code of the model: a distribution's version, or a hash of a file."""
-        return plugins.version(self.group, self.model)
+        if plugins.is_installed(self.group, self.model):
+            return plugins.version(self.group, self.model)
+        return plugins.version_of_object(type(self))
 
     @property
     def is_own(self) -> bool:

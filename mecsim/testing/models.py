@@ -198,7 +198,7 @@ def moves_without_jumps(case: MobilityCase) -> None:
 
 
 def speeds_are_as_claimed(case: MobilityCase) -> None:
-    """Check that `speed_mps` and `travelled_m` belong to the velocities, and no speed is above `fastest_mps`."""
+    """Check that speeds and lengths belong to the velocities, and none is above `fastest_mps`."""
     fastest_mps = case.model.fastest_mps()
     for user in range(case.users):
         legs = case.legs(user)
