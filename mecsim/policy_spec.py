@@ -58,7 +58,7 @@ class PolicySpec(NamedTuple):
                 raise _problem(spec, position, f"parameter '{shortened(item.strip())}' must read key=value")
             if name in parameters:
                 raise _problem(spec, position, f"duplicate key '{name}'")
-            parameters[name] = _value(text.strip())
+            parameters[name] = parse_value(text.strip())
         return cls(spec[: found.start()].strip(), parameters)
 
     def __str__(self) -> str:
@@ -140,7 +140,8 @@ def _end_of_bracket(text: str, start: int, spec: str) -> int:
     raise _problem(spec, opened + 1, f"the bracket {text[opened]} is not closed")
 
 
-def _value(text: str) -> Any:
+def parse_value(text: str) -> Any:
+    """Return the value that a text stands for in a spec."""
     literal = _literal(text)
     if literal is not text:
         return literal
@@ -162,7 +163,7 @@ def _literal(text: str) -> Any:
 def _written(value: Any) -> str:
     """Return a value as it is written in a spec; a string without quotes where it can be."""
     if isinstance(value, str):
-        return value if _PLAIN_TEXT.fullmatch(value) and _value(value) is value else repr(value)
+        return value if _PLAIN_TEXT.fullmatch(value) and parse_value(value) is value else repr(value)
     return _literally(value)
 
 

@@ -366,6 +366,6 @@ def test_a_scenario_names_no_file_and_no_module(files):
         f"{files / 'levy_walk.py'}:LevyWalk",
         "mecsim.world.mobility.static:Static",
     ):
-        told = problems(TEXT.replace("levy_walk", name).replace("speed_mps = 1.5", ""))
+        told = problems(TEXT.replace('"levy_walk", speed_mps = 1.5', f"'{name}'"))
         assert "users.mobility.model" in told[0]
         assert "must be 'gauss_markov'" in told[0]

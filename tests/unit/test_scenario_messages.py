@@ -232,8 +232,8 @@ def test_all_problems_at_once_in_the_order_of_the_file():
         ),
         (
             ('path_loss = "log_distance_128"', 'path_loss = "log_distanse"'),
-            "channel.path_loss = \"log_distanse\": must be 'log_distance_128', 'free_space', "
-            "'log_distance', 'uma' or 'umi'; did you mean 'log_distance'?",
+            "channel.path_loss = \"log_distanse\": must be 'free_space', 'log_distance', "
+            "'log_distance_128', 'uma' or 'umi'; did you mean 'log_distance'?",
         ),
         (
             ('mode = "migrate"', 'mode = "restat"'),
