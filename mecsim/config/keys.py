@@ -1,4 +1,4 @@
-"""All keys of a scenario, and what may stand there in words, read off the JSON schema."""
+"""All keys of a file format and their allowed values in words, from the JSON schema."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Keys:
         fragment = self._first(fragment)
         for name, inner in fragment.get("properties", {}).items():
             if only_with and "const" in inner:
-                continue  # the key that tells the variants apart
+                continue  # the key that names the kind
             dotted, inner = f"{table}.{name}".lstrip("."), self._resolved(inner)
             required = name in fragment.get("required", ()) or "instead_of" in inner
             yield Key(dotted, inner, only_with, required)
@@ -109,7 +109,7 @@ class Keys:
                 yield from self._of_each_kind(dotted, inner)
 
     def _variants(self, table: str, fragment: Fragment) -> Iterator[Key]:
-        """Yield the keys of tables of several kinds, which one of their keys tells apart."""
+        """Yield the keys of tables of several kinds; one key names the kind."""
         kind = fragment["discriminator"]["propertyName"]
         about = {"description": fragment["description"], "enum": words_of(fragment)}
         yield Key(f"{table}.{kind}", about, "", required=True)
@@ -147,7 +147,7 @@ class Keys:
                 continue
             if isinstance(step, int):
                 if "prefixItems" in fragment:
-                    break  # a pair is told as a whole
+                    break  # messages name a pair as a whole
                 inner = fragment.get("items", {})
             else:
                 siblings = tuple(fragment.get("properties", ()))
@@ -234,12 +234,12 @@ class Keys:
         return {**self._resolved(fragment["anyOf"][0]), **fragment} if "anyOf" in fragment else fragment
 
     def _first(self, fragment: Fragment) -> Fragment:
-        """Return what the value for all looks like, where one for each may be given too."""
+        """Return the form of one value for all, where a list with one for each is allowed too."""
         return self._resolved(fragment["oneOf"][0]) if "oneOf" in fragment else fragment
 
 
 def _tagged_form(fragment: Fragment) -> Fragment:
-    """Return how a table tells its kinds apart, if the value is one or may be one; else nothing."""
+    """Return the discriminator of a value that is or may be a table of several kinds; else nothing."""
     forms = [fragment, *fragment.get("anyOf", ())]
     found: Fragment = next((form["discriminator"] for form in forms if "discriminator" in form), {})
     return found

@@ -1,4 +1,4 @@
-"""What pydantic found wrong, told in plain English."""
+"""Validation errors of pydantic as messages in plain English."""
 
 from __future__ import annotations
 
@@ -26,26 +26,28 @@ def problem_lines(
     Parameters
     ----------
     error : ValidationError
-        What pydantic raised.
+        Raised by pydantic.
     model : type
-        The model that refused.
+        The model that the tables were checked against.
     tables : mapping
-        What it refused.
+        The values that were checked.
     source : str
-        The file, or a word for where the values came from.
+        Name of the file, or of where the values came from.
     text : str or None
         The TOML text of `tables`, to find lines in; without it messages name no line.
     """
     found = list(islice(_problems(error, keys_of(model)), MOST_PROBLEMS))
     if text is None:
-        told = [f"{source}: {_told(path, tables, message)}" for path, message in found]
+        messages = [f"{source}: {_message(path, tables, message)}" for path, message in found]
     else:
         lines = Lines(text)
         found.sort(key=lambda problem: lines.of(problem[0]))
-        told = [f"{source}:{lines.of(path)}: {_told(path, tables, message)}" for path, message in found]
+        messages = [
+            f"{source}:{lines.of(path)}: {_message(path, tables, message)}" for path, message in found
+        ]
     if len(found) == MOST_PROBLEMS:
-        told.append(f"{source}: these are the first {MOST_PROBLEMS} problems; there may be more")
-    return told
+        messages.append(f"{source}: these are the first {MOST_PROBLEMS} problems; there may be more")
+    return messages
 
 
 def dotted(path: Path) -> str:
@@ -57,13 +59,13 @@ def _problems(error: ValidationError, keys: Keys) -> Iterator[tuple[Path, str]]:
     details = error.errors(include_url=False)
     unknown = [each["loc"] for each in details if each["type"] == "extra_forbidden"][:MOST_PROBLEMS]
     misspelt = {(*loc[:-1], _meant(loc, keys)) for loc in unknown}
-    told: set[Path] = set()
+    reported: set[Path] = set()
     for each in details:
         if each["type"] == "missing" and each["loc"] in misspelt:
             continue
         for path, message in _in_words(each, keys):
-            if path not in told:  # both numbers of a pair may be wrong
-                told.add(path)
+            if path not in reported:  # both numbers of a pair may be wrong
+                reported.add(path)
                 yield path, message
 
 
@@ -113,7 +115,7 @@ def _right_name(place: Place, keys: Keys) -> str:
     return f"; allowed are {', '.join(place.siblings)}"
 
 
-def _told(path: Path, tables: Mapping[str, Any], message: str) -> str:
+def _message(path: Path, tables: Mapping[str, Any], message: str) -> str:
     name = shortened(dotted(path))
     value: Any = tables
     for step in path:

@@ -94,7 +94,7 @@ class Servers(Equipped):
 
     @property
     def sites_m(self) -> Sites:
-        """Where each server stands, however that was given."""
+        """Position of each server, from `positions_m` or `layout`."""
         return self._sites_m
 
     @property
@@ -107,7 +107,7 @@ class Servers(Equipped):
         return self.count
 
     def model_post_init(self, context: Any) -> None:
-        """Work out where the servers stand while the area is at hand."""
+        """Compute the positions of the servers while the area is known."""
         self._sites_m = _sites(self.positions_m, self.layout)
 
     @field_validator("positions_m")
@@ -123,7 +123,7 @@ class Servers(Equipped):
     @classmethod
     def _one_for_each(cls, value: Any, info: ValidationInfo) -> Any:
         sites = _sites(info.data.get("positions_m"), info.data.get("layout"))
-        if sites:  # else where they stand is wrong, and told already
+        if sites:  # else the positions are invalid, which is reported already
             _refuse_other_length(value, len(sites), "servers")
         return value
 

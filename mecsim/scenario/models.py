@@ -171,7 +171,7 @@ def _loaded(group: Group, state: object) -> tuple[dict[str, type[Model]], dict[s
 
 
 class OneOf:
-    """The type of a table that is told apart by its key `model`: any model of a group.
+    """The type of a table whose key `model` names any model of a group.
 
     Which models there are is looked up at each validation, so that a plug-in may come later.
     """

@@ -22,7 +22,7 @@ from mecsim.config.input_file import InputFile
 from mecsim.config.problems import problem_lines
 from mecsim.config.toml_text import dump_toml, parse_toml
 from mecsim.errors import ScenarioError
-from mecsim.scenario.area import Area, standing_in
+from mecsim.scenario.area import Area, validation_context
 from mecsim.scenario.calendar import Calendar
 from mecsim.scenario.control import Handover, Objective, Reallocation, Record, Service
 from mecsim.scenario.equipment import Servers, Users
@@ -99,7 +99,7 @@ class Scenario(Section):
     @field_validator("servers", "users", "calendar", mode="wrap")
     @classmethod
     def _in_the_area(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-        with standing_in(info.data.get("area")):
+        with validation_context(info.data.get("area")):
             return handler(value)
 
     @classmethod
@@ -205,7 +205,7 @@ class Scenario(Section):
 
     @property
     def users_change(self) -> bool:
-        """Whether anybody comes or leaves during the run, by its own will."""
+        """Whether users arrive or leave during the run."""
         crowds = bool(self.calendar.flash_crowds)
         return self.users.arrivals is not None or crowds or self.users.mobility.model == "trace"
 

@@ -13,14 +13,15 @@ from mecsim.scenario.schema import Scenario
 from mecsim.system.arrays import Floats, Ints, frozen
 from mecsim.system.equations import shannon_rate
 from mecsim.system.ergodic import ergodic_rate
-from mecsim.system.instance import Instance, Score, Servers, Users, Weights
-from mecsim.units import SPEED_OF_LIGHT_MPS, db_to_linear, dbm_to_w, ghz_to_hz, mhz_to_hz, tflops_to_flops
+from mecsim.system.instance import Instance, Score, Users, Weights
+from mecsim.units import SPEED_OF_LIGHT_MPS, db_to_linear, dbm_to_w, ghz_to_hz
 from mecsim.world.channel.fading import RayleighLinks
 from mecsim.world.channel.interference import Interference
 from mecsim.world.channel.local_mean import Link, LocalMean
 from mecsim.world.channel.model import Bools
 from mecsim.world.channel.rician import LineOfSightComponent
 from mecsim.world.channel.waves import GRID
+from mecsim.world.devices import servers_of
 from mecsim.world.faults import Conditions
 from mecsim.world.mobility.trajectories import Trajectories, replay_of
 from mecsim.world.population import Population
@@ -58,7 +59,7 @@ class World:
         self.server_count = scenario.servers.count
         self.block_s = fading.block_s
         self.window_s = WINDOW_BLOCKS * self.block_s
-        self.servers = _servers(scenario)
+        self.servers = servers_of(scenario)
         self.server_position_m = frozen(scenario.servers.sites_m)
         self.noise_w_per_hz = dbm_to_w(channel.noise_dbm_per_hz + channel.noise_figure_db)
         self.workload = Workload(scenario, seed, self.population)
@@ -300,17 +301,3 @@ class World:
 def _looked_up(table: Floats, users: Ints, servers: Ints, times_s: Floats) -> Floats:
     found: Floats = table[tuple(np.broadcast_arrays(users, servers, times_s)[:2])]
     return found
-
-
-def _servers(scenario: Scenario) -> Servers:
-    servers = scenario.servers
-    cards = servers.gpu_cards()
-    peak = np.array([tflops_to_flops(card.peak_tflops) for card in cards])
-    return Servers(
-        bandwidth_hz=frozen([mhz_to_hz(value) for value in servers.column("bandwidth_mhz")]),
-        epochs=frozen(servers.column("epochs")),
-        gpu_count=frozen(servers.column("gpu_count")),
-        max_gpu_flops=frozen(peak * np.array(servers.column("gpu_utilisation"))),
-        kappa=frozen(np.array([card.board_power_w for card in cards]) / peak**3),
-        max_power_w=frozen(servers.column("max_power_w")),
-    )
