@@ -98,7 +98,7 @@ def draw(
     ] = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Draw the map of a scenario in one world: servers, their gain, the ways of the users."""
+    """Draw the map of a scenario in one world: servers, their gain, the trajectories of the users."""
     from mecsim.analysis.maps import draw_map
     from mecsim.analysis.style import save_figure
 

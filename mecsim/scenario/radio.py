@@ -36,12 +36,12 @@ class Fading(Section):
     """Fast fading of unit mean power."""
 
     model: Literal["rayleigh", "rician", "ergodic", "none"] = key(
-        "Law of the fast fading: 'rayleigh'; 'rician', with a direct wave; 'ergodic', no fading but the "
+        "Law of the fast fading: 'rayleigh'; 'rician', with a line-of-sight component; 'ergodic', no fading but the "
         "mean rate that Rayleigh fading has; 'none' switches it off",
         default="rayleigh",
     )
     k_db: Annotated[Real, Field(ge=-60, le=60)] | None = key(
-        "Power of the direct wave over that of the scattered ones, only with model = 'rician'; "
+        "Power of the line-of-sight component over that of the scattered waves, only with model = 'rician'; "
         f"left out: {_RICIAN_K_DB:g} dB",
         unit="dB",
         default=None,
@@ -72,7 +72,7 @@ class Fading(Section):
 
     @property
     def direct_db(self) -> float | None:
-        """Power of the direct wave over that of the scattered ones in dB; None without one."""
+        """Power of the line-of-sight component over that of the scattered waves in dB; None without one."""
         if self.model != "rician":
             return None
         return _RICIAN_K_DB if self.k_db is None else self.k_db

@@ -128,7 +128,7 @@ def stationary(law):
     chain = np.zeros((34, 34))
     for (x, y, heading), i in number.items():
         at = (x + step[heading][0], y + step[heading][1])
-        chances = np.diff([0.0, *law(grid.ways_on(*at, heading))])
+        chances = np.diff([0.0, *law(grid.streets_ahead(*at, heading))])
         for turn, chance in enumerate(chances):
             if chance > 0:
                 chain[i, number[(*at, (heading + turn) % 4)]] += chance

@@ -1,4 +1,4 @@
-"""What a place alone decides of a link: path loss, line of sight and shadowing."""
+"""The local mean of links: path loss, line of sight and shadowing, all functions of position."""
 
 from __future__ import annotations
 
@@ -72,13 +72,13 @@ class LocalMean:
         return self._link(away_m[..., 0], away_m[..., 1], shadowing_db, sight)
 
     def on_grid(self, servers: Ints, start_m: Floats, step_m: Floats) -> Link:
-        """Return links, (P, GRID), along P straight ways of equal steps.
+        """Return links, (P, GRID), along P straight lines of equal steps.
 
         Parameters
         ----------
         servers : (P,) int
         start_m, step_m : (P, 2) float
-            First point of each way, and the step from point to point.
+            First point of each line, and the step from point to point.
         """
         away_m = start_m - self._server_position_m[servers]
         points = np.arange(GRID)

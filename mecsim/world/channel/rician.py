@@ -1,8 +1,8 @@
-"""A direct wave beside the scattered ones: Rician fading of unit mean power.
+"""A line-of-sight component beside the scattered ones: Rician fading of unit mean power.
 
 ``h = sqrt(K / (K + 1)) exp(-i 2 pi d / wavelength) + h_scattered / sqrt(K + 1)`` with K the power of the
-direct wave over that of the scattered ones and d the length of the direct way, from antenna to antenna:
-its Doppler shift is the one that the user's own way has. Links without line of sight have K = 0.
+line-of-sight component over that of the scattered ones and d the distance from antenna to antenna:
+its Doppler shift follows from the movement of the user. Links without line of sight have K = 0.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mecsim.world.channel.waves import Complexes, unit_phasor
 
 @dataclass(frozen=True, slots=True)
 class LineOfSightComponent:
-    """The direct wave of every link.
+    """The line-of-sight component of every link.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ class SightFields:
         return _uniform(self.fields.at(servers, position_m))
 
     def on_grid(self, servers: Ints, start_m: Floats, step_m: Floats) -> Floats:
-        """Return the values, (P, GRID), along P straight ways of equal steps."""
+        """Return the values, (P, GRID), along P straight lines of equal steps."""
         return _uniform(self.fields.on_grid(servers, start_m, step_m))
 
 

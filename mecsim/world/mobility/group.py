@@ -1,4 +1,4 @@
-"""Groups: a point that all members follow, and each member's own way about it.
+"""Groups: a point that all members follow, and each member's movement about it.
 
 The point goes as by random waypoint in the area less a margin of the radius, the member by random
 waypoint in a disc of the radius about it; both start in their stationary laws and are independent.

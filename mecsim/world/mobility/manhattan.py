@@ -1,8 +1,8 @@
-"""Manhattan: users on the streets of a square grid, who choose a way at each crossing.
+"""Manhattan: users on the streets of a square grid, who choose a direction at each crossing.
 
 Streets run at multiples of the spacing, with what is left of the area as an equal margin on both sides.
-At a crossing of four ways the user goes straight on, left or right with given probabilities. At the
-edge of the grid, where a way is missing, those that are left (but the way back) are equally likely; at
+At a crossing of four streets the user goes straight on, left or right with given probabilities. At the
+edge of the grid, where a street is missing, the others (but the way back) are equally likely; at
 a dead end the user turns back. So every crossing hands on as many users into each street as come out of
 it, and the uniform law over all directed blocks is the stationary one, whatever the probabilities.
 
@@ -36,7 +36,7 @@ from mecsim.world.mobility.model import (
     pause_key,
     speed_key,
 )
-from mecsim.world.mobility.waypoint import mean_slowness, pause_met, speed_met
+from mecsim.world.mobility.waypoint import mean_slowness, residual_pause_s, stationary_speed_mps
 
 _CHUNK = 64
 _STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))
@@ -84,12 +84,12 @@ class StreetGrid:
 
     @property
     def directed_blocks(self) -> int:
-        """How many ways there are to go along a block."""
+        """Number of blocks, each counted once for each direction."""
         bx, by = self.blocks
         return 2 * (bx * (by + 1) + by * (bx + 1))
 
-    def ways_on(self, x: int, y: int, heading: int) -> tuple[bool, bool, bool]:
-        """Return whether the ways straight on, to the left and to the right of a user exist."""
+    def streets_ahead(self, x: int, y: int, heading: int) -> tuple[bool, bool, bool]:
+        """Return whether there are streets straight on, to the left and to the right of a user."""
         there = (self.exists(x, y, heading), self.exists(x, y, (heading + _LEFT) % 4))
         return *there, self.exists(x, y, (heading + _RIGHT) % 4)
 
@@ -99,24 +99,24 @@ class StreetGrid:
         return place
 
 
-def turn_law(ways: tuple[bool, bool, bool], probabilities: tuple[float, float, float]) -> list[float]:
+def turn_law(exist: tuple[bool, bool, bool], probabilities: tuple[float, float, float]) -> list[float]:
     """Return the cumulative probabilities of the turns 0 straight, 1 left, 2 back and 3 right.
 
     Parameters
     ----------
-    ways, probabilities : tuple
-        Whether the ways straight on, left and right exist, and how likely they are if all do.
+    exist, probabilities : tuple
+        Whether the streets straight on, left and right exist, and how likely they are if all do.
     """
     chance = [0.0, 0.0, 0.0, 0.0]
-    for turn, there, probability in zip((_STRAIGHT, _LEFT, _RIGHT), ways, probabilities, strict=True):
-        chance[turn] = probability if all(ways) else float(there)
-    if not any(ways):
+    for turn, there, probability in zip((_STRAIGHT, _LEFT, _RIGHT), exist, probabilities, strict=True):
+        chance[turn] = probability if all(exist) else float(there)
+    if not any(exist):
         chance[_BACK] = 1.0
     return [total / sum(chance) for total in accumulate(chance)]
 
 
 class Manhattan(MobilityModel):
-    """Users follow the streets of a square grid and choose a way at each crossing."""
+    """Users follow the streets of a square grid and choose a direction at each crossing."""
 
     model: Literal["manhattan"] = key(MODEL, default="manhattan")
     street_spacing_m: Annotated[Real, Field(ge=1, le=1e5)] = key(
@@ -159,10 +159,10 @@ class Manhattan(MobilityModel):
             chunk = rng.random((_CHUNK, 3))
             draws = np.concatenate([draws, chunk])
             for drawn in chunk[:, 0].tolist():
-                ways = grid.ways_on(x, y, heading)
-                if ways not in laws:
-                    laws[ways] = turn_law(ways, self.turn_probabilities)
-                heading = (heading + bisect_right(laws[ways], drawn)) % 4
+                ahead = grid.streets_ahead(x, y, heading)
+                if ahead not in laws:
+                    laws[ahead] = turn_law(ahead, self.turn_probabilities)
+                heading = (heading + bisect_right(laws[ahead], drawn)) % 4
                 x, y = x + _STEPS[heading][0], y + _STEPS[heading][1]
                 crossings.append((x, y))
             points_m = grid.point_m(np.array(crossings))
@@ -195,8 +195,8 @@ def _stationary_start(
     mean_move_s = grid.spacing_m * mean_slowness(model.speed_mps)
     paused_s, speed_mps, share = None, 0.0, 1.0
     if rng.random() * (mean_pause_s + mean_move_s) < mean_pause_s:
-        paused_s = pause_met(model.pause_s, rng)
+        paused_s = residual_pause_s(model.pause_s, rng)
     else:
-        speed_mps, share = speed_met(model.speed_mps, rng), rng.random()
+        speed_mps, share = stationary_speed_mps(model.speed_mps, rng), rng.random()
     here = grid.point_m(np.array((x, y)) + share * np.array(step))
     return here, paused_s, speed_mps, (x + step[0], y + step[1], heading)
