@@ -36,8 +36,8 @@ class Fading(Section):
     """Fast fading of unit mean power."""
 
     model: Literal["rayleigh", "rician", "ergodic", "none"] = key(
-        "Law of the fast fading: 'rayleigh'; 'rician', with a line-of-sight component; 'ergodic', no fading but the "
-        "mean rate that Rayleigh fading has; 'none' switches it off",
+        "Law of the fast fading: 'rayleigh'; 'rician', with a line-of-sight component; 'ergodic', no fading "
+        "but the mean rate that Rayleigh fading has; 'none' switches it off",
         default="rayleigh",
     )
     k_db: Annotated[Real, Field(ge=-60, le=60)] | None = key(
