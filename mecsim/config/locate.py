@@ -44,18 +44,19 @@ def _tokens(text: str) -> Iterator[tuple[bool, str, int]]:
     """Yield the tokens but comments and dots: whether it is a mark, its text, its line."""
     line, end = 1, 0
     for token in _TOKEN.finditer(text):
-        line += text.count("\n", end, token.start())
-        end = token.start()
-        if token.lastgroup != "comment":
-            yield token.lastgroup == "mark", token.group(), line
+        start, kind = token.start(), token.lastgroup
+        line += text.count("\n", end, start)
+        end = start
+        if kind != "comment":
+            yield kind == "mark", token.group(), line
 
 
 def _starts(text: str) -> Iterator[tuple[Path, int]]:
     """Yield the path and line of everything that starts: tables, keys, values, list items."""
     reader = _Reader()
+    take_word, take_mark = reader.word, reader.mark
     for is_mark, word, line in _tokens(text):
-        step = reader.mark if is_mark else reader.word
-        path = step(word)
+        path = take_mark(word) if is_mark else take_word(word)
         if path is not None:
             yield path, line
 
@@ -94,19 +95,19 @@ class _Reader:
         return None
 
     def _mark_in_value(self, mark: str) -> Path | None:
-        if mark in "[{":
-            start = self._path
-            self._open.append(start)
-            self._path, self._in_key = (*start, 0), mark == "{"
-            return start
-        if mark in "]}":
-            self._path = self._open.pop()
-        elif mark == ",":
+        if mark == ",":
             last = self._path[-1]
             if isinstance(last, int):
                 self._path = (*self._path[:-1], last + 1)
             else:
                 self._in_key = True
+        elif mark in "[{":
+            start = self._path
+            self._open.append(start)
+            self._path, self._in_key = (*start, 0), mark == "{"
+            return start
+        elif mark in "]}":
+            self._path = self._open.pop()
         elif not self._open:
             self._in_key = True
         return None
