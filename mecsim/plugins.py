@@ -24,6 +24,9 @@ from mecsim.errors import MecsimError, PluginError
 from mecsim.messages import nearest
 
 OWN_DISTRIBUTION = "mecsim"
+UNKNOWN = "unknown"
+"""Version of code that cannot be pinned."""
+
 _FILE_MODULE = "mecsim_plugin_"
 
 
@@ -180,15 +183,17 @@ def is_installed(group: Group, name: str) -> bool:
 
 
 def version_of_object(plugin: Any) -> str:
-    """Return a hash of the file that defines an object; "unknown" for one typed at a prompt."""
+    """Return a hash of the file or cell that defines an object; `UNKNOWN` for one typed at a prompt."""
     file = _files.get(getattr(plugin, "__module__", ""))
     if file is not None:
         return version_of_content(file.content)
     try:
         source = inspect.getsourcefile(plugin) or inspect.getfile(plugin)
-        return version_of_content(Path(source).read_bytes())
+        if Path(source).is_file():
+            return version_of_content(Path(source).read_bytes())
+        return version_of_content(inspect.getsource(plugin).encode())  # of a notebook's cell
     except (TypeError, OSError):
-        return "unknown"
+        return UNKNOWN
 
 
 def version_of_content(content: bytes) -> str:
@@ -279,7 +284,7 @@ def _installed_on(group: str, path: tuple[str, ...]) -> dict[str, EntryPoint]:
 
 
 def _origin(point: EntryPoint) -> str:
-    return f"{point.dist.name} {point.dist.version}" if point.dist else "unknown"
+    return f"{point.dist.name} {point.dist.version}" if point.dist else UNKNOWN
 
 
 def _entry(group: Group, name: str) -> PluginEntry:

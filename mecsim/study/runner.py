@@ -9,6 +9,7 @@ from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mecsim import plugins
 from mecsim.results.blas import one_blas_thread
 from mecsim.results.metrics import run_metrics, run_notes
 from mecsim.results.provenance import differences, environment
@@ -112,6 +113,7 @@ def finished(run: Run, folder: Path) -> Results | None:
         manifest["run_id"] != run.run_id
         or not manifest["policy_is_own"]
         or not manifest.get("reproducible", True)
+        or plugins.UNKNOWN in manifest.get("plugins", {}).values()
         or differences(manifest["environment"])
     ):
         return None

@@ -20,6 +20,8 @@ from mecsim.errors import PluginError, ScenarioError
 from mecsim.scenario.explain import explain, json_schema
 from mecsim.scenario.models import MOBILITY, PATH_LOSS, list_models, models
 from mecsim.scenario.template import new_scenario_text
+from mecsim.study.plan import PolicyChoice, Run
+from mecsim.study.runner import execute, finished
 from mecsim.world.channel.model import PathLossModel
 from mecsim.world.mobility.legs import standing
 from mecsim.world.mobility.model import MobilityModel
@@ -369,3 +371,23 @@ def test_a_scenario_names_no_file_and_no_module(files):
         told = problems(TEXT.replace('"levy_walk", speed_mps = 1.5', f"'{name}'"))
         assert "users.mobility.model" in told[0]
         assert "must be 'gauss_markov'" in told[0]
+
+
+def test_runs_with_code_of_unknown_version_are_run_again(tmp_path):
+    """Mutant: results of a class typed at a prompt that stand for those of its changed successor."""
+    space = {"__name__": "typed", "MobilityModel": MobilityModel, "standing": standing, "Literal": Literal}
+    text = (
+        "class Corner(MobilityModel):\n    model: Literal['corner'] = 'corner'\n"
+        "    def legs(self, size_m, seed, user, until_s):\n        return standing(0.1 * size_m)\n"
+    )
+    exec(text, space)  # noqa: S102 - what a prompt does
+    register_mobility("corner", space["Corner"])
+    changes = {"users.mobility": {"model": "corner"}, "duration_s": 20}
+    scenario = mecsim.load_scenario("smoke").with_changes(changes)
+    assert scenario.plugin_versions() == {"mobility model corner": "unknown"}
+    run = Run(scenario, PolicyChoice.of("nearest"), 1)
+    execute(run, out=tmp_path / "run")
+    assert finished(run, tmp_path / "run") is None
+    known = Run(mecsim.load_scenario("smoke").with_changes({"duration_s": 20}), run.policy, 1)
+    execute(known, out=tmp_path / "known")
+    assert finished(known, tmp_path / "known") is not None
