@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mecsim.results.load import load_results
     from mecsim.results.result import Results
     from mecsim.scenario.load import load_scenario
+    from mecsim.scenario.models import load_plugin, register_mobility, register_path_loss
     from mecsim.scenario.schema import Scenario
     from mecsim.study.compare import compare
     from mecsim.study.comparison import Comparison
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from mecsim.system.allocation import Allocation
     from mecsim.system.instance import Instance
     from mecsim.system.instance_file import load_instance
+    from mecsim.world.channel.model import PathLossModel
+    from mecsim.world.mobility.model import MobilityModel
 
 __version__ = "0.1.0"
 
@@ -32,16 +35,21 @@ __all__ = [
     "Allocation",
     "Comparison",
     "Instance",
+    "MobilityModel",
     "Observation",
+    "PathLossModel",
     "Policy",
     "Results",
     "Scenario",
     "__version__",
     "compare",
     "load_instance",
+    "load_plugin",
     "load_results",
     "load_scenario",
     "make_policy",
+    "register_mobility",
+    "register_path_loss",
     "simulate",
 ]
 
@@ -49,15 +57,20 @@ _HOMES = {
     "Allocation": "system.allocation",
     "Comparison": "study.comparison",
     "Instance": "system.instance",
+    "MobilityModel": "world.mobility.model",
     "Observation": "policy",
+    "PathLossModel": "world.channel.model",
     "Policy": "policy",
     "Results": "results.result",
     "Scenario": "scenario.schema",
     "compare": "study.compare",
     "load_instance": "system.instance_file",
+    "load_plugin": "scenario.models",
     "load_results": "results.load",
     "load_scenario": "scenario.load",
     "make_policy": "registry",
+    "register_mobility": "scenario.models",
+    "register_path_loss": "scenario.models",
     "simulate": "study.runner",
 }
 

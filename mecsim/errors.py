@@ -53,6 +53,10 @@ class PolicyError(MecsimError):
     """Something is wrong with a policy or with what it returned."""
 
 
+class PluginError(MecsimError):
+    """A plug-in that is unknown, cannot be imported or is not what its group expects."""
+
+
 class PolicyNotFound(PolicyError):
     """No policy answers to the given name, or it cannot be imported."""
 

@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
+from mecsim import plugins
 from mecsim.scenario.schema import Scenario
 from mecsim.system.allocation import Allocation
 
@@ -92,6 +93,12 @@ def record_digest(record):
                 hashed.update(f"{name} {column.dtype} {column.shape} ".encode())
                 hashed.update(np.ascontiguousarray(column).tobytes())
     return hashed.hexdigest()
+
+
+@pytest.fixture(autouse=True)
+def _no_plugins_of_other_tests(monkeypatch):
+    """Give each test the installed plug-ins and none that another test has registered."""
+    monkeypatch.setattr(plugins, "_registered", {})
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,27 @@ SetOption = Annotated[
         show_default=False,
     ),
 ]
+
+
+def _load_plugins(files: list[str] | None) -> list[str] | None:
+    if files:
+        from mecsim.scenario.models import load_plugin
+
+        for file in files:
+            load_plugin(file)
+    return files
+
+
+PluginOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin",
+        metavar="FILE.py",
+        help="Run this file of code and use the mobility models and path losses it defines; may be repeated.",
+        show_default=False,
+        callback=_load_plugins,
+    ),
+]
 PolicyOption = Annotated[
     str,
     typer.Option(
@@ -54,12 +75,12 @@ def read_scenario(scenario: str, changes: Iterable[str] | None) -> Scenario:
 
 
 def parse_changes(changes: Iterable[str]) -> dict[str, Any]:
-    """Return ``key=value`` texts as a mapping; a value is TOML, or else a text without quotes.
+    """Return ``key=value`` strings as a mapping; a value is TOML, or else a string without quotes.
 
     Raises
     ------
     MecsimError
-        If a text has no ``=``.
+        If a string has no ``=``.
     """
     values = {}
     for change in changes:

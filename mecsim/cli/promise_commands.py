@@ -11,6 +11,7 @@ from mecsim.cli.console import print_json, print_table, say, writing
 from mecsim.cli.options import (
     JsonOption,
     OutOption,
+    PluginOption,
     PolicyOption,
     QuietOption,
     ScenarioArgument,
@@ -38,6 +39,7 @@ def promise(
     policy: PolicyOption = "nearest",
     seed: SeedOption = 0,
     changes: SetOption = None,
+    plugins: PluginOption = None,
     out: OutOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,

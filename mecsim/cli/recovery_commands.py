@@ -10,6 +10,7 @@ import typer
 from mecsim.cli.console import print_json, print_table, say
 from mecsim.cli.options import (
     JsonOption,
+    PluginOption,
     PolicyOption,
     QuietOption,
     ScenarioArgument,
@@ -33,6 +34,7 @@ def recovery(
     policy: PolicyOption = "nearest",
     seed: SeedOption = 0,
     changes: SetOption = None,
+    plugins: PluginOption = None,
     tolerance: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="SCR is back where it misses less than this share.")
     ] = 0.1,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mecsim.cli.options import QuietOption
+from mecsim.cli.options import PluginOption, QuietOption
 from mecsim.cli.result_options import ResultsArgument
 
 
@@ -33,6 +33,7 @@ def report(
     static: Annotated[
         bool, typer.Option("--static", help="Charts as pictures, also where plotly is there.")
     ] = False,
+    plugins: PluginOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Write one HTML file about a results folder: verdict, charts, replay, rounds, energy, provenance.

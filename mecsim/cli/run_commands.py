@@ -9,6 +9,7 @@ from mecsim.cli.live import LiveOption, monitored
 from mecsim.cli.options import (
     JsonOption,
     OutOption,
+    PluginOption,
     PolicyOption,
     QuietOption,
     ScenarioArgument,
@@ -31,6 +32,7 @@ def run(
     policy: PolicyOption = "nearest",
     seed: SeedOption = 0,
     changes: SetOption = None,
+    plugins: PluginOption = None,
     out: OutOption = None,
     live: LiveOption = False,
     quiet: QuietOption = False,

@@ -10,6 +10,7 @@ import typer
 from mecsim.cli.console import print_json, print_table, say, writing
 from mecsim.cli.options import (
     JsonOption,
+    PluginOption,
     QuietOption,
     ScenarioArgument,
     SeedOption,
@@ -31,13 +32,14 @@ def register(app: typer.Typer) -> None:
 def validate(
     scenario: ScenarioArgument,
     changes: SetOption = None,
+    plugins: PluginOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check a scenario file: every problem at once, with its line and what is allowed."""
     loaded = read_scenario(scenario, changes)
     if loaded.files():
-        from mecsim.world.mobility import replay_of
+        from mecsim.world.mobility.trajectories import replay_of
 
         replay_of(loaded)
     if as_json:
@@ -57,6 +59,7 @@ def explain(
         str,
         typer.Argument(metavar="KEY", help="A key, a table, a GPU or an adapter; all tables if left out."),
     ] = "",
+    plugins: PluginOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Say what a key of a scenario file means: unit, default, allowed values, an example."""
@@ -87,6 +90,7 @@ def scenarios(quiet: QuietOption = False, as_json: JsonOption = False) -> None:
 def draw(
     scenario: ScenarioArgument,
     changes: SetOption = None,
+    plugins: PluginOption = None,
     seed: SeedOption = 0,
     out: Annotated[
         Path | None,
@@ -94,7 +98,7 @@ def draw(
     ] = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Draw the map of a scenario in one world: servers, their gain, the ways of the users."""
+    """Draw the map of a scenario in one world: servers, their gain, the trajectories of the users."""
     from mecsim.analysis.maps import draw_map
     from mecsim.analysis.style import save_figure
 
@@ -107,6 +111,7 @@ def draw(
 
 def new(
     file: Annotated[Path, typer.Argument(metavar="SCENARIO", help="File to write.", show_default=False)],
+    plugins: PluginOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Write a new scenario file with every key explained; an existing file is left alone."""
@@ -119,7 +124,7 @@ def new(
     say(f"{path}: written; next: mecsim validate {path}", quiet=quiet)
 
 
-def schema(quiet: QuietOption = False) -> None:
+def schema(plugins: PluginOption = None, quiet: QuietOption = False) -> None:
     """Print the JSON schema of scenario files, for editors that check while one types."""
     from mecsim.scenario.explain import json_schema
 

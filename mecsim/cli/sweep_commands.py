@@ -10,7 +10,15 @@ import typer
 
 from mecsim.cli.console import RUN_FAILED, print_json, print_table, progress, say
 from mecsim.cli.live import LiveOption, monitored
-from mecsim.cli.options import JobsOption, JsonOption, OutOption, QuietOption, SetOption, parse_changes
+from mecsim.cli.options import (
+    JobsOption,
+    JsonOption,
+    OutOption,
+    PluginOption,
+    QuietOption,
+    SetOption,
+    parse_changes,
+)
 from mecsim.cli.sweep_tables import means_table, plan_rows, plan_table, sweep_object, work_time
 from mecsim.errors import MecsimError
 
@@ -64,6 +72,7 @@ def sweep(
     ] = False,
     status: Annotated[bool, typer.Option("--status", help="Run nothing; show what is done.")] = False,
     changes: SetOption = None,
+    plugins: PluginOption = None,
     allow_local_policies: LocalPoliciesOption = False,
     out: OutOption = None,
     live: LiveOption = False,

@@ -1,4 +1,4 @@
-"""The bricks every table of a scenario is built from."""
+"""Base class and types of all tables in files that people write."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Section(BaseModel):
-    """A table of a scenario file: frozen, and without room for unknown keys."""
+    """A table of a file: frozen, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", revalidate_instances="always")
 

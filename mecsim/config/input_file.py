@@ -1,4 +1,4 @@
-"""Files that a scenario names: where they are, and a hash of what they hold."""
+"""Files that a scenario names: their paths and hashes of their content."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ LARGEST_MB = 256
 
 
 class InputFile(str):
-    """The name of a file as the scenario gives it; `path` says where it is, `sha256` what it held.
+    """The name of a file as the scenario gives it, with its `path` and the `sha256` of its content.
 
-    The hash makes a scenario a value: two scenarios are equal only if their files held the same, and
-    whoever reads the file later can see that it is still the one the scenario was checked with.
+    The hash makes a scenario a value: two scenarios are equal only if the contents of their files are,
+    and a later reader can detect that the file has changed since the scenario was checked.
     """
 
     path: Path
@@ -51,7 +51,7 @@ class InputFile(str):
         Raises
         ------
         ScenarioError
-            If it is gone, or no longer what the scenario was checked with.
+            If it is missing, or has changed since the scenario was checked.
         """
         try:
             content = self.path.read_bytes()
@@ -64,7 +64,7 @@ class InputFile(str):
         return content
 
     def __eq__(self, other: object) -> bool:
-        """Return whether name and content are the same; a plain text is compared by name."""
+        """Return whether name and content are the same; a plain string is compared by name."""
         same = str.__eq__(self, other)
         return same is True and getattr(other, "sha256", self.sha256) == self.sha256
 
@@ -76,7 +76,7 @@ _Name: TypeAlias = Annotated[str, Strict(), Field(min_length=1, max_length=1000)
 
 
 def _problem(path: Path) -> str:
-    """Return why a file is not read, or an empty text."""
+    """Return why a file is not read, or an empty string."""
     if path.is_file():
         too_large = path.stat().st_size > LARGEST_MB * 1024 * 1024
         return f"is larger than {LARGEST_MB} MiB" if too_large else ""

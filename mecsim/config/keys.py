@@ -1,14 +1,15 @@
-"""All keys of a scenario, and what may stand there in words, read off the JSON schema."""
+"""All keys of a file format and their allowed values in words, from the JSON schema."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel
 
+from mecsim import plugins
 from mecsim.config.base import Path
 from mecsim.messages import either
 
@@ -99,19 +100,25 @@ class Keys:
         fragment = self._first(fragment)
         for name, inner in fragment.get("properties", {}).items():
             if only_with and "const" in inner:
-                continue  # the key that tells the variants apart
+                continue  # the key that names the kind
             dotted, inner = f"{table}.{name}".lstrip("."), self._resolved(inner)
             required = name in fragment.get("required", ()) or "instead_of" in inner
             yield Key(dotted, inner, only_with, required)
             yield from self._inside(dotted, inner)
+            if "discriminator" not in inner:  # a word, or a table of one of several kinds
+                yield from self._of_each_kind(dotted, inner)
 
     def _variants(self, table: str, fragment: Fragment) -> Iterator[Key]:
-        """Yield the keys of tables of several kinds, which one of their keys tells apart."""
+        """Yield the keys of tables of several kinds; one key names the kind."""
         kind = fragment["discriminator"]["propertyName"]
         about = {"description": fragment["description"], "enum": words_of(fragment)}
         yield Key(f"{table}.{kind}", about, "", required=True)
-        for word, reference in fragment["discriminator"]["mapping"].items():
-            yield from self._inside(table, self._at(reference), f"{kind} = '{word}'")
+        yield from self._of_each_kind(table, fragment)
+
+    def _of_each_kind(self, table: str, fragment: Fragment) -> Iterator[Key]:
+        tagged = _tagged_form(fragment)
+        for word, reference in tagged.get("mapping", {}).items():
+            yield from self._inside(table, self._at(reference), f"{tagged['propertyName']} = '{word}'")
 
     def directly_in(self, table: str) -> list[Key]:
         """Return the keys and tables in a table, or at the top for an empty name."""
@@ -131,15 +138,16 @@ class Keys:
         siblings: tuple[str, ...] = ()
         path: list[str | int] = []
         for step in location:
-            if "discriminator" in fragment:
-                fragment = self._at(fragment["discriminator"]["mapping"][step])
+            tables = _tagged_form(fragment).get("mapping", {})
+            if step in tables:
+                fragment = self._at(tables[step])
                 continue
             if "oneOf" in fragment:
                 fragment = self._resolved(fragment["oneOf"][step == "each"])
                 continue
             if isinstance(step, int):
                 if "prefixItems" in fragment:
-                    break  # a pair is told as a whole
+                    break  # messages name a pair as a whole
                 inner = fragment.get("items", {})
             else:
                 siblings = tuple(fragment.get("properties", ()))
@@ -226,18 +234,34 @@ class Keys:
         return {**self._resolved(fragment["anyOf"][0]), **fragment} if "anyOf" in fragment else fragment
 
     def _first(self, fragment: Fragment) -> Fragment:
-        """Return what the value for all looks like, where one for each may be given too."""
+        """Return the form of one value for all, where a list with one for each is allowed too."""
         return self._resolved(fragment["oneOf"][0]) if "oneOf" in fragment else fragment
+
+
+def _tagged_form(fragment: Fragment) -> Fragment:
+    """Return the discriminator of a value that is or may be a table of several kinds; else nothing."""
+    forms = [fragment, *fragment.get("anyOf", ())]
+    found: Fragment = next((form["discriminator"] for form in forms if "discriminator" in form), {})
+    return found
 
 
 def _example(fragment: Fragment) -> Any:
     return fragment.get("examples", [fragment.get("default")])[0]
 
 
-@cache
 def keys_of(model: type[BaseModel]) -> Keys:
-    """Return the keys of a model, which are worked out once."""
+    """Return the keys of a model, built once for each set of plug-ins."""
+    return _keys_of(model, plugins.state())
+
+
+@lru_cache(maxsize=16)
+def _keys_of(model: type[BaseModel], state: object) -> Keys:
     return Keys(model)
+
+
+def kinds_of(fragment: Fragment) -> tuple[str, ...]:
+    """Return the kinds of tables that a fragment of the schema allows."""
+    return tuple(_tagged_form(fragment).get("mapping", ()))
 
 
 def words_of(fragment: Fragment) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What pydantic found wrong, told in plain English."""
+"""Validation errors of pydantic as messages in plain English."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from mecsim.config.base import Path
 from mecsim.config.json_text import JsonLines
-from mecsim.config.keys import Keys, Place, keys_of, words_of
+from mecsim.config.keys import Keys, Place, keys_of, kinds_of, words_of
 from mecsim.config.locate import Lines
 from mecsim.config.toml_text import toml_value
 from mecsim.messages import either, nearest, shortened
@@ -32,13 +32,13 @@ def problem_lines(
     Parameters
     ----------
     error : ValidationError
-        What pydantic raised.
+        Raised by pydantic.
     model : type
-        The model that refused.
+        The model that the tables were checked against.
     tables : mapping
-        What it refused.
+        The values that were checked.
     source : str
-        The file, or a word for where the values came from.
+        Name of the file, or of where the values came from.
     text : str or None
         The text of `tables`, to find lines in; without it messages name no line.
     lines_of : callable
@@ -46,14 +46,16 @@ def problem_lines(
     """
     found = list(islice(_problems(error, keys_of(model)), MOST_PROBLEMS))
     if text is None:
-        told = [f"{source}: {_told(path, tables, message)}" for path, message in found]
+        messages = [f"{source}: {_message(path, tables, message)}" for path, message in found]
     else:
         lines = lines_of(text)
         found.sort(key=lambda problem: lines.of(problem[0]))
-        told = [f"{source}:{lines.of(path)}: {_told(path, tables, message)}" for path, message in found]
+        messages = [
+            f"{source}:{lines.of(path)}: {_message(path, tables, message)}" for path, message in found
+        ]
     if len(found) == MOST_PROBLEMS:
-        told.append(f"{source}: these are the first {MOST_PROBLEMS} problems; there may be more")
-    return told
+        messages.append(f"{source}: these are the first {MOST_PROBLEMS} problems; there may be more")
+    return messages
 
 
 def dotted(path: Path) -> str:
@@ -65,13 +67,13 @@ def _problems(error: ValidationError, keys: Keys) -> Iterator[tuple[Path, str]]:
     details = error.errors(include_url=False)
     unknown = [each["loc"] for each in details if each["type"] == "extra_forbidden"][:MOST_PROBLEMS]
     misspelt = {(*loc[:-1], _meant(loc, keys)) for loc in unknown}
-    told: set[Path] = set()
+    reported: set[Path] = set()
     for each in details:
         if each["type"] == "missing" and each["loc"] in misspelt:
             continue
         for path, message in _in_words(each, keys):
-            if path not in told:  # both numbers of a pair may be wrong
-                told.add(path)
+            if path not in reported:  # both numbers of a pair may be wrong
+                reported.add(path)
                 yield path, message
 
 
@@ -91,7 +93,7 @@ def _in_words(details: ErrorDetails, keys: Keys) -> Iterator[tuple[Path, str]]:
             yield place.path, f"missing, must be {keys.allowed(place.fragment)}"
         case "union_tag_invalid":
             kind, word = details["ctx"]["discriminator"].strip("'"), str(details["ctx"]["tag"])
-            words = words_of(place.fragment)
+            words = kinds_of(place.fragment)
             yield (*place.path, kind), f"must be {either(words)}{nearest(word, words)}"
         case "finite_number":
             yield place.path, f"must be {keys.allowed(place.fragment)}, and finite"
@@ -123,7 +125,7 @@ def _right_name(place: Place, keys: Keys) -> str:
     return f"; allowed are {', '.join(place.siblings)}"
 
 
-def _told(path: Path, tables: Mapping[str, Any], message: str) -> str:
+def _message(path: Path, tables: Mapping[str, Any], message: str) -> str:
     name = shortened(dotted(path))
     value: Any = tables
     for step in path:

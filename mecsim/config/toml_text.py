@@ -1,4 +1,4 @@
-"""TOML text: reading it without trust, and writing it."""
+"""TOML: parsing untrusted text, and writing."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
     Parameters
     ----------
     text : str
-        Anything.
+        Untrusted text.
     source : str
-        What messages call it.
+        Name of the text in messages.
 
     Raises
     ------
@@ -75,14 +75,14 @@ def too_large(source: str) -> ScenarioError:
 
 
 def _syntax_problem(source: str, text: str, message: str) -> str:
-    """Put the line, which tomllib names last, where all messages have it, and say what it holds."""
+    """Return a message of tomllib with the line number in front and the text of that line."""
     lines = text.split("\n")
     place = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message)
     what = message[: place.start()] if place else message
     line = int(place[1]) if place and place[1] else len(lines)
     where = f"{source}:{line}: {shortened(lines[line - 1].strip())}"
     if re.match(r"Cannot (overwrite|declare|mutate)", what):
-        return f"{where}: this key or table has been given before"
+        return f"{where}: duplicate key or table"
     return f"{where}: not valid TOML: {what}"
 
 
@@ -110,5 +110,5 @@ def toml_value(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return repr(value + 0.0)  # equal numbers look equal: -0.0 becomes 0.0
+        return repr(value + 0.0)  # equal numbers are written alike: -0.0 becomes 0.0
     return str(value)

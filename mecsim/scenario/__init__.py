@@ -1,4 +1,4 @@
-"""Scenario files: what a simulation is made of, checked once and frozen afterwards.
+"""Scenario files: everything a simulation depends on but policy and seed, validated once and frozen.
 
-`schema` holds the model, `load` turns files into it, `explain` answers what a key means.
+`schema` holds the model, `load` reads files, `explain` describes keys, `models` finds plug-ins.
 """

@@ -42,11 +42,11 @@ _area: ContextVar[Area | None] = ContextVar("area", default=None)
 
 
 @contextmanager
-def standing_in(area: Area | None) -> Iterator[None]:
-    """Check all points that are validated inside the block against this area.
+def validation_context(area: Area | None) -> Iterator[None]:
+    """Check all points that are validated inside the block against an area.
 
     A point is checked where it is read, so that one outside is listed together with every other
-    problem of its table; a check of the finished table would not come to pass if anything in it is wrong.
+    problem of its table; pydantic does not check a finished table that has another problem.
     """
     token = _area.set(area)
     try:
@@ -56,7 +56,7 @@ def standing_in(area: Area | None) -> Iterator[None]:
 
 
 def current_area() -> Area | None:
-    """Return the area that values are checked against just now; None if there is none or it is wrong."""
+    """Return the area of the validation context; None outside one, or if the area is not valid."""
     return _area.get()
 
 

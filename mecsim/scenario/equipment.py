@@ -12,7 +12,7 @@ from mecsim.config.base import OneOrEach, Real, Section, Whole, key, refusal
 from mecsim.scenario.area import Points, current_area
 from mecsim.scenario.gpu_catalogue import GpuCard
 from mecsim.scenario.layout import Layout
-from mecsim.scenario.mobility import Mobility, Static
+from mecsim.scenario.mobility import Mobility
 from mecsim.scenario.population import Arrivals, Battery, UserClass
 
 _Bandwidth: TypeAlias = Annotated[Real, Field(gt=0, le=1e6)]
@@ -94,7 +94,7 @@ class Servers(Equipped):
 
     @property
     def sites_m(self) -> Sites:
-        """Where each server stands, however that was given."""
+        """Position of each server, from `positions_m` or `layout`."""
         return self._sites_m
 
     @property
@@ -107,7 +107,7 @@ class Servers(Equipped):
         return self.count
 
     def model_post_init(self, context: Any) -> None:
-        """Work out where the servers stand while the area is at hand."""
+        """Compute the positions of the servers while the area is known."""
         self._sites_m = _sites(self.positions_m, self.layout)
 
     @field_validator("positions_m")
@@ -123,7 +123,7 @@ class Servers(Equipped):
     @classmethod
     def _one_for_each(cls, value: Any, info: ValidationInfo) -> Any:
         sites = _sites(info.data.get("positions_m"), info.data.get("layout"))
-        if sites:  # else where they stand is wrong, and told already
+        if sites:  # else the positions are invalid, which is reported already
             _refuse_other_length(value, len(sites), "servers")
         return value
 
@@ -141,7 +141,6 @@ class Users(Equipped):
     )
     mobility: Mobility = key(
         "How the users move",
-        discriminator="model",
         example={"model": "random_waypoint", "speed_mps": [0.5, 2.0]},
     )
     positions_m: Points | None = key(
@@ -222,6 +221,7 @@ class Users(Equipped):
     @field_validator("positions_m")
     @classmethod
     def _only_when_static(cls, value: Any, info: ValidationInfo) -> Any:
-        if value is not None and not isinstance(info.data.get("mobility", Static()), Static):
+        mobility = info.data.get("mobility")
+        if value is not None and mobility is not None and mobility.model != "static":
             raise refusal(((), "only for mobility = { model = 'static' }; users who move start anywhere"))
         return value

@@ -1,4 +1,4 @@
-"""Where servers stand, when it is not written out point by point."""
+"""Server positions by a rule or from a file."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def _wrong_columns(header: list[str]) -> Iterator[str]:
             hint = nearest(column, _COLUMNS) or "; must be x_m, y_m"
             yield f"{shortened(column)}: unknown column{hint}"
         elif header.count(column) > 1:
-            yield f"{column}: this column is there more than once"
+            yield f"{column}: duplicate column"
     for column in _COLUMNS:
         if column not in header:
             yield f"{column}: missing, must be a column of numbers"

@@ -1,4 +1,4 @@
-"""From a file, or the name of a shipped scenario, to a `Scenario`."""
+"""Loads a `Scenario` from a file, or a shipped one by its name."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def load_scenario(scenario: str | Path) -> Scenario:
 
 
 def read_scenario_text(scenario: str | Path) -> str:
-    """Return the text of a scenario file or shipped scenario, without looking into it."""
+    """Return the text of a scenario file or shipped scenario, without parsing it."""
     source = str(scenario)
     try:
         return _read(_find(source)).decode("utf-8-sig")

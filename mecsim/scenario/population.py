@@ -1,4 +1,4 @@
-"""Who comes, who leaves, of what kind they are, and how long their energy lasts."""
+"""Arrivals, departures, classes and batteries of users."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROUNDS = "Rounds after which a user leaves; left out: no limit"
 
 
 class Arrivals(Section):
-    """Users who come at random, stay for a while and leave."""
+    """Users who arrive at random, stay for a while and leave."""
 
     rate_per_s: Annotated[Real, Field(gt=0, le=1e4)] = key(
         "Mean number of users who come, where the hourly factor is 1", unit="1/s", example=0.01
@@ -61,7 +61,7 @@ class UserClass(Section):
     share: Annotated[Real, Field(gt=0, le=1e6)] = key(
         "How many users are of this kind, in proportion to the shares of the other kinds", example=0.5
     )
-    mobility: Annotated[Mobility, Field(discriminator="model")] | None = key(
+    mobility: Mobility | None = key(
         "How these users move",
         allowed="a table as for users.mobility, but not a trace",
         default=None,

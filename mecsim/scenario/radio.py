@@ -7,12 +7,13 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field, ValidationInfo, field_validator
 
 from mecsim.config.base import Real, Section, Whole, key, refusal
+from mecsim.messages import either
+from mecsim.scenario.models import Model
+from mecsim.scenario.path_loss import PathLoss, limits_of, name_of, with_line_of_sight
 
 _Height: TypeAlias = Annotated[Real, Field(ge=1.5, le=300)]
 _Sigma: TypeAlias = Annotated[Real, Field(ge=0, le=40)]
 
-_URBAN_SERVER_M = {"uma": 25.0, "umi": 10.0}
-_HIGHEST_URBAN_USER_M = 13.0
 _RICIAN_K_DB = 9.0
 
 
@@ -35,12 +36,12 @@ class Fading(Section):
     """Fast fading of unit mean power."""
 
     model: Literal["rayleigh", "rician", "ergodic", "none"] = key(
-        "Law of the fast fading: 'rayleigh'; 'rician', with a direct wave; 'ergodic', no fading but the "
-        "mean rate that Rayleigh fading has; 'none' switches it off",
+        "Law of the fast fading: 'rayleigh'; 'rician', with a line-of-sight component; 'ergodic', no fading "
+        "but the mean rate that Rayleigh fading has; 'none' switches it off",
         default="rayleigh",
     )
     k_db: Annotated[Real, Field(ge=-60, le=60)] | None = key(
-        "Power of the direct wave over that of the scattered ones, only with model = 'rician'; "
+        "Power of the line-of-sight component over that of the scattered waves, only with model = 'rician'; "
         f"left out: {_RICIAN_K_DB:g} dB",
         unit="dB",
         default=None,
@@ -71,13 +72,13 @@ class Fading(Section):
 
     @property
     def direct_db(self) -> float | None:
-        """Power of the direct wave over that of the scattered ones in dB; None without one."""
+        """Power of the line-of-sight component over that of the scattered waves in dB; None without one."""
         if self.model != "rician":
             return None
         return _RICIAN_K_DB if self.k_db is None else self.k_db
 
 
-class LogDistance(Section):
+class LogDistanceNumbers(Section):
     """A law of one slope, ``intercept + 10 exponent log10(distance / reference)`` dB."""
 
     exponent: Annotated[Real, Field(gt=0, le=10)] = key("Exponent of the distance", default=3.76)
@@ -120,12 +121,14 @@ class Channel(Section):
     """Path loss, shadowing, fading and noise."""
 
     carrier_ghz: Annotated[Real, Field(ge=0.1, le=100)] = key("Carrier frequency", unit="GHz", default=2.0)
-    path_loss: Literal["log_distance_128", "free_space", "log_distance", "uma", "umi"] = key(
+    path_loss: PathLoss = key(
         "Law of the path loss: 'log_distance_128' is 128.1 + 37.6 log10(distance in km) dB, 'log_distance' "
         "has the numbers of the table of that name, 'uma' and 'umi' are the urban cells of 3GPP TR 38.901",
         default="log_distance_128",
     )
-    log_distance: LogDistance = key("Numbers of path_loss = 'log_distance'", default=LogDistance())
+    log_distance: LogDistanceNumbers = key(
+        "Numbers of path_loss = 'log_distance'", default=LogDistanceNumbers()
+    )
     line_of_sight: LineOfSight = key("Line of sight, for path_loss = 'uma' or 'umi'", default=LineOfSight())
     server_height_m: _Height | None = key(
         "Height of the servers' antennas; left out: 25 m with path_loss = 'uma', 10 m with 'umi', and with "
@@ -154,47 +157,55 @@ class Channel(Section):
     )
 
     @property
-    def is_urban(self) -> bool:
-        """Whether the path loss knows of line of sight."""
-        return self.path_loss in _URBAN_SERVER_M
-
-    @property
     def heights_m(self) -> tuple[float, float] | None:
         """Heights of the servers' and of the users' antennas; None if only the ground counts."""
-        server_m = self.server_height_m or _URBAN_SERVER_M.get(self.path_loss)
+        server_m = self.server_height_m or limits_of(self.path_loss).default_server_height_m
         return None if server_m is None else (server_m, self.user_height_m)
 
     @field_validator("path_loss")
     @classmethod
-    def _carrier_of_the_law(cls, value: str, info: ValidationInfo) -> str:
-        carrier_ghz = info.data.get("carrier_ghz", 1.0)
-        if value in _URBAN_SERVER_M and carrier_ghz < 0.5:
-            raise refusal(((), f"'{value}' holds from 0.5 GHz on, and carrier_ghz = {carrier_ghz:g}"))
+    def _carrier_of_the_law(cls, value: str | Model, info: ValidationInfo) -> str | Model:
+        carrier_ghz, lowest_ghz = info.data.get("carrier_ghz"), limits_of(value).lowest_carrier_ghz
+        if carrier_ghz is not None and carrier_ghz < lowest_ghz:
+            problem = (
+                f"'{name_of(value)}' holds from {lowest_ghz:g} GHz on, and carrier_ghz = {carrier_ghz:g}"
+            )
+            raise refusal(((), problem))
         return value
 
-    @field_validator("log_distance", "line_of_sight")
+    @field_validator("log_distance")
     @classmethod
-    def _only_with_its_law(cls, value: Section, info: ValidationInfo) -> Section:
+    def _only_with_log_distance(cls, value: Section, info: ValidationInfo) -> Section:
         law = info.data.get("path_loss")
-        owners = {"log_distance": ("log_distance",), "line_of_sight": tuple(_URBAN_SERVER_M)}
-        needed = owners[str(info.field_name)]
-        if law is not None and law not in needed and value != type(value)():
-            words = " or ".join(f"'{name}'" for name in needed)
-            raise refusal(((), f"only with path_loss = {words}"))
+        if law not in (None, "log_distance") and value != type(value)():
+            raise refusal(((), "only with path_loss = 'log_distance'"))
+        return value
+
+    @field_validator("line_of_sight")
+    @classmethod
+    def _only_with_sight(cls, value: Section, info: ValidationInfo) -> Section:
+        law = info.data.get("path_loss")
+        if law is not None and not limits_of(law).has_line_of_sight and value != type(value)():
+            raise refusal(((), _laws_with_sight()))
         return value
 
     @field_validator("user_height_m")
     @classmethod
     def _low_enough_for_the_law(cls, value: float, info: ValidationInfo) -> float:
         law = info.data.get("path_loss")
-        if law in _URBAN_SERVER_M and value > _HIGHEST_URBAN_USER_M:
-            raise refusal(((), f"must be <= {_HIGHEST_URBAN_USER_M:g} with path_loss = '{law}'"))
+        if law is not None and value > limits_of(law).highest_user_m:
+            problem = f"must be <= {limits_of(law).highest_user_m:g} with path_loss = '{name_of(law)}'"
+            raise refusal(((), problem))
         return value
 
     @field_validator("shadowing")
     @classmethod
     def _second_sigma_only_with_sight(cls, value: Shadowing, info: ValidationInfo) -> Shadowing:
         law = info.data.get("path_loss")
-        if value.nlos_sigma_db is not None and law is not None and law not in _URBAN_SERVER_M:
-            raise refusal((("nlos_sigma_db",), "only with path_loss = 'uma' or 'umi'"))
+        if value.nlos_sigma_db is not None and law is not None and not limits_of(law).has_line_of_sight:
+            raise refusal((("nlos_sigma_db",), _laws_with_sight()))
         return value
+
+
+def _laws_with_sight() -> str:
+    return f"only with path_loss = {either(tuple(with_line_of_sight()))}"

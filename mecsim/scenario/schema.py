@@ -22,12 +22,12 @@ from mecsim.config.input_file import InputFile
 from mecsim.config.problems import problem_lines
 from mecsim.config.toml_text import dump_toml, parse_toml
 from mecsim.errors import ScenarioError
-from mecsim.scenario.area import Area, standing_in
+from mecsim.scenario.area import Area, validation_context
 from mecsim.scenario.calendar import Calendar
 from mecsim.scenario.control import Handover, Objective, Reallocation, Record, Service
 from mecsim.scenario.equipment import Servers, Users
-from mecsim.scenario.layout import LayoutFile
-from mecsim.scenario.mobility import Static, TraceReplay
+from mecsim.scenario.models import Model
+from mecsim.scenario.path_loss import path_loss_model
 from mecsim.scenario.population import MOST_USERS
 from mecsim.scenario.radio import Channel
 from mecsim.scenario.workload import Workload
@@ -99,7 +99,7 @@ class Scenario(Section):
     @field_validator("servers", "users", "calendar", mode="wrap")
     @classmethod
     def _in_the_area(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-        with standing_in(info.data.get("area")):
+        with validation_context(info.data.get("area")):
             return handler(value)
 
     @classmethod
@@ -157,9 +157,10 @@ class Scenario(Section):
 
     @property
     def sha256(self) -> str:
-        """Hash of all values and files, whatever the spelling, the comments and the description."""
+        """Hash of all values, files and plug-ins, whatever the spelling, the comments and the description."""
         content = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"description"})
         content |= {"files": [file.sha256 for file in self.files()]} if self.files() else {}
+        content |= {"plugins": self.plugin_versions()} if self.plugin_versions() else {}
         return hashlib.sha256(dump_toml(content).encode()).hexdigest()
 
     def with_changes(self, changes: Mapping[str, Any]) -> Self:
@@ -189,12 +190,22 @@ class Scenario(Section):
 
     def files(self) -> list[InputFile]:
         """Return the files that this scenario names."""
-        tables = (self.servers.layout, self.users.mobility)
-        return [table.file for table in tables if isinstance(table, LayoutFile | TraceReplay)]
+        tables = (self.servers.layout, *self._models())
+        values = [value for table in tables if table is not None for _, value in table]
+        return [value for value in values if isinstance(value, InputFile)]
+
+    def _models(self) -> list[Model]:
+        path_loss = path_loss_model(self.channel.path_loss)
+        classes = [each.mobility for each in self.users.classes or ()]
+        return [model for model in (self.users.mobility, *classes, path_loss) if model is not None]
+
+    def plugin_versions(self) -> dict[str, str]:
+        """Return the version of each model in use that does not ship with mecsim, by kind and name."""
+        return {f"{each.group.noun} {each.model}": each.version for each in self._models() if not each.is_own}
 
     @property
     def users_change(self) -> bool:
-        """Whether anybody comes or leaves during the run, by its own will."""
+        """Whether users arrive or leave during the run."""
         crowds = bool(self.calendar.flash_crowds)
         return self.users.arrivals is not None or crowds or self.users.mobility.model == "trace"
 
@@ -206,7 +217,7 @@ class Scenario(Section):
             "surroundings that move: ambient_hz = 0": self.channel.fading.ambient_hz == 0,
             "interference between cells: model = 'none'": self.channel.interference.model == "none",
             "receiver noise: noise_figure_db = 0": self.channel.noise_figure_db == 0,
-            "mobility: model = 'static'": isinstance(self.users.mobility, Static),
+            "mobility: model = 'static'": self.users.mobility.model == "static",
             "transfer times: bits_per_param = 0": self.workload.bits_per_param == 0,
             "handover interruption: latency_s = 0": self.handover.latency_s == 0,
             "outdated channel knowledge: csi = 'instantaneous'": self.reallocation.csi == "instantaneous",

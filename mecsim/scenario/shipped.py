@@ -13,9 +13,9 @@ class Shipped(NamedTuple):
     Parameters
     ----------
     name : str
-        What commands call it.
+        Its name in commands.
     description : str
-        What it is about.
+        Its purpose.
     path : Path
         Its file.
     """

@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mecsim.errors import PolicyNotFound
+from mecsim.policy_spec import split_specs as split_policies
 from mecsim.registry import make_policy, parse_policy, policy_files, policy_version
 from mecsim.results.provenance import environment
+
+__all__ = ["PolicyChoice", "Run", "choose_policies", "is_own", "plan", "split_policies"]
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -203,11 +206,6 @@ def choose_policies(
     if problems:
         raise PolicyNotFound("\n".join(problems))
     return choices
-
-
-def split_policies(text: str) -> list[str]:
-    """Split ``"a,b:x=1,y=2,c"`` into specs: a comma before ``key=`` belongs to the spec before it."""
-    return [part.strip() for part in re.split(r",(?!\s*[A-Za-z_]\w*\s*=)", text) if part.strip()]
 
 
 def is_own(policy: Policy) -> bool:

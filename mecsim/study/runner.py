@@ -138,6 +138,7 @@ def _manifest(run: Run, policy: Policy, counts: dict[str, Any]) -> dict[str, Any
         "policy_version": run.policy.version,
         "policy_is_own": run.policy.instance is None and is_own(policy),
         "scenario_sha256": run.scenario_sha256,
+        "plugins": scenario.plugin_versions(),
         "scenario_toml": scenario.to_toml(),
         "scenario_text": scenario.text,
         "counts": _json(counts),

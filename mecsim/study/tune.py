@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mecsim.errors import MecsimError
 from mecsim.messages import either, nearest
-from mecsim.registry import parse_policy
+from mecsim.policy_spec import PolicySpec, parse_value
 from mecsim.results.metrics import METRIC, METRICS
 from mecsim.study.compare import compare
 from mecsim.study.comparison import Comparison
@@ -149,14 +149,14 @@ def candidates(spec: str) -> tuple[str, list[PolicyChoice]]:
     PolicyNotFound
         If one of them cannot be made.
     """
-    target, parameters = parse_policy(spec)
-    ways = [
-        [(name, item) for item in (value.split("|") if isinstance(value, str) else [value])]
-        for name, value in parameters.items()
+    target, parameters = PolicySpec.parse(spec)
+    alternatives = [
+        [parse_value(item) for item in value.split("|")] if isinstance(value, str) else [value]
+        for value in parameters.values()
     ]
     specs = [
-        f"{target}:{','.join(f'{name}={value}' for name, value in way)}" if way else target
-        for way in product(*ways)
+        str(PolicySpec(target, dict(zip(parameters, values, strict=True))))
+        for values in product(*alternatives)
     ]
     return PolicyChoice.of(target).label, choose_policies(specs)
 

@@ -1,4 +1,4 @@
-"""Who may be there, from when to when: residents, users who come at random, flash crowds."""
+"""All users that may be present in a run, and when: residents, random arrivals, flash crowds."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _CHUNK = 256
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """Everybody who can appear in a run; a user's index is who it is.
+    """Everybody who can appear in a run, by user index.
 
-    The residents come first, then all others in the order in which they come, so that a longer
-    run has the same users and more. A user acts only from ``enters_s`` until ``leaves_s``, and may be gone
-    sooner: refused, done with its rounds, or out of energy.
+    The residents come first, then all others in the order of their arrival, so that a longer run has
+    the same users and more. A user acts only from ``enters_s`` until ``leaves_s``, and may leave sooner:
+    refused, done with its rounds, or out of energy.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Population:
     crowd : (N,) int
         Which of ``calendar.flash_crowds`` a user belongs to, -1 for none.
     capacity_j, idle_w : (N,) float
-        Energy a user comes with, infinite without a battery, and what it draws all the time.
+        Energy at arrival, infinite without a battery, and the power drawn all the time.
     """
 
     enters_s: Floats
@@ -71,7 +71,7 @@ class Population:
 
     @cached_property
     def residents(self) -> NDArray[np.bool_]:
-        """Who is there all the time, if its energy lasts; shape (N,)."""
+        """Whether each user is present all the time if its energy lasts; shape (N,)."""
         stays = np.isinf(self.leaves_s) & (self.round_limit == NO_LIMIT)
         return frozen((self.enters_s <= 0) & stays, np.bool_)
 
@@ -82,7 +82,7 @@ class Population:
 
     @cached_property
     def always(self) -> bool:
-        """Whether everybody is there from the first moment to the last."""
+        """Whether every user is present from the first moment to the last."""
         return bool(self.residents.all()) and not self.has_batteries
 
     @classmethod
@@ -111,8 +111,8 @@ class Population:
 def arrival_times_s(arrivals: Arrivals, seed: int, until_s: float) -> Floats:
     """Return the times of a Poisson process whose rate may change from hour to hour, in order.
 
-    Candidates come at the highest rate of all hours and are kept with the probability that the rate
-    at their time has of it.
+    Candidates arrive at the highest rate of all hours and are accepted with the ratio of the rate at
+    their time to it.
 
     References
     ----------
@@ -125,13 +125,13 @@ def arrival_times_s(arrivals: Arrivals, seed: int, until_s: float) -> Floats:
     draws = _CHUNK
     while True:
         # Starting the streams again gives the same numbers, and more of them.
-        gaps, kept = (stream(seed, Purpose.USER_ARRIVALS, part).random(draws) for part in (0, 1))
+        gaps, accepted = (stream(seed, Purpose.USER_ARRIVALS, part).random(draws) for part in (0, 1))
         times_s: Floats = np.cumsum(-np.log1p(-gaps) / (arrivals.rate_per_s * highest))
         if times_s[-1] >= until_s:
             break
         draws *= 2
     hour = (times_s / _HOUR_S).astype(np.int64) % len(hourly)
-    return times_s[(times_s < until_s) & (kept * highest < hourly[hour])]
+    return times_s[(times_s < until_s) & (accepted * highest < hourly[hour])]
 
 
 def _plain(enters_s: Floats, leaves_s: Floats, rounds: int | None) -> Population:
@@ -157,7 +157,7 @@ def _visitors(times_s: Floats, terms: Arrivals | FlashCrowd, seed: int, source: 
 
 
 def _joined(parts: Sequence[Population], scenario: Scenario, seed: int) -> Population:
-    """Return the parts in order of coming, residents first, with kinds and batteries drawn."""
+    """Return the parts in order of arrival, residents first, with classes and batteries drawn."""
     names = ("enters_s", "leaves_s", "round_limit", "crowd")
     columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     first = parts[0].count
@@ -165,7 +165,7 @@ def _joined(parts: Sequence[Population], scenario: Scenario, seed: int) -> Popul
     later = later[columns["enters_s"][later] < scenario.duration_s]
     order = np.concatenate([np.arange(first), later])
     if len(order) == 0:
-        # Arrays of nobody are more trouble than one user who never comes.
+        # One user who never arrives avoids empty arrays.
         return _plain(np.array([np.inf]), np.array([np.inf]), None)
     columns = {name: column[order] for name, column in columns.items()}
     kind = kinds(scenario, seed, first, len(order))

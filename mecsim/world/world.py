@@ -1,4 +1,4 @@
-"""The world of one run: positions, gains and work, for any user at any time in any order."""
+"""The world of one run: positions, gains and work of any user at any time, in any order."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ import numpy as np
 
 from mecsim.scenario.schema import Scenario
 from mecsim.system.arrays import Floats, Ints, frozen
-from mecsim.system.devices import Score, Servers, Users, Weights
+from mecsim.system.devices import Score, Users, Weights
 from mecsim.system.instance import Instance
 from mecsim.system.rates import RateLaw
-from mecsim.units import SPEED_OF_LIGHT_MPS, db_to_linear, dbm_to_w, ghz_to_hz, mhz_to_hz, tflops_to_flops
+from mecsim.units import SPEED_OF_LIGHT_MPS, db_to_linear, dbm_to_w, ghz_to_hz
 from mecsim.world.channel.fading import RayleighLinks
 from mecsim.world.channel.interference import Interference
 from mecsim.world.channel.local_mean import Link, LocalMean
-from mecsim.world.channel.rician import DirectWave
-from mecsim.world.channel.sight import Bools
+from mecsim.world.channel.model import Bools
+from mecsim.world.channel.rician import LineOfSightComponent
 from mecsim.world.channel.waves import GRID
+from mecsim.world.devices import servers_of
 from mecsim.world.faults import ServerConditions
-from mecsim.world.mobility import Trajectories, replay_of
+from mecsim.world.mobility.trajectories import Trajectories, replay_of
 from mecsim.world.population import Population
 from mecsim.world.workload import Workload
 
@@ -58,7 +59,7 @@ class World:
         self.server_count = scenario.servers.count
         self.block_s = fading.block_s
         self.window_s = WINDOW_BLOCKS * self.block_s
-        self.servers = _servers(scenario)
+        self.servers = servers_of(scenario)
         self.server_position_m = frozen(scenario.servers.sites_m)
         self.noise_w_per_hz = dbm_to_w(channel.noise_dbm_per_hz + channel.noise_figure_db)
         self.workload = Workload(scenario, seed, self.population)
@@ -74,12 +75,12 @@ class World:
         wavelength_m = SPEED_OF_LIGHT_MPS / ghz_to_hz(channel.carrier_ghz)
         self._ambient_mps = fading.ambient_hz * wavelength_m
         self._fading: RayleighLinks | None = None
-        self._direct: DirectWave | None = None
+        self._direct: LineOfSightComponent | None = None
         if fading.model in ("rayleigh", "rician"):
             self._fading = RayleighLinks.draw(seed, self.user_count, self.server_count, wavelength_m)
         if fading.direct_db is not None:
-            server_m, user_m = channel.heights_m or (0.0, 0.0)
-            self._direct = DirectWave(db_to_linear(fading.direct_db), wavelength_m, server_m - user_m)
+            k, heights_m = db_to_linear(fading.direct_db), channel.heights_m or (0.0, 0.0)
+            self._direct = LineOfSightComponent(k, wavelength_m, heights_m[0] - heights_m[1])
 
     @property
     def moving(self) -> bool:
@@ -98,7 +99,7 @@ class World:
 
     @property
     def interfered(self) -> bool:
-        """Whether cells disturb one another, so that gains are not the same both ways."""
+        """Whether cells disturb one another, so that gains differ between uplink and downlink."""
         return self._interference is not None
 
     @cached_property
@@ -144,8 +145,8 @@ class World:
         return self._local.at(servers, position_m).gain
 
     def line_of_sight(self, users: Ints, servers: Ints, times_s: Floats) -> Bools | None:
-        """Return whether links have line of sight; None if the path loss does not tell."""
-        return self._local_mean(users, servers, times_s).clear
+        """Return whether links have line of sight; None if the path loss does not depend on it."""
+        return self._local_mean(users, servers, times_s).los
 
     def gain(self, users: Ints, servers: Ints, times_s: Floats) -> Floats:
         """Return the linear power gain of links at the fading block of each time."""
@@ -165,7 +166,7 @@ class World:
         return link.gain * self._direct.power(scattered, link)
 
     def downlink_share(self, users: Ints, servers: Ints, times_s: Floats) -> Floats:
-        """Return the factors that turn the gains, which are those upwards, into those downwards.
+        """Return the factors that convert gains, which are those of the uplink, into downlink gains.
 
         Where cells disturb one another, a gain is the channel's times what the interference leaves of it,
         ``N0 / (N0 + I)``; see :class:`~mecsim.world.channel.interference.Interference`.
@@ -180,8 +181,7 @@ class World:
         """Return those factors of all links at one time, (N, M); None without interference."""
         if self._interference is None:
             return None
-        users, servers = np.arange(self.user_count)[:, None], np.arange(self.server_count)[None, :]
-        return self.downlink_share(users, servers, np.array(time_s))
+        return self.downlink_share(*self._all_links(), np.array(time_s))
 
     def all_gains(self, time_s: float, *, fading: bool) -> Floats:
         """Return the gains of all links at one time, shape (N, M), with or without fast fading."""
@@ -247,9 +247,9 @@ class World:
 
     def _local_mean(self, users: Ints, servers: Ints, times_s: Floats) -> Link:
         position_m = self.trajectories.position_m(users, self.block_start_s(times_s))
-        return self._heard_upwards(self._local.at(servers, position_m), servers)
+        return self._with_uplink_interference(self._local.at(servers, position_m), servers)
 
-    def _heard_upwards(self, link: Link, servers: Ints) -> Link:
+    def _with_uplink_interference(self, link: Link, servers: Ints) -> Link:
         if self._interference is None:
             return link
         return replace(link, gain=link.gain * self._interference.uplink[servers])
@@ -267,12 +267,12 @@ class World:
         last_s = (first + WINDOW_BLOCKS - 1) * self.block_s
         first_leg = np.array(self.trajectories.leg_now(users.tolist(), start_s))
         last_leg = np.array(self.trajectories.leg_now(users.tolist(), last_s))
-        for turn in range(int((last_leg - first_leg).max()) + 1):
-            # A way with a turn in the window is worked out for each leg as if it went on for ever.
-            rows = np.flatnonzero(first_leg + turn <= last_leg)
-            leg = first_leg[rows] + turn
+        for later_leg in range(int((last_leg - first_leg).max()) + 1):
+            # A user with several legs in the window is computed for each leg as if it had no end.
+            rows = np.flatnonzero(first_leg + later_leg <= last_leg)
+            leg = first_leg[rows] + later_leg
             values = of_leg(users[rows], servers[rows], leg, start_s)
-            if turn == 0:
+            if later_leg == 0:
                 filled[rows] = values
                 continue
             begin = self.block(self.trajectories.legs.start_s[leg]) - first
@@ -294,7 +294,7 @@ class World:
         since_s = start_s - legs.start_s[leg]
         start_m = legs.start_m[leg] + legs.velocity_mps[leg] * since_s[:, None]
         link = self._local.on_grid(servers, start_m, legs.velocity_mps[leg] * self.block_s)
-        link = self._heard_upwards(link, servers[:, None])
+        link = self._with_uplink_interference(link, servers[:, None])
         if self._fading is None:
             return link.gain
         travelled_m = legs.travelled_m[leg] + legs.speed_mps[leg] * since_s + self._ambient_mps * start_s
@@ -306,19 +306,4 @@ class World:
 
 
 def _looked_up(table: Floats, users: Ints, servers: Ints, times_s: Floats) -> Floats:
-    found: Floats = table[tuple(np.broadcast_arrays(users, servers, times_s)[:2])]
-    return found
-
-
-def _servers(scenario: Scenario) -> Servers:
-    servers = scenario.servers
-    cards = servers.gpu_cards()
-    peak = np.array([tflops_to_flops(card.peak_tflops) for card in cards])
-    return Servers(
-        bandwidth_hz=frozen([mhz_to_hz(value) for value in servers.column("bandwidth_mhz")]),
-        epochs=frozen(servers.column("epochs")),
-        gpu_count=frozen(servers.column("gpu_count")),
-        max_gpu_flops=frozen(peak * np.array(servers.column("gpu_utilisation"))),
-        kappa=frozen(np.array([card.board_power_w for card in cards]) / peak**3),
-        max_power_w=frozen(servers.column("max_power_w")),
-    )
+    return np.asarray(table[tuple(np.broadcast_arrays(users, servers, times_s)[:2])])

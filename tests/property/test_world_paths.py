@@ -5,8 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mecsim.scenario.mobility import GaussMarkov, Group, Manhattan, RandomWaypoint
-from mecsim.world.mobility import Trajectories, way_of
+from mecsim.world.mobility.gauss_markov import GaussMarkov
+from mecsim.world.mobility.group import Group
+from mecsim.world.mobility.manhattan import Manhattan
+from mecsim.world.mobility.trajectories import Trajectories
+from mecsim.world.mobility.waypoint import RandomWaypoint
 
 LAW = settings(max_examples=60, deadline=None, derandomize=True)
 UNTIL_S, USERS, SIZE_M = 2000.0, 12, np.array([300.0, 170.0])
@@ -27,7 +30,7 @@ MODELS = {
 @pytest.fixture(scope="module", params=MODELS)
 def ways(request):
     model = MODELS[request.param]
-    return Trajectories.join([way_of(model, SIZE_M, 5, n, UNTIL_S) for n in range(USERS)])
+    return Trajectories.join([model.legs(SIZE_M, 5, n, UNTIL_S) for n in range(USERS)])
 
 
 def legs_of(ways, user):
@@ -99,7 +102,7 @@ def test_r4_rejects_a_length_that_cuts_the_turns(ways):
 @LAW
 @given(data=st.data(), model=st.sampled_from(sorted(MODELS)))
 def test_r4_position_has_the_same_bits_however_it_is_asked(data, model):
-    ways = Trajectories.join([way_of(MODELS[model], SIZE_M, 9, n, 200.0) for n in range(4)])
+    ways = Trajectories.join([MODELS[model].legs(SIZE_M, 9, n, 200.0) for n in range(4)])
     turns = st.sampled_from(ways.legs.start_s[ways.legs.start_s <= 200.0].tolist())
     times_s = np.array(data.draw(st.lists(st.floats(0.0, 200.0) | turns, min_size=1, max_size=40)))
     users = np.array(data.draw(st.lists(st.integers(0, 3), min_size=len(times_s), max_size=len(times_s))))
@@ -145,7 +148,7 @@ def test_a_longer_way_begins_like_a_shorter_one(model):
     """D7. Mutant: draws that depend on how long the way is."""
     times_s, users = np.linspace(0.0, 150.0, 400), np.arange(USERS)[:, None]
     short, long = (
-        Trajectories.join([way_of(MODELS[model], SIZE_M, 5, n, until_s) for n in range(USERS)])
+        Trajectories.join([MODELS[model].legs(SIZE_M, 5, n, until_s) for n in range(USERS)])
         for until_s in (150.0, UNTIL_S)
     )
     assert np.array_equal(short.position_m(users, times_s), long.position_m(users, times_s))
@@ -155,7 +158,7 @@ def test_a_longer_way_begins_like_a_shorter_one(model):
 @pytest.mark.parametrize("model", MODELS)
 def test_a_user_keeps_its_way_whoever_else_there_is(model):
     """D5, and another seed or user gives another way."""
-    assert np.array_equal(*(way_of(MODELS[model], SIZE_M, 5, 7, 90.0).start_m for _ in range(2)))
-    one = way_of(MODELS[model], SIZE_M, 5, 7, 90.0).start_m[0]
-    assert not np.array_equal(one, way_of(MODELS[model], SIZE_M, 6, 7, 90.0).start_m[0])
-    assert not np.array_equal(one, way_of(MODELS[model], SIZE_M, 5, 8, 90.0).start_m[0])
+    assert np.array_equal(*(MODELS[model].legs(SIZE_M, 5, 7, 90.0).start_m for _ in range(2)))
+    one = MODELS[model].legs(SIZE_M, 5, 7, 90.0).start_m[0]
+    assert not np.array_equal(one, MODELS[model].legs(SIZE_M, 6, 7, 90.0).start_m[0])
+    assert not np.array_equal(one, MODELS[model].legs(SIZE_M, 5, 8, 90.0).start_m[0])

@@ -17,7 +17,7 @@ PACKAGE = Path(mecsim.__file__).parent
 POLICIES = Path(__file__).resolve().parents[2] / "policies" / "mecsim_policies"
 # Bytes that this very process has made, or that came through a pipe from a process it started.
 OWN_PIPES = {
-    "study/children.py": {"pickle.loads"},
+    "study/worker_process.py": {"pickle.loads"},
     "testing/contract_checks/repeatability.py": {"pickle.loads"},
 }
 REFUSED = {

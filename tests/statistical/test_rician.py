@@ -16,7 +16,7 @@ from mecsim.testing.verification.fading import POWERS_ADDED
 from mecsim.testing.verification.mutant import replaced
 from mecsim.world.channel.fading import RayleighLinks
 from mecsim.world.channel.local_mean import Link
-from mecsim.world.channel.rician import DirectWave
+from mecsim.world.channel.rician import LineOfSightComponent
 
 WAVELENGTH_M, SIDE, SEEDS, RISE_M = 0.1, 100, 10, 8.5
 LINKS = SIDE * SIDE * SEEDS
@@ -36,7 +36,7 @@ def seen(scattered, k, ground_m=120.0, clear=None, rise_m=RISE_M):
     """h of links at one distance on the ground."""
     size = scattered.size
     link = Link(np.ones(size), np.full(size, ground_m), clear)
-    return DirectWave(k, WAVELENGTH_M, rise_m).coefficient(scattered, link)
+    return LineOfSightComponent(k, WAVELENGTH_M, rise_m).coefficient(scattered, link)
 
 
 def check_law(verdicts, power, k):
@@ -54,7 +54,7 @@ def test_law_and_unit_power(verdicts, scattered, ratio_db):
 
 def other_wave(bug, make):
     """Return the mutant in which the coefficients of the direct wave are ``make(original)``."""
-    return replaced(bug, DirectWave, "coefficient", make)
+    return replaced(bug, LineOfSightComponent, "coefficient", make)
 
 
 LAW_MUTANTS = [

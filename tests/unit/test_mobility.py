@@ -7,11 +7,11 @@ import pytest
 
 from mecsim import load_scenario
 from mecsim.errors import ScenarioError
-from mecsim.scenario.mobility import RandomWaypoint
-from mecsim.world.mobility import Legs, Trajectories, mean_leg_m, random_waypoint
-from mecsim.world.mobility.gauss_markov import mirrored
-from mecsim.world.mobility.legs import sum_of
+from mecsim.world.mobility.borders import mirrored
+from mecsim.world.mobility.legs import Legs, sum_of
 from mecsim.world.mobility.manhattan import StreetGrid, turn_law
+from mecsim.world.mobility.trajectories import Trajectories
+from mecsim.world.mobility.waypoint import RandomWaypoint, mean_leg_m
 
 SCENARIO = load_scenario(Path(__file__).resolve().parents[1] / "data" / "world.toml")
 SIZE_M = np.array([400.0, 200.0])
@@ -59,7 +59,7 @@ def test_users_and_times_broadcast(two_users):
 
 def test_leg_and_leg_now_agree_everywhere():
     model = RandomWaypoint(speed_mps=(1.0, 30.0), pause_s=(0.0, 4.0))
-    ways = Trajectories.join([random_waypoint(model, SIZE_M, 2, n, 300.0) for n in range(20)])
+    ways = Trajectories.join([model.legs(SIZE_M, 2, n, 300.0) for n in range(20)])
     users = np.arange(20)
     starts = ways.legs.start_s[ways.legs.start_s <= 300.0]
     for time_s in np.concatenate([starts, np.nextafter(starts, 0.0), np.linspace(0.0, 300.0, 50)]):
@@ -68,15 +68,15 @@ def test_leg_and_leg_now_agree_everywhere():
 
 def test_the_ways_last_at_least_as_long_as_asked():
     for until_s in (0.0, 10.0, 5000.0):
-        legs = random_waypoint(RandomWaypoint(speed_mps=(20.0, 30.0)), SIZE_M, 1, 0, until_s)
+        legs = RandomWaypoint(speed_mps=(20.0, 30.0)).legs(SIZE_M, 1, 0, until_s)
         assert legs.start_s[-1] > until_s
         assert (np.diff(legs.start_s) > 0.0).all()
 
 
 def test_legs_without_pauses_have_no_standing_legs():
-    legs = random_waypoint(RandomWaypoint(speed_mps=(1.0, 2.0)), SIZE_M, 1, 0, 1000.0)
+    legs = RandomWaypoint(speed_mps=(1.0, 2.0)).legs(SIZE_M, 1, 0, 1000.0)
     assert (legs.speed_mps > 0.0).all()
-    pausing = random_waypoint(RandomWaypoint(speed_mps=(1.0, 2.0), pause_s=(1.0, 2.0)), SIZE_M, 1, 0, 1000.0)
+    pausing = RandomWaypoint(speed_mps=(1.0, 2.0), pause_s=(1.0, 2.0)).legs(SIZE_M, 1, 0, 1000.0)
     standing = pausing.speed_mps == 0.0
     assert (standing[1:] != standing[:-1]).all()
     pauses_s = np.diff(pausing.start_s)[standing[:-1]]
@@ -84,7 +84,7 @@ def test_legs_without_pauses_have_no_standing_legs():
 
 
 def test_velocity_has_the_size_of_the_speed():
-    legs = random_waypoint(RandomWaypoint(speed_mps=(1e-3, 40.0), pause_s=(0.0, 9.0)), SIZE_M, 4, 3, 1000.0)
+    legs = RandomWaypoint(speed_mps=(1e-3, 40.0), pause_s=(0.0, 9.0)).legs(SIZE_M, 4, 3, 1000.0)
     np.testing.assert_allclose(np.hypot(*legs.velocity_mps.T), legs.speed_mps, rtol=1e-9)
     moving = legs.speed_mps[1:][legs.speed_mps[1:] > 0.0]
     assert ((moving >= 1e-3) & (moving <= 40.0)).all()
@@ -93,7 +93,7 @@ def test_velocity_has_the_size_of_the_speed():
 def test_a_long_way_is_the_same_as_a_short_one_as_far_as_it_goes():
     """Mutant: legs drawn in one go for the whole duration, so that a longer run moves every user."""
     model = RandomWaypoint(speed_mps=(20.0, 30.0), pause_s=(0.0, 1.0))
-    short, long = (random_waypoint(model, SIZE_M, 6, 1, until_s) for until_s in (50.0, 20_000.0))
+    short, long = (model.legs(SIZE_M, 6, 1, until_s) for until_s in (50.0, 20_000.0))
     common = len(short.start_s) - 1
     assert len(long.start_s) > 10 * common
     for name in ("start_s", "start_m", "velocity_mps", "travelled_m", "speed_mps"):

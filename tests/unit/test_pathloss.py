@@ -14,11 +14,21 @@ import pytest
 
 from mecsim import Allocation, load_scenario
 from mecsim.units import dbm_to_w
-from mecsim.world.channel.path_loss import PATH_LOSS, free_space, log_distance_128
+from mecsim.world.channel.model import LinkGeometry
+from mecsim.world.channel.path_loss import FreeSpace, LogDistance128
 from mecsim.world.world import World
 
 SCENARIO = load_scenario(Path(__file__).resolve().parents[1] / "data" / "world.toml")
+PATH_LOSS = {"free_space": FreeSpace(), "log_distance_128": LogDistance128()}
 LISTED_DB = {100.0: 90.5, 250.0: 105.4625, 500.0: 116.7813}
+
+
+def log_distance_128(distance_m, carrier_hz):
+    return LogDistance128().loss_db(LinkGeometry(distance_m, carrier_hz))
+
+
+def free_space(distance_m, carrier_hz):
+    return FreeSpace().loss_db(LinkGeometry(distance_m, carrier_hz))
 
 
 def world_at(distance_m, **channel):
@@ -82,7 +92,7 @@ def test_c10_friis_rejects_amplitude_for_power():
 @pytest.mark.parametrize("name", PATH_LOSS)
 def test_m8_loss_rises_with_distance(name):
     """Distance down, loss down, at every step from a metre to 20 km."""
-    loss = PATH_LOSS[name](np.geomspace(1.0, 2e4, 2000), 2e9)
+    loss = PATH_LOSS[name].loss_db(LinkGeometry(np.geomspace(1.0, 2e4, 2000), 2e9))
     assert (np.diff(loss) > 0.0).all()
 
 

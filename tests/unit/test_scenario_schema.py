@@ -10,9 +10,10 @@ from pydantic import ValidationError
 
 from mecsim.errors import ScenarioError
 from mecsim.scenario.load import load_scenario
-from mecsim.scenario.mobility import RandomWaypoint, Static
 from mecsim.scenario.schema import Scenario
 from mecsim.scenario.workload import Continuous, Periodic, Poisson, Synchronous
+from mecsim.world.mobility.static import Static
+from mecsim.world.mobility.waypoint import RandomWaypoint
 
 MINIMAL = """
 schema = 1

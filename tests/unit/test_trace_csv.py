@@ -84,7 +84,7 @@ def test_degrees_are_longitude_and_latitude():
                 "t.csv:1: x_m: give either x_m, y_m or lat, lon, not both",
             ],
         ),
-        ("t_s,t_s,user_id,x_m,y_m\n", ["t.csv:1: t_s: this column is there more than once"]),
+        ("t_s,t_s,user_id,x_m,y_m\n", ["t.csv:1: t_s: duplicate column"]),
         (
             "t_s,user_id,x_m,y_m\n0,a,1,2\nx,a,1,2\n2,a,,2\n3,a,1,nan\n4,,1,2\n5,a,1\n6,a,1,2,3\n7,a,inf,1\n",
             [

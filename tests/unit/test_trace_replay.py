@@ -8,8 +8,8 @@ import pytest
 
 from mecsim import load_scenario
 from mecsim.errors import ScenarioError, TraceError
-from mecsim.world.mobility import Trajectories
 from mecsim.world.mobility.replay import replay
+from mecsim.world.mobility.trajectories import Trajectories
 from mecsim.world.traces import load_trace
 from mecsim.world.traces.projection import metres_per_degree, projected
 from mecsim.world.world import World
@@ -44,7 +44,7 @@ def replayed(scenario):
 
 
 def ways_of(scenario):
-    return Trajectories.join(replayed(scenario).ways)
+    return Trajectories.join(replayed(scenario).legs)
 
 
 def check_replay(ways, trace, start_s=0.0):
@@ -115,7 +115,7 @@ def test_who_left_before_the_start_is_no_user(traced):
 
 
 def test_fewer_users_than_the_trace_has_are_its_first(traced):
-    assert len(replayed(traced(count=2)).ways) == 2
+    assert len(replayed(traced(count=2)).legs) == 2
     with pytest.raises(ScenarioError, match=r"has 3 users, fewer than users.count = 4; set users.count = 3"):
         ways_of(traced(count=4))
 
@@ -165,7 +165,7 @@ def test_a_trace_outside_the_area_is_refused(traced):
     )
     assert "from (2, 0) to (401, 199): change offset_m or area.size_m" in problem
     assert (
-        len(replayed(traced(offset_m=[2.0, 0.0], count=2)).ways) == 2
+        len(replayed(traced(offset_m=[2.0, 0.0], count=2)).legs) == 2
     )  # who is not asked for may be outside
 
 
@@ -259,8 +259,8 @@ def test_a_trace_that_changes_under_a_loaded_scenario_is_noticed(traced):
 def test_packed_traces_and_other_suffixes(traced):
     packed = traced(gzip.compress(CSV.encode()), name="t.csv.gz")
     assert packed.users.mobility.file_format == "csv"
-    assert len(replayed(packed).ways) == 3
-    assert len(replayed(traced(name="t.dat", format="csv")).ways) == 3
+    assert len(replayed(packed).legs) == 3
+    assert len(replayed(traced(name="t.dat", format="csv")).legs) == 3
     with pytest.raises(ScenarioError, match=r"users.mobility.format: must be given, as the name of"):
         traced(name="t.dat")
     with pytest.raises(

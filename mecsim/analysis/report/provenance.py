@@ -6,6 +6,7 @@ import shlex
 from typing import Any, NamedTuple
 
 from mecsim.analysis.report.collect import Collected, ScenarioRuns
+from mecsim.policy_spec import PolicySpec
 
 
 class Provenance(NamedTuple):
@@ -60,8 +61,7 @@ def _command(setting: ScenarioRuns) -> str:
 
 def spec_of(manifest: dict[str, Any]) -> str:
     """Return the policy of a run as a command-line spec, with its parameters."""
-    settings = ",".join(f"{key}={value}" for key, value in manifest["policy_parameters"].items())
-    return f"{manifest['policy_target']}:{settings}" if settings else str(manifest["policy_target"])
+    return str(PolicySpec(manifest["policy_target"], manifest["policy_parameters"]))
 
 
 def _facts(setting: ScenarioRuns) -> tuple[tuple[str, str], ...]:
@@ -78,6 +78,7 @@ def _facts(setting: ScenarioRuns) -> tuple[tuple[str, str], ...]:
         ("size", f"{first['users']} users, {first['servers']} servers"),
         ("seeds", ", ".join(map(str, setting.seeds))),
         ("policies", "; ".join(versions)),
+        *((f"plug-in, {name}", version) for name, version in first.get("plugins", {}).items()),
         ("mecsim", _each(environments, "mecsim")),
         ("commit", _each(environments, "git_commit")),
         ("code, SHA-256", _each(environments, "code_sha256")),

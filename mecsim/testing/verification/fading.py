@@ -31,7 +31,7 @@ from mecsim.units import SPEED_OF_LIGHT_MPS
 from mecsim.world.channel import fading
 from mecsim.world.channel.fading import RayleighLinks
 from mecsim.world.channel.local_mean import Link
-from mecsim.world.channel.rician import DirectWave
+from mecsim.world.channel.rician import LineOfSightComponent
 from mecsim.world.channel.waves import Complexes
 
 SIDE = 100
@@ -127,7 +127,7 @@ def rician(setting: Setting, ground_m: float = 120.0, *, travelled_m: float = 5.
     """Return h of links with a direct wave of 9 dB over the scattered ones."""
     (scattered,) = links_after(setting, travelled_m)
     link = Link(np.ones(scattered.size), np.full(scattered.size, ground_m), None)
-    return DirectWave(K, WAVELENGTH_M, rise_m=8.5).coefficient(scattered, link)
+    return LineOfSightComponent(K, WAVELENGTH_M, rise_m=8.5).coefficient(scattered, link)
 
 
 def rician_law(setting: Setting) -> Finding:
@@ -217,14 +217,14 @@ def _same_for_all_servers(power: Any) -> Any:
 
 
 def _powers_added(coefficient: Any) -> Any:
-    def broken(direct: DirectWave, scattered: Complexes, link: Link) -> Complexes:
+    def broken(direct: LineOfSightComponent, scattered: Complexes, link: Link) -> Complexes:
         return np.sqrt((K + np.abs(scattered) ** 2) / (K + 1.0)) + 0j
 
     return broken
 
 
 def _standing_wave(coefficient: Any) -> Any:
-    def broken(direct: DirectWave, scattered: Complexes, link: Link) -> Complexes:
+    def broken(direct: LineOfSightComponent, scattered: Complexes, link: Link) -> Complexes:
         still = replace(link, ground_m=np.full_like(link.ground_m, 120.0))
         result: Complexes = coefficient(direct, scattered, still)
         return result
@@ -252,14 +252,16 @@ NO_FADING = replaced("no fading at all", RayleighLinks, "power", _changed_power(
 TWO_WAVES = replaced("a sum of two waves", fading, "WAVES", lambda _: 2)
 CORRELATED = replaced("parts correlated by 0.2", RayleighLinks, "coefficient", _correlated_parts)
 ONE_FOR_ALL = replaced("one fading for all links of a user", RayleighLinks, "power", _same_for_all_servers)
-POWERS_ADDED = replaced("powers added for waves", DirectWave, "coefficient", _powers_added)
+POWERS_ADDED = replaced("powers added for waves", LineOfSightComponent, "coefficient", _powers_added)
 NOT_NORMALISED = replaced(
     "not normalised",
-    DirectWave,
+    LineOfSightComponent,
     "coefficient",
     lambda coefficient: lambda *args: coefficient(*args) * np.sqrt((K + 1.0) / K),
 )
-STANDING_WAVE = replaced("a direct wave of constant phase", DirectWave, "coefficient", _standing_wave)
+STANDING_WAVE = replaced(
+    "a direct wave of constant phase", LineOfSightComponent, "coefficient", _standing_wave
+)
 OF_THE_MEAN = replaced("the capacity of the mean", ergodic, "ergodic_rate", lambda _: equations.shannon_rate)
 NATURAL_LOGARITHM = replaced(
     "log for log2", equations, "shannon_rate", lambda rate: lambda *args: rate(*args) * np.log(2.0)

@@ -2,7 +2,7 @@
 
 The coefficient of a link is ``h(s) = sum_k exp(i(2 pi s cos(theta_k) / wavelength + phi_k)) / sqrt(K)``
 with s the distance the user has travelled: E[h(s) conj h(s+x)] = J0(2 pi x / wavelength), and the
-power averaged over a link's own way is one. A user who stands sees a constant.
+power averaged over a link's own path is one. A user who stands sees a constant.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class RayleighLinks:
         return total
 
     def coefficient_on_grid(self, users: Ints, servers: Ints, start_m: Floats, step_m: Floats) -> Complexes:
-        """Return h, (P, GRID), of P links along ways of equal steps; arguments as of ``power_on_grid``."""
+        """Return h, (P, GRID), of P links along lines of equal steps; arguments as of ``power_on_grid``."""
         wave = self.wave_rad_per_m[users, servers]
         start = wave * start_m[:, None] + self.phase_rad[users, servers]
         total: Complexes = complex_sum_on_grid(start, wave * step_m[:, None]) / np.sqrt(WAVES)
@@ -67,7 +67,7 @@ class RayleighLinks:
         return squared_magnitude(self.coefficient(users, servers, travelled_m))
 
     def power_on_grid(self, users: Ints, servers: Ints, start_m: Floats, step_m: Floats) -> Floats:
-        """Return |h|^2, (P, GRID), of P links along ways of equal steps.
+        """Return |h|^2, (P, GRID), of P links along lines of equal steps.
 
         Parameters
         ----------

@@ -21,7 +21,7 @@ _PLACES = 32
 
 
 class Interference:
-    """What the interference leaves of the gains: factors ``N0 / (N0 + I)``, one for each way.
+    """What the interference leaves of the gains: factors ``N0 / (N0 + I)``, one for each direction.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class Interference:
         return self._left(total_w_per_hz)
 
     def downlink_on_grid(self, servers: Ints, start_m: Floats, step_m: Floats) -> Floats:
-        """Return the factors, (P, GRID), along P straight ways of equal steps; see ``LocalMean.on_grid``."""
+        """Return the factors, (P, GRID), along P straight lines of equal steps; see ``LocalMean.on_grid``."""
         total_w_per_hz = np.zeros(1)
         for j, sent_w_per_hz in enumerate(self._sent_w_per_hz):
             heard = self._others[servers, j]

@@ -1,54 +1,62 @@
-"""Path loss laws that distance alone decides, by name: distance and carrier in, dB out."""
+"""Path losses that depend on distance alone, and the model of a channel."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 
-from mecsim.scenario.radio import Channel, LogDistance
+from mecsim.scenario.path_loss import path_loss_model
+from mecsim.scenario.radio import Channel, LogDistanceNumbers
 from mecsim.system.arrays import Floats
 from mecsim.units import SPEED_OF_LIGHT_MPS
+from mecsim.world.channel.model import LinkGeometry, PathLossModel
 
-PathLoss = Callable[[Floats, float], Floats]
 
-
-def log_distance_128(distance_m: Floats, carrier_hz: float) -> Floats:
-    """Return ``128.1 + 37.6 log10(d / km)`` in dB; the carrier is the law's own 2 GHz.
+class LogDistance128(PathLossModel):
+    """``128.1 + 37.6 log10(d / km)`` dB, whatever the carrier.
 
     Valid for macro cells at 2 GHz from 35 m on. Source: 3GPP TR 36.814, table A.2.1.1-3.
     """
-    del carrier_hz
-    loss: Floats = 128.1 + 37.6 * np.log10(distance_m / 1000.0)
-    return loss
+
+    model: Literal["log_distance_128"] = "log_distance_128"
+
+    def loss_db(self, link: LinkGeometry) -> Floats:
+        """Return the loss in dB."""
+        loss: Floats = 128.1 + 37.6 * np.log10(link.distance_m / 1000.0)
+        return loss
 
 
-def free_space(distance_m: Floats, carrier_hz: float) -> Floats:
-    """Return ``20 log10(4 pi d f / c)`` in dB. Source: Friis (1946)."""
-    loss: Floats = 20.0 * np.log10(4.0 * np.pi * distance_m * (carrier_hz / SPEED_OF_LIGHT_MPS))
-    return loss
+class FreeSpace(PathLossModel):
+    """``20 log10(4 pi d f / c)`` dB. Source: Friis (1946)."""
+
+    model: Literal["free_space"] = "free_space"
+
+    def loss_db(self, link: LinkGeometry) -> Floats:
+        """Return the loss in dB."""
+        loss: Floats = 20.0 * np.log10(4.0 * np.pi * link.distance_m * (link.carrier_hz / SPEED_OF_LIGHT_MPS))
+        return loss
 
 
-def log_distance(numbers: LogDistance) -> PathLoss:
-    """Return the law ``intercept + 10 exponent log10(d / reference)`` in dB, the same for every carrier.
+class LogDistance(LogDistanceNumbers, PathLossModel):
+    """``intercept + 10 exponent log10(d / reference)`` dB, whatever the carrier.
 
     Valid where its numbers were measured. Source: Rappaport (2002), "Wireless Communications", 4.9.
     """
 
-    def law(distance_m: Floats, carrier_hz: float) -> Floats:
-        del carrier_hz
-        decades = np.log10(distance_m / numbers.reference_m)
-        loss: Floats = numbers.intercept_db + 10.0 * numbers.exponent * decades
+    model: Literal["log_distance"] = "log_distance"
+
+    def loss_db(self, link: LinkGeometry) -> Floats:
+        """Return the loss in dB."""
+        decades = np.log10(link.distance_m / self.reference_m)
+        loss: Floats = self.intercept_db + 10.0 * self.exponent * decades
         return loss
 
-    return law
 
-
-PATH_LOSS: dict[str, PathLoss] = {"log_distance_128": log_distance_128, "free_space": free_space}
-
-
-def path_loss(channel: Channel) -> PathLoss:
-    """Return the law of a channel whose path loss does not know of line of sight."""
+def path_loss(channel: Channel) -> PathLossModel:
+    """Return the path-loss model of a channel, with its parameters."""
     if channel.path_loss == "log_distance":
-        return log_distance(channel.log_distance)
-    return PATH_LOSS[channel.path_loss]
+        return LogDistance(**dict(channel.log_distance))
+    model = path_loss_model(channel.path_loss)
+    assert isinstance(model, PathLossModel)
+    return model

@@ -1,8 +1,8 @@
-"""A direct wave beside the scattered ones: Rician fading of unit mean power.
+"""A line-of-sight component beside the scattered ones: Rician fading of unit mean power.
 
 ``h = sqrt(K / (K + 1)) exp(-i 2 pi d / wavelength) + h_scattered / sqrt(K + 1)`` with K the power of the
-direct wave over that of the scattered ones and d the length of the direct way, from antenna to antenna:
-its Doppler shift is the one that the user's own way has. Links without line of sight have K = 0.
+line-of-sight component over that of the scattered ones and d the distance from antenna to antenna:
+its Doppler shift follows from the movement of the user. Links without line of sight have K = 0.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from mecsim.world.channel.waves import Complexes, unit_phasor
 
 
 @dataclass(frozen=True, slots=True)
-class DirectWave:
-    """The direct wave of every link.
+class LineOfSightComponent:
+    """The line-of-sight component of every link.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class DirectWave:
 
     def coefficient(self, scattered: Complexes, link: Link) -> Complexes:
         """Return h of links whose scattered waves have the unit-power coefficients given."""
-        k = self.k if link.clear is None else np.where(link.clear, self.k, 0.0)
+        k = self.k if link.los is None else np.where(link.los, self.k, 0.0)
         direct = unit_phasor(-2.0 * np.pi / self.wavelength_m * np.hypot(link.ground_m, self.rise_m))
         total: Complexes = np.sqrt(k / (k + 1.0)) * direct + scattered / np.sqrt(k + 1.0)
         return total

@@ -62,13 +62,13 @@ class ShadowingFields:
         return shadowing_db
 
     def on_grid(self, servers: Ints, start_m: Floats, step_m: Floats) -> Floats:
-        """Return the shadowing in dB, (P, GRID), along P straight ways of equal steps.
+        """Return the shadowing in dB, (P, GRID), along P straight lines of equal steps.
 
         Parameters
         ----------
         servers : (P,) int
         start_m, step_m : (P, 2) float
-            First point of each way, and the step from point to point.
+            First point of each line, and the step from point to point.
         """
         wave = self.wave_rad_per_m[servers]
         start = wave[..., 0] * start_m[:, :1] + wave[..., 1] * start_m[:, 1:] + self.phase_rad[servers]

@@ -11,15 +11,12 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecsim.rng import Purpose
 from mecsim.system.arrays import Floats, Ints, frozen
 from mecsim.world.channel.shadowing import WAVES, ShadowingFields
 
 _AMPLITUDE = float(np.sqrt(2.0 / WAVES))
-
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -48,7 +45,7 @@ class SightFields:
         return _uniform(self.fields.at(servers, position_m))
 
     def on_grid(self, servers: Ints, start_m: Floats, step_m: Floats) -> Floats:
-        """Return the values, (P, GRID), along P straight ways of equal steps."""
+        """Return the values, (P, GRID), along P straight lines of equal steps."""
         return _uniform(self.fields.on_grid(servers, start_m, step_m))
 
 

@@ -12,26 +12,59 @@ Liang and Haas (1999), "Predictive distance-based mobility management for PCS ne
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 import numpy as np
+from pydantic import Field, ValidationInfo, field_validator
 
+from mecsim.config.base import Real, key, refusal
 from mecsim.rng import Purpose, stream
-from mecsim.scenario.mobility import GaussMarkov
+from mecsim.scenario.area import current_area
 from mecsim.system.arrays import Floats
-from mecsim.world.mobility.legs import Legs, held_velocities
+from mecsim.world.mobility.borders import mirrored
+from mecsim.world.mobility.legs import Legs
+from mecsim.world.mobility.model import MODEL, MobilityModel, Share
 
 
-def gauss_markov(model: GaussMarkov, size_m: Floats, seed: int, user: int, until_s: float) -> Legs:
-    """Return the legs of a Gauss-Markov user who starts in the stationary law."""
-    start = stream(seed, Purpose.MOBILITY_START, user)
-    steps = int(np.ceil(until_s / model.step_s)) + 1
-    here, angle = start.random(2) * size_m, 2.0 * np.pi * start.random()
-    mean_mps = model.mean_speed_mps * np.array([np.cos(angle), np.sin(angle)])
-    pushes = stream(seed, Purpose.MOBILITY_LEGS, user).standard_normal((steps, 2))
-    pushes[1:] *= np.sqrt(1.0 - model.memory**2)
-    velocity = mean_mps + model.sigma_mps * _remembered(pushes, model.memory)
-    start_s = np.arange(steps, dtype=np.float64) * model.step_s
-    moved = np.concatenate([np.zeros((1, 2)), np.cumsum(velocity[:-1] * model.step_s, axis=0)])
-    return mirrored(start_s, here + moved, velocity, size_m)
+class GaussMarkov(MobilityModel):
+    """Each user's velocity wanders about a mean of its own, with a memory; borders are mirrors."""
+
+    model: Literal["gauss_markov"] = key(MODEL, default="gauss_markov")
+    memory: Share = key(
+        "Correlation of the velocity with that of one step before: 0 none, 1 a constant velocity",
+        example=0.9,
+    )
+    mean_speed_mps: Annotated[Real, Field(ge=0, le=400)] = key(
+        "Speed of a user's mean velocity, whose direction is drawn once", unit="m/s", example=1.2
+    )
+    sigma_mps: Annotated[Real, Field(ge=0, le=100)] = key(
+        "Standard deviation of each component of the velocity", unit="m/s", example=0.4
+    )
+    step_s: Annotated[Real, Field(ge=0.1, le=1e4)] = key(
+        "Time for which a velocity is held", unit="s", default=1.0
+    )
+
+    @field_validator("sigma_mps")
+    @classmethod
+    def _slow_for_the_area(cls, value: float, info: ValidationInfo) -> float:
+        area, mean_mps = current_area(), info.data.get("mean_speed_mps")
+        if area is not None and mean_mps is not None and mean_mps + 5 * value > 10 * min(area.size_m):
+            most = 10 * min(area.size_m)
+            raise refusal(((), f"mean_speed_mps + 5 sigma_mps must be at most {most:g}, ten widths a second"))
+        return value
+
+    def legs(self, size_m: Floats, seed: int, user: int, until_s: float) -> Legs:
+        """Return the legs of a user who starts in the stationary law."""
+        start = stream(seed, Purpose.MOBILITY_START, user)
+        steps = int(np.ceil(until_s / self.step_s)) + 1
+        here, angle = start.random(2) * size_m, 2.0 * np.pi * start.random()
+        mean_mps = self.mean_speed_mps * np.array([np.cos(angle), np.sin(angle)])
+        pushes = stream(seed, Purpose.MOBILITY_LEGS, user).standard_normal((steps, 2))
+        pushes[1:] *= np.sqrt(1.0 - self.memory**2)
+        velocity = mean_mps + self.sigma_mps * _remembered(pushes, self.memory)
+        start_s = np.arange(steps, dtype=np.float64) * self.step_s
+        moved = np.concatenate([np.zeros((1, 2)), np.cumsum(velocity[:-1] * self.step_s, axis=0)])
+        return mirrored(start_s, here + moved, velocity, size_m)
 
 
 def _remembered(pushes: Floats, memory: float) -> Floats:
@@ -41,50 +74,3 @@ def _remembered(pushes: Floats, memory: float) -> Floats:
         total[reach:] += factor * total[:-reach]
         reach, factor = 2 * reach, factor * factor
     return total
-
-
-def mirrored(start_s: Floats, start_m: Floats, velocity_mps: Floats, size_m: Floats) -> Legs:
-    """Return a way of the whole plane as it looks in an area whose borders are mirrors.
-
-    Parameters
-    ----------
-    start_s : (K,) float
-        Times at which the velocity changes.
-    start_m, velocity_mps : (K, 2) float
-        Where the way is then, and the velocity until the next time; the last is held for ever, but
-        is mirrored no more.
-    size_m : (2,) float
-    """
-    end_m = np.concatenate([start_m[1:], start_m[-1:]])
-    crossings = [
-        _crossings(start_s, start_m[:, axis], end_m[:, axis], velocity_mps[:, axis], size_m[axis])
-        for axis in (0, 1)
-    ]
-    times_s = np.unique(np.concatenate([start_s, *crossings]))
-    step = np.searchsorted(start_s, times_s, side="right") - 1
-    since_s = (times_s - start_s[step])[:, None]
-    here = start_m[step] + velocity_mps[step] * since_s
-    # Between two crossings the copy of the area is the one that holds the middle.
-    until_s = np.append(times_s[1:], times_s[-1])
-    middle = here + velocity_mps[step] * ((until_s - times_s) / 2.0)[:, None]
-    copy = np.floor(middle / size_m)
-    odd = copy % 2.0 == 1.0
-    inside = np.clip(here - copy * size_m, 0.0, size_m)
-    return held_velocities(
-        times_s,
-        np.where(odd, size_m - inside, inside),
-        np.where(odd, -velocity_mps[step], velocity_mps[step]),
-    )
-
-
-def _crossings(
-    start_s: Floats, start_m: Floats, end_m: Floats, velocity_mps: Floats, side_m: float
-) -> Floats:
-    """Return the times at which a coordinate crosses a multiple of the side."""
-    first, last = np.floor(start_m / side_m), np.floor(end_m / side_m)
-    count = np.abs(last - first).astype(np.int64)
-    step = np.repeat(np.arange(len(start_s)), count)
-    nth = np.arange(len(step)) - np.repeat(np.cumsum(count) - count, count)
-    border = np.where(velocity_mps[step] > 0.0, first[step] + 1.0 + nth, first[step] - nth)
-    times_s: Floats = start_s[step] + (border * side_m - start_m[step]) / velocity_mps[step]
-    return times_s

@@ -1,4 +1,4 @@
-"""Straight legs at constant speed: what every way is made of."""
+"""Straight legs at constant speed, of which every trajectory is made."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ def alternating(points_m: Floats, speed_mps: Floats, pause_s: Floats) -> Legs:
     speed_mps, pause_s : (K,) float
         Speed to the next point, and the pause before.
     """
-    way = np.diff(points_m, axis=0)
-    length = np.hypot(way[:, 0], way[:, 1])
+    step = np.diff(points_m, axis=0)
+    length = np.hypot(step[:, 0], step[:, 1])
     moving_s = length / speed_mps
-    moves = len(way)
+    moves = len(step)
     duration = np.stack([pause_s, moving_s], axis=1).ravel()
     velocity = np.zeros((2 * moves, 2))
-    velocity[1::2] = np.divide(way, moving_s[:, None], out=np.zeros_like(way), where=moving_s[:, None] > 0)
+    velocity[1::2] = np.divide(step, moving_s[:, None], out=np.zeros_like(step), where=moving_s[:, None] > 0)
     travelled = np.concatenate([[0.0], np.cumsum(length)[:-1]])
     start_s = np.concatenate([[0.0], np.cumsum(duration)[:-1]])
     lasting = duration > 0
@@ -75,7 +75,7 @@ def alternating(points_m: Floats, speed_mps: Floats, pause_s: Floats) -> Legs:
 
 
 def sum_of(one: Legs, other: Legs) -> Legs:
-    """Return the way whose position is the sum of two others', for as long as both are known."""
+    """Return the trajectory whose position is the sum of two others', for as long as both are known."""
     times_s = np.union1d(one.start_s, other.start_s)
     start_m = np.zeros((len(times_s), 2))
     velocity_mps = np.zeros((len(times_s), 2))

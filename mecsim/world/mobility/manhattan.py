@@ -1,8 +1,8 @@
-"""Manhattan: users on the streets of a square grid, who choose a way at each crossing.
+"""Manhattan: users on the streets of a square grid, who choose a direction at each crossing.
 
 Streets run at multiples of the spacing, with what is left of the area as an equal margin on both sides.
-At a crossing of four ways the user goes straight on, left or right with given probabilities. At the
-edge of the grid, where a way is missing, those that are left (but the way back) are equally likely; at
+At a crossing of four streets the user goes straight on, left or right with given probabilities. At the
+edge of the grid, where a street is missing, the others (but the way back) are equally likely; at
 a dead end the user turns back. So every crossing hands on as many users into each street as come out of
 it, and the uniform law over all directed blocks is the stationary one, whatever the probabilities.
 
@@ -17,14 +17,26 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field, field_validator
 
+from mecsim.config.base import Real, key, refusal
 from mecsim.rng import Purpose, stream
-from mecsim.scenario.mobility import Manhattan
+from mecsim.scenario.area import current_area
 from mecsim.system.arrays import Floats, Ints
 from mecsim.world.mobility.legs import Legs, alternating
-from mecsim.world.mobility.waypoint import mean_slowness, pause_met, speed_met
+from mecsim.world.mobility.model import (
+    MODEL,
+    MobilityModel,
+    Pauses,
+    Share,
+    Speeds,
+    pause_key,
+    speed_key,
+)
+from mecsim.world.mobility.waypoint import mean_slowness, residual_pause_s, stationary_speed_mps
 
 _CHUNK = 64
 _STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))
@@ -72,12 +84,12 @@ class StreetGrid:
 
     @property
     def directed_blocks(self) -> int:
-        """How many ways there are to go along a block."""
+        """Number of blocks, each counted once for each direction."""
         bx, by = self.blocks
         return 2 * (bx * (by + 1) + by * (bx + 1))
 
-    def ways_on(self, x: int, y: int, heading: int) -> tuple[bool, bool, bool]:
-        """Return whether the ways straight on, to the left and to the right of a user exist."""
+    def streets_ahead(self, x: int, y: int, heading: int) -> tuple[bool, bool, bool]:
+        """Return whether there are streets straight on, to the left and to the right of a user."""
         there = (self.exists(x, y, heading), self.exists(x, y, (heading + _LEFT) % 4))
         return *there, self.exists(x, y, (heading + _RIGHT) % 4)
 
@@ -87,54 +99,89 @@ class StreetGrid:
         return place
 
 
-def turn_law(ways: tuple[bool, bool, bool], probabilities: tuple[float, float, float]) -> list[float]:
+def turn_law(exist: tuple[bool, bool, bool], probabilities: tuple[float, float, float]) -> list[float]:
     """Return the cumulative probabilities of the turns 0 straight, 1 left, 2 back and 3 right.
 
     Parameters
     ----------
-    ways, probabilities : tuple
-        Whether the ways straight on, left and right exist, and how likely they are if all do.
+    exist, probabilities : tuple
+        Whether the streets straight on, left and right exist, and how likely they are if all do.
     """
     chance = [0.0, 0.0, 0.0, 0.0]
-    for turn, there, probability in zip((_STRAIGHT, _LEFT, _RIGHT), ways, probabilities, strict=True):
-        chance[turn] = probability if all(ways) else float(there)
-    if not any(ways):
+    for turn, there, probability in zip((_STRAIGHT, _LEFT, _RIGHT), exist, probabilities, strict=True):
+        chance[turn] = probability if all(exist) else float(there)
+    if not any(exist):
         chance[_BACK] = 1.0
     return [total / sum(chance) for total in accumulate(chance)]
 
 
-def manhattan(model: Manhattan, size_m: Floats, seed: int, user: int, until_s: float) -> Legs:
-    """Return the legs of a user of a street grid who starts in the stationary law."""
-    grid = StreetGrid.of(model.street_spacing_m, size_m)
-    here_m, paused_s, speed_mps, (x, y, heading) = _stationary_start(model, grid, seed, user)
-    rng = stream(seed, Purpose.MOBILITY_LEGS, user)
-    slowest, fastest = model.speed_mps
-    shortest, longest = model.pause_s
-    crossings, laws = [(x, y)], {}
-    draws = np.empty((0, 3))
-    while True:
-        chunk = rng.random((_CHUNK, 3))
-        draws = np.concatenate([draws, chunk])
-        for drawn in chunk[:, 0].tolist():
-            ways = grid.ways_on(x, y, heading)
-            if ways not in laws:
-                laws[ways] = turn_law(ways, model.turn_probabilities)
-            heading = (heading + bisect_right(laws[ways], drawn)) % 4
-            x, y = x + _STEPS[heading][0], y + _STEPS[heading][1]
-            crossings.append((x, y))
-        points_m = grid.point_m(np.array(crossings))
-        speeds = slowest + (fastest - slowest) * draws[:, 1]
-        pauses = shortest + (longest - shortest) * draws[:, 2]
-        if paused_s is None:
-            legs = alternating(
-                np.concatenate([here_m[None, :], points_m]),
-                np.append(speed_mps, speeds),
-                np.append(0.0, pauses),
-            )
-        else:
-            legs = alternating(points_m, speeds, np.append(paused_s, pauses[1:]))
-        if legs.start_s[-1] > until_s:
-            return legs
+class Manhattan(MobilityModel):
+    """Users follow the streets of a square grid and choose a direction at each crossing."""
+
+    model: Literal["manhattan"] = key(MODEL, default="manhattan")
+    street_spacing_m: Annotated[Real, Field(ge=1, le=1e5)] = key(
+        "Distance from one street to the next, the length of a block", unit="m", example=100
+    )
+    turn_probabilities: tuple[Share, Share, Share] = key(
+        "Probability to go straight on, left and right at a crossing; where one of the three ways is "
+        "missing, at the edge of the grid, those that are left are equally likely",
+        allowed="three numbers [straight, left, right] from 0 to 1 with the sum 1",
+        default=(0.5, 0.25, 0.25),
+    )
+    speed_mps: Speeds = speed_key()
+    pause_s: Pauses = pause_key()
+
+    @field_validator("street_spacing_m")
+    @classmethod
+    def _a_block_fits(cls, value: float) -> float:
+        area = current_area()
+        if area is not None and value > max(area.size_m):
+            raise refusal(((), f"must be at most {max(area.size_m):g}, the longer side of the area"))
+        return value
+
+    @field_validator("turn_probabilities")
+    @classmethod
+    def _sum_of_one(cls, value: tuple[float, float, float]) -> tuple[float, float, float]:
+        if abs(sum(value) - 1.0) > 1e-9:
+            raise refusal(((), f"must have the sum 1, has {sum(value):.12g}"))
+        return value
+
+    def legs(self, size_m: Floats, seed: int, user: int, until_s: float) -> Legs:
+        """Return the legs of a user of a street grid who starts in the stationary law."""
+        grid = StreetGrid.of(self.street_spacing_m, size_m)
+        here_m, paused_s, speed_mps, (x, y, heading) = _stationary_start(self, grid, seed, user)
+        rng = stream(seed, Purpose.MOBILITY_LEGS, user)
+        slowest, fastest = self.speed_mps
+        shortest, longest = self.pause_s
+        crossings, laws = [(x, y)], {}
+        draws = np.empty((0, 3))
+        while True:
+            chunk = rng.random((_CHUNK, 3))
+            draws = np.concatenate([draws, chunk])
+            for drawn in chunk[:, 0].tolist():
+                ahead = grid.streets_ahead(x, y, heading)
+                if ahead not in laws:
+                    laws[ahead] = turn_law(ahead, self.turn_probabilities)
+                heading = (heading + bisect_right(laws[ahead], drawn)) % 4
+                x, y = x + _STEPS[heading][0], y + _STEPS[heading][1]
+                crossings.append((x, y))
+            points_m = grid.point_m(np.array(crossings))
+            speeds = slowest + (fastest - slowest) * draws[:, 1]
+            pauses = shortest + (longest - shortest) * draws[:, 2]
+            if paused_s is None:
+                legs = alternating(
+                    np.concatenate([here_m[None, :], points_m]),
+                    np.append(speed_mps, speeds),
+                    np.append(0.0, pauses),
+                )
+            else:
+                legs = alternating(points_m, speeds, np.append(paused_s, pauses[1:]))
+            if legs.start_s[-1] > until_s:
+                return legs
+
+    def fastest_mps(self) -> float:
+        """Return the upper end of `speed_mps`."""
+        return self.speed_mps[1]
 
 
 def _stationary_start(
@@ -148,8 +195,8 @@ def _stationary_start(
     mean_move_s = grid.spacing_m * mean_slowness(model.speed_mps)
     paused_s, speed_mps, share = None, 0.0, 1.0
     if rng.random() * (mean_pause_s + mean_move_s) < mean_pause_s:
-        paused_s = pause_met(model.pause_s, rng)
+        paused_s = residual_pause_s(model.pause_s, rng)
     else:
-        speed_mps, share = speed_met(model.speed_mps, rng), rng.random()
+        speed_mps, share = stationary_speed_mps(model.speed_mps, rng), rng.random()
     here = grid.point_m(np.array((x, y)) + share * np.array(step))
     return here, paused_s, speed_mps, (x + step[0], y + step[1], heading)

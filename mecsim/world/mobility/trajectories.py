@@ -1,4 +1,4 @@
-"""The ways of all users as one pure function of time."""
+"""The trajectories of all users as one pure function of time."""
 
 from __future__ import annotations
 
@@ -10,21 +10,17 @@ import numpy as np
 
 from mecsim.rng import Purpose, stream
 from mecsim.scenario.calendar import FlashCrowd
-from mecsim.scenario.mobility import GaussMarkov, Group, Manhattan, Mobility, RandomWaypoint, TraceReplay
 from mecsim.scenario.schema import Scenario
 from mecsim.system.arrays import Floats, Ints, frozen
-from mecsim.world.mobility.gauss_markov import gauss_markov
-from mecsim.world.mobility.group import group_member
 from mecsim.world.mobility.legs import Legs, standing
-from mecsim.world.mobility.manhattan import manhattan
-from mecsim.world.mobility.replay import Replay, replay
-from mecsim.world.mobility.waypoint import random_waypoint
+from mecsim.world.mobility.model import MobilityModel
+from mecsim.world.mobility.replay import Replay, TraceReplay, replay
 from mecsim.world.population import Population
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Trajectories:
-    """The ways of all users.
+    """The trajectories of all users.
 
     Parameters
     ----------
@@ -51,7 +47,7 @@ class Trajectories:
         population: Population | None = None,
         replayed: Replay | None = None,
     ) -> Trajectories:
-        """Draw the ways of all users until a time at least, each from the user's own streams.
+        """Draw the trajectories of all users until a time at least, each from the user's own streams.
 
         ``population`` and ``replayed`` are worked out from the scenario where they are not given.
         """
@@ -59,18 +55,18 @@ class Trajectories:
         seen_s = None if replayed is None else (replayed.enters_s, replayed.leaves_s)
         population = population or Population.draw(scenario, seed, seen_s)
         size_m = np.array(scenario.area.size_m)
-        ways = [] if replayed is None else list(replayed.ways)
-        ways += [
-            _way(scenario, population, n, size_m, seed, until_s) for n in range(len(ways), population.count)
+        drawn = [] if replayed is None else list(replayed.legs)
+        drawn += [
+            _legs(scenario, population, n, size_m, seed, until_s) for n in range(len(drawn), population.count)
         ]
-        return cls.join(ways)
+        return cls.join(drawn)
 
     @classmethod
-    def join(cls, ways: list[Legs]) -> Trajectories:
-        """Put the ways of users 0, 1, ... together."""
+    def join(cls, each: list[Legs]) -> Trajectories:
+        """Return the trajectories of users 0, 1, ... from the legs of each."""
         names = ("start_s", "start_m", "velocity_mps", "travelled_m", "speed_mps")
-        columns = [frozen(np.concatenate([getattr(way, name) for way in ways])) for name in names]
-        first = np.concatenate([[0], np.cumsum([len(way.start_s) for way in ways])])
+        columns = [frozen(np.concatenate([getattr(legs, name) for legs in each])) for name in names]
+        first = np.concatenate([[0], np.cumsum([len(legs.start_s) for legs in each])])
         legs = Legs(*columns)
         return cls(
             legs, frozen(first, np.int64), bool(legs.speed_mps.any()), legs.start_s.tolist(), first.tolist()
@@ -108,24 +104,26 @@ class Trajectories:
 
 
 def replay_of(scenario: Scenario) -> Replay | None:
-    """Return the trace of a scenario's users, or None if their ways are drawn."""
+    """Return the trace of a scenario's users, or None if their trajectories are drawn."""
     users = scenario.users
     if not isinstance(users.mobility, TraceReplay):
         return None
     return replay(users.mobility, scenario.area, users.count)
 
 
-def _way(
+def _legs(
     scenario: Scenario, population: Population, user: int, size_m: Floats, seed: int, until_s: float
 ) -> Legs:
-    """Return the way of a user who is in no trace."""
+    """Return the legs of a user who is in no trace."""
     users, crowd = scenario.users, int(population.crowd[user])
     if crowd >= 0:
         return standing(_place_in((scenario.calendar.flash_crowds or ())[crowd], size_m, seed, user))
     own = users.classes[int(population.kind[user])].mobility if users.classes else None
     if own is None and users.positions_m is not None and user < users.count:
         return standing(np.array(users.positions_m[user], dtype=np.float64))
-    return way_of(own or users.mobility, size_m, seed, user, until_s)
+    model = own or users.mobility
+    assert isinstance(model, MobilityModel)
+    return model.legs(size_m, seed, user, until_s)
 
 
 def _place_in(crowd: FlashCrowd, size_m: Floats, seed: int, user: int) -> Floats:
@@ -136,27 +134,3 @@ def _place_in(crowd: FlashCrowd, size_m: Floats, seed: int, user: int) -> Floats
         place: Floats = centre_m + crowd.radius_m * away
         if np.hypot(*away) <= 1.0 and (place >= 0).all() and (place <= size_m).all():
             return place
-
-
-def way_of(mobility: Mobility, size_m: Floats, seed: int, user: int, until_s: float) -> Legs:
-    """Return the way of one user by a mobility model, from the user's own streams.
-
-    Parameters
-    ----------
-    mobility : Mobility
-        Any model but a trace, whose users are not drawn.
-    size_m : (2,) float
-        The area.
-    seed, user : int
-    until_s : float
-        Time until which the way is asked for; at time 0 the user is in the stationary law.
-    """
-    if isinstance(mobility, RandomWaypoint):
-        return random_waypoint(mobility, size_m, seed, user, until_s)
-    if isinstance(mobility, GaussMarkov):
-        return gauss_markov(mobility, size_m, seed, user, until_s)
-    if isinstance(mobility, Manhattan):
-        return manhattan(mobility, size_m, seed, user, until_s)
-    if isinstance(mobility, Group):
-        return group_member(mobility, size_m, seed, user, until_s)
-    return standing(stream(seed, Purpose.PLACEMENT, user).random(2) * size_m)

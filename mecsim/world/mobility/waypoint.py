@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
+from mecsim.config.base import key
 from mecsim.rng import Purpose, stream
-from mecsim.scenario.mobility import RandomWaypoint
 from mecsim.system.arrays import Floats
 from mecsim.world.mobility.legs import Legs, alternating
+from mecsim.world.mobility.model import MODEL, MobilityModel, Pauses, Speeds, pause_key, speed_key
 
 _CHUNK = 64
 
@@ -22,7 +24,7 @@ class Region:
     Parameters
     ----------
     points_m : callable
-        Turns uniform numbers (..., 2) into points (..., 2).
+        Maps uniform numbers (..., 2) into points (..., 2).
     mean_leg_m, longest_leg_m : float
         Mean and largest distance of two points.
     """
@@ -61,19 +63,30 @@ def mean_leg_m(size_m: Floats) -> float:
     return long * float(straight / 15.0 + bent / 6.0)
 
 
-def random_waypoint(model: RandomWaypoint, size_m: Floats, seed: int, user: int, until_s: float) -> Legs:
-    """Return the legs of a random-waypoint user of a rectangle who starts in the stationary law.
+class RandomWaypoint(MobilityModel):
+    """Users go straight from one uniformly random point to the next."""
 
-    Speeds are uniform and pauses uniform at each waypoint; at time 0 the user is paused or in the
-    middle of a leg with the probabilities that hold at any later time.
+    model: Literal["random_waypoint"] = key(MODEL, default="random_waypoint")
+    speed_mps: Speeds = speed_key()
+    pause_s: Pauses = pause_key()
 
-    References
-    ----------
-    Navidi and Camp (2004), "Stationary distributions for the random waypoint mobility model".
-    """
-    start = stream(seed, Purpose.MOBILITY_START, user)
-    legs = stream(seed, Purpose.MOBILITY_LEGS, user)
-    return waypoints(model, Region.rectangle(size_m), start, legs, until_s)
+    def legs(self, size_m: Floats, seed: int, user: int, until_s: float) -> Legs:
+        """Return the legs of a user of a rectangle who starts in the stationary law.
+
+        Speeds are uniform and pauses uniform at each waypoint; at time 0 the user is paused or in the
+        middle of a leg with the probabilities that hold at any later time.
+
+        References
+        ----------
+        Navidi and Camp (2004), "Stationary distributions for the random waypoint mobility model".
+        """
+        start = stream(seed, Purpose.MOBILITY_START, user)
+        legs = stream(seed, Purpose.MOBILITY_LEGS, user)
+        return waypoints(self, Region.rectangle(size_m), start, legs, until_s)
+
+    def fastest_mps(self) -> float:
+        """Return the upper end of `speed_mps`."""
+        return self.speed_mps[1]
 
 
 def waypoints(
@@ -83,7 +96,7 @@ def waypoints(
     legs_rng: np.random.Generator,
     until_s: float,
 ) -> Legs:
-    """Return the legs of a random-waypoint way in a region, from the streams of its start and its legs."""
+    """Return the legs of a random-waypoint user in a region, from the streams of start and legs."""
     start, paused_s, target, speed = _stationary_start(model, region, start_rng)
     draws = np.empty((0, 4))
     while True:
@@ -98,16 +111,16 @@ def waypoints(
             return legs
 
 
-def pause_met(pause_s: tuple[float, float], rng: np.random.Generator) -> float:
-    """Return what is left of a pause that is met at a random moment."""
+def residual_pause_s(pause_s: tuple[float, float], rng: np.random.Generator) -> float:
+    """Return the residual of a pause at a random time."""
     shortest, longest = pause_s
     # Its density is proportional to its length.
     pause = np.sqrt(shortest**2 + rng.random() * (longest**2 - shortest**2))
     return float(pause * rng.random())
 
 
-def speed_met(speed_mps: tuple[float, float], rng: np.random.Generator) -> float:
-    """Return the speed of a leg that is met at a random moment: its density is proportional to 1/v."""
+def stationary_speed_mps(speed_mps: tuple[float, float], rng: np.random.Generator) -> float:
+    """Return the speed of the leg at a random time: its density is proportional to 1/v."""
     slowest, fastest = speed_mps
     return float(slowest * (fastest / slowest) ** rng.random())
 
@@ -133,11 +146,11 @@ def _stationary_start(
         speed = slowest + (fastest - slowest) * rng.random()
         here, target = region.points_m(rng.random(2)), region.points_m(rng.random(2))
         return here, float(pause * rng.random()), target, float(speed)
-    # The leg met at a random moment is long, too.
+    # The leg at a random time is drawn with a density proportional to its length.
     while True:
         origin, target = region.points_m(rng.random(2)), region.points_m(rng.random(2))
         if rng.random() * region.longest_leg_m < np.hypot(*(target - origin)):
             break
-    speed = speed_met(model.speed_mps, rng)
+    speed = stationary_speed_mps(model.speed_mps, rng)
     here = origin + (target - origin) * rng.random()
     return here, 0.0, target, speed

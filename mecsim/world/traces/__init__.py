@@ -1,4 +1,4 @@
-"""Recorded ways of users: readers of CSV, SUMO FCD and GPX files, and what a trace holds."""
+"""Recorded trajectories: readers of CSV, SUMO FCD and GPX files."""
 
 from mecsim.world.traces.read import load_trace, read_trace
 from mecsim.world.traces.trace import Trace

@@ -61,7 +61,7 @@ def _columns(header: list[str], problems: Problems, line: int) -> dict[str, int]
             hint = nearest(name, _KNOWN) or f"; there are {', '.join(_KNOWN)}"
             problems.add(line, f"{shortened(name)}: unknown column{hint}")
         elif header.count(name) > 1:
-            problems.add(line, f"{name}: this column is there more than once")
+            problems.add(line, f"{name}: duplicate column")
     wanted = GEO_COLUMNS if {"lat", "lon"} & set(header) else MAP_COLUMNS
     for name in wanted:
         if name not in header:

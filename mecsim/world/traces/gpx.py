@@ -83,8 +83,8 @@ class _Reader:
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
-            told = f"{name} = {shortened(attributes[name])}" if name in attributes else f"{name}: missing"
-            self.problems.add(self.events.line, f"{told}, must be a finite number", self.samples.records)
+            what = f"{name} = {shortened(attributes[name])}" if name in attributes else f"{name}: missing"
+            self.problems.add(self.events.line, f"{what}, must be a finite number", self.samples.records)
             return math.nan
         return value
 
@@ -92,8 +92,8 @@ class _Reader:
         try:
             moment = datetime.fromisoformat(text)
         except ValueError:
-            told = f"time = {shortened(text)}: must be a date and time such as 2024-05-01T08:00:00Z"
-            self.problems.add(self.events.line, told, self.samples.records)
+            what = f"time = {shortened(text)}: must be a date and time such as 2024-05-01T08:00:00Z"
+            self.problems.add(self.events.line, what, self.samples.records)
             return None
         # GPX times are in UTC also where they do not say so.
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

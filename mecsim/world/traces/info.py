@@ -31,11 +31,11 @@ class TraceInfo:
     longest_gap_user : str
         Whose gap that is.
     speed_mps : tuple of float
-        Mean over the way, and the highest between two samples.
+        Mean over the trajectory, and the highest between two samples.
     fastest_user : str
         Whose speed that is.
     way_m : float
-        Length of the ways of all users.
+        Length of the trajectories of all users.
     corner_m, size_m : tuple of float
         South-west corner and extent; of a trace in degrees after projection about that corner.
     corner_deg : tuple of float or None

@@ -35,7 +35,7 @@ class Problems:
         Raises
         ------
         TraceError
-            If this was the last problem that is told.
+            If this was the last problem that is reported.
         """
         place = f"{self.source}:{line}" if line else self.source
         self._lines.append(

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from mecsim.config.input_file import LARGEST_MB, InputFile
 from mecsim.errors import TraceError
-from mecsim.scenario.mobility import FORMAT_OF_SUFFIX, Coordinates, TraceFormat, TraceReplay, format_of
 from mecsim.world.traces.csv_trace import read_csv
+from mecsim.world.traces.formats import FORMAT_OF_SUFFIX, Coordinates, TraceFormat, format_of
 from mecsim.world.traces.gpx import read_gpx
 from mecsim.world.traces.sumo import read_sumo_fcd
 from mecsim.world.traces.trace import Trace
@@ -56,13 +56,9 @@ def load_trace(
     return parse_trace(content, source, file_format, coordinates)
 
 
-def read_trace(replay: TraceReplay) -> Trace:
-    """Return the trace that a scenario names; read once for all its runs in a process."""
-    return _read_once(replay.file, replay.file_format, replay.coordinates)
-
-
 @lru_cache(maxsize=4)
-def _read_once(file: InputFile, file_format: TraceFormat, coordinates: Coordinates | None) -> Trace:
+def read_trace(file: InputFile, file_format: TraceFormat, coordinates: Coordinates | None) -> Trace:
+    """Return the trace that a scenario names; read once for all its runs in a process."""
     return parse_trace(file.content(), str(file), file_format, coordinates)
 
 

@@ -1,0 +1,118 @@
+"""The contract kit of models: what every mobility model and every path loss promises.
+
+>>> from mecsim.testing.models import check_mobility, check_path_loss
+>>> check_mobility("random_waypoint", speed_mps=[1, 2])
+>>> check_path_loss("free_space")
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from mecsim.plugins import Group, find
+from mecsim.scenario.models import MOBILITY, PATH_LOSS, fault_of
+from mecsim.testing.model_promises import (
+    MOBILITY_PROMISES,
+    PATH_LOSS_PROMISES,
+    BrokenPromise,
+    MobilityCase,
+)
+from mecsim.world.channel.model import PathLossModel
+from mecsim.world.mobility.model import MobilityModel
+
+SEED, USERS, HORIZON_S = 7, 5, 400.0
+SIZE_M = (300.0, 200.0)
+
+
+Given: TypeAlias = "str | type[Any] | MobilityModel | PathLossModel"
+"""A model as people have it: a name with parameters, a class with parameters, or an object."""
+
+
+def check_mobility(
+    model: Given,
+    *,
+    size_m: tuple[float, float] = SIZE_M,
+    seed: int = SEED,
+    users: int = USERS,
+    horizon_s: float = HORIZON_S,
+    **parameters: Any,
+) -> None:
+    """Check that a mobility model keeps every promise of :data:`MOBILITY_PROMISES`.
+
+    Parameters
+    ----------
+    model : str, class or MobilityModel
+        A name known to scenarios, a class, or an object.
+    size_m : pair of float
+        The area.
+    seed, users : int
+    horizon_s : float
+        Time until which trajectories are checked.
+    **parameters
+        Keys of the model, if it is no object.
+
+    Raises
+    ------
+    BrokenPromise
+        Lists every promise that is broken, each with the fault.
+    """
+    made = _made(MOBILITY, model, parameters)
+    case = MobilityCase(made, np.array(size_m, dtype=np.float64), seed, users, horizon_s)
+    _check(f"mobility model {made.model}", MOBILITY_PROMISES, case)
+
+
+def check_path_loss(model: Given, **parameters: Any) -> None:
+    """Check that a path loss keeps every promise of :data:`PATH_LOSS_PROMISES`.
+
+    Parameters
+    ----------
+    model : str, class or PathLossModel
+        A name known to scenarios, a class, or an object.
+    **parameters
+        Keys of the model, if it is no object.
+
+    Raises
+    ------
+    BrokenPromise
+        Lists every promise that is broken, each with the fault.
+    """
+    made = _made(PATH_LOSS, model, parameters)
+    _check(f"path loss {made.model}", PATH_LOSS_PROMISES, made)
+
+
+def _made(group: Group, model: Given, parameters: Mapping[str, Any]) -> Any:
+    cls = find(group, model) if isinstance(model, str) else model if isinstance(model, type) else type(model)
+    name = cls.name() if hasattr(cls, "name") else ""
+    fault = fault_of(group, name, cls)
+    if fault:
+        raise BrokenPromise(f"{group.noun} {cls.__name__}: {fault}")
+    return cls.model_validate(dict(parameters)) if isinstance(model, str | type) else model
+
+
+def _check(title: str, promises: Mapping[str, Callable[[Any], None]], case: Any) -> None:
+    faults = []
+    for name, promise in promises.items():
+        try:
+            with _no_global_randomness():
+                promise(case)
+        except BrokenPromise as broken:
+            faults.append(f"  {name}: {broken}")
+        except Exception as error:  # noqa: BLE001 - whatever a model raises breaks its promise
+            faults.append(f"  {name}: {type(error).__name__}: {error}")
+    if faults:
+        raise BrokenPromise(
+            "\n".join([f"{title}: {len(faults)} of {len(promises)} promises broken", *faults])
+        )
+
+
+@contextmanager
+def _no_global_randomness() -> Iterator[None]:
+    before = random.getstate(), str(np.random.get_state())  # noqa: NPY002 - what a model must not touch
+    yield
+    if before != (random.getstate(), str(np.random.get_state())):  # noqa: NPY002
+        raise BrokenPromise("draws from the global random state; use mecsim.rng.stream")

@@ -1,0 +1,73 @@
+"""What a path-loss model is: from the geometry of links to their loss in dB."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecsim.plugins import Group
+from mecsim.scenario.models import PATH_LOSS
+from mecsim.scenario.path_loss import PathLossLimits
+from mecsim.system.arrays import Floats
+
+Bools: TypeAlias = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LinkGeometry:
+    """What a path loss may depend on, for links of any shape S.
+
+    Parameters
+    ----------
+    ground_m : S float
+        Distance on the ground, at least ``channel.min_distance_m``.
+    carrier_hz : float
+    heights_m : pair of float, or None
+        Heights of the server's and of the user's antenna; None if only the ground counts.
+    los : S bool, or None
+        Whether there is line of sight; given to models with `has_line_of_sight` only.
+    """
+
+    ground_m: Floats
+    carrier_hz: float
+    heights_m: tuple[float, float] | None = None
+    los: Bools | None = None
+
+    @property
+    def distance_m(self) -> Floats:
+        """Distance from antenna to antenna, or on the ground if only that counts."""
+        if self.heights_m is None:
+            return self.ground_m
+        distance_m: Floats = np.hypot(self.ground_m, self.heights_m[0] - self.heights_m[1])
+        return distance_m
+
+
+class PathLossModel(PathLossLimits):
+    """Base of path-loss models: the fields of a subclass are its parameters in a scenario file.
+
+    Attributes
+    ----------
+    has_line_of_sight : bool
+        Whether the loss depends on line of sight; then `los_probability` is needed.
+    is_monotone : bool
+        Whether the loss never falls with distance; tests hold the model to it.
+    default_server_height_m : float or None
+        Height of the servers' antennas where a scenario gives none; None: only the ground counts then.
+    lowest_carrier_ghz, highest_user_m : float
+        Where the model holds; a scenario beyond is refused.
+    """
+
+    group: ClassVar[Group] = PATH_LOSS
+    is_monotone: ClassVar[bool] = True
+
+    @abstractmethod
+    def loss_db(self, link: LinkGeometry) -> Floats:
+        """Return the loss in dB, in the shape of ``link.ground_m``."""
+
+    def los_probability(self, ground_m: Floats) -> Floats:
+        """Return the probability of line of sight at distances on the ground."""
+        return np.ones_like(ground_m)
