@@ -36,6 +36,7 @@ COMMANDS = (
     "recovery",
     "solve",
     "policies",
+    "models",
     "validate",
     "explain",
     "scenarios",
