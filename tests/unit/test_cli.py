@@ -35,6 +35,7 @@ COMMANDS = (
     "recovery",
     "solve",
     "policies",
+    "models",
     "validate",
     "explain",
     "scenarios",
