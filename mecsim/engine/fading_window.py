@@ -55,11 +55,11 @@ class FadingWindow:
         bandwidth_hz: Sequence[float],
         power_w: Sequence[float],
         now_s: float,
-        downlink: Sequence[bool] = (),
+        downlink: Sequence[bool],
     ) -> None:
         """Put new grants in force at ``now_s`` on some (user, server) links; bits count from here.
 
-        ``downlink`` says which of them send downwards; it matters only with interference.
+        ``downlink`` says which of them send downwards.
         """
         self.load(links)
         rows = np.array([n for n, _ in links])
@@ -68,9 +68,7 @@ class FadingWindow:
         gain = self._gain[rows, first:]
         if self._downlink_factor is not None:
             gain *= np.where(np.array(downlink)[:, None], self._downlink_factor[rows, first:], 1.0)
-        rate = self._world.rate(
-            np.array(bandwidth_hz)[:, None], np.array(power_w)[:, None], gain, self._world.noise_w_per_hz
-        )
+        rate = self._world.rate_law.rows(np.array(bandwidth_hz), np.array(power_w), gain, downlink)
         bits = rate * self._world.block_s
         bits[:, 0] = rate[:, 0] * (edge_s - now_s)
         self._rate[rows, first:] = rate

@@ -138,7 +138,8 @@ class TrueGainPrediction:
                 power_w = all_of(TRANSMIT_POWER[phase.payer].field)
                 gain = up if phase.payer == "user" else down
                 granted = all_of(phase.resource.grant.field)
-                rate = world.rate(granted, power_w, gain, world.noise_w_per_hz)
+                law = world.rate_law.up if phase.payer == "user" else world.rate_law.down
+                rate = law.rate(granted, power_w, gain)
                 transfers.append((k, power_w, eq.time_for(phase.work(work_terms), rate)))
         return transfers
 

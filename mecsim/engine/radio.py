@@ -70,7 +70,7 @@ class StaticRadio:
         up, factor = world.all_gains(0.0, fading=True), world.all_downlink_shares(0.0)
         down = up if factor is None else up * factor
         self._gain = {False: up.tolist(), True: down.tolist()}
-        self._rate, self._noise_w_per_hz = world.rate, world.noise_w_per_hz
+        self._law = {False: world.rate_law.up, True: world.rate_law.down}
         self.window_end_s = math.inf
 
     def serve(self, grants: Sequence[RadioGrant], now_s: float) -> None:
@@ -79,7 +79,7 @@ class StaticRadio:
             job.power_w, job.joule_per_work, job.rate = power_w, 0.0, 0.0
             if bandwidth_hz > 0:
                 gain = self._gain[downlink][job.user][job.server]
-                job.rate = float(self._rate(bandwidth_hz, power_w, gain, self._noise_w_per_hz))
+                job.rate = float(self._law[downlink].rate(bandwidth_hz, power_w, gain))
             job.state = JobState.SERVED if job.rate > 0 else JobState.STALLED
 
     def bits_served(self, job: Job, now_s: float) -> float:

@@ -219,7 +219,7 @@ class RoundSimulator:
         block = int(world.block(np.array(min(state.now_s, max(0.0, self._gains.until_s)))))
         window, first = divmod(block, WINDOW_BLOCKS)
         gain = self._gains.row(state.user, grant.server, window, downlink=downlink)[first:]
-        rate = world.rate(grant.bandwidth_hz, power_w, gain, world.noise_w_per_hz)
+        rate = world.rate_law.rate(grant.bandwidth_hz, power_w, gain, "down" if downlink else "up")
         if state.now_s >= self._gains.until_s:
             return power_w, _work(state, float(rate[0]), until_s)
         edges_s = np.minimum((block + 1 + np.arange(len(rate))) * block_s, until_s)

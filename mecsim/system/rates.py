@@ -7,6 +7,7 @@ is concave in (b, p), its Hessian has rank one, and optimisers treat all laws al
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -170,6 +171,23 @@ class RateLaw:
         direction : {"up", "down"}
         """
         return self.towards(direction).rate(bandwidth_hz, power_w, gain)
+
+    def rows(
+        self, bandwidth_hz: Floats, power_w: Floats, gain: Floats, is_downlink: Sequence[bool]
+    ) -> Floats:
+        """Return the rates in bit/s of L links over B blocks, (L, B), each by the law of its direction.
+
+        Parameters
+        ----------
+        bandwidth_hz, power_w : (L,) float
+        gain : (L, B) float
+        is_downlink : sequence of L bool
+        """
+        bandwidth, power = bandwidth_hz[:, None], power_w[:, None]
+        if self._is_symmetric:
+            return self.up.rate(bandwidth, power, gain)
+        up, down = (law.rate(bandwidth, power, gain) for law in (self.up, self.down))
+        return np.where(np.array(is_downlink)[:, None], down, up)
 
     def derivatives(
         self, bandwidth_hz: Floats, power_w: Floats, gain: Floats, direction: Direction = "up"

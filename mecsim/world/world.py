@@ -87,16 +87,6 @@ class World:
         """Whether any gain changes with time."""
         return self.trajectories.moving or self._ambient_mps > 0
 
-    def rate(
-        self,
-        bandwidth_hz: float | Floats,
-        power_w: float | Floats,
-        gain: float | Floats,
-        noise_w_per_hz: float | None = None,
-    ) -> Floats:
-        """Return rates in bit/s by this world's rate law; the noise is the world's, whatever is given."""
-        return self.rate_law.rate(bandwidth_hz, power_w, gain)
-
     @property
     def interfered(self) -> bool:
         """Whether cells disturb one another, so that gains differ between uplink and downlink."""

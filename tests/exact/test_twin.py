@@ -21,7 +21,7 @@ from mecsim.engine.round_runner import RoundRunner
 from mecsim.engine.sharing import WorkConserving
 from mecsim.engine.simulation import Simulation
 from mecsim.errors import MecsimError
-from mecsim.system.equations import shannon_rate
+from mecsim.system.rates import RateLaw
 from mecsim.testing.reference_engine import ReferenceEngine
 from mecsim.world.world import World
 
@@ -157,7 +157,11 @@ def test_every_round_on_other_channels(twin, random_policy, channel):
 @pytest.mark.parametrize(
     ("bug", "channel", "patched"),
     [
-        ("the rate of the mean gain", "ergodic", lambda world: setattr(world, "rate", shannon_rate)),
+        (
+            "the rate of the mean gain",
+            "ergodic",
+            lambda world: setattr(world, "rate_law", RateLaw.of(world.noise_w_per_hz)),
+        ),
         ("a world taken to stand", "nobody moves but the surroundings", stand_still),
         ("upwards as downwards", "interference", lambda world: setattr(world, "_interference", None)),
     ],

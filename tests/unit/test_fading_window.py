@@ -52,7 +52,7 @@ def walked_bits(world, link, from_s, to_s):
 def granted(world, window, now_s):
     radio = FadingWindow(world)
     radio.window = window
-    radio.grant(LINKS, BANDWIDTH_HZ, POWER_W, now_s)
+    radio.grant(LINKS, BANDWIDTH_HZ, POWER_W, now_s, [False] * len(LINKS))
     return radio
 
 

@@ -83,7 +83,7 @@ def passages(setting: Setting) -> Passages:
     gain, noise = float(world.all_gains(0.0, fading=False).max()), world.noise_w_per_hz
     bandwidth_hz = float(world.servers.bandwidth_hz[0])
     power_w = _SNR * noise * bandwidth_hz / gain
-    bits = _ALONE_S * float(world.rate(bandwidth_hz, power_w, gain, noise))
+    bits = _ALONE_S * float(world.rate_law.rate(bandwidth_hz, power_w, gain))
     scenario = scenario_of(changes | {"workload.bits_per_param": bits / 1e6})
     rounds = Simulation(scenario, Apart(power_w), seed).run().rounds
     done = rounds["outcome"] == "finished"
