@@ -120,7 +120,7 @@ def test_a_new_grant_counts_from_its_own_moment_at_the_new_rate(world):
     radio = granted(world, 0, 0.0)
     later_s = 10.5 * world.block_s
     before = radio.bits(0, later_s)
-    radio.grant([LINKS[0]], [BANDWIDTH_HZ[0]], [POWER_W[0]], later_s)
+    radio.grant([LINKS[0]], [BANDWIDTH_HZ[0]], [POWER_W[0]], later_s, [False])
     assert radio.bits(0, later_s) == 0.0
     end_s = 30.25 * world.block_s
     assert before + radio.bits(0, end_s) == pytest.approx(walked_bits(world, LINKS[0], 0.0, end_s), rel=1e-9)
@@ -130,9 +130,10 @@ def test_a_new_grant_counts_from_its_own_moment_at_the_new_rate(world):
 def test_another_server_and_another_window_have_other_gains(world):
     radio = granted(world, 0, 0.0)
     rates = [radio.bits(0, 0.5 * world.block_s)]
-    radio.grant([(0, 0)], [BANDWIDTH_HZ[0]], [POWER_W[0]], 0.0)
+    radio.grant([(0, 0)], [BANDWIDTH_HZ[0]], [POWER_W[0]], 0.0, [False])
     rates.append(radio.bits(0, 0.5 * world.block_s))
     radio.window = 1
-    radio.grant([(0, 0)], [BANDWIDTH_HZ[0]], [POWER_W[0]], radio.end_s - WINDOW_BLOCKS * world.block_s)
+    start_s = radio.end_s - WINDOW_BLOCKS * world.block_s
+    radio.grant([(0, 0)], [BANDWIDTH_HZ[0]], [POWER_W[0]], start_s, [False])
     rates.append(radio.bits(0, (WINDOW_BLOCKS + 0.5) * world.block_s))
     assert len({round(rate, 6) for rate in rates}) == 3
