@@ -6,50 +6,17 @@ an object registered in Python. This module only loads; the caller says what it 
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import importlib.abc
-import importlib.util
 import inspect
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
-from types import ModuleType
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
-from mecsim.errors import MecsimError, PluginError
 from mecsim.messages import nearest
+from mecsim.plugin_files import UNKNOWN, Group, PluginFile, file_of, version_of_object
 
 OWN_DISTRIBUTION = "mecsim"
-UNKNOWN = "unknown"
-"""Version of code that cannot be pinned."""
-
-_FILE_MODULE = "mecsim_plugin_"
-
-
-@dataclass(frozen=True)
-class Group:
-    """One kind of plug-in.
-
-    Parameters
-    ----------
-    name : str
-        Entry-point group.
-    noun : str
-        What messages call one of the group.
-    error : type
-        What is raised about one, made from a message.
-    advice : str
-        What a message adds about an unknown name.
-    """
-
-    name: str
-    noun: str
-    error: type[MecsimError] = PluginError
-    advice: str = ""
 
 
 class PluginEntry(NamedTuple):
@@ -62,43 +29,13 @@ class PluginEntry(NamedTuple):
     error: str
 
 
-@dataclass(frozen=True)
-class PluginFile:
-    """A file of code: its full path and its content, which a worker process can import without the file."""
-
-    path: str
-    content: bytes
-
-    @classmethod
-    def read(cls, path: Path, group: Group) -> PluginFile:
-        """Return the file at a path; raise the error of the group if there is none."""
-        if not path.is_file():
-            raise group.error(f"{group.noun} file '{path}' does not exist")
-        return cls(str(path.resolve()), path.read_bytes())
-
-    @cached_property
-    def sha256(self) -> str:
-        """Hash of the content."""
-        return hashlib.sha256(self.content).hexdigest()
-
-    @property
-    def module_name(self) -> str:
-        """Name under which the file is imported: another path or content is another module."""
-        path_and_content = hashlib.sha256(self.path.encode() + b"\0" + self.content).hexdigest()
-        return f"{_FILE_MODULE}{Path(self.path).stem}_{path_and_content[:12]}"
-
-
 @dataclass(frozen=True, eq=False)
 class _Registered:
     plugin: Any
     file: PluginFile | None
 
 
-Shipment: TypeAlias = "type[Any] | tuple[PluginFile, str]"
-"""What a class is pickled as: itself, or the file that defines it and its name there."""
-
 _registered: dict[str, dict[str, _Registered]] = {}
-_files: dict[str, PluginFile] = {}
 
 
 def register(group: Group, name: str, plugin: Any) -> None:
@@ -112,8 +49,7 @@ def register(group: Group, name: str, plugin: Any) -> None:
     installed = _installed(group.name).get(name)
     if installed is not None:
         raise group.error(f"{group.noun} '{name}' is already provided by {_origin(installed)}")
-    own_file = _files.get(getattr(plugin, "__module__", ""))
-    _registered.setdefault(group.name, {})[name] = _Registered(plugin, own_file)
+    _registered.setdefault(group.name, {})[name] = _Registered(plugin, file_of(plugin))
 
 
 def state() -> tuple[object, ...]:
@@ -180,97 +116,6 @@ def is_own(group: Group, name: str) -> bool:
 def is_installed(group: Group, name: str) -> bool:
     """Return whether an installed distribution has a plug-in of this name."""
     return name in _installed(group.name)
-
-
-def version_of_object(plugin: Any) -> str:
-    """Return a hash of the file or cell that defines an object; `UNKNOWN` for one typed at a prompt."""
-    file = _files.get(getattr(plugin, "__module__", ""))
-    if file is not None:
-        return version_of_content(file.content)
-    try:
-        source = inspect.getsourcefile(plugin) or inspect.getfile(plugin)
-        if Path(source).is_file():
-            return version_of_content(Path(source).read_bytes())
-        return version_of_content(inspect.getsource(plugin).encode())  # of a notebook's cell
-    except (TypeError, OSError):
-        return UNKNOWN
-
-
-def version_of_content(content: bytes) -> str:
-    """Return the short hash of a file's content that versions show."""
-    return f"sha256 {hashlib.sha256(content).hexdigest()[:16]}"
-
-
-def import_module(name: str, group: Group, target: str) -> ModuleType:
-    """Return an installed module; ``target`` is what messages call it."""
-    try:
-        return importlib.import_module(name)
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise group.error(f"{group.noun} '{target}' cannot be imported: {reason}") from error
-
-
-def import_file(path: Path, group: Group) -> ModuleType:
-    """Return the module of a file, imported once, and anew when the file has changed."""
-    if path.suffix != ".py":
-        raise group.error(f"{group.noun} file '{path}' is not a Python file")
-    return _imported(PluginFile.read(path, group), group, str(path))
-
-
-def classes_of(module: ModuleType) -> Iterator[type[Any]]:
-    """Yield the classes that a module defines itself."""
-    for value in vars(module).values():
-        if inspect.isclass(value) and value.__module__ == module.__name__:
-            yield value
-
-
-def packed(cls: type[Any]) -> Shipment:
-    """Return what another process can make the class from."""
-    file = _files.get(cls.__module__)
-    return cls if file is None else (file, cls.__qualname__)
-
-
-def unpacked(shipment: Shipment, group: Group) -> type[Any]:
-    """Return the class that `packed` was given, importing the content of its file where that is new."""
-    if not isinstance(shipment, tuple):
-        return shipment
-    file, name = shipment
-    found: Any = _imported(file, group, file.path)
-    for part in name.split("."):
-        found = getattr(found, part)
-    return found  # type: ignore[no-any-return]  # the file and its content are the same as in `packed`
-
-
-class _ContentLoader(importlib.abc.SourceLoader):
-    """Imports a module from content at hand."""
-
-    def __init__(self, file: PluginFile) -> None:
-        self._file = file
-
-    def get_filename(self, fullname: str) -> str:
-        return self._file.path
-
-    def get_data(self, path: str | bytes) -> bytes:
-        return self._file.content
-
-
-def _imported(file: PluginFile, group: Group, shown: str) -> ModuleType:
-    name = file.module_name
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_loader(name, _ContentLoader(file), origin=file.path)
-    assert spec is not None
-    spec.has_location = True
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name], _files[name] = module, file
-    try:
-        assert spec.loader is not None
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name], _files[name]
-        reason = f"{type(error).__name__}: {error}"
-        raise group.error(f"{group.noun} file '{shown}' cannot be imported: {reason}") from error
-    return module
 
 
 def _installed(group: str) -> dict[str, EntryPoint]:

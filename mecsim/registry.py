@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mecsim import plugins
+from mecsim import plugin_files, plugins
 from mecsim.errors import PolicyNotFound
 from mecsim.messages import nearest
-from mecsim.plugins import Group, PluginEntry
+from mecsim.plugin_files import Group
+from mecsim.plugins import PluginEntry
 from mecsim.policy import Policy
 from mecsim.policy_spec import PolicySpec
 
@@ -84,8 +85,8 @@ def _version(target: str) -> str:
         return plugins.version(POLICIES, target)
     factory, file = _factory(target), target.rpartition(":")[0]
     if _is_file(file):  # what is taken from it may be defined elsewhere
-        return plugins.version_of_content(Path(file).read_bytes())
-    return plugins.version_of_object(factory)
+        return plugin_files.version_of_content(Path(file).read_bytes())
+    return plugin_files.version_of_object(factory)
 
 
 def policy_files(spec: str, /, **parameters: Any) -> list[str]:
@@ -119,9 +120,9 @@ def _factory(target: str) -> Any:
         raise PolicyNotFound(f"policy '{target}': a class is missing after the colon")
     in_file = _is_file(module_name)
     if in_file:
-        module = plugins.import_file(Path(module_name), POLICIES)
+        module = plugin_files.import_file(Path(module_name), POLICIES)
     else:
-        module = plugins.import_module(module_name, POLICIES, target)
+        module = plugin_files.import_module(module_name, POLICIES, target)
     try:
         factory = getattr(module, attribute)
     except AttributeError as error:

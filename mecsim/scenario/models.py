@@ -15,11 +15,12 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter, Va
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
-from mecsim import plugins
+from mecsim import plugin_files, plugins
 from mecsim.config.base import Section, key, refusal
 from mecsim.config.keys import Keys
 from mecsim.errors import PluginError
-from mecsim.plugins import Group, PluginEntry, Shipment
+from mecsim.plugin_files import Group, Shipment
+from mecsim.plugins import PluginEntry
 
 MOBILITY = Group("mecsim.mobility", "mobility model")
 PATH_LOSS = Group("mecsim.path_loss", "path loss")
@@ -42,7 +43,7 @@ class Model(Section):
         """What pins the code of the model: a distribution's version, or a hash of a file."""
         if plugins.is_installed(self.group, self.model):
             return plugins.version(self.group, self.model)
-        return plugins.version_of_object(type(self))
+        return plugin_files.version_of_object(type(self))
 
     @property
     def is_own(self) -> bool:
@@ -51,11 +52,11 @@ class Model(Section):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A plug-in file travels with its models: a worker process has not imported it.
-        return _restored, (plugins.packed(type(self)), self.group, self.__getstate__())
+        return _restored, (plugin_files.packed(type(self)), self.group, self.__getstate__())
 
 
 def _restored(shipment: Shipment, group: Group, state: dict[Any, Any]) -> Model:
-    cls: type[Model] = plugins.unpacked(shipment, group)
+    cls: type[Model] = plugin_files.unpacked(shipment, group)
     if not plugins.is_installed(group, cls.name()):
         plugins.register(group, cls.name(), cls)
     model = cls.__new__(cls)
@@ -95,9 +96,11 @@ def load_plugin(path: str | Path) -> list[str]:
     PluginError
         If the file cannot be imported, defines no model, or one that cannot be used.
     """
-    module = plugins.import_file(Path(path), Group("", "plug-in"))
+    module = plugin_files.import_file(Path(path), Group("", "plug-in"))
     found = [
-        cls for cls in plugins.classes_of(module) if issubclass(cls, Model) and not inspect.isabstract(cls)
+        cls
+        for cls in plugin_files.classes_of(module)
+        if issubclass(cls, Model) and not inspect.isabstract(cls)
     ]
     if not found:
         raise PluginError(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
-from mecsim import plugins
+from mecsim import plugin_files
 from mecsim.errors import OtherSchema, ResultStoreError
 from mecsim.results.metrics import METRICS
 from mecsim.results.provenance import differences
@@ -79,7 +79,7 @@ def _inexact(manifest: dict[str, Any]) -> str:
         return "of a policy that does not ship with mecsim"
     if not manifest.get("reproducible", True):
         return "with measured decision times"
-    if plugins.UNKNOWN in manifest.get("plugins", {}).values():
+    if plugin_files.UNKNOWN in manifest.get("plugins", {}).values():
         return "with a plug-in of unknown version"
     changed = differences(manifest["environment"])
     return f"of another environment: {', '.join(changed)}" if changed else ""

@@ -14,7 +14,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from mecsim.plugins import Group, find
+from mecsim.plugin_files import Group
+from mecsim.plugins import find
 from mecsim.scenario.models import MOBILITY, PATH_LOSS, fault_of
 from mecsim.testing.model_promises import (
     MOBILITY_PROMISES,

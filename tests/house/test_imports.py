@@ -24,20 +24,6 @@ FLOORS = [[room.strip() for room in floor.split("|")] for floor in CONTRACTS["fl
 
 Arrows = dict[str, set[str]]
 
-_MENDED = "to be mended"
-_ENGINE = ("accounting", "attendance", "decisions", "faults", "handover", "job", "observer", "recorder")
-_ENGINE = (*_ENGINE, "round", "service", "simulation")
-# A circle is known if its modules are among those of one entry.
-KNOWN_CIRCLES: dict[frozenset[str], str] = {
-    frozenset({"mecsim.system.allocation", "mecsim.system.instance"}): _MENDED,
-    frozenset(f"mecsim.engine.{name}" for name in _ENGINE): _MENDED,
-    frozenset({"mecsim.analysis.plots", "mecsim.study.compare"}): _MENDED,
-}
-KNOWN_UPWARD: dict[tuple[str, str], str] = {
-    ("mecsim.analysis.diagnostics", "mecsim.study.compare"): _MENDED,
-    ("mecsim.analysis.plots", "mecsim.study.compare"): _MENDED,
-}
-
 
 def modules_of(packages: Mapping[str, Path]) -> dict[str, Path]:
     """Return the file of each module of some packages by its dotted name."""
@@ -118,16 +104,12 @@ def arrows() -> Arrows:
 
 def test_no_module_imports_itself_by_way_of_others(arrows: Arrows) -> None:
     found = circles_of(arrows)
-    new = [circle for circle in found if not any(circle <= known for known in KNOWN_CIRCLES)]
-    assert [sorted(circle) for circle in new] == []
-    gone = [known for known in KNOWN_CIRCLES if not any(circle <= known for circle in found)]
-    assert [sorted(known) for known in gone] == [], "mended: delete the exception"
+    assert [sorted(circle) for circle in found] == []
 
 
 def test_no_room_imports_from_a_floor_above(arrows: Arrows) -> None:
     found = upward_arrows(arrows, FLOORS)
-    assert sorted(found - KNOWN_UPWARD.keys()) == []
-    assert sorted(KNOWN_UPWARD.keys() - found) == [], "mended: delete the exception"
+    assert sorted(found) == []
 
 
 def test_policies_import_the_rooms_made_for_them(arrows: Arrows) -> None:

@@ -9,7 +9,7 @@ from typing import ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mecsim.plugins import Group
+from mecsim.plugin_files import Group
 from mecsim.scenario.models import PATH_LOSS
 from mecsim.scenario.path_loss import PathLossLimits
 from mecsim.system.arrays import Floats

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, TypeAlias
 from pydantic import AfterValidator, Field
 
 from mecsim.config.base import Real, ascending, key
-from mecsim.plugins import Group
+from mecsim.plugin_files import Group
 from mecsim.scenario.models import MOBILITY, Model
 from mecsim.system.arrays import Floats
 from mecsim.world.mobility.legs import Legs

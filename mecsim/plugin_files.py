@@ -1,0 +1,173 @@
+"""Files of code that others bring: imported by content, known to other processes, pinned by a hash."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.abc
+import importlib.util
+import inspect
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeAlias
+
+from mecsim.errors import MecsimError, PluginError
+
+UNKNOWN = "unknown"
+"""Version of code that cannot be pinned."""
+
+_FILE_MODULE = "mecsim_plugin_"
+
+
+@dataclass(frozen=True)
+class Group:
+    """One kind of plug-in.
+
+    Parameters
+    ----------
+    name : str
+        Entry-point group.
+    noun : str
+        What messages call one of the group.
+    error : type
+        What is raised about one, made from a message.
+    advice : str
+        What a message adds about an unknown name.
+    """
+
+    name: str
+    noun: str
+    error: type[MecsimError] = PluginError
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class PluginFile:
+    """A file of code: its full path and its content, which a worker process can import without the file."""
+
+    path: str
+    content: bytes
+
+    @classmethod
+    def read(cls, path: Path, group: Group) -> PluginFile:
+        """Return the file at a path; raise the error of the group if there is none."""
+        if not path.is_file():
+            raise group.error(f"{group.noun} file '{path}' does not exist")
+        return cls(str(path.resolve()), path.read_bytes())
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the content."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def module_name(self) -> str:
+        """Name under which the file is imported: another path or content is another module."""
+        path_and_content = hashlib.sha256(self.path.encode() + b"\0" + self.content).hexdigest()
+        return f"{_FILE_MODULE}{Path(self.path).stem}_{path_and_content[:12]}"
+
+
+Shipment: TypeAlias = "type[Any] | tuple[PluginFile, str]"
+"""What a class is pickled as: itself, or the file that defines it and its name there."""
+
+_files: dict[str, PluginFile] = {}
+
+
+def file_of(plugin: Any) -> PluginFile | None:
+    """Return the imported file of code that defines an object; None if something else does."""
+    return _files.get(getattr(plugin, "__module__", ""))
+
+
+def import_module(name: str, group: Group, target: str) -> ModuleType:
+    """Return an installed module; ``target`` is what messages call it."""
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise group.error(f"{group.noun} '{target}' cannot be imported: {reason}") from error
+
+
+def import_file(path: Path, group: Group) -> ModuleType:
+    """Return the module of a file, imported once, and anew when the file has changed."""
+    if path.suffix != ".py":
+        raise group.error(f"{group.noun} file '{path}' is not a Python file")
+    return _imported(PluginFile.read(path, group), group, str(path))
+
+
+def classes_of(module: ModuleType) -> Iterator[type[Any]]:
+    """Yield the classes that a module defines itself."""
+    for value in vars(module).values():
+        if inspect.isclass(value) and value.__module__ == module.__name__:
+            yield value
+
+
+def version_of_object(plugin: Any) -> str:
+    """Return a hash of the file or cell that defines an object; `UNKNOWN` for one typed at a prompt."""
+    file = file_of(plugin)
+    if file is not None:
+        return version_of_content(file.content)
+    try:
+        source = inspect.getsourcefile(plugin) or inspect.getfile(plugin)
+        if Path(source).is_file():
+            return version_of_content(Path(source).read_bytes())
+        return version_of_content(inspect.getsource(plugin).encode())  # of a notebook's cell
+    except (TypeError, OSError):
+        return UNKNOWN
+
+
+def version_of_content(content: bytes) -> str:
+    """Return the short hash of a file's content that versions show."""
+    return f"sha256 {hashlib.sha256(content).hexdigest()[:16]}"
+
+
+def packed(cls: type[Any]) -> Shipment:
+    """Return what another process can make the class from."""
+    file = _files.get(cls.__module__)
+    return cls if file is None else (file, cls.__qualname__)
+
+
+def unpacked(shipment: Shipment, group: Group) -> type[Any]:
+    """Return the class that `packed` was given, importing the content of its file where that is new."""
+    if not isinstance(shipment, tuple):
+        return shipment
+    file, name = shipment
+    found: Any = _imported(file, group, file.path)
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found  # type: ignore[no-any-return]  # the file and its content are the same as in `packed`
+
+
+class _ContentLoader(importlib.abc.SourceLoader):
+    """Imports a module from content at hand."""
+
+    def __init__(self, file: PluginFile) -> None:
+        self._file = file
+
+    def get_filename(self, fullname: str) -> str:
+        return self._file.path
+
+    def get_data(self, path: str | bytes) -> bytes:
+        return self._file.content
+
+
+def _imported(file: PluginFile, group: Group, shown: str) -> ModuleType:
+    name = file.module_name
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_loader(name, _ContentLoader(file), origin=file.path)
+    assert spec is not None
+    spec.has_location = True
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name], _files[name] = module, file
+    try:
+        assert spec.loader is not None
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name], _files[name]
+        reason = f"{type(error).__name__}: {error}"
+        raise group.error(f"{group.noun} file '{shown}' cannot be imported: {reason}") from error
+    return module
