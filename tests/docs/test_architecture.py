@@ -25,15 +25,9 @@ def missing(text: str) -> set[str]:
     return {path for path in paths_in(text) if not (ROOT / path).exists()}
 
 
-def expected() -> set[str]:
-    """Return what other branches bring: paths that are not there yet, and rooms ``mecsim/<room>.py``."""
-    file = Path(__file__).with_name("expected.txt")
-    return set(file.read_text("utf-8").split()) if file.exists() else set()
-
-
 @pytest.mark.parametrize("page", [ARCHITECTURE, CONTRIBUTING], ids=["architecture", "contributing"])
 def test_every_path_exists(page: str) -> None:
-    assert missing(page) <= expected()
+    assert missing(page) == set()
 
 
 def test_enough_paths_are_found_and_a_wrong_one_is_noticed() -> None:
@@ -45,11 +39,6 @@ def test_enough_paths_are_found_and_a_wrong_one_is_noticed() -> None:
     assert missing("```sh\npytest tests/unit/test_none.py\n```") == {"tests/unit/test_none.py"}
 
 
-def test_what_is_expected_is_not_there_yet() -> None:
-    """Delete the file of expectations, or the line, once the path is there."""
-    assert {path for path in expected() if (ROOT / path).exists()} == set()
-
-
 def test_the_floors_are_those_of_the_linter() -> None:
     """Mutants: a room forgotten; two floors swapped."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"][
@@ -58,7 +47,6 @@ def test_the_floors_are_those_of_the_linter() -> None:
     (floors,) = [contract["layers"] for contract in contracts if contract["id"] == "floors"]
     (table,) = re.findall(r"^\| Floor \|.*\n\|[-|]+\n((?:\|.*\n)+)", ARCHITECTURE, flags=re.MULTILINE)
     rows = [re.findall(r"`(\w+)`", line.split(" | ")[0]) for line in table.splitlines()]
-    rows = [kept for row in rows if (kept := [room for room in row if f"mecsim/{room}.py" not in expected()])]
     assert [sorted(row) for row in rows] == [sorted(re.findall(r"\w+", floor)) for floor in floors]
 
 

@@ -115,7 +115,6 @@ def test_policies_and_metrics_are_those_of_the_code() -> None:
     assert metrics == [(metric.name, metric.unit) for metric in METRICS]
 
 
-@pytest.mark.xfail(hasattr(clock, "Kind"), reason="the engine renames its events", strict=True)
 def test_the_order_of_events_is_that_of_the_code() -> None:
     """Mutant: two kinds of events swapped."""
     (kinds,) = [

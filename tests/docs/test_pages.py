@@ -23,9 +23,6 @@ PAGES = sorted(
 RUN = [REPOSITORY / "docs" / "tutorial.md", *sorted((REPOSITORY / "docs" / "guides").glob("*.md"))]
 FENCE = re.compile(r'^```(\w*)(?: title="([\w.-]+)")?\n(.*?)^```$', flags=re.MULTILINE | re.DOTALL)
 matplotlib.use("Agg")
-EXPECTED = set(
-    f.read_text("utf-8").split() if (f := Path(__file__).with_name("expected.txt")).exists() else ()
-)
 ENTRY_POINTS = {"mecsim.policies", "mecsim.mobility", "mecsim.path_loss"}  # groups, not modules
 PREVIOUS = {"CHANGELOG.md"}  # a changelog names commands and files of its time
 
@@ -58,7 +55,7 @@ def test_links_lead_somewhere(path):
             continue
         file, _, anchor = target.partition("#")
         place = (path.parent / file).resolve() if file else path
-        assert place.exists() or str(place.relative_to(REPOSITORY)) in EXPECTED, target
+        assert place.exists(), target
         assert not anchor or anchor in anchors(place), target
 
 
@@ -110,7 +107,7 @@ def test_code_is_of_this_mecsim(path):
 
 def unknown_names(text):
     """Return the dotted names of mecsim in the code spans of a page that cannot be imported."""
-    names = set(re.findall(r"`(mecsim(?:_policies)?(?:\.\w+)+)", text)) - EXPECTED - ENTRY_POINTS
+    names = set(re.findall(r"`(mecsim(?:_policies)?(?:\.\w+)+)", text)) - ENTRY_POINTS
     return {name for name in names if not importable(name)}
 
 
