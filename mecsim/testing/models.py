@@ -14,12 +14,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from mecsim.errors import BrokenPromise
 from mecsim.plugins import Group, find
 from mecsim.scenario.models import MOBILITY, PATH_LOSS, fault_of
 from mecsim.testing.model_promises import (
     MOBILITY_PROMISES,
     PATH_LOSS_PROMISES,
-    BrokenPromise,
     MobilityCase,
 )
 from mecsim.world.channel.model import PathLossModel
