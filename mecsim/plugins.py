@@ -88,16 +88,10 @@ class PluginFile:
         return f"{_FILE_MODULE}{Path(self.path).stem}_{path_and_content[:12]}"
 
 
-@dataclass(frozen=True, eq=False)
-class _Registered:
-    plugin: Any
-    file: PluginFile | None
-
-
 Shipment: TypeAlias = "type[Any] | tuple[PluginFile, str]"
 """What a class is pickled as: itself, or the file that defines it and its name there."""
 
-_registered: dict[str, dict[str, _Registered]] = {}
+_registered: dict[str, dict[str, Any]] = {}
 _files: dict[str, PluginFile] = {}
 
 
@@ -112,8 +106,7 @@ def register(group: Group, name: str, plugin: Any) -> None:
     installed = _installed(group.name).get(name)
     if installed is not None:
         raise group.error(f"{group.noun} '{name}' is already provided by {_origin(installed)}")
-    own_file = _files.get(getattr(plugin, "__module__", ""))
-    _registered.setdefault(group.name, {})[name] = _Registered(plugin, own_file)
+    _registered.setdefault(group.name, {})[name] = plugin
 
 
 def state() -> tuple[object, ...]:
@@ -137,7 +130,7 @@ def find(group: Group, name: str) -> Any:
     """
     own = _registered.get(group.name, {}).get(name)
     if own is not None:
-        return own.plugin
+        return own
     if name not in _installed(group.name):
         # It may have been installed since, in the same session.
         _installed_on.cache_clear()
@@ -167,7 +160,7 @@ def version(group: Group, name: str) -> str:
     """Return what pins a plug-in's code: its distribution's version, or a hash of its file."""
     own = _registered.get(group.name, {}).get(name)
     if own is not None:
-        return version_of_object(own.plugin)
+        return version_of_object(own)
     return _origin(_installed(group.name)[name])
 
 
@@ -290,9 +283,9 @@ def _origin(point: EntryPoint) -> str:
 def _entry(group: Group, name: str) -> PluginEntry:
     own = _registered.get(group.name, {}).get(name)
     if own is not None:
-        plugin, origin = own.plugin, version_of_object(own.plugin)
-        target = f"{plugin.__module__}:{plugin.__qualname__}" if own.file is None else own.file.path
-        return PluginEntry(name, target, _summary(plugin), origin, "")
+        file = _files.get(own.__module__)
+        target = f"{own.__module__ if file is None else file.path}:{own.__qualname__}"
+        return PluginEntry(name, target, _summary(own), version_of_object(own), "")
     point = _installed(group.name)[name]
     try:
         return PluginEntry(name, point.value, _summary(point.load()), _origin(point), "")
