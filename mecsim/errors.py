@@ -57,6 +57,10 @@ class PluginError(MecsimError):
     """A plug-in that is unknown, cannot be imported or is not what its group expects."""
 
 
+class BrokenPromise(MecsimError, AssertionError):
+    """A model does not do what all models promise; the contract kit raises it."""
+
+
 class PolicyNotFound(PolicyError):
     """No policy answers to the given name, or it cannot be imported."""
 

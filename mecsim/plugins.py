@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import inspect
 import sys
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, NamedTuple
 
 from mecsim.messages import nearest
-from mecsim.plugin_files import UNKNOWN, Group, PluginFile, file_of, version_of_object
+from mecsim.plugin_files import UNKNOWN, Group, file_of, version_of_object
 
 OWN_DISTRIBUTION = "mecsim"
 
@@ -29,13 +28,7 @@ class PluginEntry(NamedTuple):
     error: str
 
 
-@dataclass(frozen=True, eq=False)
-class _Registered:
-    plugin: Any
-    file: PluginFile | None
-
-
-_registered: dict[str, dict[str, _Registered]] = {}
+_registered: dict[str, dict[str, Any]] = {}
 
 
 def register(group: Group, name: str, plugin: Any) -> None:
@@ -49,7 +42,7 @@ def register(group: Group, name: str, plugin: Any) -> None:
     installed = _installed(group.name).get(name)
     if installed is not None:
         raise group.error(f"{group.noun} '{name}' is already provided by {_origin(installed)}")
-    _registered.setdefault(group.name, {})[name] = _Registered(plugin, file_of(plugin))
+    _registered.setdefault(group.name, {})[name] = plugin
 
 
 def state() -> tuple[object, ...]:
@@ -73,7 +66,7 @@ def find(group: Group, name: str) -> Any:
     """
     own = _registered.get(group.name, {}).get(name)
     if own is not None:
-        return own.plugin
+        return own
     if name not in _installed(group.name):
         # It may have been installed since, in the same session.
         _installed_on.cache_clear()
@@ -103,7 +96,7 @@ def version(group: Group, name: str) -> str:
     """Return what pins a plug-in's code: its distribution's version, or a hash of its file."""
     own = _registered.get(group.name, {}).get(name)
     if own is not None:
-        return version_of_object(own.plugin)
+        return version_of_object(own)
     return _origin(_installed(group.name)[name])
 
 
@@ -135,9 +128,9 @@ def _origin(point: EntryPoint) -> str:
 def _entry(group: Group, name: str) -> PluginEntry:
     own = _registered.get(group.name, {}).get(name)
     if own is not None:
-        plugin, origin = own.plugin, version_of_object(own.plugin)
-        target = f"{plugin.__module__}:{plugin.__qualname__}" if own.file is None else own.file.path
-        return PluginEntry(name, target, _summary(plugin), origin, "")
+        file = file_of(own)
+        target = f"{own.__module__ if file is None else file.path}:{own.__qualname__}"
+        return PluginEntry(name, target, _summary(own), version_of_object(own), "")
     point = _installed(group.name)[name]
     try:
         return PluginEntry(name, point.value, _summary(point.load()), _origin(point), "")

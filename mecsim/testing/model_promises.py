@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mecsim.errors import BrokenPromise
 from mecsim.system.arrays import Floats
 from mecsim.world.channel.model import LinkGeometry, PathLossModel
 from mecsim.world.mobility.legs import Legs
@@ -15,10 +16,6 @@ from mecsim.world.mobility.trajectories import Trajectories
 
 _LEG_COLUMNS = ("start_s", "start_m", "velocity_mps", "travelled_m", "speed_mps")
 _STEP_M = 1e-6  # largest jump from the end of one leg to the start of the next
-
-
-class BrokenPromise(AssertionError):
-    """A model does not do what all models promise."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The contract kit of models: what every mobility model and every path loss promises.
 
->>> from mecsim.testing.models import check_mobility, check_path_loss
+>>> from mecsim.errors import BrokenPromise
+from mecsim.testing.models import check_mobility, check_path_loss
 >>> check_mobility("random_waypoint", speed_mps=[1, 2])
 >>> check_path_loss("free_space")
 """
@@ -20,7 +21,6 @@ from mecsim.scenario.models import MOBILITY, PATH_LOSS, fault_of
 from mecsim.testing.model_promises import (
     MOBILITY_PROMISES,
     PATH_LOSS_PROMISES,
-    BrokenPromise,
     MobilityCase,
 )
 from mecsim.world.channel.model import PathLossModel

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from mecsim.config.base import key
+from mecsim.errors import BrokenPromise
 from mecsim.rng import Purpose, stream
 from mecsim.scenario.models import MOBILITY, PATH_LOSS, list_models, models
-from mecsim.testing.model_promises import MOBILITY_PROMISES, PATH_LOSS_PROMISES, BrokenPromise
+from mecsim.testing.model_promises import MOBILITY_PROMISES, PATH_LOSS_PROMISES
 from mecsim.testing.models import check_mobility, check_path_loss
 from mecsim.world.channel.model import PathLossModel
 from mecsim.world.mobility.legs import Legs, alternating, held_velocities, standing
