@@ -18,7 +18,7 @@ from mecsim_policies.optim.point import Point
 from mecsim_policies.optim.resources import Solution
 from mecsim_policies.optim.shares import PHI, Price, ShareProblem
 
-_STARTS = 3
+_STARTS = 4
 _WIDTH = 48
 _FINALISTS = 20
 _ROUGH_GAP = 1e-4

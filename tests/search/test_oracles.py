@@ -10,6 +10,7 @@ from mecsim_policies.optim.shares import BAND, DOWN, GPU, OWN, PHI, SHARED, Pric
 from scipy.optimize import brentq
 
 from mecsim.policy import Observation
+from mecsim.system.rates import RateLaw
 
 ONLY_DELAY = Price(per_s=1.0, per_j=0.0)
 LOUD = 1e300  # so loud that the rate is as good as proportional to the bandwidth
@@ -28,6 +29,7 @@ def one_server(*, train_s=(0, 0), radio_s=(0, 0), slope=1e-9, snr=1.0, users=3):
         radio_j=nothing,
         snr=np.full((2, users), snr),
         slope=slope,
+        rate_law=RateLaw.of(1.0),
     )
 
 
