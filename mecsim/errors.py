@@ -57,8 +57,8 @@ class PluginError(MecsimError):
     """A plug-in that is unknown, cannot be imported or is not what its group expects."""
 
 
-class BrokenPromise(MecsimError, AssertionError):
-    """A model does not do what all models promise; the contract kit raises it."""
+class ContractViolation(MecsimError, AssertionError):
+    """A model fails a check of the contract kit."""
 
 
 class PolicyNotFound(PolicyError):

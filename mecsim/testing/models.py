@@ -1,7 +1,6 @@
-"""The contract kit of models: what every mobility model and every path loss promises.
+"""The contract kit of models: checks that every mobility model and every path loss must pass.
 
->>> from mecsim.errors import BrokenPromise
-from mecsim.testing.models import check_mobility, check_path_loss
+>>> from mecsim.testing.models import check_mobility, check_path_loss
 >>> check_mobility("random_waypoint", speed_mps=[1, 2])
 >>> check_path_loss("free_space")
 """
@@ -15,12 +14,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from mecsim.errors import ContractViolation
 from mecsim.plugin_files import Group
 from mecsim.plugins import find
 from mecsim.scenario.models import MOBILITY, PATH_LOSS, fault_of
-from mecsim.testing.model_promises import (
-    MOBILITY_PROMISES,
-    PATH_LOSS_PROMISES,
+from mecsim.testing.model_checks import (
+    MOBILITY_CHECKS,
+    PATH_LOSS_CHECKS,
     MobilityCase,
 )
 from mecsim.world.channel.model import PathLossModel
@@ -30,12 +30,12 @@ SEED, USERS, HORIZON_S = 7, 5, 400.0
 SIZE_M = (300.0, 200.0)
 
 
-Given: TypeAlias = "str | type[Any] | MobilityModel | PathLossModel"
+ModelLike: TypeAlias = "str | type[Any] | MobilityModel | PathLossModel"
 """A model as people have it: a name with parameters, a class with parameters, or an object."""
 
 
 def check_mobility(
-    model: Given,
+    model: ModelLike,
     *,
     size_m: tuple[float, float] = SIZE_M,
     seed: int = SEED,
@@ -43,7 +43,7 @@ def check_mobility(
     horizon_s: float = HORIZON_S,
     **parameters: Any,
 ) -> None:
-    """Check that a mobility model keeps every promise of :data:`MOBILITY_PROMISES`.
+    """Check that a mobility model passes all of :data:`MOBILITY_CHECKS`.
 
     Parameters
     ----------
@@ -59,16 +59,16 @@ def check_mobility(
 
     Raises
     ------
-    BrokenPromise
-        Lists every promise that is broken, each with the fault.
+    ContractViolation
+        Lists every check that fails, each with the fault.
     """
     made = _made(MOBILITY, model, parameters)
     case = MobilityCase(made, np.array(size_m, dtype=np.float64), seed, users, horizon_s)
-    _check(f"mobility model {made.model}", MOBILITY_PROMISES, case)
+    _check(f"mobility model {made.model}", MOBILITY_CHECKS, case)
 
 
-def check_path_loss(model: Given, **parameters: Any) -> None:
-    """Check that a path loss keeps every promise of :data:`PATH_LOSS_PROMISES`.
+def check_path_loss(model: ModelLike, **parameters: Any) -> None:
+    """Check that a path loss passes all of :data:`PATH_LOSS_CHECKS`.
 
     Parameters
     ----------
@@ -79,35 +79,35 @@ def check_path_loss(model: Given, **parameters: Any) -> None:
 
     Raises
     ------
-    BrokenPromise
-        Lists every promise that is broken, each with the fault.
+    ContractViolation
+        Lists every check that fails, each with the fault.
     """
     made = _made(PATH_LOSS, model, parameters)
-    _check(f"path loss {made.model}", PATH_LOSS_PROMISES, made)
+    _check(f"path loss {made.model}", PATH_LOSS_CHECKS, made)
 
 
-def _made(group: Group, model: Given, parameters: Mapping[str, Any]) -> Any:
+def _made(group: Group, model: ModelLike, parameters: Mapping[str, Any]) -> Any:
     cls = find(group, model) if isinstance(model, str) else model if isinstance(model, type) else type(model)
     name = cls.name() if hasattr(cls, "name") else ""
     fault = fault_of(group, name, cls)
     if fault:
-        raise BrokenPromise(f"{group.noun} {cls.__name__}: {fault}")
+        raise ContractViolation(f"{group.noun} {cls.__name__}: {fault}")
     return cls.model_validate(dict(parameters)) if isinstance(model, str | type) else model
 
 
-def _check(title: str, promises: Mapping[str, Callable[[Any], None]], case: Any) -> None:
+def _check(title: str, checks: Mapping[str, Callable[[Any], None]], case: Any) -> None:
     faults = []
-    for name, promise in promises.items():
+    for name, check in checks.items():
         try:
             with _no_global_randomness():
-                promise(case)
-        except BrokenPromise as broken:
+                check(case)
+        except ContractViolation as broken:
             faults.append(f"  {name}: {broken}")
-        except Exception as error:  # noqa: BLE001 - whatever a model raises breaks its promise
+        except Exception as error:  # noqa: BLE001 - whatever a model raises is a failed check
             faults.append(f"  {name}: {type(error).__name__}: {error}")
     if faults:
-        raise BrokenPromise(
-            "\n".join([f"{title}: {len(faults)} of {len(promises)} promises broken", *faults])
+        raise ContractViolation(
+            "\n".join([f"{title}: {len(faults)} of {len(checks)} checks failed", *faults])
         )
 
 
@@ -116,4 +116,4 @@ def _no_global_randomness() -> Iterator[None]:
     before = random.getstate(), str(np.random.get_state())  # noqa: NPY002 - what a model must not touch
     yield
     if before != (random.getstate(), str(np.random.get_state())):  # noqa: NPY002
-        raise BrokenPromise("draws from the global random state; use mecsim.rng.stream")
+        raise ContractViolation("draws from the global random state; use mecsim.rng.stream")

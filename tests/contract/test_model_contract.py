@@ -1,4 +1,4 @@
-"""Every built-in model keeps the promises of the contract kit; broken models are caught by name."""
+"""Every built-in model passes the checks of the contract kit; broken models are caught by name."""
 
 from typing import ClassVar, Literal
 
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from mecsim.config.base import key
-from mecsim.errors import BrokenPromise
+from mecsim.errors import ContractViolation
 from mecsim.rng import Purpose, stream
 from mecsim.scenario.models import MOBILITY, PATH_LOSS, list_models, models
-from mecsim.testing.model_promises import MOBILITY_PROMISES, PATH_LOSS_PROMISES
+from mecsim.testing.model_checks import MOBILITY_CHECKS, PATH_LOSS_CHECKS
 from mecsim.testing.models import check_mobility, check_path_loss
 from mecsim.world.channel.model import PathLossModel
 from mecsim.world.mobility.legs import Legs, alternating, held_velocities, standing
@@ -162,12 +162,12 @@ def test_the_sound_models_of_this_file_pass():
     check_path_loss(Plain())
 
 
-@pytest.mark.parametrize(("model", "promise", "fault"), BROKEN_MOBILITY, ids=lambda each: str(each)[:40])
-def test_broken_mobility_is_caught_by_name(model, promise, fault):
-    with pytest.raises(BrokenPromise) as caught:
+@pytest.mark.parametrize(("model", "check", "fault"), BROKEN_MOBILITY, ids=lambda each: str(each)[:40])
+def test_broken_mobility_is_caught_by_name(model, check, fault):
+    with pytest.raises(ContractViolation) as caught:
         check_mobility(model)
     found = dict(line.strip().split(": ", 1) for line in str(caught.value).splitlines()[1:])
-    assert fault in found[promise], caught.value
+    assert fault in found[check], caught.value
 
 
 class Plain(PathLossModel):
@@ -234,12 +234,12 @@ BROKEN_PATH_LOSS = [
 ]
 
 
-@pytest.mark.parametrize(("model", "promise", "fault"), BROKEN_PATH_LOSS, ids=lambda each: str(each)[:40])
-def test_broken_path_loss_is_caught_by_name(model, promise, fault):
-    with pytest.raises(BrokenPromise) as caught:
+@pytest.mark.parametrize(("model", "check", "fault"), BROKEN_PATH_LOSS, ids=lambda each: str(each)[:40])
+def test_broken_path_loss_is_caught_by_name(model, check, fault):
+    with pytest.raises(ContractViolation) as caught:
         check_path_loss(model)
     found = dict(line.strip().split(": ", 1) for line in str(caught.value).splitlines()[1:])
-    assert fault in found[promise], caught.value
+    assert fault in found[check], caught.value
 
 
 def test_what_a_model_does_not_claim_is_not_asked():
@@ -247,8 +247,8 @@ def test_what_a_model_does_not_claim_is_not_asked():
 
 
 def test_every_promise_has_a_model_that_breaks_it():
-    assert {promise for _, promise, _ in BROKEN_MOBILITY} == set(MOBILITY_PROMISES)
-    assert {promise for _, promise, _ in BROKEN_PATH_LOSS} == set(PATH_LOSS_PROMISES)
+    assert {check for _, check, _ in BROKEN_MOBILITY} == set(MOBILITY_CHECKS)
+    assert {check for _, check, _ in BROKEN_PATH_LOSS} == set(PATH_LOSS_CHECKS)
 
 
 class Unfinished(MobilityModel):
@@ -274,7 +274,7 @@ class Described(Walk):
     ],
 )
 def test_what_is_no_model_is_said(model, fault):
-    with pytest.raises(BrokenPromise, match=fault):
+    with pytest.raises(ContractViolation, match=fault):
         check_mobility(model)
 
 

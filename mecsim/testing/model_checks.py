@@ -1,4 +1,4 @@
-"""What every mobility model and every path loss promises, one function a promise."""
+"""Checks of the contract of mobility models and path losses, one function a check."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mecsim.errors import BrokenPromise
+from mecsim.errors import ContractViolation
 from mecsim.system.arrays import Floats
 from mecsim.world.channel.model import LinkGeometry, PathLossModel
 from mecsim.world.mobility.legs import Legs
@@ -20,7 +20,7 @@ _STEP_M = 1e-6  # largest jump from the end of one leg to the start of the next
 
 @dataclass(frozen=True)
 class MobilityCase:
-    """What a promise of a mobility model is tried with."""
+    """What the checks of a mobility model are run on."""
 
     model: MobilityModel
     size_m: Floats
@@ -35,7 +35,7 @@ class MobilityCase:
 
 def _hold(condition: object, fault: str) -> None:
     if not condition:
-        raise BrokenPromise(fault)
+        raise ContractViolation(fault)
 
 
 def _same(one: Legs, other: Legs) -> bool:
@@ -131,7 +131,7 @@ def leaves_its_inputs_alone(case: MobilityCase) -> None:
     _hold(np.array_equal(before, case.size_m), "writes into size_m")
 
 
-MOBILITY_PROMISES: dict[str, Callable[[MobilityCase], None]] = {
+MOBILITY_CHECKS: dict[str, Callable[[MobilityCase], None]] = {
     each.__name__: each
     for each in (
         same_answer_in_any_order,
@@ -219,7 +219,7 @@ def links_are_read_only(model: PathLossModel) -> None:
         _hold(np.array_equal(before, link.ground_m), "writes into ground_m")
 
 
-PATH_LOSS_PROMISES: dict[str, Callable[[PathLossModel], None]] = {
+PATH_LOSS_CHECKS: dict[str, Callable[[PathLossModel], None]] = {
     each.__name__: each
     for each in (
         loss_is_finite,
