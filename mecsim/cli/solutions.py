@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mecsim.system.phases import PHASES, PhaseSpec
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from rich.table import Table
 
     from mecsim.system.allocation import Allocation
     from mecsim.system.instance import Costs, Instance
-
-_PHASES = ("local", "uplink", "server", "down-\nlink")
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,15 +118,20 @@ def allocation_table(solution: Solution) -> Table:
     return _table(title, columns, (_cells(values) for values in columns.values()))
 
 
+def _head(phase: PhaseSpec) -> str:
+    """Return the name of a phase in at most seven letters a line."""
+    return phase.name if len(phase.name) < 8 else f"{phase.name[:4]}-\n{phase.name[4:]}"
+
+
 def cost_table(solution: Solution) -> Table:
     """Return the cost of each user's round by phase; the user with the largest delay is marked."""
     delay_s, energy_j = solution.costs.delay_s, solution.costs.energy_j
     total_s = delay_s.sum(axis=1)
     marks = ["*" if own_s == total_s.max() else " " for own_s in total_s]
     columns = {"user": _cells(np.arange(len(total_s)))}
-    columns |= {f"{phase}\n(s)": _cells(delay_s[:, k], 3) for k, phase in enumerate(_PHASES)}
+    columns |= {f"{_head(phase)}\n(s)": _cells(delay_s[:, k], 3) for k, phase in enumerate(PHASES)}
     columns["delay\n(s)  "] = [f"{cell} {mark}" for cell, mark in zip(_cells(total_s), marks, strict=True)]
-    columns |= {f"{phase}\n(J)": _cells(energy_j[:, k], 3) for k, phase in enumerate(_PHASES)}
+    columns |= {f"{_head(phase)}\n(J)": _cells(energy_j[:, k], 3) for k, phase in enumerate(PHASES)}
     columns["energy\n(J)"] = _cells(energy_j.sum(axis=1))
     table = _table(None, columns, columns.values())
     table.caption = "* sets the largest delay"

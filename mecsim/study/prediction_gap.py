@@ -40,13 +40,13 @@ import numpy as np
 from mecsim.engine.decisions import Decided
 from mecsim.engine.handover import HandoverRule
 from mecsim.engine.simulation import Simulation
-from mecsim.policy import Phase
 from mecsim.results.blas import one_blas_thread
 from mecsim.study.counterfactual import FixedGains, Gains, Grant, RoundSimulator, RoundTotals
 from mecsim.study.plan import PolicyChoice
 from mecsim.study.runner import as_scenario
 from mecsim.system import equations as eq
 from mecsim.system.arrays import Floats
+from mecsim.system.phases import PHASES, Phase, WorkTerms
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -159,13 +159,8 @@ class _Stages:
         own_epochs, epochs = float(world.workload.devices["epochs"][user]), world.servers.epochs
 
         def work_of(phase: Phase, server: int) -> float:
-            if phase is Phase.LOCAL:
-                return eq.local_work(phi, d, t, own_epochs)
-            if phase is Phase.UPLINK:
-                return eq.uplink_bits(phi, d, self._bits_per_param)
-            if phase is Phase.SERVER:
-                return eq.server_work(phi, d, t, float(epochs[server]))
-            return eq.downlink_bits(phi, d, self._bits_per_param)
+            terms = WorkTerms(phi, d, t, own_epochs, float(epochs[server]), self._bits_per_param)
+            return float(PHASES[phase].work(terms))
 
         return work_of
 
