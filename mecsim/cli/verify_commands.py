@@ -157,4 +157,5 @@ def _complaint(row: Row) -> str:
     if not row.passed:
         f = row.finding
         return f"got {f.got:.9g}, must be {f.low:.9g} to {f.high:.9g} ({row.check.says})"
-    return f"the bug was not rejected: {row.check.mutant}"
+    why = f" ({row.mutant_error})" if row.mutant_error else ""
+    return f"the bug was not rejected: {row.check.mutant}{why}"

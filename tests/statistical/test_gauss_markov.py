@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 from scipy.stats import rice
 
-from mecsim.scenario.mobility import GaussMarkov
 from mecsim.testing.verification.mutant import replaced
 from mecsim.testing.verification.walks import HELD
-from mecsim.world.mobility import Trajectories
 from mecsim.world.mobility import gauss_markov as product
-from mecsim.world.mobility.gauss_markov import gauss_markov
+from mecsim.world.mobility.gauss_markov import GaussMarkov
+from mecsim.world.mobility.trajectories import Trajectories
 
 USERS, LATER_S = 4000, 60.0
 SIZE_M = np.array([100.0, 60.0])
@@ -24,7 +23,7 @@ FAR_BORDERS_M = np.array([1e6, 1e6])
 
 
 def walk(model=MODEL, size_m=SIZE_M, until_s=LATER_S, seed=41):
-    return Trajectories.join([gauss_markov(model, size_m, seed, n, until_s) for n in range(USERS)])
+    return Trajectories.join([model.legs(size_m, seed, n, until_s) for n in range(USERS)])
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,11 @@ from itertools import count
 import numpy as np
 import pytest
 
-from mecsim.scenario.mobility import Group
 from mecsim.testing.verification.mobility import JUMPS
 from mecsim.testing.verification.mutant import replaced
-from mecsim.world.mobility import Trajectories
 from mecsim.world.mobility import group as product
-from mecsim.world.mobility.group import followed_point, group_member
+from mecsim.world.mobility.group import Group, followed_point
+from mecsim.world.mobility.trajectories import Trajectories
 from mecsim.world.mobility.waypoint import Region
 
 GROUPS, LATER_S, RADIUS_M = 5000, 60.0, 20.0
@@ -28,7 +27,7 @@ MODEL = Group(groups=GROUPS, radius_m=RADIUS_M, speed_mps=(2.0, 6.0), member_spe
 
 @pytest.fixture(scope="module")
 def members():
-    ways = [group_member(MODEL, SIZE_M, 61, n, LATER_S) for n in range(2 * GROUPS)]
+    ways = [MODEL.legs(SIZE_M, 61, n, LATER_S) for n in range(2 * GROUPS)]
     return Trajectories.join(ways)
 
 
@@ -112,7 +111,7 @@ def own_points(followed):
 
 def test_rejects_a_point_for_each_member(verdicts, points):
     with replaced("every member its own point", product, "followed_point", own_points).in_force():
-        ways = [group_member(MODEL, SIZE_M, 61, n, 0.0) for n in range(2 * GROUPS)]
+        ways = [MODEL.legs(SIZE_M, 61, n, 0.0) for n in range(2 * GROUPS)]
     first, second, _ = about(Trajectories.join(ways), points, 0.0)
     with verdicts.rejects("groups, every member its own point"):
         check_common(verdicts, first, second, DEVIATION_M**2, "t = 0")
@@ -122,7 +121,7 @@ def test_rejects_places_uniform_in_the_disc(verdicts, radial):
     """E r^2 = 1/2 for members who stand at their waypoints, less for the stationary law."""
     with JUMPS.in_force():
         points = Trajectories.join([followed_point(MODEL, SIZE_M, 61, g, LATER_S) for g in range(GROUPS)])
-        ways = [group_member(MODEL, SIZE_M, 61, n, LATER_S) for n in range(2 * GROUPS)]
+        ways = [MODEL.legs(SIZE_M, 61, n, LATER_S) for n in range(2 * GROUPS)]
     first, _, point = about(Trajectories.join(ways), points, LATER_S)
     with verdicts.rejects("groups, uniform in the disc"):
         check_distance(verdicts, first - point, radial, "later")
@@ -141,7 +140,7 @@ def uniform_distance(disc):
 def test_rejects_a_uniform_distance(verdicts, points, radial):
     """Waypoints with a uniform distance gather members at the point."""
     with replaced("distance uniform", Region, "disc", uniform_distance).in_force():
-        ways = [group_member(MODEL, SIZE_M, 61, n, LATER_S) for n in range(2 * GROUPS)]
+        ways = [MODEL.legs(SIZE_M, 61, n, LATER_S) for n in range(2 * GROUPS)]
     first, _, point = about(Trajectories.join(ways), points, LATER_S)
     with verdicts.rejects("groups, distance uniform"):
         check_distance(verdicts, first - point, radial, "later")

@@ -43,7 +43,7 @@ def sight(law):
     angle = np.arange(8000)[:, None] * np.array([np.pi / 4000.0])
     ring = np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
     rings_m = HERE + np.array([17.99, 50.0, 100.0, 200.0])[:, None, None] * ring
-    clear = local_mean(rings_m.reshape(-1, 2), path_loss=law, shadowing={"sigma_db": 0.0}).clear
+    clear = local_mean(rings_m.reshape(-1, 2), path_loss=law, shadowing={"sigma_db": 0.0}).los
     return dict(zip((17.99, 50.0, 100.0, 200.0), clear.reshape(4, -1), strict=True))
 
 
@@ -146,9 +146,9 @@ def test_sight_and_shadowing_are_independent(verdicts):
     def check():
         link = local_mean(ring_m, path_loss="uma", shadowing={"decorrelation_m": DECORRELATION_M})
         plain = local_mean(ring_m, path_loss="uma", shadowing={"sigma_db": 0.0})
-        assert np.array_equal(link.clear, plain.clear)
+        assert np.array_equal(link.los, plain.los)
         shadowing_db = 10.0 * np.log10(plain.gain / link.gain)
-        verdicts.mean("shadowing of places in sight", shadowing_db[link.clear], 0.0, 8.0)
+        verdicts.mean("shadowing of places in sight", shadowing_db[link.los], 0.0, 8.0)
 
     check()
     one_stream = replaced(

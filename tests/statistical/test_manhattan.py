@@ -8,12 +8,11 @@ probabilities. 8000 users on 3 x 2 blocks of 50 m, at t = 0 and later.
 import numpy as np
 import pytest
 
-from mecsim.scenario.mobility import Manhattan
 from mecsim.testing.verification.mutant import replaced
 from mecsim.testing.verification.walks import CROSSINGS, FRESH_SPEED
-from mecsim.world.mobility import Trajectories
 from mecsim.world.mobility import manhattan as product
-from mecsim.world.mobility.manhattan import StreetGrid, manhattan, turn_law
+from mecsim.world.mobility.manhattan import Manhattan, StreetGrid, turn_law
+from mecsim.world.mobility.trajectories import Trajectories
 
 USERS, LATER_S, SPACING_M = 8000, 400.0, 50.0
 SIZE_M = np.array([170.0, 110.0])  # margins of 10 m and 5 m
@@ -27,7 +26,7 @@ EDGE_SHARE = 10 / 17
 
 def walk(until_s=LATER_S, pause_s=(0.0, 0.0), users=USERS, seed=51, turns=TURNS):
     model = Manhattan(street_spacing_m=SPACING_M, speed_mps=SPEEDS, pause_s=pause_s, turn_probabilities=turns)
-    return Trajectories.join([manhattan(model, SIZE_M, seed, n, until_s) for n in range(users)])
+    return Trajectories.join([model.legs(SIZE_M, seed, n, until_s) for n in range(users)])
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +145,7 @@ def stationary(law):
     chain = np.zeros((34, 34))
     for (x, y, heading), i in number.items():
         at = (x + step[heading][0], y + step[heading][1])
-        chances = np.diff([0.0, *law(grid.ways_on(*at, heading))])
+        chances = np.diff([0.0, *law(grid.streets_ahead(*at, heading))])
         for turn, chance in enumerate(chances):
             if chance > 0:
                 chain[i, number[(*at, (heading + turn) % 4)]] += chance
@@ -191,7 +190,7 @@ def test_rejects_a_start_from_crossings_that_are_equally_likely(verdicts):
 def test_one_street_leads_there_and_back():
     """A grid of one street is a road; at its ends users turn back."""
     road = Manhattan(street_spacing_m=100.0, speed_mps=(10.0, 10.0))
-    ways = Trajectories.join([manhattan(road, np.array([300.0, 20.0]), 5, n, 200.0) for n in range(20)])
+    ways = Trajectories.join([road.legs(np.array([300.0, 20.0]), 5, n, 200.0) for n in range(20)])
     place = ways.position_m(np.arange(20)[:, None], np.linspace(0.0, 200.0, 400))
     assert (place[..., 1] == 10.0).all()
     assert place[..., 0].min() == pytest.approx(0.0, abs=10.0)

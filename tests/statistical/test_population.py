@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mecsim.world.faults import ServerConditions
-from mecsim.world.mobility import Trajectories
+from mecsim.world.mobility.trajectories import Trajectories
 from mecsim.world.population import NO_LIMIT, Population
 
 RATE_PER_S = 0.05

@@ -80,7 +80,7 @@ def test_links_without_line_of_sight_are_rayleigh(verdicts, scattered):
     power = np.abs(seen(scattered[0], k, clear=clear)) ** 2
     check_law(verdicts, power[clear], k)
     verdicts.law("|h|^2 without sight", power[~clear], lambda x: -np.expm1(-x))
-    walls = other_wave("through walls", lambda h: lambda wave, s, link: h(wave, s, replace(link, clear=None)))
+    walls = other_wave("through walls", lambda h: lambda wave, s, link: h(wave, s, replace(link, los=None)))
     with walls.in_force(), verdicts.rejects("direct wave through walls"):
         power = np.abs(seen(scattered[0], k, clear=clear)) ** 2
         verdicts.law("|h|^2 without sight", power[~clear], lambda x: -np.expm1(-x))

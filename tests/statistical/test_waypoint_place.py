@@ -10,11 +10,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mecsim.scenario.mobility import RandomWaypoint
 from mecsim.testing.verification.mobility import JUMPS, NAIVE
 from mecsim.testing.verification.mutant import replaced
-from mecsim.world.mobility import Trajectories, random_waypoint
-from mecsim.world.mobility.waypoint import Region
+from mecsim.world.mobility.trajectories import Trajectories
+from mecsim.world.mobility.waypoint import RandomWaypoint, Region
 
 USERS, LATER_S = 40_000, 12.0
 SQUARE = np.array([1.0, 1.0])
@@ -52,7 +51,7 @@ def reference():
 def places(size=SQUARE, speed_mps=(1.0, 3.0), later_s=LATER_S, users=USERS):
     """Positions of all users at t = 0 and later, (2, users, 2)."""
     model = RandomWaypoint(speed_mps=speed_mps, pause_s=(0.0, 0.0))
-    ways = Trajectories.join([random_waypoint(model, size, 31, n, later_s) for n in range(users)])
+    ways = Trajectories.join([model.legs(size, 31, n, later_s) for n in range(users)])
     times_s = np.array([[0.0], [later_s]])
     return ways.position_m(np.arange(users)[None, :], times_s)
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from mecsim.errors import ScenarioError
-from mecsim.scenario.mobility import RandomWaypoint
 from mecsim.testing.verification.mobility import NAIVE
 from mecsim.testing.verification.mutant import replaced
-from mecsim.world.mobility import Trajectories, mean_leg_m, random_waypoint, waypoint
-from mecsim.world.mobility.waypoint import Region
+from mecsim.world.mobility import waypoint
+from mecsim.world.mobility.trajectories import Trajectories
+from mecsim.world.mobility.waypoint import RandomWaypoint, Region, mean_leg_m
 
 USERS = 20_000
 AREA_M = np.array([1000.0, 1000.0])
@@ -26,7 +26,7 @@ PAUSES_S = (20.0, 100.0)
 
 def walk(speed_mps, pause_s=(0.0, 0.0), area_m=AREA_M, until_s=LATER_S, users=USERS):
     model, seed = RandomWaypoint(speed_mps=speed_mps, pause_s=pause_s), round(100 * sum(speed_mps))
-    return Trajectories.join([random_waypoint(model, area_m, seed, n, until_s) for n in range(users)])
+    return Trajectories.join([model.legs(area_m, seed, n, until_s) for n in range(users)])
 
 
 def speeds(ways, time_s):

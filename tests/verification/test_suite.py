@@ -117,6 +117,7 @@ FAKE = {
     "fails": lambda setting: equal(2.0, 1.0),
     "blind": lambda setting: equal(1.0, 1.0),
     "raises": raises,
+    "raises with the bug": lambda setting: equal(1.0 / (2.0 - Product.value), 1.0),
 }
 BUG = replaced("a bug", Product, "value", lambda value: 2.0 * value)
 
@@ -140,6 +141,9 @@ def only(monkeypatch):
         ("blind", False, 0, "1 of 1 checks passed"),
         ("blind", True, 1, "blind: the bug was not rejected: a bug"),
         ("raises", False, 1, "raises: ValueError: broken here"),
+        ("raises with the bug", False, 0, "1 of 1 checks passed"),
+        ("raises with the bug", True, 1, "the bug was not rejected: a bug (ZeroDivisionError: "),
+        ("raises with the bug", True, 1, "1 of 1 checks passed in 0 s; 0 of 1 bugs were rejected"),
     ],
 )
 def test_exit_code_and_message(only, tmp_path, capsys, name, mutants, code, said):

@@ -27,14 +27,17 @@ from mecsim.testing.verification.finding import (
 )
 from mecsim.testing.verification.mutant import replaced
 from mecsim.units import dbm_to_w
-from mecsim.world.channel import path_loss, urban
+from mecsim.world.channel import urban
+from mecsim.world.channel.model import LinkGeometry
+from mecsim.world.channel.path_loss import FreeSpace, LogDistance128
 from mecsim.world.channel.shadowing import ShadowingFields
 from mecsim.world.channel.sight import SightFields
-from mecsim.world.channel.urban import URBAN, UrbanCell, breakpoint_m
+from mecsim.world.channel.urban import Uma, Umi, UrbanCell, breakpoint_m
 from mecsim.world.world import World
 
 FIELDS, SIGMA_DB = 10_000, 8.0
 HERE = np.array([217.0, 344.0])
+URBAN: dict[str, Uma | Umi] = {"uma": Uma(), "umi": Umi()}
 NORMAL = Law(lambda x: ndtr(x / SIGMA_DB), lambda p: SIGMA_DB * ndtri(p))
 # Kind of cell: dB at 10, 100, 1000, 5000 m, 5 GHz, 1.5 m, with and without line of sight.
 LISTED_DB = {
@@ -81,7 +84,7 @@ def urban_loss(kind: str) -> Judge:
     def judge(setting: Setting) -> Finding:
         cell = URBAN[kind]
         ground_m = np.array([10.0, 100.0, 1000.0, 5000.0])
-        losses = cell.losses_db(ground_m, 5e9, cell.server_height_m, 1.5)
+        losses = cell.losses_db(ground_m, 5e9, cell.default_server_height_m, 1.5)
         worst = np.abs(np.array(losses) - np.array(LISTED_DB[kind])).max()
         return equal(float(worst), 0.0, tol=1e-4)
 
@@ -97,7 +100,7 @@ def sight(kind: str) -> Judge:
     """Return the check of the probability of line of sight."""
 
     def judge(setting: Setting) -> Finding:
-        probability = URBAN[kind].clear_probability(np.array([18.0, 50.0, 100.0, 200.0]))
+        probability = URBAN[kind].los_probability(np.array([18.0, 50.0, 100.0, 200.0]))
         return equal(float(np.abs(probability - SIGHT[kind]).max()), 0.0, tol=1e-6)
 
     return judge
@@ -113,12 +116,12 @@ def sight_drawn(setting: Setting) -> Finding:
 
 def law_of_kilometres(setting: Setting) -> Finding:
     """Check 128.1 + 37.6 log10(km) at 250 m."""
-    return equal(float(path_loss.log_distance_128(np.array(250.0), 2e9)), 105.4625, tol=5e-5)
+    return equal(float(LogDistance128().loss_db(LinkGeometry(np.array(250.0), 2e9))), 105.4625, tol=5e-5)
 
 
 def friis(setting: Setting) -> Finding:
     """Check the loss of free space at 2 GHz, 100 m."""
-    return equal(float(path_loss.free_space(np.array(100.0), 2e9)), 78.4684, tol=5e-5)
+    return equal(float(FreeSpace().loss_db(LinkGeometry(np.array(100.0), 2e9))), 78.4684, tol=5e-5)
 
 
 def link() -> tuple[World, Floats]:
@@ -188,7 +191,7 @@ def _redrawn(at: Any) -> Any:
 
 def _decay_of_the_other(probability: Any) -> Any:
     def broken(cell: UrbanCell, ground_m: Floats) -> Floats:
-        (other,) = (each for each in URBAN.values() if each is not cell)
+        (other,) = (each for each in URBAN.values() if each != cell)
         result: Floats = probability(other, ground_m)
         return result
 
@@ -209,18 +212,18 @@ ONE_HEIGHT = replaced(
     lambda losses: lambda cell, ground_m, hz, server_m, user_m: losses(cell, ground_m, hz, user_m, user_m),
 )
 NO_CLUTTER = replaced("the height of the clutter forgotten", urban, "_CLUTTER_M", lambda _: 0.0)
-OTHER_DECAY = replaced("the decay of the other cell", UrbanCell, "clear_probability", _decay_of_the_other)
+OTHER_DECAY = replaced("the decay of the other cell", UrbanCell, "los_probability", _decay_of_the_other)
 NOT_UNIFORM = replaced(
     "the field not made uniform", SightFields, "at", lambda at: lambda fields, *args: fields.fields.at(*args)
 )
 METRES = replaced(
     "metres for kilometres",
-    path_loss,
-    "log_distance_128",
-    lambda loss: lambda distance_m, hz: loss(1000.0 * distance_m, hz),
+    LogDistance128,
+    "loss_db",
+    lambda loss: lambda law, link: loss(law, replace(link, ground_m=1000.0 * link.ground_m)),
 )
 AMPLITUDE = replaced(
-    "amplitude for power", path_loss, "free_space", lambda loss: lambda *args: loss(*args) / 2.0
+    "amplitude for power", FreeSpace, "loss_db", lambda loss: lambda *args: loss(*args) / 2.0
 )
 DBM_AS_DBW = replaced("dBm taken for dBW", sys.modules[__name__], "World", _as_dbw)
 LOG_FOR_LOG2 = replaced(

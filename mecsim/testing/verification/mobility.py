@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from mecsim.scenario.mobility import RandomWaypoint
 from mecsim.system.arrays import Floats
 from mecsim.testing.verification.finding import (
     Check,
@@ -25,7 +24,10 @@ from mecsim.testing.verification.finding import (
     share,
 )
 from mecsim.testing.verification.mutant import replaced, reused
-from mecsim.world.mobility import Legs, Trajectories, mean_leg_m, random_waypoint, waypoint
+from mecsim.world.mobility import waypoint
+from mecsim.world.mobility.legs import Legs
+from mecsim.world.mobility.trajectories import Trajectories
+from mecsim.world.mobility.waypoint import RandomWaypoint, mean_leg_m
 
 SIZE_M = np.array([1000.0, 1000.0])
 LOW, HIGH = 1.0, 20.0
@@ -41,7 +43,7 @@ def walkers(setting: Setting, pause_s: tuple[float, float] = (0.0, 0.0)) -> Traj
     model = RandomWaypoint(speed_mps=(LOW, HIGH), pause_s=pause_s)
     users = range(5000 * setting.size)
     seed = 2000 + setting.seed
-    return Trajectories.join([random_waypoint(model, SIZE_M, seed, n, LATER_S) for n in users])
+    return Trajectories.join([model.legs(SIZE_M, seed, n, LATER_S) for n in users])
 
 
 def speeds(ways: Trajectories, time_s: float) -> Floats:

@@ -49,6 +49,8 @@ class Row:
         Wall time of both in s.
     error : str
         The exception that the check raised, if any.
+    mutant_error : str
+        The exception on the broken product, if any: then nothing was rejected.
     """
 
     check: Check
@@ -56,6 +58,7 @@ class Row:
     mutant: Finding | None
     seconds: float
     error: str = ""
+    mutant_error: str = ""
 
     @property
     def passed(self) -> bool:
@@ -65,7 +68,7 @@ class Row:
     @property
     def rejected(self) -> bool | None:
         """Whether the check fails on the broken product; None if that was not run."""
-        return None if self.mutant is None else not self.mutant.passed
+        return None if self.mutant is None else not (self.mutant_error or self.mutant.passed)
 
     @property
     def fine(self) -> bool:
@@ -115,8 +118,8 @@ def _rows(
         began = time.perf_counter()
         with one_blas_thread():
             finding, error = _judge(check.judge, setting)
-            mutant = _judge(check.judge_mutant, setting)[0] if mutants else None
-        yield Row(check, finding, mutant, time.perf_counter() - began, error)
+            mutant, mutant_error = _judge(check.judge_mutant, setting) if mutants else (None, "")
+        yield Row(check, finding, mutant, time.perf_counter() - began, error, mutant_error)
 
 
 def _judge(judge: Judge, setting: Setting) -> tuple[Finding, str]:

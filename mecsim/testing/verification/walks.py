@@ -6,25 +6,22 @@ Each law is checked at time 0 or, where a wrong start would show, later.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from scipy.stats import rice
 
-from mecsim.scenario.mobility import GaussMarkov, Group, Manhattan
 from mecsim.system.arrays import Floats
 from mecsim.testing.verification.finding import Check, Finding, Judge, Law, Setting, follows, mean, share
 from mecsim.testing.verification.mobility import JUMPS
 from mecsim.testing.verification.mutant import replaced, reused
-from mecsim.world.mobility import Trajectories
-from mecsim.world.mobility import gauss_markov as gauss_markov_model
-from mecsim.world.mobility import manhattan as manhattan_model
-from mecsim.world.mobility.gauss_markov import gauss_markov
-from mecsim.world.mobility.group import followed_point, group_member
+from mecsim.world.mobility import gauss_markov, manhattan
+from mecsim.world.mobility.gauss_markov import GaussMarkov
+from mecsim.world.mobility.group import Group, followed_point
 from mecsim.world.mobility.legs import Legs, held_velocities
-from mecsim.world.mobility.manhattan import StreetGrid, manhattan
+from mecsim.world.mobility.manhattan import Manhattan, StreetGrid
+from mecsim.world.mobility.trajectories import Trajectories
 
 USERS, LATER_S = 3000, 60.0
 WANDER = GaussMarkov(memory=0.8, mean_speed_mps=1.5, sigma_mps=1.0, step_s=1.0)
@@ -62,7 +59,7 @@ def _velocity(ways: Trajectories, time_s: float) -> Floats:
 def wanderers(setting: Setting) -> Trajectories:
     """Return Gauss-Markov users between borders that are mirrors."""
     users = range(USERS * setting.size)
-    return Trajectories.join([gauss_markov(WANDER, FIELD_M, 40 + setting.seed, n, LATER_S) for n in users])
+    return Trajectories.join([WANDER.legs(FIELD_M, 40 + setting.seed, n, LATER_S) for n in users])
 
 
 def wandering_speed(setting: Setting) -> Finding:
@@ -79,7 +76,7 @@ def wandering_memory(setting: Setting) -> Finding:
     model = WANDER.model_copy(update={"mean_speed_mps": 0.0})
     users = range(USERS * setting.size)
     far_m = np.array([1e6, 1e6])
-    ways = Trajectories.join([gauss_markov(model, far_m, 50 + setting.seed, n, 5.0) for n in users])
+    ways = Trajectories.join([model.legs(far_m, 50 + setting.seed, n, 5.0) for n in users])
     rho = WANDER.memory**2
     product = _velocity(ways, 0.5) * _velocity(ways, 2.5)
     return mean(product, rho, math.sqrt(1.0 + rho**2))
@@ -95,7 +92,7 @@ def wandering_place(setting: Setting) -> Finding:
 def walkers(setting: Setting) -> Trajectories:
     """Return users of 3 x 2 blocks."""
     users, size_m = range(USERS * setting.size), np.array(BLOCKS) * BLOCK_M
-    return Trajectories.join([manhattan(STREETS, size_m, 60 + setting.seed, n, LATER_S) for n in users])
+    return Trajectories.join([STREETS.legs(size_m, 60 + setting.seed, n, LATER_S) for n in users])
 
 
 def street_speed(setting: Setting) -> Finding:
@@ -124,13 +121,13 @@ def about_the_point(setting: Setting) -> Finding:
     model = GROUP.model_copy(update={"groups": GROUPS * size})
     seed, groups = 70 + setting.seed, range(GROUPS * size)
     points = Trajectories.join([followed_point(model, PARK_M, seed, g, LATER_S) for g in groups])
-    members = Trajectories.join([group_member(model, PARK_M, seed, g, LATER_S) for g in groups])
+    members = Trajectories.join([model.legs(PARK_M, seed, g, LATER_S) for g in groups])
     square = ((_at(members, LATER_S) - _at(points, LATER_S)) ** 2).sum(axis=1) / RADIUS_M**2
     return mean(square, SQUARE, math.sqrt(FOURTH - SQUARE**2))
 
 
 def _other_model(change: Callable[[GaussMarkov], dict[str, float]]) -> Callable[[Any], Any]:
-    return lambda walk: lambda model, *rest: walk(model.model_copy(update=change(model)), *rest)
+    return lambda legs: lambda model, *rest: legs(model.model_copy(update=change(model)), *rest)
 
 
 def _held(mirrored: Any) -> Any:
@@ -140,7 +137,7 @@ def _held(mirrored: Any) -> Any:
     return broken
 
 
-def _fresh_speed(speed_met: Any) -> Any:
+def _fresh_speed(stationary_speed_mps: Any) -> Any:
     return lambda speed_mps, rng: float(rng.uniform(*speed_mps))
 
 
@@ -162,23 +159,22 @@ def _inwards(turn_law: Any) -> Any:
     return broken
 
 
-_HERE = sys.modules[__name__]
 SMALL_PUSHES = replaced(
     "pushes of 1 - a",
-    _HERE,
-    "gauss_markov",
+    GaussMarkov,
+    "legs",
     _other_model(lambda m: {"sigma_mps": m.sigma_mps * math.sqrt((1.0 - m.memory) / (1.0 + m.memory))}),
 )
 LONG_MEMORY = replaced(
     "the memory of half a step",
-    _HERE,
-    "gauss_markov",
+    GaussMarkov,
+    "legs",
     _other_model(lambda m: {"memory": math.sqrt(m.memory)}),
 )
-HELD = replaced("borders that hold", gauss_markov_model, "mirrored", _held)
-FRESH_SPEED = replaced("everyone starts a fresh block", manhattan_model, "speed_met", _fresh_speed)
+HELD = replaced("borders that hold", gauss_markov, "mirrored", _held)
+FRESH_SPEED = replaced("everyone starts a fresh block", manhattan, "stationary_speed_mps", _fresh_speed)
 CROSSINGS = replaced("crossings, not streets, alike", StreetGrid, "directed_block", _crossings_alike)
-INWARDS = replaced("turns inwards at the edge", manhattan_model, "turn_law", _inwards)
+INWARDS = replaced("turns inwards at the edge", manhattan, "turn_law", _inwards)
 
 CHECKS = (
     Check("R1 Gauss-Markov", "speed ~ Rice after 60 s", wandering_speed, SMALL_PUSHES),
