@@ -1,7 +1,9 @@
 """The face policies see: what they observe, what they may implement.
 
 A policy is any object with ``allocate(observation) -> Allocation | None``. It may also have
-``reset(info, rng)``, called once before a run; all its randomness must come from that ``rng``.
+``reset(info, rng)``, called once before a run; all its randomness must come from that ``rng``. After a
+decision it may show ``iterations`` and ``predicted_scr``, the SCR it expects, as attributes: they become
+columns of the epochs.
 """
 
 from __future__ import annotations

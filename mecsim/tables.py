@@ -4,12 +4,13 @@ The table ``allocations`` has a row for each user of each decision that took eff
 force; it is empty where the scenario says ``record.allocations = false``. What a brown-out takes away
 later, or shared service adds, is not in it.
 
-Two columns set what a policy promised beside what came of it. A round ends at
+Two columns set the predicted SCR beside the realised one. A round ends at
 ``start_s + delay_s``; an epoch lasts from its ``time_s`` to that of the next, the last one to the
-end of the run; a decision and a round that start at the same time start in that order.
+end of the run. A periodic decision precedes a round that starts at the same time, a call for an event
+follows it; ``rounds.epoch`` says which decision was the last before a round.
 
 ``generations.predicted_scr``
-    The mean over users of ``epochs.scr`` of the epoch in which the user's k-th round started.
+    The mean over users of ``epochs.scr`` of the last decision before the user's k-th round.
 ``epochs.realised_scr``
     The sum of the scores over ``w_t`` times the largest delay plus ``w_e`` times the sum of the
     energies, of one round for each user: its last one that ended by the end of the epoch. NaN

@@ -1,4 +1,4 @@
-"""How far a run has come."""
+"""Counts of a run so far."""
 
 from __future__ import annotations
 

@@ -10,16 +10,16 @@ from mecsim.engine.call_schedule import CallSchedule
 from mecsim.engine.clock import Clock, EventKind
 from mecsim.engine.counters import Counters
 from mecsim.engine.epoch_log import EpochLog
+from mecsim.engine.grant_log import GrantLog
 from mecsim.engine.guard import Cause, Decision, Guard
 from mecsim.engine.handover import without_handovers_of
 from mecsim.engine.observer import Observer
 from mecsim.engine.reallocation import Reallocation
-from mecsim.engine.recorder import Recorder
 from mecsim.engine.roster import Roster
 from mecsim.engine.service import Service
 from mecsim.engine.user_process import UserProcesses
 from mecsim.policy import Observation
-from mecsim.scenario.schema import Scenario
+from mecsim.scenario.control import Reallocation as ReallocationRule
 from mecsim.system.allocation import Allocation
 
 
@@ -44,7 +44,8 @@ class Decisions:
     Parameters
     ----------
     clock : Clock
-    scenario : Scenario
+    control : Reallocation
+        Latency and deadline of decisions.
     roster : Roster
     guard : Guard
         Calls the policy.
@@ -54,14 +55,19 @@ class Decisions:
     reallocation : Reallocation
     processes : UserProcesses
     epoch_log : EpochLog
-    recorder : Recorder
+    grant_log : GrantLog or None
+        None if allocations are not recorded.
     counters : Counters
+    on_progress : callable or None
+        Called after each decision with the simulated seconds done.
+    on_decided : callable or None
+        Called with each :class:`Decided`.
     """
 
     def __init__(
         self,
         clock: Clock,
-        scenario: Scenario,
+        control: ReallocationRule,
         roster: Roster,
         guard: Guard,
         schedule: CallSchedule,
@@ -70,18 +76,18 @@ class Decisions:
         reallocation: Reallocation,
         processes: UserProcesses,
         epoch_log: EpochLog,
-        recorder: Recorder,
+        grant_log: GrantLog | None,
         counters: Counters,
+        on_progress: Callable[[float], None] | None,
+        on_decided: Callable[[Decided], None] | None,
     ) -> None:
-        self._clock, self._control, self._roster = clock, scenario.reallocation, roster
+        self._clock, self._control, self._roster = clock, control, roster
         self._guard, self._schedule, self._observer = guard, schedule, observer
         self._service, self._reallocation, self._processes = service, reallocation, processes
         self._epoch_log, self._counters = epoch_log, counters
-        self._grant_log = recorder.grants if scenario.record.allocations else None
+        self._grant_log, self._on_progress, self._on_decided = grant_log, on_progress, on_decided
         self._pending: tuple[Observation, Decision] | None = None
         self._waiting: Cause | None = None
-        self.on_decided: Callable[[Decided], None] | None = None
-        self.on_progress: Callable[[float], None] | None = None
 
     def decide(self, cause: Cause) -> None:
         """Call the policy now, or once the decision in the making is in force."""
@@ -96,8 +102,8 @@ class Decisions:
             self._epoch_log.begin_empty(now_s, cause)
         else:
             self._decide(self._observer.observe(now_s), cause)
-        if self.on_progress is not None:
-            self.on_progress(now_s)
+        if self._on_progress is not None:
+            self._on_progress(now_s)
 
     def end(self) -> None:
         """Record the last epoch, and report a decision that the end of the run has come before."""
@@ -157,5 +163,5 @@ class Decisions:
         self._report(observation, now_s, allocation)
 
     def _report(self, observation: Observation, in_force_s: float, allocation: Allocation) -> None:
-        if self.on_decided is not None:
-            self.on_decided(Decided(observation, in_force_s, allocation))
+        if self._on_decided is not None:
+            self._on_decided(Decided(observation, in_force_s, allocation))

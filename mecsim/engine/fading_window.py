@@ -87,8 +87,8 @@ class FadingWindow:
         return before + float(self._rate[user, column]) * (time_s - start_s)
 
     def highest_rate(self, user: int) -> float:
-        """Return the highest block rate in this window under the grants in force, in bit/s."""
-        return float(self._rate[user].max())
+        """Return the highest block rate from the anchor to the end of this window, in bit/s."""
+        return float(self._rate[user, self._column(self._anchor_s[user]) :].max())
 
     def time_of(self, user: int, bits: float) -> float:
         """Return when so many bits have been sent since the anchor; infinite if after this window."""

@@ -1,4 +1,4 @@
-"""Servers that fail, come back, or have less to give for a while, docs/model.md section 12."""
+"""Servers that fail, come back, or have less to give for a while, docs/model.md section 9."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mecsim.engine.accounting import Accounting
 from mecsim.engine.clock import Clock, EventKind
 from mecsim.engine.derating import Derating
 from mecsim.engine.handover import Handovers
-from mecsim.engine.job import Job
+from mecsim.engine.job import Job, JobState
 from mecsim.engine.roster import Roster
 from mecsim.engine.service import Service
 from mecsim.scenario.control import Event
@@ -126,6 +126,7 @@ class ServerFaults:
             for job in here:
                 if self._is_at_server(job):
                     self._accounting.account(job)
-                    self._handovers.abort_to_uplink(job, 0.0)
+                    pending_s = job.due_s - self._clock.now if job.state is JobState.INTERRUPTED else 0.0
+                    self._handovers.abort_to_uplink(job, max(0.0, pending_s))
         if before.up != condition.up:
             self._notify("outage")

@@ -19,16 +19,18 @@ Cause = Literal["period", Event]
 
 _SHOWN = 5
 _TOO_MANY = 2**31
+_WHOLE = "a whole number >= 0 and < 2^31"
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What came of one call: the allocation now in force, and how it came about.
+    """What came of one call: the allocation to put in force, and how it came about.
 
     ``status`` is ``new``, ``kept`` (the policy returned None), ``held`` (what it returned was not
     feasible and the run says to hold the last allocation) or ``late`` (it took longer than the
     deadline). ``iterations`` and ``predicted_scr`` are what the policy shows in attributes of these
-    names: 0 and NaN if it has none.
+    names: 0 and NaN if it has none. A decision that is held or late has no ``predicted_scr``: what the
+    policy shows is about another allocation.
     """
 
     allocation: Allocation
@@ -87,47 +89,54 @@ class Guard:
         try:
             answer: object = self._policy.allocate(observation)
         except InvalidAllocation as error:
-            return self._refused(f"{where}: {error}", observation, time.process_time() - began, error)
+            return self._refused(where, str(error), observation, time.process_time() - began, error)
         except Exception as error:
             raise PolicyFailed(f"{where} raised {type(error).__name__}: {error}") from error
         cpu_s = time.process_time() - began
         if answer is None and observation.allocation is not None:
-            return self._decision(observation.allocation, "kept", cpu_s)
+            return self._decision(where, observation.allocation, "kept", cpu_s)
         problem = _problem(answer, observation)
         if problem:
-            return self._refused(f"{where}: {problem}", observation, cpu_s)
-        return self._decision(answer, "new", cpu_s)  # type: ignore[arg-type]  # _problem has looked
+            return self._refused(where, problem, observation, cpu_s)
+        return self._decision(where, answer, "new", cpu_s)  # type: ignore[arg-type]  # _problem has looked
 
     def too_late(self, observation: Observation, decision: Decision) -> Decision:
         """Return a decision that holds the allocation in force, in place of one that took too long."""
         if observation.allocation is None:
             return decision
         self.late += 1
-        return replace(decision, allocation=observation.allocation, status="late")
+        return replace(decision, allocation=observation.allocation, status="late", predicted_scr=math.nan)
 
     def _refused(
-        self, message: str, observation: Observation, cpu_s: float, cause: PolicyError | None = None
+        self,
+        where: str,
+        problem: str,
+        observation: Observation,
+        cpu_s: float,
+        cause: PolicyError | None = None,
     ) -> Decision:
         if self._on_invalid == "raise" or observation.allocation is None:
-            raise InvalidAllocation(message) from cause
+            raise InvalidAllocation(f"{where}: {problem}") from cause
         self.holds += 1
-        return self._decision(observation.allocation, "held", cpu_s)
+        held = self._decision(where, observation.allocation, "held", cpu_s)
+        return replace(held, predicted_scr=math.nan)
 
-    def _decision(self, allocation: Allocation, status: DecisionStatus, cpu_s: float) -> Decision:
-        iterations, predicted_scr = self._shown("iterations", 0), self._shown("predicted_scr", math.nan)
+    def _decision(self, where: str, allocation: Allocation, status: DecisionStatus, cpu_s: float) -> Decision:
+        iterations = self._shown(where, "iterations", 0, _WHOLE)
         if not 0 <= iterations < _TOO_MANY or iterations % 1:
-            raise PolicyFailed(
-                f"policy '{self._label}': iterations = {iterations!r}: must be a whole number >= 0 and < 2^31"
-            )
+            raise PolicyFailed(f"{where}: iterations = {iterations!r}: must be {_WHOLE}")
+        predicted_scr = self._shown(where, "predicted_scr", math.nan, "a number")
         return Decision(allocation, status, cpu_s, int(iterations), float(predicted_scr))
 
-    def _shown(self, name: str, absent: float) -> float:
+    def _shown(self, where: str, name: str, absent: float, allowed: str) -> float:
         """Return a number that the policy shows in an attribute."""
-        value: Any = getattr(self._policy, name, absent)
+        try:
+            value: Any = getattr(self._policy, name, absent)
+        except Exception as error:
+            raise PolicyFailed(f"{where} raised {type(error).__name__} in {name}: {error}") from error
         if not isinstance(value, int | float | np.integer | np.floating):
-            what = "a whole number >= 0 and < 2^31" if name == "iterations" else "a number"
-            raise PolicyFailed(f"policy '{self._label}': {name} = {value!r}: must be {what}")
-        return float(value) if isinstance(value, np.floating) else value  # type: ignore[return-value]
+            raise PolicyFailed(f"{where}: {name} = {value!r}: must be {allowed}")
+        return value  # type: ignore[return-value]  # NumPy's numbers will do
 
 
 def _problem(answer: object, observation: Observation) -> str:

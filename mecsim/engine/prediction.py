@@ -17,6 +17,7 @@ from mecsim.system.resources import TRANSMIT_POWER
 from mecsim.world.world import World
 
 _BATCH = 64
+_TERMS_OF_USERS = tuple(name for name in WorkTerms._fields if name != "bits_per_param")
 
 
 class Prediction(NamedTuple):
@@ -129,9 +130,8 @@ class TrueGainPrediction:
         up = np.where(np.concatenate(seen) > 0, self._gain(users, server, times_s), 0.0)
         down = up * world.downlink_share(users, server, times_s) if world.interfered else up
         terms = [decision.instance.work_terms(decision.allocation) for decision in pending]
-        work_terms: WorkTerms[Floats] = WorkTerms._make(
-            (*map(np.concatenate, zip(*(t[:-1] for t in terms), strict=True)), terms[0].bits_per_param)
-        )
+        own = {name: np.concatenate([getattr(t, name) for t in terms]) for name in _TERMS_OF_USERS}
+        work_terms = WorkTerms(**own, bits_per_param=world.scenario.workload.bits_per_param)
         transfers = []
         for k, phase in enumerate(PHASES):
             if phase.resource.medium == "radio":

@@ -45,6 +45,7 @@ class Reallocation:
         """
         in_force = self._in_force
         changed, before = in_force.changes(allocation, users), in_force.grants
+        gone = set() if users is None else set(in_force.user_ids) - set(users.tolist())
         self._service.account_all()
         in_force.replace(allocation, instance, users)
         server = in_force.grants.server
@@ -56,6 +57,7 @@ class Reallocation:
         for job in moved:
             self._handovers.hand_over(job)
         self._service.load_ahead(moved)
-        touched = {before.server[n] for n in changed} | {server[n] for n in changed}
+        # What users who left have had is shared out no more.
+        touched = {before.server[n] for n in {*changed, *gone}} | {server[n] for n in changed}
         self._service.refresh(self._sharing.affected_by_grants(changed, touched))
         return len(moved)

@@ -1,4 +1,4 @@
-"""What happened, in columns: one row a round, an epoch, a grant."""
+"""Tables of a run in the making: rows of rounds, epochs and grants, kept in columns."""
 
 from __future__ import annotations
 
@@ -35,12 +35,13 @@ class RunRecord:
         :mod:`mecsim.results.derive`.
     ledger : dict of arrays
         Work and energy of the whole run, for conservation: ``work_started``, ``work_served``,
-        ``work_left`` and ``work_dropped``, which was still left when a round lost it, (N, 4) by phase
+        ``work_left`` and ``work_dropped``, which was still left when a round lost it, (N, K) by phase
         in FLOP and bit; ``user_meter_j`` (N,), ``server_meter_j`` (M,). Where users come and go also
         ``entered_s``, ``left_s``, ``status`` and ``idle_j``, (N,).
     counts : dict
-        ``events`` scheduled, ``epochs``, ``holds``, ``late`` decisions, ``handovers``, ``rounds``
-        finished.
+        ``events`` scheduled, cancelled ones included, ``epochs``, ``holds``, ``late`` decisions,
+        ``handovers``, ``rounds`` finished. Where users come and go also ``arrived``, ``left``, ``done``,
+        ``refused``, ``out_of_energy`` and ``user_seconds``.
     """
 
     rounds: Table

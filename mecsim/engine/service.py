@@ -74,13 +74,24 @@ class Service:
         return job.done
 
     def interrupt(self, job: Job, pause_s: float) -> None:
-        """Let a phase rest for a while."""
+        """Interrupt the service of a phase for a while."""
         job.state = JobState.INTERRUPTED
         self._notify_power(job)
         self._plan_due(job, self._clock.now + pause_s)
 
     def abort_to_uplink(self, job: Job, next_phase: int, work: float, pause_s: float) -> None:
-        """Drop what the server did for a round; ``next_phase`` with its ``work`` starts after a pause."""
+        """Drop what the server did for a round, whose first phase at the server then starts anew.
+
+        Parameters
+        ----------
+        job : Job
+        next_phase : int
+            That phase: the uplink, unless it has no work.
+        work : float
+            Its work in FLOP or bit.
+        pause_s : float
+            Time until it starts.
+        """
         if job.log is not None and not job.is_aborted:
             job.log.restarts += 1
             self._accounting.drop(job)
@@ -142,7 +153,7 @@ class Service:
             self._notify_power(job)
 
     def load_ahead(self, jobs: Iterable[Job]) -> None:
-        """Get at once the gains of links in use, or about to be, that would else be got one by one."""
+        """Load the gains of links in use, or about to be, in one batch: one by one costs more."""
         until_s = self._radio.window_end_s
         if until_s < math.inf:
             in_rounds = (job for job in jobs if job.log is not None)

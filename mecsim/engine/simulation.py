@@ -57,7 +57,7 @@ class Simulation:
     on_decided : callable, optional
         Called with each :class:`~mecsim.engine.decisions.Decided`.
     phases : sequence of PhaseSpec
-        The phases of a round.
+        The phases of a round, for tests; predictions of decisions go by the product's own.
     """
 
     def __init__(
@@ -107,10 +107,10 @@ class Simulation:
         self.epoch_log = EpochLog(accounting, counters, recorder, true_gains)
         reallocation = Reallocation(roster, in_force, service, sharing, handovers, derating)
         self.decisions = Decisions(
-            clock, scenario, roster, self.guard, schedule, observer, service, reallocation, processes,
-            self.epoch_log, recorder, counters,
+            clock, scenario.reallocation, roster, self.guard, schedule, observer, service, reallocation,
+            processes, self.epoch_log, recorder.grants if scenario.record.allocations else None, counters,
+            on_progress, on_decided,
         )  # fmt: skip
-        self.decisions.on_progress, self.decisions.on_decided = on_progress, on_decided
         self.guard.reset(_info(scenario, world), stream(seed, Purpose.POLICY))
         schedule.start(self.decisions.decide)
 

@@ -79,6 +79,7 @@ class UserProcesses:
         yield self._clock.event_at(self._clock.now, EventKind.START, user)
         if self._barrier.is_under_way:
             yield self._barrier.next_start()
+            yield from self._think(user)
         arrival_s = self._roster.entered_s[user]
         for index in range(self._round_limit[user]):
             if index > 0:

@@ -49,9 +49,7 @@ def generations(
     energy_j = np.bincount(index, weights=rounds["energy_j"][finished])
     delay_s = np.zeros(len(users))
     np.maximum.at(delay_s, index, rounds["delay_s"][finished])
-    # A round starts after the decision of the same instant.
-    epoch = np.searchsorted(epochs["time_s"], rounds["start_s"][finished], side="right") - 1
-    promised = np.bincount(index, weights=epochs["scr"][epoch])
+    predicted = np.bincount(index, weights=epochs["scr"][rounds["epoch"][finished]])
     whole = np.flatnonzero(users == count)
     weights = (scenario.objective.delay_weight_per_s, scenario.objective.energy_weight_per_j)
     scr = [service_cost_ratio(score[k], delay_s[k], energy_j[k], *weights) for k in whole]
@@ -62,7 +60,7 @@ def generations(
         "delay_s": delay_s[whole],
         "energy_j": energy_j[whole],
         "scr": np.array(scr, dtype=np.float64),
-        "predicted_scr": promised[whole] / users[whole],
+        "predicted_scr": predicted[whole] / users[whole],
     }
 
 

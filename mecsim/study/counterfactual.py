@@ -15,13 +15,12 @@ from typing import NamedTuple
 import numpy as np
 
 from mecsim.engine.handover import HandoverRule
-from mecsim.policy import Phase
 from mecsim.system.arrays import Floats
 from mecsim.system.equations import gpu_power
+from mecsim.system.phases import PHASES, Phase
 from mecsim.world.world import WINDOW_BLOCKS, World
 
 _ROWS = 4096
-_PHASES = (Phase.LOCAL, Phase.UPLINK, Phase.SERVER, Phase.DOWNLINK)
 
 
 class Grant(NamedTuple):
@@ -106,11 +105,11 @@ class _RoundState:
 
     @property
     def is_over(self) -> bool:
-        return self.at == len(_PHASES)
+        return self.at == len(PHASES)
 
     @property
     def phase(self) -> Phase:
-        return _PHASES[self.at]
+        return Phase(self.at)
 
     def enter(self, at: int, server: int) -> None:
         """Enter a phase, or the first one after it that has work."""
@@ -164,7 +163,7 @@ class RoundSimulator:
             self._hold(state, grant, math.inf if later is None else later.from_s)
             if later is None or state.is_over:
                 break
-            if later.server != grant.server and state.phase is not Phase.LOCAL:
+            if later.server != grant.server and PHASES[state.phase].at_server:
                 self._hand_over(state, later.server)
             grant = later
         delay_s = state.now_s - start_s
@@ -177,7 +176,7 @@ class RoundSimulator:
         while state.now_s < until_s and not state.is_over:
             if state.now_s < state.pause_until_s:
                 power_w, end_s = 0.0, min(state.pause_until_s, until_s)
-            elif state.phase in (Phase.UPLINK, Phase.DOWNLINK):
+            elif PHASES[state.phase].resource.medium == "radio":
                 power_w, end_s = self._send(state, grant, until_s)
             else:
                 power_w, end_s = self._compute(state, grant, until_s)
@@ -193,16 +192,16 @@ class RoundSimulator:
         if rule is None:
             return
         if rule.restarts:
-            state.enter(_PHASES.index(Phase.UPLINK), server)
+            state.enter(Phase.UPLINK, server)
             state.pause_until_s = state.now_s + rule.latency_s
             return
         received = state.work_of(Phase.UPLINK, server)
-        held = {Phase.UPLINK: state.work - state.left, Phase.SERVER: received, Phase.DOWNLINK: state.left}
-        state.pause_until_s = state.now_s + rule.pause_s(held[state.phase])
+        held_bits = PHASES[state.phase].held_bits(state.work, state.left, received)
+        state.pause_until_s = state.now_s + rule.pause_s(held_bits)
 
     def _compute(self, state: _RoundState, grant: Grant, until_s: float) -> tuple[float, float]:
         """Train until a time or the end of the phase; return the power and that time."""
-        own = state.phase is Phase.LOCAL
+        own = not PHASES[state.phase].at_server
         counts, kappas = self._user_gpus if own else self._server_gpus
         who = state.user if own else grant.server
         speed = grant.user_gpu_flops if own else grant.server_gpu_flops
@@ -211,7 +210,7 @@ class RoundSimulator:
 
     def _send(self, state: _RoundState, grant: Grant, until_s: float) -> tuple[float, float]:
         """Send until a time, the end of a window or of the phase; return the power and that time."""
-        downlink = state.phase is Phase.DOWNLINK
+        downlink = PHASES[state.phase].payer == "server"
         power_w = grant.server_power_w if downlink else grant.user_power_w
         if grant.bandwidth_hz == 0 or power_w == 0:
             return 0.0, until_s

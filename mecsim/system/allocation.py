@@ -1,4 +1,4 @@
-"""What a policy decides, and the judge of whether it may."""
+"""What a policy decides, and whether it keeps the constraints."""
 
 from __future__ import annotations
 

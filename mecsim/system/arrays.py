@@ -1,4 +1,4 @@
-"""Read-only arrays: the stuff frozen value objects are made of."""
+"""Read-only arrays for frozen value objects."""
 
 from __future__ import annotations
 

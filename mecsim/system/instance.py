@@ -19,12 +19,12 @@ from mecsim.system.resources import TRANSMIT_POWER
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Costs:
-    """What an allocation costs, per user and per phase (local, uplink, server, downlink).
+    """What an allocation costs, per user and per phase, in the order of :data:`~mecsim.system.phases.PHASES`.
 
     Parameters
     ----------
-    delay_s, energy_j : (N, 4) float
-        Times in s and energies in J of the four phases.
+    delay_s, energy_j : (N, K) float
+        Times in s and energies in J of the K phases.
     """
 
     delay_s: Floats

@@ -1,7 +1,7 @@
 """The resources that serve the phases of a round: who owns them, and what limits their grants.
 
-This table and :mod:`mecsim.system.phases` are the only places that list resources and phases;
-whatever goes over them goes over the tables.
+:data:`GRANTS` lists what an allocation grants, and :data:`mecsim.system.phases.PHASES` names the
+resource of each phase; whatever goes over grants or phases goes over these tables.
 """
 
 from __future__ import annotations
@@ -63,5 +63,3 @@ class ResourceSpec(NamedTuple):
 USER_GPU = ResourceSpec("user_gpu", "gpu", USER_SPEED)
 RADIO = ResourceSpec("radio", "radio", BANDWIDTH)
 SERVER_GPU = ResourceSpec("server_gpu", "gpu", SERVER_SPEED)
-
-RESOURCES = (USER_GPU, RADIO, SERVER_GPU)

@@ -280,3 +280,14 @@ def test_what_is_no_model_is_said(model, fault):
 
 def test_a_described_parameter_is_allowed():
     check_mobility(Described, speed=2.0)
+
+
+def test_a_loss_that_depends_on_line_of_sight_says_how_likely_it_is():
+    with pytest.raises(TypeError, match="Blind: has_line_of_sight needs a method los_probability"):
+
+        class Blind(PathLossModel):
+            has_line_of_sight: ClassVar[bool] = True
+            model: Literal["blind"] = "blind"
+
+            def loss_db(self, link):
+                return np.where(link.los, 90.0, 110.0)

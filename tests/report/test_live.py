@@ -91,7 +91,8 @@ def test_the_commands_have_it_and_end_in_a_report(tmp_path, capsys, monkeypatch)
     printed = capsys.readouterr()
     assert "live: http://127.0.0.1:" in printed.err
     assert printed.out.endswith("report: one/report.html\n")
-    assert (tmp_path / "one" / "report.html").is_file()
+    assert "local_only" not in (tmp_path / "one" / "report.html").read_text("utf-8")
+    assert "nearest" in (tmp_path / "one" / "report.html").read_text("utf-8")
     assert (
         main(["compare", "smoke", "-p", "gucaa", "-r", "2", "--live", "--out", "two", "-q", "-j", "1"]) == 0
     )
@@ -101,7 +102,7 @@ def test_the_commands_have_it_and_end_in_a_report(tmp_path, capsys, monkeypatch)
     assert main(["sweep", "s.toml", "--live", "--out", "three", "-q", "-j", "1"]) == 0
     printed = capsys.readouterr()
     assert "live: http://127.0.0.1:" in printed.err
-    assert (tmp_path / "three" / "report.html").is_file()
+    assert "gucaa" in (tmp_path / "three" / "report.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize("width", [1280, 390])

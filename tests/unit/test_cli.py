@@ -208,7 +208,8 @@ def test_compare_json(capsys: pytest.CaptureFixture[str]) -> None:
     row = next(r for r in found["table"] if (r["policy"], r["metric"]) == ("gucaa", "delay_s"))
     assert row["mean"] > 0
     assert row["low"] is None  # one replication has no interval, and JSON has no NaN
-    assert all(Path(file).exists() for file in found["files"])
+    assert [Path(file).name for file in found["files"]][:1] == ["comparison.csv"]
+    assert "gucaa" in Path(found["files"][0]).read_text("utf-8")
 
 
 def test_progress_is_on_standard_error_only(capsys: pytest.CaptureFixture[str]) -> None:

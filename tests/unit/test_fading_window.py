@@ -137,3 +137,12 @@ def test_another_server_and_another_window_have_other_gains(world):
     radio.grant([(0, 0)], [BANDWIDTH_HZ[0]], [POWER_W[0]], start_s, [False])
     rates.append(radio.bits(0, (WINDOW_BLOCKS + 0.5) * world.block_s))
     assert len({round(rate, 6) for rate in rates}) == 3
+
+
+def test_the_highest_rate_is_of_the_grant_in_force(world):
+    """Mutant: the highest of the whole row, where rates of the grant before still stand."""
+    radio = granted(world, 1, WINDOW_BLOCKS * world.block_s)
+    later_s = (WINDOW_BLOCKS + 100) * world.block_s
+    radio.grant([LINKS[0]], [BANDWIDTH_HZ[0] / 1000], [POWER_W[0]], later_s, [False])
+    rates = block_rates(world, LINKS[0], WINDOW_BLOCKS + 100, WINDOW_BLOCKS - 100)
+    assert 0 < radio.highest_rate(LINKS[0][0]) < rates.max() / 10

@@ -305,3 +305,15 @@ def test_a_prediction_that_is_no_number_is_the_policys_failure(snapshot, good, s
     policy.predicted_scr = shown
     with pytest.raises(PolicyFailed, match=r"policy 'mine'.*predicted_scr = .*must be a number"):
         Guard(policy, "mine", "raise").decide(Observation.of(snapshot))
+
+
+@pytest.mark.parametrize("name", ["iterations", "predicted_scr"])
+def test_a_number_that_cannot_be_shown_is_the_policys_failure(snapshot, good, name):
+    class Raises(Scripted):
+        pass
+
+    setattr(Raises, name, property(lambda self: 1 / 0))
+    with pytest.raises(
+        PolicyFailed, match=rf"'mine' at t = 0 s \(epoch 0\) raised ZeroDivisionError in {name}"
+    ):
+        Guard(Raises(good), "mine", "raise").decide(Observation.of(snapshot))

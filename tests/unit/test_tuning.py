@@ -82,4 +82,5 @@ def test_the_command_tells_the_seeds(capsys, tmp_path) -> None:
     assert told["seeds"] == {"tuning": [1000000, 1000001], "test": [0, 1]}
     assert [row["chosen"] for row in told["candidates"]].count(True) == 2
     assert len(pd.read_csv(tmp_path / "tuning.csv")) == 3
-    assert (tmp_path / "test" / "comparison.csv").is_file()
+    tested = pd.read_csv(tmp_path / "test" / "comparison.csv")
+    assert set(tested["policy"]) == {row["policy"] for row in told["candidates"] if row["chosen"]}

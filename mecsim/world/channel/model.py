@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,10 +64,17 @@ class PathLossModel(PathLossLimits):
     group: ClassVar[Group] = PATH_LOSS
     is_monotone: ClassVar[bool] = True
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a model that depends on line of sight without saying how likely it is."""
+        super().__pydantic_init_subclass__(**kwargs)
+        if cls.has_line_of_sight and cls.los_probability is PathLossModel.los_probability:
+            raise TypeError(f"{cls.__name__}: has_line_of_sight needs a method los_probability(ground_m)")
+
     @abstractmethod
     def loss_db(self, link: LinkGeometry) -> Floats:
         """Return the loss in dB, in the shape of ``link.ground_m``."""
 
     def los_probability(self, ground_m: Floats) -> Floats:
-        """Return the probability of line of sight at distances on the ground."""
+        """Return the probability of line of sight at distances on the ground; 1 where it does not matter."""
         return np.ones_like(ground_m)
