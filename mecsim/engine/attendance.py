@@ -14,7 +14,7 @@ from mecsim.engine.recorder import Recorder
 from mecsim.engine.roster import Roster, UserStatus
 from mecsim.engine.round_barrier import RoundBarrier
 from mecsim.engine.service import Service
-from mecsim.scenario.control import Event
+from mecsim.scenario.control import CallEvent
 from mecsim.world.world import World
 
 
@@ -42,7 +42,7 @@ class Attendance:
         service: Service,
         barrier: RoundBarrier,
         recorder: Recorder,
-        notify: Callable[[Event], None],
+        notify: Callable[[CallEvent], None],
     ) -> None:
         self._clock, self._roster, self._service = clock, roster, service
         self._barrier, self._recorder, self._notify = barrier, recorder, notify

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from mecsim.engine.clock import Clock, EventKind, ScheduledCall
 from mecsim.engine.guard import Cause
-from mecsim.scenario.control import Event, Reallocation
+from mecsim.scenario.control import CallEvent, Reallocation
 
 
 class CallSchedule:
@@ -32,7 +32,7 @@ class CallSchedule:
         self._call = call
         self._clock.call_at(0.0, EventKind.EPOCH, 0, self._period)
 
-    def notify(self, event: Event) -> None:
+    def notify(self, event: CallEvent) -> None:
         """Call the policy for an event if the scenario says so, after all that happens at this instant."""
         if event not in self._control.events or self._planned is not None:
             return

@@ -15,7 +15,7 @@ from mecsim.engine.handover import Handovers
 from mecsim.engine.job import Job, JobState
 from mecsim.engine.roster import Roster
 from mecsim.engine.service import Service
-from mecsim.scenario.control import Event
+from mecsim.scenario.control import CallEvent
 from mecsim.system.arrays import Floats
 from mecsim.system.devices import Servers
 from mecsim.system.phases import PhaseSpec
@@ -51,7 +51,7 @@ class ServerFaults:
         accounting: Accounting,
         handovers: Handovers,
         derating: Derating | None,
-        notify: Callable[[Event], None],
+        notify: Callable[[CallEvent], None],
     ) -> None:
         self._clock, self._roster, self._phases = clock, roster, phases
         self._service, self._accounting, self._handovers = service, accounting, handovers

@@ -11,11 +11,11 @@ import numpy as np
 
 from mecsim.errors import InvalidAllocation, PolicyError, PolicyFailed
 from mecsim.policy import Observation, Policy, ScenarioInfo
-from mecsim.scenario.control import Event
+from mecsim.scenario.control import CallEvent
 from mecsim.system.allocation import Allocation
 
 DecisionStatus = Literal["new", "kept", "held", "late", "empty"]
-Cause = Literal["period", Event]
+Cause = Literal["period", CallEvent]
 
 _SHOWN = 5
 _TOO_MANY = 2**31

@@ -14,7 +14,7 @@ from mecsim.engine.recorder import Recorder
 from mecsim.engine.roster import Roster
 from mecsim.engine.round import RoundLog
 from mecsim.engine.service import Service
-from mecsim.scenario.control import Event as PolicyEvent
+from mecsim.scenario.control import CallEvent
 from mecsim.system import equations as eq
 from mecsim.system.phases import PhaseSpec, WorkTerms
 from mecsim.world.world import World
@@ -47,7 +47,7 @@ class RoundRunner:
         service: Service,
         recorder: Recorder,
         counters: Counters,
-        notify: Callable[[PolicyEvent], None],
+        notify: Callable[[CallEvent], None],
     ) -> None:
         self._clock, self._workload, self._roster, self._in_force = clock, world.workload, roster, in_force
         self._phases, self._service = phases, service

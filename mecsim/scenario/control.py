@@ -10,7 +10,7 @@ from pydantic import Field, PlainValidator, StrictBool, ValidationInfo, WithJson
 from mecsim.config.base import Real, Section, key, refusal
 from mecsim.messages import nearest
 
-Event: TypeAlias = Literal["round_start", "arrival", "departure", "outage"]
+CallEvent: TypeAlias = Literal["round_start", "arrival", "departure", "outage"]
 """What may make the engine ask the policy between two periods."""
 
 _LONGEST_LATENCY_S = 1e4
@@ -73,7 +73,7 @@ class Reallocation(Section):
     period_s: Annotated[Real, Field(ge=1e-3, le=1e9)] = key(
         "Time between two calls of the policy", unit="s", default=5.0
     )
-    events: tuple[Event, ...] = key(
+    events: tuple[CallEvent, ...] = key(
         "What the policy is asked at besides",
         allowed="a list of some of 'round_start', 'arrival', 'departure' and 'outage'",
         default=(),
