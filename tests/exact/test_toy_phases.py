@@ -23,7 +23,7 @@ def validation_work(terms):
 VALIDATION = PhaseSpec(
     "validation", "validating at the server", NPU, "server", validation_work, lambda work, left, bits: bits
 )
-TOY = (*PHASES[:3], VALIDATION, PHASES[3])
+TOY = (*PHASES[:-1], VALIDATION, PHASES[-1])
 
 
 def simulated(scenario, phases, **changes):
@@ -73,7 +73,7 @@ def test_each_resource_is_shared_among_its_own_users(scenario):
     shared = {"service.sharing": "work_conserving"}
     apart = simulated(scenario, TOY, **shared)[1].rounds
     one = VALIDATION._replace(resource=PHASES[2].resource)
-    mutant = (*PHASES[:3], one, PHASES[3])
+    mutant = (*PHASES[:-1], one, PHASES[-1])
     together = simulated(scenario, mutant, **shared)[1].rounds
     finished = [(rounds["outcome"] == "finished").sum() for rounds in (apart, together)]
     assert finished[0] > 1.05 * finished[1]
@@ -82,7 +82,7 @@ def test_each_resource_is_shared_among_its_own_users(scenario):
 def test_without_it_nothing_is_changed(scenario):
     """The table of five phases with an empty fifth gives the same rounds as that of four, bit for bit."""
     empty = VALIDATION._replace(work=lambda terms: 0.0)
-    with_it = simulated(scenario, (*PHASES[:3], empty, PHASES[3]))[1].rounds
+    with_it = simulated(scenario, (*PHASES[:-1], empty, PHASES[-1]))[1].rounds
     without = simulated(scenario, PHASES)[1].rounds
     for name, column in without.items():
         assert column.tobytes() == with_it[name].tobytes(), name

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from mecsim.errors import MecsimError
 from mecsim.scenario.schema import Scenario
+from mecsim.system.phases import PHASES
+from mecsim.system.resources import Medium, Owner
 from mecsim.world.mobility.trajectories import replay_of
 from mecsim.world.population import Population
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from mecsim.results.result import Results
 
 USERS, SERVERS = "users", "servers"
+_MEDIA: tuple[Medium, ...] = ("gpu", "radio")
 
 
 def scenario_of(results: Results) -> Scenario:
@@ -35,11 +39,19 @@ def class_energy(results: Results) -> dict[str, tuple[float, float]]:
     Users are one class unless the scenario has ``users.classes``, and if its files cannot be read again.
     """
     rounds = results.rounds
-    user = rounds.groupby("user")[["local_j", "uplink_j"]].sum()
+    user = pd.DataFrame({medium: _spent_j(rounds, "user", medium) for medium in _MEDIA})
+    user = user.groupby(rounds["user"]).sum()
     names = _user_classes(results)
     named = user.groupby([USERS] * len(user) if names is None else names[user.index]).sum()
     found = {str(name): (float(gpu), float(radio)) for name, gpu, radio in named.itertuples()}
-    return found | {SERVERS: (float(rounds["server_j"].sum()), float(rounds["downlink_j"].sum()))}
+    gpu_j, radio_j = (float(_spent_j(rounds, "server", medium).sum()) for medium in _MEDIA)
+    return found | {SERVERS: (gpu_j, radio_j)}
+
+
+def _spent_j(rounds: pd.DataFrame, payer: Owner, medium: Medium) -> pd.Series[float]:
+    """Return the energy of each round in the phases that a payer pays for, on GPUs or by radio."""
+    phases = [p for p in PHASES if p.payer == payer and p.resource.medium == medium]
+    return rounds[[f"{phase.name}_j" for phase in phases]].sum(axis=1)
 
 
 def _user_classes(results: Results) -> np.ndarray[tuple[int], np.dtype[np.str_]] | None:

@@ -11,17 +11,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mecsim.system.phases import PHASES
+from mecsim.system.resources import GRANTS
+
 if TYPE_CHECKING:
     from mecsim.results.result import Results
 
 OUTCOMES = ("finished", "unfinished", "dropped", "out_of_energy")
 _FLOATS = (
-    "start_s", "local_s", "uplink_s", "server_s", "downlink_s", "stall_s", "interruption_s", "wait_s",
-    "local_fraction", "local_j", "uplink_j", "server_j", "downlink_j", "score",
-)  # fmt: skip
-_GRANTS = (
-    "local_fraction", "bandwidth_hz", "user_power_w", "server_power_w", "user_gpu_flops", "server_gpu_flops",
-)  # fmt: skip
+    *("start_s", *(f"{phase.name}_s" for phase in PHASES), "stall_s", "interruption_s", "wait_s"),
+    *("local_fraction", *(f"{phase.name}_j" for phase in PHASES), "score"),
+)
+_GRANTS = ("local_fraction", *(grant.field for grant in GRANTS))
 _WHOLE = ("round", "server_first", "server_last", "handovers", "restarts")
 
 
