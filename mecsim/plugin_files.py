@@ -166,8 +166,10 @@ def _imported(file: PluginFile, group: Group, shown: str) -> ModuleType:
     try:
         assert spec.loader is not None
         spec.loader.exec_module(module)
-    except Exception as error:
+    except BaseException as error:
         del sys.modules[name], _files[name]
+        if not isinstance(error, Exception):
+            raise
         reason = f"{type(error).__name__}: {error}"
         raise group.error(f"{group.noun} file '{shown}' cannot be imported: {reason}") from error
     return module

@@ -155,9 +155,19 @@ def _literal(text: str) -> Any:
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     try:
-        return ast.literal_eval(text)
+        value = ast.literal_eval(text)
+        return value if _is_documented(value) else text
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return text
+
+
+def _is_documented(value: Any) -> bool:
+    """Return whether a literal is a number, a string, a truth value, None, or a list or table of these."""
+    if isinstance(value, list | tuple):
+        return all(map(_is_documented, value))
+    if isinstance(value, dict):
+        return all(isinstance(key, str) for key in value) and all(map(_is_documented, value.values()))
+    return value is None or isinstance(value, bool | int | float | str)
 
 
 def _written(value: Any) -> str:

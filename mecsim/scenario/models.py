@@ -7,9 +7,10 @@ A scenario holds an instance of it and never the name of a file or module.
 from __future__ import annotations
 
 import inspect
+import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
@@ -21,6 +22,8 @@ from mecsim.config.keys import Keys
 from mecsim.errors import PluginError
 from mecsim.plugin_files import Group, Shipment
 from mecsim.plugins import PluginEntry
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 MOBILITY = Group("mecsim.mobility", "mobility model")
 PATH_LOSS = Group("mecsim.path_loss", "path loss")
@@ -107,9 +110,16 @@ def load_plugin(path: str | Path) -> list[str]:
             f"plug-in file '{path}' defines no model: a subclass of mecsim.MobilityModel or "
             "mecsim.PathLossModel with all its methods"
         )
+    names = [(cls.group.name, cls.name()) for cls in found]
     for cls in found:
-        register_model(cls.group, cls.name(), cls)
-    return [cls.name() for cls in found]
+        fault = fault_of(cls.group, cls.name(), cls)
+        if not fault and names.count((cls.group.name, cls.name())) > 1:
+            fault = "another class of the file has this name too"
+        if fault:
+            raise PluginError(f"{cls.group.noun} {cls.__name__} of '{path}': {fault}")
+    for cls in found:
+        plugins.register(cls.group, cls.name(), cls)
+    return [name for _, name in names]
 
 
 def fault_of(group: Group, name: str, model: Any) -> str:
@@ -119,6 +129,10 @@ def fault_of(group: Group, name: str, model: Any) -> str:
     missing = sorted(getattr(model, "__abstractmethods__", ()))
     if missing:
         return f"the method {missing[0]} is missing"
+    if get_args(model.model_fields["model"].annotation) != (model.name(),) or not _NAME.fullmatch(
+        model.name()
+    ):
+        return 'the class must say its name, like model: Literal["mine"] = "mine"'
     if model.name() != name:
         return f'the class must say its name: model: Literal["{name}"] = "{name}"'
     return _undescribed(model)

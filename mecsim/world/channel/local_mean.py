@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from mecsim.scenario.radio import Channel
 from mecsim.system.arrays import Floats, Ints
 from mecsim.units import db_to_linear, ghz_to_hz
-from mecsim.world.channel.model import Bools, LinkGeometry
+from mecsim.world.channel.model import Bools, LinkGeometry, checked_loss_db
 from mecsim.world.channel.path_loss import path_loss
 from mecsim.world.channel.shadowing import ShadowingFields
 from mecsim.world.channel.sight import SightFields
@@ -50,6 +51,8 @@ class LocalMean:
         self._min_distance_m = channel.min_distance_m
         self._path_loss, self._carrier_hz = path_loss(channel), ghz_to_hz(channel.carrier_ghz)
         self._heights_m = channel.heights_m
+        own = self._path_loss.is_own
+        self._loss_db = self._path_loss.loss_db if own else partial(checked_loss_db, self._path_loss)
         sight = channel.line_of_sight
         self._always_los = sight.state == "always"
         self._sight: SightFields | None = None
@@ -91,7 +94,7 @@ class LocalMean:
         ground_m = np.sqrt(x_m * x_m + y_m * y_m)
         far_m = np.maximum(ground_m, self._min_distance_m)
         los = self._line_of_sight(far_m, sight)
-        loss_db = self._path_loss.loss_db(LinkGeometry(far_m, self._carrier_hz, self._heights_m, los))
+        loss_db = self._loss_db(LinkGeometry(far_m, self._carrier_hz, self._heights_m, los))
         if shadowing_db is not None:
             if los is not None:
                 shadowing_db = shadowing_db * np.where(los, *self._sigmas_db)

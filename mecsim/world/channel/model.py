@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from mecsim.errors import PluginError
 from mecsim.plugin_files import Group
 from mecsim.scenario.models import PATH_LOSS
 from mecsim.scenario.path_loss import PathLossLimits
@@ -78,3 +79,27 @@ class PathLossModel(PathLossLimits):
     def los_probability(self, ground_m: Floats) -> Floats:
         """Return the probability of line of sight at distances on the ground; 1 where it does not matter."""
         return np.ones_like(ground_m)
+
+
+def checked_loss_db(model: PathLossModel, link: LinkGeometry) -> Floats:
+    """Return the loss of a model that does not ship with mecsim, in dB.
+
+    Raises
+    ------
+    PluginError
+        If the model raised, or what it returned is no loss of every link.
+    """
+    if isinstance(link.ground_m, np.ndarray):
+        link.ground_m.flags.writeable = False
+    try:
+        loss_db = np.asarray(model.loss_db(link))
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise PluginError(f"path loss '{model.model}' raised: {reason}") from error
+    if loss_db.dtype.kind not in "iuf" or loss_db.shape != link.ground_m.shape:
+        raise PluginError(f"path loss '{model.model}': must be numbers of shape {link.ground_m.shape}")
+    if not np.isfinite(loss_db).all():
+        raise PluginError(
+            f"path loss '{model.model}': {loss_db[~np.isfinite(loss_db)][0]} dB: must be finite"
+        )
+    return loss_db

@@ -5,9 +5,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Annotated, Any, ClassVar, TypeAlias
 
+import numpy as np
 from pydantic import AfterValidator, Field
 
 from mecsim.config.base import Real, ascending, key
+from mecsim.errors import PluginError
 from mecsim.plugin_files import Group
 from mecsim.scenario.models import MOBILITY, Model
 from mecsim.system.arrays import Floats
@@ -47,6 +49,47 @@ class MobilityModel(Model):
     def fastest_mps(self) -> float | None:
         """Return the highest speed a user can have, for tests; None if there is no such bound."""
         return None
+
+
+def drawn_legs(model: MobilityModel, size_m: Floats, seed: int, user: int, until_s: float) -> Legs:
+    """Return the legs of a user, checked if the model does not ship with mecsim.
+
+    Raises
+    ------
+    PluginError
+        If the model raised, or what it returned is no trajectory in the area.
+    """
+    if model.is_own:
+        return model.legs(size_m, seed, user, until_s)
+    area_m = size_m.copy()
+    area_m.flags.writeable = False
+    try:
+        legs = model.legs(area_m, seed, user, until_s)
+        fault = _legs_fault(legs, area_m)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise PluginError(f"mobility model '{model.model}' raised for user {user}: {reason}") from error
+    if fault:
+        raise PluginError(f"mobility model '{model.model}', legs of user {user}: {fault}")
+    return legs
+
+
+def _legs_fault(legs: object, size_m: Floats) -> str:
+    """Return what is wrong with the legs of one user, or an empty string."""
+    if not isinstance(legs, Legs):
+        return f"must be Legs, not {type(legs).__name__}"
+    count = len(legs.start_s)
+    columns = {name: np.asarray(getattr(legs, name)) for name in legs.__dataclass_fields__}
+    for name, column in columns.items():
+        shape = (count, 2) if name in ("start_m", "velocity_mps") else (count,)
+        if column.dtype.kind not in "iuf" or column.shape != shape or not np.isfinite(column).all():
+            return f"{name} must be finite numbers of shape {shape}"
+    if count == 0 or legs.start_s[0] != 0 or (np.diff(legs.start_s) < 0).any():
+        return "start_s must begin with 0 and not fall"
+    margin_m = 1e-6 * size_m.max()
+    if (legs.start_m < -margin_m).any() or (legs.start_m > size_m + margin_m).any():
+        return f"start_m must lie in the area, {size_m[0]:g} m x {size_m[1]:g} m"
+    return ""
 
 
 def speed_key() -> Any:

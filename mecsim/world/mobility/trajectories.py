@@ -13,7 +13,7 @@ from mecsim.scenario.calendar import FlashCrowd
 from mecsim.scenario.schema import Scenario
 from mecsim.system.arrays import Floats, Ints, frozen
 from mecsim.world.mobility.legs import Legs, standing
-from mecsim.world.mobility.model import MobilityModel
+from mecsim.world.mobility.model import MobilityModel, drawn_legs
 from mecsim.world.mobility.replay import Replay, TraceReplay, replay
 from mecsim.world.population import Population
 
@@ -123,7 +123,7 @@ def _legs(
         return standing(np.array(users.positions_m[user], dtype=np.float64))
     model = own or users.mobility
     assert isinstance(model, MobilityModel)
-    return model.legs(size_m, seed, user, until_s)
+    return drawn_legs(model, size_m, seed, user, until_s)
 
 
 def _place_in(crowd: FlashCrowd, size_m: Floats, seed: int, user: int) -> Floats:
