@@ -38,7 +38,7 @@ CONTRACT_CHECKS: dict[str, ContractCheck] = {
     "pickling": repeatability.pickling,
     "permutation of users": permutation.permutation_of_users,
     "permutation of servers": permutation.permutation_of_servers,
-    "predicted SCR": prediction.predicted_scr,
+    "predicted scr": prediction.predicted_scr,
 }
 
 

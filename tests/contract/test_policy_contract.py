@@ -225,10 +225,10 @@ CAUGHT = {
     "NeedsAReset": ("without a reset", "without a reset before: AttributeError"),
     "Remembers": ("reset", "allocation.local_fraction still depend on the run before"),
     "PredictsWithShannon": (
-        "predicted SCR",
+        "predicted scr",
         "system 'like the paper', ergodic: predicted_scr = .*, but the SCR",
     ),
-    "PredictsNothingButWords": ("predicted SCR", "predicted_scr = 'high': must be a number"),
+    "PredictsNothingButWords": ("predicted scr", "predicted_scr = 'high': must be a number"),
     "HoldsALock": ("pickling", "cannot be sent to a worker"),
     "LosesItsMemory": ("pickling", "sent to a worker gives other values of allocation.local_fraction"),
 }
