@@ -128,8 +128,13 @@ class _Rows:
     def table(self) -> Table:
         rows = np.concatenate([*self._chunks, np.zeros(0, dtype=self._dtype)])[: self._count]
         columns = {name: np.ascontiguousarray(rows[name]) for name in self._names}
-        words = {name: np.array(list(known), dtype=np.str_) for name, known in self._codes.items()}
+        words = {name: _strings(list(known)) for name, known in self._codes.items()}
         return {name: words[name][column] if name in words else column for name, column in columns.items()}
+
+
+def _strings(words: list[str]) -> NDArray[np.str_]:
+    """Return words as an array of one width, whichever of them a run has met."""
+    return np.array(words, dtype=f"U{max([16, *map(len, words)])}")
 
 
 def sum_columns(table: Table, names: Sequence[str]) -> NDArray[np.float64]:
