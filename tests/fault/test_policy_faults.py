@@ -204,12 +204,12 @@ def test_a_failed_run_leaves_the_next_one_as_it_would_have_been(make_scenario, d
 
 def test_an_error_of_the_engine_surfaces_with_its_own_type(make_scenario, monkeypatch):
     """F5: nothing is swallowed in a process that nobody waits for."""
-    from mecsim.engine.simulation import Simulation as Patched
+    from mecsim.engine.round_runner import RoundRunner
 
     def broken(self, user, phase):
         raise LookupError("inside a process")
 
-    monkeypatch.setattr(Patched, "work_of", broken)
+    monkeypatch.setattr(RoundRunner, "work_of", broken)
     with pytest.raises(LookupError, match="inside a process"):
         run(make_scenario, make_policy("nearest"))
 

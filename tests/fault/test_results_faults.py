@@ -180,10 +180,10 @@ def test_a_missing_table_is_named(folder: Path, name: str) -> None:
     ("text", "words"),
     [
         ("", "damaged"),
-        ('{"schema": 2, "tab', "damaged"),
+        ('{"schema": 3, "tab', "damaged"),
         ("[1, 2]", "not the manifest of a mecsim run"),
         ('{"name": "something else"}', "not the manifest of a mecsim run"),
-        ('{"schema": 2, "tables": {}}', "no entry for rounds, epochs, generations, positions"),
+        ('{"schema": 3, "tables": {}}', "no entry for rounds, epochs, generations, positions"),
         (b"\xff\xfe\x00", "damaged"),
     ],
 )
@@ -194,13 +194,13 @@ def test_a_damaged_manifest_is_named(folder: Path, text: str | bytes, words: str
     assert "manifest.json" in str(caught.value)
 
 
-@pytest.mark.parametrize("schema", [0, 1, 3, "2", None])
+@pytest.mark.parametrize("schema", [0, 1, SCHEMA + 1, str(SCHEMA), None])
 def test_another_version_of_the_format_is_refused_and_named(folder: Path, schema: object) -> None:
     """F10."""
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text(encoding="utf-8")) | {"schema": schema}
     path.write_text(json.dumps(manifest), encoding="utf-8")
-    with pytest.raises(ResultStoreError, match=r"schema = .*: this version of mecsim reads 2"):
+    with pytest.raises(ResultStoreError, match=rf"schema = .*: this version of mecsim reads {SCHEMA}"):
         load_results(folder)
 
 
