@@ -19,6 +19,7 @@ from mecsim.errors import ResultStoreError
 from mecsim.results.leftovers import remove_parts
 from mecsim.results.result import Results
 from mecsim.results.store import load_run, write_run
+from mecsim.tables import SCHEMA
 
 PARTS = tuple(f"{n}.parquet" for n in ("rounds", "epochs", "generations", "positions", "allocations"))
 
