@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from mecsim.engine.simulation import Simulation
-from mecsim.policy import Phase
 from mecsim.registry import make_policy
 from mecsim.system.allocation import Allocation
 
@@ -187,8 +186,8 @@ def test_m14_a_link_carries_as_much_down_as_up(make_scenario):
 
 def test_m14_another_gain_downwards_is_noticed(make_scenario):
     simulation = Simulation(make_scenario(SHADOWED), AsLoud(), 3)
-    gains = simulation.service._still_gain
-    gains[Phase.DOWNLINK] = (1.01 * np.array(gains[Phase.DOWNLINK])).tolist()
+    gains = simulation.service._radio._gain
+    gains[True] = (1.01 * np.array(gains[True])).tolist()  # downwards
     with pytest.raises(AssertionError):
         assert_reciprocal(simulation.run().rounds)
 
