@@ -8,7 +8,7 @@ import pytest
 
 from mecsim.analysis.report.live import LivePage
 from mecsim.cli import main
-from mecsim.cli.live import watched
+from mecsim.cli.live import monitored
 
 EVIL = "<script>alert(1)</script>"
 
@@ -73,7 +73,7 @@ def test_intervals_grow_with_the_runs(tmp_path, monkeypatch):
 
     shown = []
     monkeypatch.setattr(LivePage, "show", lambda self, heads, rows: shown.append(rows))
-    with watched(True, "t", 4, tmp_path, ["gucaa", "nearest"]) as watch:
+    with monitored(True, "t", 4, tmp_path, ["gucaa", "nearest"]) as watch:
         tell = watch.both(lambda done, message: None)
         result = compare(
             "smoke", ["gucaa", "nearest"], 2, out=tmp_path, on_progress=lambda d, n, m: tell(d, m)
