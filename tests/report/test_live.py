@@ -74,7 +74,7 @@ def test_intervals_grow_with_the_runs(tmp_path, monkeypatch):
     shown = []
     monkeypatch.setattr(LivePage, "show", lambda self, heads, rows: shown.append(rows))
     with monitored(True, "t", 4, tmp_path, ["gucaa", "nearest"]) as watch:
-        tell = watch.both(lambda done, message: None)
+        tell = watch.forward(lambda done, message: None)
         result = compare(
             "smoke", ["gucaa", "nearest"], 2, out=tmp_path, on_progress=lambda d, n, m: tell(d, m)
         )
