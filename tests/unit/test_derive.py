@@ -27,7 +27,8 @@ def test_a_generation_is_whole_or_not_there(make_scenario):
         (0, 2, 8.0, 300.0, 1.0, 1.0, "finished"),
     ]  # fmt: skip
     epochs = {"time_s": np.array([0.0, 1.0, 2.0]), "scr": np.array([10.0, 30.0, 500.0])}
-    made = generations(table(rows), epochs, scenario)
+    rounds = table(rows) | {"epoch": np.array([0, 2, 1, 2, 2])}
+    made = generations(rounds, epochs, scenario)
     weights = scenario.objective.delay_weight_per_s, scenario.objective.energy_weight_per_j
     assert {name: column.tolist() for name, column in made.items()} == {
         "round": [0], "users": [2], "score": [150.0], "delay_s": [9.0], "energy_j": [9.0],
@@ -59,7 +60,7 @@ def test_a_user_without_a_round_leaves_no_realised_scr(make_scenario):
 
 def test_no_round_no_generation(make_scenario):
     nothing = {name: np.zeros(0) for name in ("user", "round", "start_s", "score", "delay_s", "energy_j")}
-    rounds = nothing | {"round": np.zeros(0, int), "outcome": np.zeros(0, str)}
+    rounds = nothing | {"round": np.zeros(0, int), "epoch": np.zeros(0, int), "outcome": np.zeros(0, str)}
     made = generations(rounds, {"time_s": np.zeros(1), "scr": np.ones(1)}, make_scenario())
     assert [len(column) for column in made.values()] == [0] * 7
 

@@ -83,4 +83,4 @@ def test_the_command_tells_the_seeds(capsys, tmp_path) -> None:
     assert [row["chosen"] for row in told["candidates"]].count(True) == 2
     assert len(pd.read_csv(tmp_path / "tuning.csv")) == 3
     tested = pd.read_csv(tmp_path / "test" / "comparison.csv")
-    assert set(tested["policy"]) == {row["policy"] for row in told["candidates"] if row["chosen"]}
+    assert set(tested["policy"]) == {row["candidate"] for row in told["candidates"] if row["chosen"]}
