@@ -70,6 +70,7 @@ def find(group: Group, name: str) -> Any:
     if name not in _installed(group.name):
         # It may have been installed since, in the same session.
         _installed_on.cache_clear()
+        _own_names.cache_clear()
     known = _installed(group.name)
     if name not in known:
         listed = names(group)
@@ -102,8 +103,7 @@ def version(group: Group, name: str) -> str:
 
 def is_own(group: Group, name: str) -> bool:
     """Return whether the plug-in ships with mecsim."""
-    point = _installed(group.name).get(name)
-    return point is not None and point.dist is not None and point.dist.name == OWN_DISTRIBUTION
+    return name in _own_names(group.name, tuple(sys.path))
 
 
 def is_installed(group: Group, name: str) -> bool:
@@ -119,6 +119,14 @@ def _installed(group: str) -> dict[str, EntryPoint]:
 def _installed_on(group: str, path: tuple[str, ...]) -> dict[str, EntryPoint]:
     """Search all that is installed once and not for every plug-in: that takes milliseconds."""
     return {point.name: point for point in entry_points(group=group)}
+
+
+@lru_cache(maxsize=16)
+def _own_names(group: str, path: tuple[str, ...]) -> frozenset[str]:
+    """Ask for the names of distributions once: each answer is read from a file."""
+    points = _installed_on(group, path)
+    owners = {id(point.dist): point.dist.name for point in points.values() if point.dist}
+    return frozenset(name for name, point in points.items() if owners.get(id(point.dist)) == OWN_DISTRIBUTION)
 
 
 def _origin(point: EntryPoint) -> str:

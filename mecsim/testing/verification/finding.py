@@ -23,7 +23,11 @@ class Setting(NamedTuple):
     """How a check is run: the seed of its samples, and how many times the usual sample it takes."""
 
     seed: int = 0
-    size: int = 1
+    size: float = 1.0
+
+    def count(self, usual: int) -> int:
+        """Return how many samples to take where the usual number is given."""
+        return max(1, round(usual * self.size))
 
 
 class Law(NamedTuple):
@@ -84,6 +88,9 @@ class Check:
         The product on which the check must fail.
     group : str
         Set by the suite.
+    bug_size : float
+        Part of the sample that the broken product gets. The default is enough where the bug is at least
+        four times as far off as the check allows: it is then still five standard errors outside.
     """
 
     name: str
@@ -91,6 +98,7 @@ class Check:
     judge: Judge
     broken: Mutant
     group: str = field(default="")
+    bug_size: float = 0.25
 
     @property
     def mutant(self) -> str:
@@ -100,7 +108,7 @@ class Check:
     def judge_mutant(self, setting: Setting) -> Finding:
         """Run the same check on the broken product."""
         with self.broken.in_force():
-            return self.judge(setting)
+            return self.judge(setting._replace(size=self.bug_size * setting.size))
 
 
 def mean(sample: ArrayLike, expected: float, sigma: float) -> Finding:

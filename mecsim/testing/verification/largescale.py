@@ -54,7 +54,7 @@ SIGHT = {"uma": [1.0, 0.649402, 0.347671, 0.128048], "umi": [1.0, 0.519585, 0.23
 
 
 def _fields(setting: Setting) -> ShadowingFields:
-    return ShadowingFields.draw(5 + setting.seed, FIELDS * setting.size, SIGMA_DB, 50.0)
+    return ShadowingFields.draw(5 + setting.seed, setting.count(FIELDS), SIGMA_DB, 50.0)
 
 
 def shadowing_law(setting: Setting) -> Finding:
@@ -108,7 +108,7 @@ def sight(kind: str) -> Judge:
 
 def sight_drawn(setting: Setting) -> Finding:
     """Check that 0.347671 of servers are in sight at 100 m of UMa."""
-    count = FIELDS * setting.size
+    count = setting.count(FIELDS)
     fields = SightFields.draw(8 + setting.seed, count, 50.0)
     value = fields.at(np.arange(count), HERE)
     return share(value <= 0.347671, 0.347671)

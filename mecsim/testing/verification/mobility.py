@@ -41,7 +41,7 @@ SPEED = Law(lambda v: np.log(v / LOW) / math.log(HIGH / LOW), lambda p: LOW * (H
 def walkers(setting: Setting, pause_s: tuple[float, float] = (0.0, 0.0)) -> Trajectories:
     """Return the ways of 5000 users in a square kilometre."""
     model = RandomWaypoint(speed_mps=(LOW, HIGH), pause_s=pause_s)
-    users = range(5000 * setting.size)
+    users = range(setting.count(5000))
     seed = 2000 + setting.seed
     return Trajectories.join([model.legs(SIZE_M, seed, n, LATER_S) for n in users])
 

@@ -50,7 +50,7 @@ def replaced(bug: str, owner: Any, name: str, make: Callable[[Any], Any]) -> Mut
 def reused(function: Callable[P, T]) -> Callable[P, T]:
     """Cache the last results of a function of hashable arguments, separately for each mutant."""
 
-    @lru_cache(maxsize=6)
+    @lru_cache(maxsize=12)
     def cached(mutant: Mutant | None, *args: Any, **kwargs: Any) -> T:
         return function(*args, **kwargs)
 

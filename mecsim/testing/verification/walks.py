@@ -58,7 +58,7 @@ def _velocity(ways: Trajectories, time_s: float) -> Floats:
 @reused
 def wanderers(setting: Setting) -> Trajectories:
     """Return Gauss-Markov users between borders that are mirrors."""
-    users = range(USERS * setting.size)
+    users = range(setting.count(USERS))
     return Trajectories.join([WANDER.legs(FIELD_M, 40 + setting.seed, n, LATER_S) for n in users])
 
 
@@ -74,7 +74,7 @@ def wandering_memory(setting: Setting) -> Finding:
     Borders reverse a velocity, so they are far away here.
     """
     model = WANDER.model_copy(update={"mean_speed_mps": 0.0})
-    users = range(USERS * setting.size)
+    users = range(setting.count(USERS))
     far_m = np.array([1e6, 1e6])
     ways = Trajectories.join([model.legs(far_m, 50 + setting.seed, n, 5.0) for n in users])
     rho = WANDER.memory**2
@@ -91,7 +91,7 @@ def wandering_place(setting: Setting) -> Finding:
 @reused
 def walkers(setting: Setting) -> Trajectories:
     """Return users of 3 x 2 blocks."""
-    users, size_m = range(USERS * setting.size), np.array(BLOCKS) * BLOCK_M
+    users, size_m = range(setting.count(USERS)), np.array(BLOCKS) * BLOCK_M
     return Trajectories.join([STREETS.legs(size_m, 60 + setting.seed, n, LATER_S) for n in users])
 
 
@@ -117,9 +117,9 @@ def at_the_edge(time_s: float) -> Judge:
 
 def about_the_point(setting: Setting) -> Finding:
     """Check the mean square of the distance from the point that is followed."""
-    size = setting.size
-    model = GROUP.model_copy(update={"groups": GROUPS * size})
-    seed, groups = 70 + setting.seed, range(GROUPS * size)
+    count = setting.count(GROUPS)
+    model = GROUP.model_copy(update={"groups": count})
+    seed, groups = 70 + setting.seed, range(count)
     points = Trajectories.join([followed_point(model, PARK_M, seed, g, LATER_S) for g in groups])
     members = Trajectories.join([model.legs(PARK_M, seed, g, LATER_S) for g in groups])
     square = ((_at(members, LATER_S) - _at(points, LATER_S)) ** 2).sum(axis=1) / RADIUS_M**2
@@ -178,10 +178,10 @@ INWARDS = replaced("turns inwards at the edge", manhattan, "turn_law", _inwards)
 
 CHECKS = (
     Check("R1 Gauss-Markov", "speed ~ Rice after 60 s", wandering_speed, SMALL_PUSHES),
-    Check("R1 memory", "correlation after 2 steps", wandering_memory, LONG_MEMORY),
+    Check("R1 memory", "correlation after 2 steps", wandering_memory, LONG_MEMORY, bug_size=1),
     Check("R2 Gauss-Markov", "x uniform after 60 s", wandering_place, HELD),
     Check("R1 streets", "m/s, U(2, 12)", street_speed, FRESH_SPEED),
-    Check("R2 streets at 0", "share at the edge", at_the_edge(0.0), CROSSINGS),
+    Check("R2 streets at 0", "share at the edge", at_the_edge(0.0), CROSSINGS, bug_size=0.5),
     Check("R2 streets later", "share at the edge", at_the_edge(LATER_S), INWARDS),
     Check("R2 group", "(distance / radius)^2", about_the_point, JUMPS),
 )
