@@ -64,27 +64,32 @@ def find(group: Group, name: str) -> Any:
     MecsimError
         The error of the group, if the name is unknown (names the nearest one) or cannot be imported.
     """
+    require(group, name)
     own = _registered.get(group.name, {}).get(name)
     if own is not None:
         return own
+    point = _installed(group.name)[name]
+    try:
+        return point.load()
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise group.error(f"{group.noun} '{name}' ({point.value}) cannot be imported: {reason}") from error
+
+
+def require(group: Group, name: str) -> None:
+    """Raise the error of the group, which names the nearest name, if a name is unknown; imports nothing."""
+    if name in _registered.get(group.name, {}):
+        return
     if name not in _installed(group.name):
         # It may have been installed since, in the same session.
         _installed_on.cache_clear()
-    known = _installed(group.name)
-    if name not in known:
+    if name not in _installed(group.name):
         listed = names(group)
         hint = nearest(name, listed)
         advice = f"; {group.advice}" if group.advice else ""
         raise group.error(
             f"{group.noun} '{name}' is not known{hint} (registered: {', '.join(listed) or 'none'}{advice})"
         )
-    try:
-        return known[name].load()
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise group.error(
-            f"{group.noun} '{name}' ({known[name].value}) cannot be imported: {reason}"
-        ) from error
 
 
 def entries(group: Group) -> list[PluginEntry]:
@@ -101,9 +106,11 @@ def version(group: Group, name: str) -> str:
 
 
 def is_own(group: Group, name: str) -> bool:
-    """Return whether the plug-in ships with mecsim."""
+    """Return whether the plug-in ships with mecsim; imports nothing."""
+    if name in _registered.get(group.name, {}):
+        return False
     point = _installed(group.name).get(name)
-    return point is not None and point.dist is not None and point.dist.name == OWN_DISTRIBUTION
+    return point is not None and _is_ours(point)
 
 
 def is_installed(group: Group, name: str) -> bool:
@@ -117,8 +124,15 @@ def _installed(group: str) -> dict[str, EntryPoint]:
 
 @lru_cache(maxsize=16)
 def _installed_on(group: str, path: tuple[str, ...]) -> dict[str, EntryPoint]:
-    """Search all that is installed once and not for every plug-in: that takes milliseconds."""
-    return {point.name: point for point in entry_points(group=group)}
+    """Search all that is installed once and not for every plug-in: that takes milliseconds.
+
+    A name of mecsim's own cannot be taken by another distribution.
+    """
+    return {point.name: point for point in sorted(entry_points(group=group), key=_is_ours)}
+
+
+def _is_ours(point: EntryPoint) -> bool:
+    return point.dist is not None and point.dist.name == OWN_DISTRIBUTION
 
 
 def _origin(point: EntryPoint) -> str:

@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mecsim import plugin_files, plugins
 from mecsim.errors import PolicyNotFound
 from mecsim.messages import nearest
 from mecsim.plugin_files import Group
 from mecsim.plugins import PluginEntry
 from mecsim.policy import Policy
-from mecsim.policy_spec import PolicySpec
+from mecsim.policy_spec import INNER, PolicySpec, code_named
 
 POLICIES = Group(
     "mecsim.policies",
@@ -24,8 +26,6 @@ POLICIES = Group(
 GROUP = POLICIES.name
 PolicyEntry = PluginEntry
 parse_policy = PolicySpec.parse
-
-_INNER = "policy"
 
 
 def make_policy(spec: str, /, **parameters: Any) -> Policy:
@@ -51,7 +51,7 @@ def make_policy(spec: str, /, **parameters: Any) -> Policy:
     _check_parameters(target, factory, arguments)
     inner = _inner(factory, arguments)
     if inner is not None:
-        arguments = arguments | {_INNER: make_policy(inner)}
+        arguments = arguments | {INNER: make_policy(inner)}
     try:
         policy = factory(**arguments)
     except (TypeError, ValueError) as error:
@@ -89,11 +89,35 @@ def _version(target: str) -> str:
     return plugin_files.version_of_object(factory)
 
 
-def policy_files(spec: str, /, **parameters: Any) -> list[str]:
-    """Return the files of code that a policy names, its own and that of a policy within it; imports none."""
-    target, own = parse_policy(spec)
-    file, inner = target.rpartition(":")[0], (own | parameters).get(_INNER)
-    return [file] * _is_file(file) + (policy_files(inner) if isinstance(inner, str) else [])
+def is_builtin(target: str, parameters: Mapping[str, Any]) -> bool:
+    """Return whether a policy, and every policy within it, ships with mecsim; imports nothing.
+
+    False for what names and plain values do not tell: objects, and strings that may name code.
+    """
+    return (
+        plugins.is_own(POLICIES, target)
+        and not code_named(target, parameters)
+        and all(map(_is_plain, parameters.values()))
+        and _is_builtin_inner(parameters.get(INNER))
+    )
+
+
+def _is_builtin_inner(given: Any) -> bool:
+    """Return whether the policy within another is built in; none given is the other's own default."""
+    if not isinstance(given, str):
+        return True
+    try:
+        return is_builtin(*parse_policy(given))
+    except PolicyNotFound:
+        return False
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(name, str) and _is_plain(each) for name, each in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str | np.generic)
 
 
 def _is_file(module_name: str) -> bool:
@@ -106,9 +130,9 @@ def _inner(factory: Any, arguments: Mapping[str, Any]) -> str | None:
         accepted = inspect.signature(factory).parameters
     except (TypeError, ValueError):
         return None
-    if _INNER not in accepted:
+    if INNER not in accepted:
         return None
-    given = arguments.get(_INNER, accepted[_INNER].default)
+    given = arguments.get(INNER, accepted[INNER].default)
     return given if isinstance(given, str) else None
 
 

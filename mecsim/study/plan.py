@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mecsim.errors import PolicyNotFound
+from mecsim.messages import shortened
+from mecsim.plugins import require
+from mecsim.policy_spec import code_named
 from mecsim.policy_spec import split_specs as split_policies
-from mecsim.registry import make_policy, parse_policy, policy_files, policy_version
+from mecsim.registry import POLICIES, make_policy, parse_policy, policy_version
 from mecsim.results.provenance import environment
 
 __all__ = ["PolicyChoice", "Run", "choose_policies", "is_own", "plan", "split_policies"]
@@ -182,12 +185,12 @@ def choose_policies(
     PolicyNotFound
         Listing every policy that cannot be made.
     """
-    choices, problems = [], []
-    for given in policies:
+    asked = list(policies)
+    problems = [] if local_code else _unregistered(asked)
+    choices = list[PolicyChoice]()
+    for given in [] if problems else asked:
         try:
             choice = PolicyChoice.of(given)
-            if not local_code:
-                _refuse_files(choice)
             choice = choice if folder is None else _located(choice, folder)
             choice.make()
             choices.append(choice)
@@ -218,12 +221,24 @@ def is_own(policy: Policy) -> bool:
     return own and (not callable(getattr(inner, "allocate", None)) or is_own(inner))
 
 
-def _refuse_files(choice: PolicyChoice) -> None:
-    for file in policy_files(choice.target, **choice.parameters):
-        raise PolicyNotFound(
-            f"policy '{choice.target}': {file} is a file of code, which is not run unasked: read it, "
-            "then give --allow-local-policies (allow_local_policies=True in Python)"
-        )
+def _unregistered(asked: Iterable[PolicyLike]) -> list[str]:
+    """Return what keeps policies from being made of registered names alone; imports nothing."""
+    problems = list[str]()
+    for given in asked:
+        try:
+            choice = PolicyChoice.of(given)
+            codes = dict.fromkeys(code_named(choice.target, choice.parameters))
+            problems += [
+                f"policy '{shortened(choice.target)}': {shortened(code)} is code, and a study runs only "
+                "registered policies unasked: read it, then give --allow-local-policies "
+                "(allow_local_policies=True in Python)"
+                for code in codes
+            ]
+            if not codes:
+                require(POLICIES, choice.target)
+        except PolicyNotFound as error:
+            problems.append(str(error))
+    return problems
 
 
 def _located(choice: PolicyChoice, folder: Path) -> PolicyChoice:
