@@ -15,7 +15,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
 
-from mecsim.errors import MecsimError, PluginError
+from mecsim.errors import MecsimError, PluginError, is_user_interrupt
+from mecsim.messages import reason
 
 UNKNOWN = "unknown"
 """Version of code that cannot be pinned."""
@@ -86,9 +87,10 @@ def import_module(name: str, group: Group, target: str) -> ModuleType:
     """Return an installed module; ``target`` is what messages call it."""
     try:
         return importlib.import_module(name)
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise group.error(f"{group.noun} '{target}' cannot be imported: {reason}") from error
+    except BaseException as error:
+        if is_user_interrupt(error):
+            raise
+        raise group.error(f"{group.noun} '{target}' cannot be imported: {reason(error)}") from error
 
 
 def import_file(path: Path, group: Group) -> ModuleType:
@@ -167,9 +169,9 @@ def _imported(file: PluginFile, group: Group, shown: str) -> ModuleType:
         assert spec.loader is not None
         spec.loader.exec_module(module)
     except BaseException as error:
-        del sys.modules[name], _files[name]
-        if not isinstance(error, Exception):
+        sys.modules.pop(name, None)  # the file itself may have removed it
+        _files.pop(name, None)
+        if is_user_interrupt(error):
             raise
-        reason = f"{type(error).__name__}: {error}"
-        raise group.error(f"{group.noun} file '{shown}' cannot be imported: {reason}") from error
+        raise group.error(f"{group.noun} file '{shown}' cannot be imported: {reason(error)}") from error
     return module

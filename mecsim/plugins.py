@@ -12,7 +12,8 @@ from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, NamedTuple
 
-from mecsim.messages import nearest
+from mecsim.errors import is_user_interrupt
+from mecsim.messages import nearest, reason
 from mecsim.plugin_files import UNKNOWN, Group, file_of, version_of_object
 
 OWN_DISTRIBUTION = "mecsim"
@@ -148,8 +149,10 @@ def _entry(group: Group, name: str) -> PluginEntry:
     point = _installed(group.name)[name]
     try:
         return PluginEntry(name, point.value, _summary(point.load()), _origin(point), "")
-    except Exception as error:  # noqa: BLE001 - whatever a plug-in raises is the reason to list
-        return PluginEntry(name, point.value, "", _origin(point), f"{type(error).__name__}: {error}")
+    except BaseException as error:
+        if is_user_interrupt(error):
+            raise
+        return PluginEntry(name, point.value, "", _origin(point), reason(error))
 
 
 def _summary(plugin: Any) -> str:
