@@ -17,6 +17,7 @@ from mecsim.config.toml_text import parse_toml, toml_value
 from mecsim.errors import MecsimError, PolicyNotFound, ScenarioError, StudyError
 from mecsim.scenario.load import load_scenario, read_scenario_text
 from mecsim.scenario.schema import Scenario
+from mecsim.study.labels import LABEL_RULE, is_label
 from mecsim.study.plan import PolicyChoice, Run, choose_policies
 
 MOST_RUNS = 1_000_000
@@ -65,9 +66,18 @@ class StudyTables(Section):
     @classmethod
     def _are_strings_or_tables(cls, value: Any) -> Any:
         items = value if isinstance(value, list) else []
-        wrong = [k for k, item in enumerate(items) if not isinstance(item, str | dict)]
-        if wrong:
-            raise refusal(*(((k,), "must be a string, or a table with the key name") for k in wrong))
+        problems: list[tuple[tuple[str | int, ...], str]] = [
+            ((k,), "must be a string, or a table with the key name")
+            for k, item in enumerate(items)
+            if not isinstance(item, str | dict)
+        ]
+        problems += [
+            ((k, "label"), LABEL_RULE)
+            for k, item in enumerate(items)
+            if isinstance(item, dict) and "label" in item and not is_label(item["label"])
+        ]
+        if problems:
+            raise refusal(*problems)
         return value
 
     @field_validator("grid")
