@@ -7,6 +7,7 @@ import importlib
 import importlib.abc
 import importlib.util
 import inspect
+import stat
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -56,9 +57,15 @@ class PluginFile:
     @classmethod
     def read(cls, path: Path, group: Group) -> PluginFile:
         """Return the file at a path; raise the error of the group if there is none."""
-        if not path.is_file():
-            raise group.error(f"{group.noun} file '{path}' does not exist")
-        return cls(str(path.resolve()), path.read_bytes())
+        try:
+            if stat.S_ISREG(path.stat().st_mode):
+                return cls(str(path.resolve()), path.read_bytes())
+        except FileNotFoundError:
+            raise group.error(f"{group.noun} file '{path}' does not exist") from None
+        except (OSError, ValueError) as error:  # a loop of symbolic links; a NUL in the name
+            why = getattr(error, "strerror", None) or error
+            raise group.error(f"{group.noun} file '{path}' cannot be read: {why}") from error
+        raise group.error(f"{group.noun} file '{path}' is no regular file")
 
     @cached_property
     def sha256(self) -> str:

@@ -49,8 +49,8 @@ def automatic_label(name: str, parameters: Mapping[str, Any]) -> str:
         if printable(text) != text:
             shown = shortened(text.partition("=")[2] or text)
             raise PolicyNotFound(
-                f"policy '{shortened(name)}': {shortened(what)} = {shown}: is not printable on one line, so the "
-                "policy needs a label: {name = ..., label = ...}"
+                f"policy '{shortened(name)}': {shortened(what)} = {shown}: is not printable on one line, so "
+                "the policy needs a label: {name = ..., label = ...}"
             )
     label = (f"{name}:{','.join(settings.values())}" if settings else name).strip()
     if len(label) <= LONGEST_LABEL:

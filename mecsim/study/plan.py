@@ -257,7 +257,11 @@ def _unregistered(asked: Iterable[PolicyLike]) -> list[str]:
 def _located(choice: PolicyChoice, folder: Path) -> PolicyChoice:
     """Return the choice with the absolute folder of its file, valid in any process."""
     file = choice.target.rpartition(":")[0]
-    return replace(choice, folder=str((folder if (folder / file).is_file() else Path()).resolve()))
+    try:
+        is_there = (folder / file).is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        is_there = False
+    return replace(choice, folder=str((folder if is_there else Path()).resolve()))
 
 
 @lru_cache(maxsize=256)
