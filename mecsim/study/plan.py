@@ -242,7 +242,7 @@ def _unregistered(asked: Iterable[PolicyLike]) -> list[str]:
             choice = PolicyChoice.of(given)
             codes = dict.fromkeys(code_named(choice.target, choice.parameters))
             problems += [
-                f"policy '{shortened(choice.target)}': {shortened(code)} is code, and a study runs only "
+                f"policy '{shortened(choice.target)}': {shortened(code, 200)} is code, and a study runs only "
                 "registered policies unasked: read it, then give --allow-local-policies "
                 "(allow_local_policies=True in Python)"
                 for code in codes
