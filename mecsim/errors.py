@@ -6,11 +6,17 @@ same error back: SimPy and process pools rebuild exceptions that way and would o
 
 from __future__ import annotations
 
+import opcode
 from collections.abc import Iterable
+
+from mecsim.escapes import printable, printable_lines
 
 
 class MecsimError(Exception):
-    """Root of every error that mecsim raises on purpose."""
+    """Root of every error that mecsim raises on purpose; its text controls no terminal."""
+
+    def __str__(self) -> str:
+        return printable_lines(super().__str__())
 
 
 class _ProblemsError(MecsimError):
@@ -30,7 +36,7 @@ class _ProblemsError(MecsimError):
         super().__init__(source, self.problems)
 
     def __str__(self) -> str:
-        return "\n".join(self.problems)
+        return "\n".join(map(printable, self.problems))
 
 
 class ScenarioError(_ProblemsError):
@@ -65,11 +71,18 @@ class PolicyNotFound(PolicyError):
     """No policy answers to the given name, or it cannot be imported."""
 
 
-class InvalidAllocation(PolicyError):
+class _OneLineError(PolicyError):
+    """An error whose text quotes a policy, which may not begin a line of its own."""
+
+    def __str__(self) -> str:
+        return printable(Exception.__str__(self))
+
+
+class InvalidAllocation(_OneLineError):
     """A policy returned something that is not a feasible allocation."""
 
 
-class PolicyFailed(PolicyError):
+class PolicyFailed(_OneLineError):
     """A policy raised an exception; it is chained as the cause."""
 
 
@@ -83,3 +96,14 @@ class ResultStoreError(MecsimError):
 
 class OtherSchema(ResultStoreError):
     """A run folder is in another version of the format than this mecsim reads."""
+
+
+def is_user_interrupt(error: BaseException) -> bool:
+    """Return whether an exception is the user's own Ctrl-C, and not a KeyboardInterrupt that code raised."""
+    last = error.__traceback__
+    if type(error) is not KeyboardInterrupt or last is None:
+        return False
+    while last.tb_next is not None:
+        last = last.tb_next
+    code = last.tb_frame.f_code.co_code
+    return last.tb_lasti < 0 or opcode.opname[code[last.tb_lasti]] != "RAISE_VARARGS"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-LONGEST_QUOTE = 60
+from mecsim.escapes import printable
+
+LONGEST_QUOTE, LONGEST_REASON = 60, 2000
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -14,11 +16,19 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, most: int = LONGEST_QUOTE) -> str:
     """Return a text fit for a message: not too long, and with nothing that controls a terminal."""
-    if len(text) > LONGEST_QUOTE:
-        text = f"{text[: LONGEST_QUOTE - 3]}..."
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    shown = printable(text[: most + 1])
+    return shown if len(shown) <= most else f"{shown[: most - 3]}..."
+
+
+def reason(error: BaseException, most: int = LONGEST_REASON) -> str:
+    """Return type and text of an exception of others on one line, whatever its text is."""
+    try:
+        text = str(error)
+    except BaseException:  # noqa: BLE001 - code of others, which is asked for a text and no more
+        text = ""
+    return shortened(f"{type(error).__name__}: {text}" if text else type(error).__name__, most)
 
 
 def either(words: tuple[str, ...]) -> str:

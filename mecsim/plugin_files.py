@@ -7,6 +7,7 @@ import importlib
 import importlib.abc
 import importlib.util
 import inspect
+import stat
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
 
-from mecsim.errors import MecsimError, PluginError
+from mecsim.errors import MecsimError, PluginError, is_user_interrupt
+from mecsim.messages import reason
 
 UNKNOWN = "unknown"
 """Version of code that cannot be pinned."""
@@ -55,9 +57,15 @@ class PluginFile:
     @classmethod
     def read(cls, path: Path, group: Group) -> PluginFile:
         """Return the file at a path; raise the error of the group if there is none."""
-        if not path.is_file():
-            raise group.error(f"{group.noun} file '{path}' does not exist")
-        return cls(str(path.resolve()), path.read_bytes())
+        try:
+            if stat.S_ISREG(path.stat().st_mode):
+                return cls(str(path.resolve()), path.read_bytes())
+        except FileNotFoundError:
+            raise group.error(f"{group.noun} file '{path}' does not exist") from None
+        except (OSError, ValueError) as error:  # a loop of symbolic links; a NUL in the name
+            why = getattr(error, "strerror", None) or error
+            raise group.error(f"{group.noun} file '{path}' cannot be read: {why}") from error
+        raise group.error(f"{group.noun} file '{path}' is no regular file")
 
     @cached_property
     def sha256(self) -> str:
@@ -86,9 +94,10 @@ def import_module(name: str, group: Group, target: str) -> ModuleType:
     """Return an installed module; ``target`` is what messages call it."""
     try:
         return importlib.import_module(name)
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise group.error(f"{group.noun} '{target}' cannot be imported: {reason}") from error
+    except BaseException as error:
+        if is_user_interrupt(error):
+            raise
+        raise group.error(f"{group.noun} '{target}' cannot be imported: {reason(error)}") from error
 
 
 def import_file(path: Path, group: Group) -> ModuleType:
@@ -167,9 +176,9 @@ def _imported(file: PluginFile, group: Group, shown: str) -> ModuleType:
         assert spec.loader is not None
         spec.loader.exec_module(module)
     except BaseException as error:
-        del sys.modules[name], _files[name]
-        if not isinstance(error, Exception):
+        sys.modules.pop(name, None)  # the file itself may have removed it
+        _files.pop(name, None)
+        if is_user_interrupt(error):
             raise
-        reason = f"{type(error).__name__}: {error}"
-        raise group.error(f"{group.noun} file '{shown}' cannot be imported: {reason}") from error
+        raise group.error(f"{group.noun} file '{shown}' cannot be imported: {reason(error)}") from error
     return module

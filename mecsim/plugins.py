@@ -12,7 +12,8 @@ from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, NamedTuple
 
-from mecsim.messages import nearest
+from mecsim.errors import is_user_interrupt
+from mecsim.messages import nearest, reason
 from mecsim.plugin_files import UNKNOWN, Group, file_of, version_of_object
 
 OWN_DISTRIBUTION = "mecsim"
@@ -64,28 +65,33 @@ def find(group: Group, name: str) -> Any:
     MecsimError
         The error of the group, if the name is unknown (names the nearest one) or cannot be imported.
     """
+    require(group, name)
     own = _registered.get(group.name, {}).get(name)
     if own is not None:
         return own
+    point = _installed(group.name)[name]
+    try:
+        return point.load()
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise group.error(f"{group.noun} '{name}' ({point.value}) cannot be imported: {reason}") from error
+
+
+def require(group: Group, name: str) -> None:
+    """Raise the error of the group, which names the nearest name, if a name is unknown; imports nothing."""
+    if name in _registered.get(group.name, {}):
+        return
     if name not in _installed(group.name):
         # It may have been installed since, in the same session.
         _installed_on.cache_clear()
         _own_names.cache_clear()
-    known = _installed(group.name)
-    if name not in known:
+    if name not in _installed(group.name):
         listed = names(group)
         hint = nearest(name, listed)
         advice = f"; {group.advice}" if group.advice else ""
         raise group.error(
             f"{group.noun} '{name}' is not known{hint} (registered: {', '.join(listed) or 'none'}{advice})"
         )
-    try:
-        return known[name].load()
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise group.error(
-            f"{group.noun} '{name}' ({known[name].value}) cannot be imported: {reason}"
-        ) from error
 
 
 def entries(group: Group) -> list[PluginEntry]:
@@ -102,8 +108,9 @@ def version(group: Group, name: str) -> str:
 
 
 def is_own(group: Group, name: str) -> bool:
-    """Return whether the plug-in ships with mecsim."""
-    return name in _own_names(group.name, tuple(sys.path))
+    """Return whether the plug-in ships with mecsim; imports nothing."""
+    registered = _registered.get(group.name, {})
+    return name not in registered and name in _own_names(group.name, tuple(sys.path))
 
 
 def is_installed(group: Group, name: str) -> bool:
@@ -117,13 +124,19 @@ def _installed(group: str) -> dict[str, EntryPoint]:
 
 @lru_cache(maxsize=16)
 def _installed_on(group: str, path: tuple[str, ...]) -> dict[str, EntryPoint]:
-    """Search all that is installed once and not for every plug-in: that takes milliseconds."""
-    return {point.name: point for point in entry_points(group=group)}
+    """Search all that is installed once and not for every plug-in: that takes milliseconds.
+
+    A name of mecsim's own cannot be taken by another distribution.
+    """
+    points = entry_points(group=group)
+    # The name of a distribution is read from a file each time.
+    owners = {id(point.dist): point.dist.name for point in points if point.dist}
+    ordered = sorted(points, key=lambda point: owners.get(id(point.dist)) == OWN_DISTRIBUTION)
+    return {point.name: point for point in ordered}
 
 
 @lru_cache(maxsize=16)
 def _own_names(group: str, path: tuple[str, ...]) -> frozenset[str]:
-    """Ask for the names of distributions once: each answer is read from a file."""
     points = _installed_on(group, path)
     owners = {id(point.dist): point.dist.name for point in points.values() if point.dist}
     return frozenset(name for name, point in points.items() if owners.get(id(point.dist)) == OWN_DISTRIBUTION)
@@ -142,8 +155,10 @@ def _entry(group: Group, name: str) -> PluginEntry:
     point = _installed(group.name)[name]
     try:
         return PluginEntry(name, point.value, _summary(point.load()), _origin(point), "")
-    except Exception as error:  # noqa: BLE001 - whatever a plug-in raises is the reason to list
-        return PluginEntry(name, point.value, "", _origin(point), f"{type(error).__name__}: {error}")
+    except BaseException as error:
+        if is_user_interrupt(error):
+            raise
+        return PluginEntry(name, point.value, "", _origin(point), reason(error))
 
 
 def _summary(plugin: Any) -> str:

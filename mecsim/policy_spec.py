@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from mecsim.errors import PolicyNotFound
@@ -15,6 +15,13 @@ _PARAMETERS = re.compile(r":(?=\s*[A-Za-z_]\w*\s*=)")
 _KEY_FOLLOWS = re.compile(r"\s*[A-Za-z_]\w*\s*=")
 _PLAIN_TEXT = re.compile(r"[^\s,'\"()\[\]{}\\](?:[^,'\"()\[\]{}\\\n]*[^\s,'\"()\[\]{}\\])?")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
+_CODE = re.compile(r"[^:]+:\s*[^\W\d]|.*\.py\s*:", re.DOTALL)
+
+INNER = "policy"
+"""The parameter that is a policy within another."""
+
+MOST_NESTED = 16
+"""How deep policies within policies may be."""
 
 
 class PolicySpec(NamedTuple):
@@ -78,6 +85,45 @@ def split_specs(text: str) -> list[str]:
         else:
             specs.append(part)
     return [spec.strip() for spec in specs if spec.strip()]
+
+
+def code_named(target: str, parameters: Mapping[str, Any]) -> list[str]:
+    """Return each ``package.module:Class`` and ``file.py:Class`` that a policy names; imports nothing.
+
+    Those in its parameters count at any depth and under any key: a policy may make a policy of a string.
+
+    Raises
+    ------
+    PolicyNotFound
+        If policies are nested more than `MOST_NESTED` deep.
+    """
+    return list(_code_in(target, parameters, 0))
+
+
+def _code_in(target: str, parameters: Mapping[str, Any], depth: int) -> Iterator[str]:
+    if depth > MOST_NESTED:
+        raise PolicyNotFound(f"policy '{shortened(target)}': is nested more than {MOST_NESTED} deep")
+    if ":" in target:
+        yield target
+    for key, value in parameters.items():
+        yield from _code_in_value(value, key == INNER, depth + 1)
+
+
+def _code_in_value(value: Any, is_policy: bool, depth: int) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            yield from _code_in_value(str(key), False, depth)
+            yield from _code_in_value(part, is_policy or key == INNER, depth)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for part in value:
+            yield from _code_in_value(part, is_policy, depth)
+    elif isinstance(value, str):
+        try:
+            target, parameters = PolicySpec.parse(value)
+        except PolicyNotFound:  # a text that only resembles a spec
+            target, parameters = value, {}
+        is_code = is_policy or _CODE.match(target)
+        yield from _code_in(target if is_code else "", parameters, depth)
 
 
 def _problem(spec: str, position: int, what: str) -> PolicyNotFound:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mecsim import plugin_files, plugins
-from mecsim.errors import PolicyNotFound
-from mecsim.messages import nearest
+from mecsim.errors import MecsimError, PolicyNotFound, is_user_interrupt
+from mecsim.messages import nearest, reason
 from mecsim.plugin_files import Group
 from mecsim.plugins import PluginEntry
 from mecsim.policy import Policy
-from mecsim.policy_spec import PolicySpec
+from mecsim.policy_spec import INNER, PolicySpec, code_named
 
 POLICIES = Group(
     "mecsim.policies",
@@ -24,8 +27,6 @@ POLICIES = Group(
 GROUP = POLICIES.name
 PolicyEntry = PluginEntry
 parse_policy = PolicySpec.parse
-
-_INNER = "policy"
 
 
 def make_policy(spec: str, /, **parameters: Any) -> Policy:
@@ -46,22 +47,41 @@ def make_policy(spec: str, /, **parameters: Any) -> Policy:
         If nothing answers to the name, it cannot be imported, or it does not take the parameters.
     """
     target, own = parse_policy(spec)
-    factory = _factory(target)
-    arguments = own | parameters
-    _check_parameters(target, factory, arguments)
-    inner = _inner(factory, arguments)
-    if inner is not None:
-        arguments = arguments | {_INNER: make_policy(inner)}
-    try:
-        policy = factory(**arguments)
-    except (TypeError, ValueError) as error:
-        raise PolicyNotFound(f"policy '{target}' refused its parameters: {error}") from error
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise PolicyNotFound(f"policy '{target}' cannot be made: {reason}") from error
-    if not callable(getattr(policy, "allocate", None)):
-        raise PolicyNotFound(f"policy '{target}' has no method allocate(observation)")
+    code_named(target, own | parameters)  # refuses what is nested without end
+    with _code_of(target):
+        factory = _factory(target)
+        arguments = own | parameters
+        _check_parameters(target, factory, arguments)
+        inner = _inner(factory, arguments)
+        if inner is not None:
+            arguments = arguments | {INNER: make_policy(inner)}
+        policy = _called(target, factory, arguments)
+        if not callable(getattr(policy, "allocate", None)):
+            raise PolicyNotFound(f"policy '{target}' has no method allocate(observation)")
     return policy  # type: ignore[no-any-return]  # just checked
+
+
+@contextmanager
+def _code_of(target: str) -> Iterator[None]:
+    """Turn whatever the code of a policy raises into `PolicyNotFound`; the user's own Ctrl-C passes."""
+    try:
+        yield
+    except PolicyNotFound:
+        raise
+    except BaseException as error:
+        if is_user_interrupt(error):
+            raise
+        raise PolicyNotFound(f"policy '{target}' cannot be made: {reason(error)}") from error
+
+
+def _called(target: str, factory: Any, arguments: Mapping[str, Any]) -> Any:
+    try:
+        return factory(**arguments)
+    except (TypeError, ValueError) as error:
+        why = reason(error).partition(": ")[2]
+        raise PolicyNotFound(f"policy '{target}' refused its parameters: {why}") from error
+    except MecsimError as error:
+        raise PolicyNotFound(f"policy '{target}' cannot be made: {reason(error)}") from error
 
 
 def list_policies() -> list[PolicyEntry]:
@@ -75,8 +95,9 @@ def policy_version(spec: str, /, **parameters: Any) -> str:
     That of a policy within it follows after a plus sign.
     """
     target, own = parse_policy(spec)
-    version_of_target = _version(target)
-    inner = _inner(_factory(target), own | parameters)
+    with _code_of(target):
+        version_of_target = _version(target)
+        inner = _inner(_factory(target), own | parameters)
     return version_of_target if inner is None else f"{version_of_target} + {policy_version(inner)}"
 
 
@@ -89,11 +110,35 @@ def _version(target: str) -> str:
     return plugin_files.version_of_object(factory)
 
 
-def policy_files(spec: str, /, **parameters: Any) -> list[str]:
-    """Return the files of code that a policy names, its own and that of a policy within it; imports none."""
-    target, own = parse_policy(spec)
-    file, inner = target.rpartition(":")[0], (own | parameters).get(_INNER)
-    return [file] * _is_file(file) + (policy_files(inner) if isinstance(inner, str) else [])
+def is_builtin(target: str, parameters: Mapping[str, Any]) -> bool:
+    """Return whether a policy, and every policy within it, ships with mecsim; imports nothing.
+
+    False for what names and plain values do not tell: objects, and strings that may name code.
+    """
+    return (
+        plugins.is_own(POLICIES, target)
+        and not code_named(target, parameters)
+        and all(map(_is_plain, parameters.values()))
+        and _is_builtin_inner(parameters.get(INNER))
+    )
+
+
+def _is_builtin_inner(given: Any) -> bool:
+    """Return whether the policy within another is built in; none given is the other's own default."""
+    if not isinstance(given, str):
+        return True
+    try:
+        return is_builtin(*parse_policy(given))
+    except PolicyNotFound:
+        return False
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(name, str) and _is_plain(each) for name, each in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str | np.generic)
 
 
 def _is_file(module_name: str) -> bool:
@@ -106,9 +151,9 @@ def _inner(factory: Any, arguments: Mapping[str, Any]) -> str | None:
         accepted = inspect.signature(factory).parameters
     except (TypeError, ValueError):
         return None
-    if _INNER not in accepted:
+    if INNER not in accepted:
         return None
-    given = arguments.get(_INNER, accepted[_INNER].default)
+    given = arguments.get(INNER, accepted[INNER].default)
     return given if isinstance(given, str) else None
 
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import TextIOWrapper
+from types import TracebackType
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from mecsim.cli import (
     compare_commands,
@@ -28,12 +33,38 @@ from mecsim.cli import (
     tune_commands,
     verify_commands,
 )
-from mecsim.cli.console import INTERRUPTED, exit_code, explain_error
+from mecsim.cli.console import INTERRUPTED, exit_code, explain_error, print_text, say
 from mecsim.errors import MecsimError
+from mecsim.escapes import printable_lines
 from mecsim.results.blas import THREAD_VARIABLES
+
+
+class _Commands(TyperGroup):
+    """The group of all commands; what it says of wrong arguments controls no terminal."""
+
+    def make_context(self, *arguments: Any, **named: Any) -> Any:
+        with _escaped_message():
+            return super().make_context(*arguments, **named)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _escaped_message():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _escaped_message() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if hasattr(error, "format_message"):
+            text = printable_lines(error.format_message())
+            error.format_message = lambda: text
+        raise
+
 
 app = typer.Typer(
     name="mecsim",
+    cls=_Commands,
     help="Compare policies for mobile edge computing on the same simulated, moving world.",
     epilog="Start with: mecsim demo",
     no_args_is_help=True,
@@ -72,7 +103,7 @@ def _options(
     if version:
         from mecsim import __version__
 
-        typer.echo(f"mecsim {__version__}")
+        print_text(f"mecsim {__version__}")
         raise typer.Exit
 
 
@@ -82,6 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 done, 1 a run failed, 2 wrong input, 130 interrupted. Errors of mecsim become a message on
     standard error; any other exception is a bug and keeps its traceback.
     """
+    sys.excepthook = _show_bug
     for stream in (sys.stdout, sys.stderr):
         # Characters that a terminal or pipe cannot show become question marks.
         if isinstance(stream, TextIOWrapper):
@@ -103,3 +135,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if code == INTERRUPTED:
         print("mecsim: interrupted; finished runs are kept", file=sys.stderr)  # noqa: T201
     return code
+
+
+def _show_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print the traceback of a bug, whose text may quote a file."""
+    say("".join(traceback.format_exception(kind, error, trace)).rstrip("\n"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mecsim.cli.console import RUN_FAILED, output_width, print_json, print_table, progress, say
+from mecsim.cli.console import RUN_FAILED, output_width, print_json, print_table, print_text, progress, say
 from mecsim.cli.live import LiveOption, monitored
 from mecsim.cli.options import (
     JobsOption,
@@ -178,7 +178,7 @@ def _print(comparison: Comparison, lines: list[str]) -> None:
 
     print_table(comparison_table(comparison, narrow=output_width() < 110))
     for line in lines:
-        typer.echo(line)
+        print_text(line)
 
 
 def _afterwards(comparison: Comparison, files: list[Path]) -> list[str]:

@@ -13,7 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from mecsim.errors import InvalidAllocation, MecsimError, PolicyFailed, ResultStoreError, RunFailed
+from mecsim.errors import (
+    InstanceError,
+    InvalidAllocation,
+    MecsimError,
+    PolicyFailed,
+    PolicyNotFound,
+    ResultStoreError,
+    RunFailed,
+    ScenarioError,
+    StudyError,
+    TraceError,
+)  # fmt: skip
+from mecsim.escapes import json_escaped, printable, printable_lines
 from mecsim.results.plain_values import plain_json
 
 if TYPE_CHECKING:
@@ -23,6 +35,7 @@ RUN_FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 
 ProgressUpdate = Callable[[float, str], None]
 _LINE_EVERY_S = 10.0
+_LISTS = (ScenarioError, InstanceError, TraceError, StudyError, PolicyNotFound)
 
 
 def exit_code(error: MecsimError) -> int:
@@ -37,11 +50,13 @@ def exit_code(error: MecsimError) -> int:
 
 def explain_error(error: MecsimError) -> str:
     """Return the message, and for an exception in a policy its traceback in the files of the user."""
-    lines = [str(error) or type(error).__name__]
+    lines = printable_lines(str(error) or type(error).__name__).split("\n")
+    if not isinstance(error, _LISTS):  # what a name or a message of others holds begins no line of its own
+        lines[1:] = [f"  {line}" for line in lines[1:]]
     if isinstance(error, PolicyFailed) and error.__cause__ is not None:
         frames = traceback.extract_tb(error.__cause__.__traceback__)
         lines += [
-            f"  {frame.filename}:{frame.lineno}: in {frame.name}: {frame.line}"
+            printable(f"  {frame.filename}:{frame.lineno}: in {frame.name}: {frame.line}")
             for frame in frames
             if "site-packages" not in frame.filename and not frame.filename.endswith("guard.py")
         ]
@@ -58,21 +73,35 @@ def writing(path: object) -> Iterator[None]:
 
 
 def say(message: str, *, quiet: bool = False) -> None:
-    """Write a line to standard error, unless ``quiet``."""
+    """Write a message to standard error, unless ``quiet``."""
     if not quiet:
-        typer.echo(message, err=True)
+        typer.echo(printable_lines(message), err=True)
+
+
+def print_text(text: object, end: str = "\n") -> None:
+    """Write a text to standard output; it may have several lines, and controls no terminal."""
+    typer.echo(printable_lines(str(text)) + end, nl=False)
 
 
 def print_json(value: Any) -> None:
     """Print one JSON object on standard output; NaN and infinity, which JSON has not, become null."""
-    typer.echo(json.dumps(plain_json(value), indent=1, ensure_ascii=False))
+    text = json.dumps(plain_json(value), indent=1, ensure_ascii=False)
+    typer.echo(json_escaped(text))
 
 
 def print_table(table: Table) -> None:
-    """Print a rich table on standard output."""
+    """Print a rich table on standard output; its cells control no terminal."""
     from rich.console import Console
 
-    Console(width=output_width(), markup=False, highlight=False).print(table)
+    table.title, table.caption = _cell(table.title), _cell(table.caption)
+    for column in table.columns:
+        column.header, column.footer = _cell(column.header), _cell(column.footer)
+        column._cells = [_cell(cell) for cell in column.cells]  # what `Table.add_row` appends to
+    Console(width=output_width(), markup=False, highlight=False, emoji=False).print(table)
+
+
+def _cell(content: Any) -> Any:
+    return printable_lines(content) if isinstance(content, str) else content
 
 
 def output_width() -> int:
@@ -99,9 +128,14 @@ def _bar(title: str, total: float) -> Iterator[ProgressUpdate]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=total)
+        task = bar.add_task(printable(title), total=total)
 
         def update(done: float, message: str) -> None:
             bar.update(task, completed=done)

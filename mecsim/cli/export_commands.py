@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mecsim.cli.console import print_json
+from mecsim.cli.console import print_json, print_text
 from mecsim.cli.options import JsonOption, OutOption, QuietOption
 from mecsim.cli.result_options import ResultsArgument
 from mecsim.errors import MecsimError
@@ -40,4 +40,4 @@ def export(
     if as_json:
         print_json({"files": [str(file) for file in files]})
     elif not quiet:
-        typer.echo("\n".join(str(file) for file in files))
+        print_text("\n".join(str(file) for file in files))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mecsim.cli.console import print_json, print_table, progress
+from mecsim.cli.console import print_json, print_table, print_text, progress
 from mecsim.cli.options import JobsOption, JsonOption, OutOption, QuietOption
 from mecsim.cli.result_options import RESULTS
 
@@ -59,9 +59,9 @@ def paper(
         )
         return
     print_table(_claims_table(found))
-    typer.echo(", ".join(f"{count} {origin}" for origin, count in found.origins.items()) + " decisions")
-    typer.echo(f"page:    {found.page}")
-    typer.echo(f"figures: {', '.join(str(file) for file in found.files if file.suffix == '.png')}")
+    print_text(", ".join(f"{count} {origin}" for origin, count in found.origins.items()) + " decisions")
+    print_text(f"page:    {found.page}")
+    print_text(f"figures: {', '.join(str(file) for file in found.files if file.suffix == '.png')}")
 
 
 def _claims_table(found: Reproduction) -> Table:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mecsim.cli.console import print_json, say, writing
+from mecsim.cli.console import print_json, print_text, say, writing
 from mecsim.cli.options import JsonOption, QuietOption, parse_changes
 from mecsim.cli.result_options import (
     DeadlineOption,
@@ -75,7 +75,7 @@ def plot(
         print_json({"kind": kind, "runs": len(study.per_run), "files": [str(file) for file in files]})
     else:
         say(f"{len(study.per_run)} runs", quiet=quiet)
-        typer.echo("\n".join(str(file) for file in files))
+        print_text("\n".join(str(file) for file in files))
 
 
 def _width_in(width: str, kind: str) -> float:

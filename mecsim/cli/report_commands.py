@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mecsim.cli.console import print_text
 from mecsim.cli.options import PluginOption, QuietOption
 from mecsim.cli.result_options import ResultsArgument
 
@@ -43,4 +44,4 @@ def report(
     from mecsim.analysis.report.page import write_report
 
     file = write_report(results, out, setting=setting, seed=seed, interactive=False if static else None)
-    typer.echo(file if quiet else f"report: {file}")
+    print_text(file if quiet else f"report: {file}")

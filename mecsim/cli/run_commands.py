@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from mecsim.cli.console import print_json, print_table, progress, say
+from mecsim.cli.console import print_json, print_table, print_text, progress, say
 from mecsim.cli.live import LiveOption, monitored
 from mecsim.cli.options import (
     JsonOption,
@@ -69,5 +69,5 @@ def run(
     else:
         print_table(run_table(results, folder))
         for line in run_warnings(results):
-            typer.echo(f"warning: {line}")
-        typer.echo(f"report: {report}")
+            print_text(f"warning: {line}")
+        print_text(f"report: {report}")

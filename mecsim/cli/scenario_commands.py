@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mecsim.cli.console import print_json, print_table, say, writing
+from mecsim.cli.console import print_json, print_table, print_text, say, writing
 from mecsim.cli.options import (
     JsonOption,
     PluginOption,
@@ -46,12 +46,12 @@ def validate(
         described = {"name": loaded.name, "sha256": loaded.sha256, "switched_off": loaded.switched_off()}
         print_json(described | {"scenario": loaded.model_dump(by_alias=True, mode="json")})
     elif not quiet:
-        typer.echo(
+        print_text(
             f"{scenario}: a valid scenario ({loaded.users.count} users, {loaded.servers.count} servers, "
             f"{loaded.duration_s:g} s)"
         )
         for effect in loaded.switched_off():
-            typer.echo(f"  switched off: {effect}")
+            print_text(f"  switched off: {effect}")
 
 
 def explain(
@@ -65,7 +65,7 @@ def explain(
     """Say what a key of a scenario file means: unit, default, allowed values, an example."""
     from mecsim.scenario.explain import explain as explain_key
 
-    typer.echo(explain_key(key))
+    print_text(explain_key(key))
     if not key:
         say("more about one of them: mecsim explain KEY", quiet=quiet)
 

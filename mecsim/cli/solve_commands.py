@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mecsim.cli.console import print_json, print_table, say, writing
+from mecsim.cli.console import print_json, print_table, print_text, say, writing
 from mecsim.cli.options import JsonOption, QuietOption
-from mecsim.errors import InvalidAllocation, MecsimError, PolicyFailed
+from mecsim.errors import InvalidAllocation, MecsimError, PolicyFailed, is_user_interrupt
+from mecsim.messages import reason
 
 if TYPE_CHECKING:
     from mecsim.cli.solutions import Solution
@@ -85,7 +86,7 @@ def _print(solutions: Sequence[Solution]) -> None:
         return
     print_table(allocation_table(solutions[0]))
     print_table(cost_table(solutions[0]))
-    typer.echo(totals(solutions[0]))
+    print_text(totals(solutions[0]))
 
 
 def _decide(policy: Policy, label: str, instance: Instance) -> Solution:
@@ -98,15 +99,17 @@ def _decide(policy: Policy, label: str, instance: Instance) -> Solution:
         answer: object = policy.allocate(Observation.of(instance))
     except MecsimError:
         raise
-    except Exception as error:
-        raise PolicyFailed(f"policy '{label}' raised {type(error).__name__}: {error}") from error
+    except BaseException as error:
+        if is_user_interrupt(error):
+            raise
+        raise PolicyFailed(f"policy '{label}' raised {reason(error)}") from error
     cpu_s = time.process_time() - began
     if not isinstance(answer, Allocation):
         raise InvalidAllocation(f"policy '{label}' returned {type(answer).__name__}, must be an Allocation")
     # Without a server and a number for each user there is nothing to show.
     unusable = [v for v in answer.violations(instance) if v.field == "server" or v.where == "all users"]
     if unusable:
-        raise InvalidAllocation("\n".join(f"policy '{label}': {violation}" for violation in unusable))
+        raise InvalidAllocation(f"policy '{label}': {'; '.join(map(str, unusable))}")
     return Solution(
         label, instance, answer, cpu_s, getattr(policy, "iterations", None), getattr(policy, "trace", None)
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mecsim.cli.console import RUN_FAILED, print_json, print_table, progress, say
+from mecsim.cli.console import RUN_FAILED, print_json, print_table, print_text, progress, say
 from mecsim.cli.live import LiveOption, monitored
 from mecsim.cli.options import (
     JobsOption,
@@ -137,8 +137,8 @@ def _run(
         print_json(sweep_object(done, frame))
     else:
         print_table(means_table(frame, study))
-        typer.echo(", ".join(f"{count} {origin}" for origin, count in done.origins.items()) + " runs")
-        typer.echo(f"runs:  {done.folder}\ntable: {done.folder / TABLE}\nreport: {report}")
+        print_text(", ".join(f"{count} {origin}" for origin, count in done.origins.items()) + " runs")
+        print_text(f"runs:  {done.folder}\ntable: {done.folder / TABLE}\nreport: {report}")
     for path in done.damaged:
         say(f"a damaged run was moved to {path} and run again", quiet=quiet)
     _name_failures(done)
@@ -179,11 +179,11 @@ def _status(study: Study, folder: Path, as_json: bool) -> None:
         )
         return
     told = ", ".join(f"{counts[kind]} {kind}" for kind in STATUSES if counts[kind])
-    typer.echo(f"{study.name}: {len(states)} runs in {folder}: {told}")
-    typer.echo(f"at work: {'; '.join(at_work) or 'no process'}")
-    typer.echo(f"left: {work_time(left.wall_s, left.unknown)}")
+    print_text(f"{study.name}: {len(states)} runs in {folder}: {told}")
+    print_text(f"at work: {'; '.join(at_work) or 'no process'}")
+    print_text(f"left: {work_time(left.wall_s, left.unknown)}")
     for run_id, why in list(failed.items())[:_MOST_LINES]:
-        typer.echo(f"  {run_id}: {why}")
+        print_text(f"  {run_id}: {why}")
 
 
 def _plan(
@@ -220,6 +220,6 @@ def _plan(
         )
         return
     print_table(plan_table(rows, study))
-    typer.echo(f"{len(runs)} runs, {len(runs) - len(waiting)} finished, in {folder}")
+    print_text(f"{len(runs)} runs, {len(runs) - len(waiting)} finished, in {folder}")
     told, about = work_time(work.wall_s, work.unknown), work_time(work.wall_s / at_once)
-    typer.echo(f"left: {told} of work, about {about} with {at_once} at once")
+    print_text(f"left: {told} of work, about {about} with {at_once} at once")

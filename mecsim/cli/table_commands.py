@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mecsim.cli.console import print_json, say
+from mecsim.cli.console import print_json, print_text, say
 from mecsim.cli.options import JsonOption, QuietOption, parse_changes
 from mecsim.cli.result_options import (
     DeadlineOption,
@@ -60,9 +60,9 @@ def table(
     if as_json:
         print_json({"runs": len(study.per_run), "paired": paired.to_dict("records")})
     elif form == "csv":
-        typer.echo(paired.to_csv(index=False), nl=False)
+        print_text(paired.to_csv(index=False), end="")
     else:
         text = text_table(
             study.per_run, paired, "latex" if form == "latex" else "markdown", metrics=shown, by=study.by
         )
-        typer.echo(text, nl=False)
+        print_text(text, end="")

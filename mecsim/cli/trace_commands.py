@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mecsim.cli.console import print_json, say
+from mecsim.cli.console import print_json, print_text, say
 from mecsim.cli.options import JsonOption, QuietOption
 from mecsim.errors import MecsimError
 
@@ -60,7 +60,7 @@ def info(
     if as_json:
         print_json(asdict(found))
         return
-    typer.echo(_text(str(file), found))
+    print_text(_text(str(file), found))
     if found.hint:
         say(f"{file}: {found.hint}", quiet=quiet)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mecsim.cli.console import output_width, print_json, print_table, progress
+from mecsim.cli.console import output_width, print_json, print_table, print_text, progress
 from mecsim.cli.options import (
     JobsOption,
     JsonOption,
@@ -86,7 +86,7 @@ def tune(
         return
     print_table(comparison_table(tuned.test, narrow=output_width() < 110))
     for line in [*tuned.lines, f"files:  {', '.join(map(str, files))}"]:
-        typer.echo(line)
+        print_text(line)
 
 
 def _object(tuned: Tuned, files: list[Path]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mecsim.cli.console import RUN_FAILED, print_json, print_table, progress, say
+from mecsim.cli.console import RUN_FAILED, print_json, print_table, print_text, progress, say
 from mecsim.cli.options import JsonOption, QuietOption
 from mecsim.cli.result_options import RESULTS
 
@@ -71,8 +71,8 @@ def verify(
         print_json(report)
     else:
         print_table(_table(rows, mutants=mutants))
-        typer.echo(_summary(rows, mutants=mutants))
-        typer.echo(f"files: {', '.join(str(file) for file in files)}")
+        print_text(_summary(rows, mutants=mutants))
+        print_text(f"files: {', '.join(str(file) for file in files)}")
     bad = [row for row in rows if not row.fine]
     for row in bad:
         say(f"{row.check.name}: {row.error or _complaint(row)}")

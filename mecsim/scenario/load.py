@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from mecsim.config.toml_text import LARGEST_BYTES, too_large
@@ -44,6 +45,8 @@ def _find(source: str) -> Path:
     path = Path(source)
     if path.is_file():
         return path
+    with suppress(FileNotFoundError, NotADirectoryError, ValueError):
+        path.stat()  # raises for a loop of symbolic links, which is_file passes over
     shipped = shipped_files()
     name = path.name.removesuffix(".toml")
     if source == path.name and name in shipped:
@@ -52,6 +55,8 @@ def _find(source: str) -> Path:
         raise ScenarioError(source, [f"{source}: is a folder, must be a scenario file"])
     if path.exists():
         raise ScenarioError(source, [f"{source}: is not a regular file"])
+    if path.is_symlink():
+        raise ScenarioError(source, [f"{source}: is a symbolic link that leads to no file"])
     hint = nearest(name, shipped)
     raise ScenarioError(source, [f"{source}: no such file, nor a shipped scenario{hint}"])
 

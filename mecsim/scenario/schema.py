@@ -163,13 +163,15 @@ class Scenario(Section):
         content |= {"plugins": self.plugin_versions()} if self.plugin_versions() else {}
         return hashlib.sha256(dump_toml(content).encode()).hexdigest()
 
-    def with_changes(self, changes: Mapping[str, Any]) -> Self:
+    def with_changes(self, changes: Mapping[str, Any], *, confined: bool = False) -> Self:
         """Return a scenario with other values at some keys, checked like a file.
 
         Parameters
         ----------
         changes : mapping
             Dotted key to value, such as ``{"servers.bandwidth_mhz": 20}``.
+        confined : bool
+            Whether they may name files in the folder of the scenario and below it only.
 
         Raises
         ------
@@ -186,7 +188,7 @@ class Scenario(Section):
                 if not isinstance(table, dict):
                     raise ScenarioError(source, [f"{source}: {name}: {step} is not a table"])
             table[last] = _plain(value)
-        return self._checked(tables, source, self._folder)
+        return self._checked(tables, source, self._folder, confined=confined)
 
     def files(self) -> list[InputFile]:
         """Return the files that this scenario names."""

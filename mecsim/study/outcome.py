@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mecsim.errors import MecsimError, ResultStoreError
+from mecsim.escapes import printable, printable_lines
 from mecsim.results.after_warmup import delay_sketch
 from mecsim.results.metrics import run_metrics, run_notes, stored_metrics
 from mecsim.study.decision_run import DecisionRun, write_decision
@@ -92,7 +93,12 @@ def failure(run: Run, error: Exception, kind: FailureKind = "raised") -> RunOutc
     if isinstance(error, ResultStoreError) and isinstance(error.__cause__, OSError):
         kind = "store"
     return RunOutcome(
-        run.run_id, run.policy.label, run.seed, error=f"{name}{error}", details=details, failure_kind=kind
+        run.run_id,
+        run.policy.label,
+        run.seed,
+        error=printable(" ".join(f"{name}{error}".split())),
+        details=printable_lines(details),
+        failure_kind=kind,
     )
 
 

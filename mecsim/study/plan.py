@@ -13,9 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mecsim.errors import PolicyNotFound
+from mecsim.escapes import printable
+from mecsim.messages import shortened
+from mecsim.plugins import require
+from mecsim.policy_spec import code_named
 from mecsim.policy_spec import split_specs as split_policies
-from mecsim.registry import make_policy, parse_policy, policy_files, policy_version
+from mecsim.registry import POLICIES, make_policy, parse_policy, policy_version
 from mecsim.results.provenance import environment
+from mecsim.study.labels import automatic_label, checked_label, folder_name
 
 __all__ = ["PolicyChoice", "Run", "choose_policies", "is_own", "plan", "split_policies"]
 
@@ -55,6 +60,10 @@ class PolicyChoice:
     instance: Policy | None = None
     folder: str = ""
 
+    def __post_init__(self) -> None:
+        if self.label:
+            checked_label(self.label, self.target)
+
     @classmethod
     def of(cls, given: PolicyLike, /, **parameters: Any) -> PolicyChoice:
         """Return the choice that a user gave: a spec, ``{name, label, parameters...}``, or an object.
@@ -68,23 +77,28 @@ class PolicyChoice:
             return given
         if isinstance(given, Mapping):
             own = dict(given)
-            label = str(own.pop("label", ""))
             if "name" not in own:
-                raise PolicyNotFound(f"policy {dict(given)!r}: the key 'name' is missing")
-            choice = cls.of(str(own.pop("name")), **(own | parameters))
-            return replace(choice, label=label or choice.label)
+                raise PolicyNotFound(f"policy {shortened(repr(own))}: the key 'name' is missing")
+            name = str(own.pop("name"))
+            if "label" not in own:
+                return cls.of(name, **(own | parameters))
+            label = checked_label(own.pop("label"), name)
+            target, more = parse_policy(name)
+            return cls(target, more | own | parameters, label)
         if isinstance(given, str):
             target, own = parse_policy(given)
             merged = own | parameters
-            return cls(target, merged, _label(target.rpartition(":")[2], merged))
+            return cls(target, merged, automatic_label(target.rpartition(":")[2], merged))
         if not callable(getattr(given, "allocate", None)) or isinstance(given, type):
             raise PolicyNotFound(
-                f"policy {given!r}: must be a name, a mapping, or an object with allocate(observation)"
+                f"policy {shortened(repr(given))}: must be a name, a mapping, or an object with "
+                "allocate(observation)"
             )
-        if parameters:
-            raise PolicyNotFound(f"policy {given!r} is made already: no parameters can be given with it")
         kind = type(given)
-        return cls(f"{kind.__module__}:{kind.__qualname__}", {}, kind.__name__, given)
+        target = f"{kind.__module__}:{kind.__qualname__}"
+        if parameters:
+            raise PolicyNotFound(f"policy '{target}' is made already: no parameters can be given with it")
+        return cls(target, {}, automatic_label(kind.__name__, {}), given)
 
     def make(self) -> Policy:
         """Return a new policy object, shared with no other run."""
@@ -136,8 +150,9 @@ class Run:
     @cached_property
     def run_id(self) -> str:
         """``<scenario>-<policy>-s<seed>-<hash>``; the hash tells apart what the names do not."""
-        name = f"{self.scenario.name}-{self.policy.label}-s{self.seed}"
-        return f"{_slug(name)}-{_digest(self._asked())[:8]}"
+        name, ending = f"{self.scenario.name}-{self.policy.label}", f"-s{self.seed}"
+        slug = _slug(name + ending).removesuffix(ending)
+        return folder_name(slug, f"{ending[1:]}-{_digest(self._asked())[:8]}")
 
     @property
     def stored_as(self) -> str:
@@ -182,20 +197,21 @@ def choose_policies(
     PolicyNotFound
         Listing every policy that cannot be made.
     """
-    choices, problems = [], []
-    for given in policies:
+    asked = list(policies)
+    problems = [] if local_code else _unregistered(asked)
+    choices = list[PolicyChoice]()
+    for given in [] if problems else asked:
         try:
             choice = PolicyChoice.of(given)
-            if not local_code:
-                _refuse_files(choice)
             choice = choice if folder is None else _located(choice, folder)
             choice.make()
             choices.append(choice)
         except PolicyNotFound as error:
-            problems.append(str(error))
+            problems.append(printable(str(error)))
     labels = [choice.label for choice in choices]
     choices = [
-        replace(c, label=_label(c.target, c.parameters)) if labels.count(c.label) > 1 else c for c in choices
+        replace(c, label=automatic_label(c.target, c.parameters)) if labels.count(c.label) > 1 else c
+        for c in choices
     ]
     labels = [choice.label for choice in choices]
     problems += [
@@ -218,23 +234,34 @@ def is_own(policy: Policy) -> bool:
     return own and (not callable(getattr(inner, "allocate", None)) or is_own(inner))
 
 
-def _refuse_files(choice: PolicyChoice) -> None:
-    for file in policy_files(choice.target, **choice.parameters):
-        raise PolicyNotFound(
-            f"policy '{choice.target}': {file} is a file of code, which is not run unasked: read it, "
-            "then give --allow-local-policies (allow_local_policies=True in Python)"
-        )
+def _unregistered(asked: Iterable[PolicyLike]) -> list[str]:
+    """Return what keeps policies from being made of registered names alone; imports nothing."""
+    problems = list[str]()
+    for given in asked:
+        try:
+            choice = PolicyChoice.of(given)
+            codes = dict.fromkeys(code_named(choice.target, choice.parameters))
+            problems += [
+                f"policy '{shortened(choice.target)}': {shortened(code, 200)} is code, and a study runs only "
+                "registered policies unasked: read it, then give --allow-local-policies "
+                "(allow_local_policies=True in Python)"
+                for code in codes
+            ]
+            if not codes:
+                require(POLICIES, choice.target)
+        except PolicyNotFound as error:
+            problems.append(printable(str(error)))
+    return problems
 
 
 def _located(choice: PolicyChoice, folder: Path) -> PolicyChoice:
     """Return the choice with the absolute folder of its file, valid in any process."""
     file = choice.target.rpartition(":")[0]
-    return replace(choice, folder=str((folder if (folder / file).is_file() else Path()).resolve()))
-
-
-def _label(name: str, parameters: Mapping[str, Any]) -> str:
-    settings = ",".join(f"{key}={value}" for key, value in parameters.items())
-    return f"{name}:{settings}" if settings else name
+    try:
+        is_there = (folder / file).is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        is_there = False
+    return replace(choice, folder=str((folder if is_there else Path()).resolve()))
 
 
 @lru_cache(maxsize=256)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +16,16 @@ from mecsim.config.locate import Lines
 from mecsim.config.problems import problem_lines
 from mecsim.config.toml_text import parse_toml, toml_value
 from mecsim.errors import MecsimError, PolicyNotFound, ScenarioError, StudyError
+from mecsim.messages import shortened
 from mecsim.scenario.load import load_scenario, read_scenario_text
 from mecsim.scenario.schema import Scenario
+from mecsim.scenario.shipped import shipped_files
+from mecsim.study.labels import LABEL_RULE, is_label
 from mecsim.study.plan import PolicyChoice, Run, choose_policies
 
 MOST_RUNS = 1_000_000
+# What is no scenario at all is not quoted: a study names it, not the user.
+_QUOTED_LINE = re.compile(r"(:\d+: ).*(?=not valid TOML: |duplicate key or table$)", re.DOTALL)
 
 
 _Name = Annotated[str, Field(json_schema_extra={"allowed": "the name of a scenario, or of its file"})]
@@ -65,9 +71,18 @@ class StudyTables(Section):
     @classmethod
     def _are_strings_or_tables(cls, value: Any) -> Any:
         items = value if isinstance(value, list) else []
-        wrong = [k for k, item in enumerate(items) if not isinstance(item, str | dict)]
-        if wrong:
-            raise refusal(*(((k,), "must be a string, or a table with the key name") for k in wrong))
+        problems: list[tuple[tuple[str | int, ...], str]] = [
+            ((k,), "must be a string, or a table with the key name")
+            for k, item in enumerate(items)
+            if not isinstance(item, str | dict)
+        ]
+        problems += [
+            ((k, "label"), LABEL_RULE)
+            for k, item in enumerate(items)
+            if isinstance(item, dict) and "label" in item and not is_label(item["label"])
+        ]
+        if problems:
+            raise refusal(*problems)
         return value
 
     @field_validator("grid")
@@ -189,9 +204,22 @@ def _checked(
 
 
 def _scenario(name: str, folder: Path, changes: dict[str, Any]) -> Scenario:
-    """Return a scenario beside the study file, or else one of that name, with changes."""
-    beside = folder / name
-    scenario = load_scenario(beside if beside.is_file() else name)
+    """Return a scenario in the folder of the study or below, or else the shipped one of that name."""
+    place = folder / name
+    try:
+        inside = place.resolve().is_relative_to(folder.resolve())
+        is_there = inside and (place.exists() or place.is_symlink())
+    except (OSError, ValueError, RuntimeError) as error:  # a NUL in the name, a loop of symbolic links
+        why = getattr(error, "strerror", None) or str(error)
+        raise ScenarioError(name, [f"{shortened(name)}: cannot be read: {why}"]) from None
+    if not inside:
+        allowed = "must be in the study's folder or below it, or the name of a shipped scenario"
+        raise ScenarioError(name, [f"{shortened(name)}: {allowed}"])
+    source = place if is_there else shipped_files().get(name.removesuffix(".toml"), place)
+    try:
+        scenario = load_scenario(source)
+    except ScenarioError as error:
+        raise ScenarioError(name, [_QUOTED_LINE.sub(r"\1", problem) for problem in error.problems]) from None
     return scenario.with_changes(changes) if changes else scenario
 
 
@@ -202,7 +230,7 @@ def _points(
     for values in itertools.product(*grid.values()):
         swept = dict(zip(grid, values, strict=True))
         try:
-            yield base.with_changes(swept) if swept else base, swept
+            yield base.with_changes(swept, confined=True) if swept else base, swept
         except ScenarioError as error:
             problems += [f"{where}: {problem}" for problem in error.problems]
 

@@ -6,7 +6,7 @@ import textwrap
 import pytest
 
 from mecsim.errors import PolicyNotFound
-from mecsim.registry import list_policies, make_policy, parse_policy, policy_files, policy_version
+from mecsim.registry import list_policies, make_policy, parse_policy, policy_version
 
 SHIPPED = ["edge_only", "gucaa", "local_only", "nearest", "rucaa"]
 
@@ -257,23 +257,6 @@ def test_of_a_module_only_policy_classes_are_made(tmp_path, monkeypatch, spec, p
     with pytest.raises(PolicyNotFound, match=r"must be a class with a method allocate\(observation\)"):
         make_policy(spec, **parameters)
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("spec", "parameters", "files"),
-    [
-        ("gucaa:local_fraction=0.3", {}, []),
-        ("a.b:C", {}, []),
-        ("x/mine.py:Mine:a=1", {}, ["x/mine.py"]),
-        ("hysteresis:policy='mine.py:Mine:a=1,b=2'", {}, ["mine.py"]),
-        ("hysteresis", {"policy": "hysteresis:policy=mine.py:Mine"}, ["mine.py"]),
-        ("a.py:A", {"policy": "b.py:B"}, ["a.py", "b.py"]),
-        ("a.py:A:policy=b.py:B", {"policy": "gucaa"}, ["a.py"]),
-    ],
-)
-def test_the_files_of_code_that_a_policy_names(spec, parameters, files):
-    """Mutants: the policy within not looked at, or only one level of it."""
-    assert policy_files(spec, **parameters) == files
 
 
 @pytest.mark.parametrize(
