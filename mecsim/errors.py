@@ -39,6 +39,10 @@ class _ProblemsError(MecsimError):
         return "\n".join(map(printable, self.problems))
 
 
+class UnreadableFile(MecsimError):
+    """A file that is missing, is no regular file, or is larger than allowed; the message does not name it."""
+
+
 class ScenarioError(_ProblemsError):
     """A scenario file that cannot be used."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -10,10 +11,13 @@ from pydantic import Field, GetPydanticSchema, ValidationInfo, ValidatorFunction
 from pydantic.types import Strict
 
 from mecsim.config.base import refusal
-from mecsim.errors import ScenarioError
+from mecsim.config.bounded_file import read_bounded
+from mecsim.errors import ScenarioError, UnreadableFile
 from mecsim.messages import nearest, shortened
 
 LARGEST_MB = 256
+LARGEST_BYTES = LARGEST_MB << 20
+MOST_NAMES = 1000
 
 
 class InputFile(str):
@@ -35,9 +39,11 @@ class InputFile(str):
         path = (folder / name).absolute()  # a worker process may stand in another folder
         try:
             outside = confined and not path.resolve().is_relative_to(folder.resolve())
-            problem = "must be in the scenario's folder or below it" if outside else _problem(path)
-            content = b"" if problem else path.read_bytes()
-        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            problem = "must be in the scenario's folder or below it" if outside else _missing(path)
+            content = b"" if problem else read_bounded(path, LARGEST_BYTES)
+        except UnreadableFile as error:
+            problem = str(error)
+        except (OSError, ValueError, RuntimeError) as error:  # a NUL in the name; a loop of links
             problem = f"cannot be read: {getattr(error, 'strerror', None) or error}"
         if problem:
             raise refusal(((), problem))
@@ -54,10 +60,9 @@ class InputFile(str):
             If it is missing, or has changed since the scenario was checked.
         """
         try:
-            content = self.path.read_bytes()
-        except OSError as error:
-            problem = f"{self.path}: cannot be read: {error.strerror or error}"
-            raise ScenarioError(str(self.path), [problem]) from None
+            content = read_bounded(self.path, LARGEST_BYTES)
+        except UnreadableFile as error:
+            raise ScenarioError(str(self.path), [f"{self.path}: {error}"]) from error
         if hashlib.sha256(content).hexdigest() != self.sha256:
             problem = f"{self.path}: has changed since the scenario was loaded; load the scenario again"
             raise ScenarioError(str(self.path), [problem])
@@ -75,16 +80,13 @@ class InputFile(str):
 _Name: TypeAlias = Annotated[str, Strict(), Field(min_length=1, max_length=1000)]
 
 
-def _problem(path: Path) -> str:
-    """Return why a file is not read, or an empty string."""
-    if path.is_file():
-        too_large = path.stat().st_size > LARGEST_MB * 1024 * 1024
-        return f"is larger than {LARGEST_MB} MiB" if too_large else ""
+def _missing(path: Path) -> str:
+    """Return why there is no such file, with the nearest name there is; empty if there is something."""
     if path.exists():
-        return "is a folder or no regular file"
+        return ""
     if not path.parent.is_dir():
         return f"no such file; there is no folder {shortened(str(path.parent))}"
-    names = [other.name for other in path.parent.iterdir()]
+    names = [other.name for other in islice(path.parent.iterdir(), MOST_NAMES)]
     return f"no such file in {shortened(str(path.parent))}{nearest(path.name, names)}"
 
 

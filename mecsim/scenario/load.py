@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from mecsim.config.toml_text import LARGEST_BYTES, too_large
-from mecsim.errors import ScenarioError
+from mecsim.config.bounded_file import read_text_bounded
+from mecsim.config.toml_text import LARGEST_BYTES
+from mecsim.errors import ScenarioError, UnreadableFile
 from mecsim.messages import nearest
 from mecsim.scenario.schema import Scenario
 from mecsim.scenario.shipped import shipped_files
@@ -33,9 +34,9 @@ def read_scenario_text(scenario: str | Path) -> str:
     """Return the text of a scenario file or shipped scenario, without parsing it."""
     source = str(scenario)
     try:
-        return _read(_find(source)).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ScenarioError(source, [f"{source}: not UTF-8 text (byte {error.start})"]) from None
+        return read_text_bounded(_find(source), LARGEST_BYTES)
+    except UnreadableFile as error:
+        raise ScenarioError(source, [f"{source}: {error}"]) from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ScenarioError(source, [f"{source}: cannot be read: {reason}"]) from None
@@ -60,10 +61,3 @@ def _find(source: str) -> Path:
     hint = nearest(name, shipped)
     raise ScenarioError(source, [f"{source}: no such file, nor a shipped scenario{hint}"])
 
-
-def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        content = file.read(LARGEST_BYTES + 1)
-    if len(content) > LARGEST_BYTES:
-        raise too_large(str(path))
-    return content

@@ -13,9 +13,10 @@ from pydantic import Field, ValidationError, create_model, field_validator
 from pydantic.types import Strict
 
 from mecsim.config.base import Real, Section, key, refusal
+from mecsim.config.bounded_file import read_bounded
 from mecsim.config.json_text import JsonLines, parse_json
 from mecsim.config.problems import problem_lines
-from mecsim.errors import InstanceError, ScenarioError
+from mecsim.errors import InstanceError, ScenarioError, UnreadableFile
 from mecsim.system.devices import Score, Servers, Users, Weights
 from mecsim.system.instance import Instance
 
@@ -172,19 +173,11 @@ def _columns(rows: Sequence[Any], kind: type[Users] | type[Servers]) -> dict[str
 
 def _read(path: Path, source: str) -> str:
     try:
-        if path.is_dir():
-            problem = "is a folder, must be a JSON file"
-        elif path.exists() and not path.is_file():
-            problem = "is no ordinary file, must be a JSON file"
-        elif path.stat().st_size > MAX_BYTES:
-            problem = f"is larger than {MAX_BYTES // 1_000_000} MB"
-        else:
-            return path.read_text(encoding="utf-8")
-    except OSError as error:
-        problem = f"cannot be read: {error.strerror or error}"
-    except ValueError as error:  # a NUL in the name, bytes that are no UTF-8
-        problem = f"not a JSON text: {error}"
-    raise InstanceError(source, [f"{source}: {problem}"])
+        return read_bounded(path, MAX_BYTES, what="JSON file").decode()
+    except UnicodeDecodeError as error:
+        raise InstanceError(source, [f"{source}: not a JSON text: {error}"]) from error
+    except UnreadableFile as error:
+        raise InstanceError(source, [f"{source}: {error}"]) from error
 
 
 def _kind(value: Any) -> str:

@@ -156,7 +156,7 @@ def test_positions_or_a_layout_but_not_both_nor_neither():
     [
         ("sitez.csv", "no such file in .*; did you mean 'sites.csv'"),
         ("no/sites.csv", "no such file; there is no folder"),
-        (".", "is a folder or no regular file"),
+        (".", "is a folder, must be a regular file"),
         ("", "must be the name of a CSV file"),
         ("a\0b", "cannot be read|no such file"),
         ("https://example.org/sites.csv", "no such file; there is no folder"),

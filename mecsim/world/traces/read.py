@@ -8,8 +8,9 @@ import zlib
 from functools import lru_cache
 from pathlib import Path
 
-from mecsim.config.input_file import LARGEST_MB, InputFile
-from mecsim.errors import TraceError
+from mecsim.config.bounded_file import read_bounded
+from mecsim.config.input_file import LARGEST_BYTES, LARGEST_MB, InputFile
+from mecsim.errors import TraceError, UnreadableFile
 from mecsim.world.traces.csv_trace import read_csv
 from mecsim.world.traces.formats import FORMAT_OF_SUFFIX, Coordinates, TraceFormat, format_of
 from mecsim.world.traces.gpx import read_gpx
@@ -47,12 +48,9 @@ def load_trace(
         endings = ", ".join(FORMAT_OF_SUFFIX)
         raise TraceError(source, [f"{source}: must end in {endings} (and .gz), or the format be given"])
     try:
-        if Path(path).stat().st_size > LARGEST_MB * 1024 * 1024:
-            raise TraceError(source, [f"{source}: is larger than {LARGEST_MB} MiB"])
-        content = Path(path).read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise TraceError(source, [f"{source}: cannot be read: {reason}"]) from None
+        content = read_bounded(path, LARGEST_BYTES)
+    except UnreadableFile as error:
+        raise TraceError(source, [f"{source}: {error}"]) from error
     return parse_trace(content, source, file_format, coordinates)
 
 
