@@ -151,9 +151,9 @@ class GrowingTrajectories:
             legs = len(self.drawn.legs.start_s)
             if legs * (until_s / self.until_s) > MOST_LEGS:
                 raise RunFailed(
-                    f"t = {time_s:g} s: the trajectories of {len(self.drawn.first) - 1} users have {legs} legs "
-                    f"until {self.until_s:g} s and would have more than {MOST_LEGS} until {until_s:g} s; make "
-                    "duration_s shorter, or use fewer or slower users"
+                    f"t = {time_s:g} s: the trajectories have {legs:,} legs until {self.until_s:g} s and "
+                    f"would have more than {MOST_LEGS:,} until {until_s:g} s; make duration_s shorter or use "
+                    "fewer or slower users"
                 )
             self.until_s, self.drawn = until_s, self._draw(until_s=until_s)
         return self.drawn
