@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mecsim.engine.grant_log import GrantLog
+from mecsim.engine.grant_log import GrantLog, check_bytes
 from mecsim.engine.round import RoundLog
 from mecsim.system.phases import PHASES, PhaseSpec
 from mecsim.tables import TABLES, Column, round_columns
@@ -65,8 +65,8 @@ class Recorder:
         self._energies = [f"{phase.name}_j" for phase in phases]
         self._sums = {"delay_s": [*self._times, "stall_s", "interruption_s"], "energy_j": self._energies}
         self._columns = round_columns(phases)
-        self._rounds = _Rows([column for column in self._columns if column.name not in self._sums])
-        self._epochs = _Rows([column for column in TABLES["epochs"] if column.name not in _AFTER_THE_RUN])
+        self._rounds = _Rows("rounds", [c for c in self._columns if c.name not in self._sums])
+        self._epochs = _Rows("epochs", [c for c in TABLES["epochs"] if c.name not in _AFTER_THE_RUN])
 
     def round(self, log: RoundLog, outcome: RoundOutcome) -> None:
         """Take one round, finished or not."""
@@ -110,7 +110,8 @@ class Recorder:
 class _Rows:
     """A table that grows by rows, without moving those it has; strings are kept as codes."""
 
-    def __init__(self, columns: Sequence[Column]) -> None:
+    def __init__(self, name: str, columns: Sequence[Column]) -> None:
+        self._name = name
         self._names = tuple(column.name for column in columns)
         self._codes: dict[str, dict[str, int]] = {c.name: {} for c in columns if c.dtype == "str"}
         self._dtype = np.dtype([(column.name, _STORED[column.dtype]) for column in columns])
@@ -120,6 +121,7 @@ class _Rows:
     def append(self, row: Mapping[str, Any]) -> None:
         at = self._count % _CHUNK_ROWS
         if at == 0:
+            check_bytes(self._name, self._count, self._count * self._dtype.itemsize)
             self._chunks.append(np.zeros(_CHUNK_ROWS, dtype=self._dtype))
         codes = {name: known.setdefault(row[name], len(known)) for name, known in self._codes.items()}
         self._chunks[-1][at] = tuple(codes[name] if name in codes else row[name] for name in self._names)

@@ -74,7 +74,7 @@ class Simulation:
         self.scenario = scenario
         self.world = world = World(scenario, seed)
         users, servers = world.user_count, world.server_count
-        self.clock = clock = Clock()
+        self.clock = clock = Clock(scenario.duration_s, users)
         self.counters = counters = Counters(np.zeros(users, dtype=np.int64))
         self.roster = roster = Roster(world.population)
         self.in_force = in_force = InForce(users)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
+from itertools import dropwhile
 
 import numpy as np
 from simpy import Event
@@ -94,10 +95,10 @@ class UserProcesses:
 
     def _arriving(self, user: int) -> Process:
         """Run rounds that arrive by themselves; one that finds another in progress waits for it."""
-        arrivals_s = self._world.workload.arrivals_s(user, self._world.scenario.duration_s)
-        arrivals_s = arrivals_s[arrivals_s >= self._roster.entered_s[user]]
+        entered_s = self._roster.entered_s[user]
+        arrivals_s = self._world.workload.arrivals(user, self._world.scenario.duration_s)
         yield self._clock.event_at(self._clock.now, EventKind.START, user)
-        for index, arrival_s in enumerate(arrivals_s.tolist()):
+        for index, arrival_s in enumerate(dropwhile(lambda time_s: time_s < entered_s, arrivals_s)):
             if arrival_s > self._clock.now:
                 yield self._clock.event_at(arrival_s, EventKind.START, user)
             if not self._roster.is_present[user]:

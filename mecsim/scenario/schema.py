@@ -28,8 +28,8 @@ from mecsim.scenario.control import Handover, Objective, Reallocation, Record, S
 from mecsim.scenario.equipment import Servers, Users
 from mecsim.scenario.models import Model
 from mecsim.scenario.path_loss import path_loss_model
-from mecsim.scenario.population import MOST_USERS
 from mecsim.scenario.radio import Channel
+from mecsim.scenario.size import problems
 from mecsim.scenario.workload import Workload
 
 
@@ -59,13 +59,15 @@ class Scenario(Section):
     servers: Servers = key("The edge servers")
     users: Users = key("The mobile users")
     workload: Workload = key("The training work")
-    calendar: Calendar = key("What happens at certain times", default=Calendar())
-    channel: Channel = key("The radio channel", default=Channel())
+    calendar: Calendar = key("What happens at certain times", default=Calendar(), validate_default=True)
+    channel: Channel = key("The radio channel", default=Channel(), validate_default=True)
     service: Service = key("What happens to unused grants", default=Service())
     handover: Handover = key("Changes of server in mid-round", default=Handover())
-    reallocation: Reallocation = key("When the policy is asked, and what it knows", default=Reallocation())
+    reallocation: Reallocation = key(
+        "When the policy is asked, and what it knows", default=Reallocation(), validate_default=True
+    )
     objective: Objective = key("What policies are judged by", default=Objective())
-    record: Record = key("What is written down besides rounds", default=Record())
+    record: Record = key("What is written down besides rounds", default=Record(), validate_default=True)
 
     _text: str = PrivateAttr(default="")
     _folder: Path = PrivateAttr(default=Path())
@@ -78,13 +80,12 @@ class Scenario(Section):
             raise refusal(((), f"must be less than duration_s = {duration:g}"))
         return value
 
-    @field_validator("users")
+    @field_validator("users", "workload", "calendar", "channel", "reallocation", "record")
     @classmethod
-    def _not_too_many(cls, value: Users, info: ValidationInfo) -> Users:
-        coming = 0.0 if value.arrivals is None else value.arrivals.expected(info.data.get("duration_s", 0.0))
-        if coming > MOST_USERS:
-            allowed = f"must bring at most {MOST_USERS} users in the run, brings about {coming:.3g}"
-            raise refusal((("arrivals", "rate_per_s"), allowed))
+    def _not_too_large(cls, value: Any, info: ValidationInfo) -> Any:
+        found = problems(str(info.field_name), value, info.data)
+        if found:
+            raise refusal(*found)
         return value
 
     @field_validator("calendar")

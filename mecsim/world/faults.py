@@ -101,12 +101,13 @@ def failures_of(failures: Failures, seed: int, server: int, until_s: float) -> l
     starts_down = rng.random() * (failures.mtbf_s + failures.mttr_s) < failures.mttr_s
     means_s = np.array([failures.mtbf_s, failures.mttr_s])
     means_s = means_s[::-1] if starts_down else means_s
-    lasting = np.empty((0, 2))
+    draws = rng.random((_CHUNK, 2))
     while True:
-        lasting = np.concatenate([lasting, -np.log1p(-rng.random((_CHUNK, 2))) * means_s])
+        lasting = -np.log1p(-draws) * means_s
         edges_s = np.concatenate([[0.0], np.cumsum(lasting.ravel())])
         if edges_s[-1] >= until_s:
             break
+        draws = np.concatenate([draws, rng.random(draws.shape)])
     edges_s = edges_s if starts_down else edges_s[1:]
     pairs = edges_s[: len(edges_s) // 2 * 2].reshape(-1, 2)
     return [(begin_s, end_s) for begin_s, end_s in pairs.tolist() if begin_s < until_s]

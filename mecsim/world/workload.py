@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -35,7 +37,7 @@ class Workload:
         self._workload = scenario.workload
         self._seed = seed
         population = population or Population.draw(scenario, seed)
-        count = population.count
+        users = population.count
         cards = _each(scenario, population, "gpu")
         peak = np.array([tflops_to_flops(card.peak_tflops) for card in cards])
         self.devices = {
@@ -45,13 +47,13 @@ class Workload:
             "kappa": np.array([card.board_power_w for card in cards]) / peak**3,
             "max_power_w": np.array(_each(scenario, population, "max_power_w"), dtype=np.float64),
         }
-        draws = [stream(seed, Purpose.WORKLOAD_USER, n).random(2) for n in range(count)]
-        self._once = np.maximum(np.array(draws).reshape(count, 2), _SMALLEST)
+        draws = [stream(seed, Purpose.WORKLOAD_USER, n).random(2) for n in range(users)]
+        self._once = np.maximum(np.array(draws).reshape(users, 2), _SMALLEST)
         self._amounts = _amounts(scenario)
         self._amount_of = population.kind % len(self._amounts)
         self.drawn_per_round = any("round" in (size.per, data.per) for size, data in self._amounts)
         # A few chunks for every user: rounds are asked for nearly in order.
-        self._chunk = lru_cache(maxsize=2 * count)(self._draw_chunk)
+        self._chunk = lru_cache(maxsize=2 * users)(self._draw_chunk)
 
     def users(self, rounds: Ints) -> Users:
         """Return devices and work of all users, each in the given round, shape (N,)."""
@@ -84,31 +86,47 @@ class Workload:
         return adapter_params, w.flops_per_param_and_token * token_bits / w.bits_per_token_id
 
     def arrivals_s(self, user: int, until_s: float) -> Floats:
-        """Return the times at which rounds arrive at a user, in order, all those before ``until_s``.
+        """Return all times of :meth:`arrivals` as an array."""
+        return np.fromiter(self.arrivals(user, until_s), dtype=np.float64)
 
-        Empty for the modes in which one round leads to the next.
+    def arrivals(self, user: int, until_s: float) -> Iterator[float]:
+        """Yield the times at which rounds arrive at a user, in order, all those before ``until_s``.
+
+        None for the modes in which one round leads to the next. Drawn a few at a time, as they are taken.
         """
         rounds = self._workload.rounds
         rng = stream(self._seed, Purpose.ARRIVALS, user)
         if isinstance(rounds, Periodic):
             offset_s = rng.random() * rounds.period_s if rounds.staggered else 0.0
-            count = max(0, int(np.ceil((until_s - offset_s) / rounds.period_s)))
-            periodic_s: Floats = offset_s + np.arange(count, dtype=np.float64) * rounds.period_s
-            return periodic_s[periodic_s < until_s]
-        if not isinstance(rounds, Poisson):
-            return np.empty(0)
-        draws = _CHUNK
-        while True:
-            # Starting the stream again gives the same gaps, and more of them.
-            rng = stream(self._seed, Purpose.ARRIVALS, user)
-            poisson_s: Floats = np.cumsum(-np.log1p(-rng.random(draws)) / rounds.rate_per_s)
-            if poisson_s[-1] >= until_s:
-                return poisson_s[poisson_s < until_s]
-            draws *= 2
+            chunks = _periodic_s(offset_s, rounds.period_s)
+        elif isinstance(rounds, Poisson):
+            chunks = _poisson_s(rng, rounds.rate_per_s)
+        else:
+            return
+        for times_s in chunks:
+            yield from times_s[times_s < until_s].tolist()
+            if not times_s[-1] < until_s:
+                return
 
     def _draw_chunk(self, user: int, chunk: int) -> Floats:
         rng = stream(self._seed, Purpose.WORKLOAD_ROUND, user, chunk)
         return np.maximum(rng.random((_CHUNK, 2)), _SMALLEST)
+
+
+def _periodic_s(offset_s: float, period_s: float) -> Iterator[Floats]:
+    for first in count(0, _CHUNK):
+        yield offset_s + np.arange(first, first + _CHUNK, dtype=np.float64) * period_s
+
+
+def _poisson_s(rng: np.random.Generator, rate_per_s: float) -> Iterator[Floats]:
+    last_s = 0.0
+    while True:
+        with np.errstate(over="ignore"):  # so rare that the next one never comes
+            gaps_s = -np.log1p(-rng.random(_CHUNK)) / rate_per_s
+        gaps_s[0] += last_s
+        times_s: Floats = np.cumsum(gaps_s)
+        last_s = float(times_s[-1])
+        yield times_s
 
 
 def _amounts(scenario: Scenario) -> list[tuple[Distribution, Distribution]]:

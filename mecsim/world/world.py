@@ -23,7 +23,7 @@ from mecsim.world.channel.rician import LineOfSightComponent
 from mecsim.world.channel.waves import GRID
 from mecsim.world.devices import servers_of
 from mecsim.world.faults import ServerConditions
-from mecsim.world.mobility.trajectories import Trajectories, replay_of
+from mecsim.world.mobility.trajectories import GrowingTrajectories, Trajectories, replay_of
 from mecsim.world.population import Population
 from mecsim.world.workload import Workload
 
@@ -63,8 +63,8 @@ class World:
         self.server_position_m = frozen(scenario.servers.sites_m)
         self.noise_w_per_hz = dbm_to_w(channel.noise_dbm_per_hz + channel.noise_figure_db)
         self.workload = Workload(scenario, seed, self.population)
-        until_s = scenario.duration_s + self.window_s
-        self.trajectories = Trajectories.draw(scenario, seed, until_s, self.population, replayed)
+        end_s = scenario.duration_s + self.window_s
+        self._trajectories = GrowingTrajectories(scenario, seed, end_s, self.population, replayed)
         self.rate_law = RateLaw.of(self.noise_w_per_hz, ergodic=fading.model == "ergodic")
         self._local = LocalMean(channel, self.server_position_m, seed)
         self._interference: Interference | None = None
@@ -81,6 +81,15 @@ class World:
         if fading.direct_db is not None:
             k, heights_m = db_to_linear(fading.direct_db), channel.heights_m or (0.0, 0.0)
             self._direct = LineOfSightComponent(k, wavelength_m, heights_m[0] - heights_m[1])
+
+    @property
+    def trajectories(self) -> Trajectories:
+        """The trajectories as far as they are drawn: at least until the latest time asked for so far."""
+        return self._trajectories.drawn
+
+    def _trajectories_at(self, times_s: Floats) -> Trajectories:
+        """Return trajectories that reach all of these times."""
+        return self._trajectories.until(float(np.max(times_s, initial=0.0)))
 
     @property
     def moving(self) -> bool:
@@ -122,7 +131,7 @@ class World:
 
     def position_m(self, users: Ints, times_s: Floats) -> Floats:
         """Return positions in m, shape S + (2,)."""
-        return self.trajectories.position_m(users, times_s)
+        return self._trajectories_at(times_s).position_m(users, times_s)
 
     def mean_gain(self, users: Ints, servers: Ints, times_s: Floats) -> Floats:
         """Return path loss x shadowing as a linear power gain: the local mean, without fast fading."""
@@ -149,7 +158,8 @@ class World:
         if self._fading is None:
             return link.gain
         start_s = self.block_start_s(times_s)
-        travelled_m = self.trajectories.travelled_m(users, start_s) + self._ambient_mps * start_s
+        trajectories = self._trajectories_at(start_s)
+        travelled_m = trajectories.travelled_m(users, start_s) + self._ambient_mps * start_s
         if self._direct is None:
             return link.gain * self._fading.power(users, servers, travelled_m)
         scattered = self._fading.coefficient(users, servers, travelled_m)
@@ -163,7 +173,7 @@ class World:
         """
         if self._interference is None:
             return np.ones(np.broadcast_shapes(np.shape(users), np.shape(servers), np.shape(times_s)))
-        position_m = self.trajectories.position_m(users, self.block_start_s(times_s))
+        position_m = self.position_m(users, self.block_start_s(times_s))
         left = self._interference.downlink(servers, position_m)
         return np.asarray(left / self._interference.uplink[servers])
 
@@ -236,7 +246,7 @@ class World:
         return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()
 
     def _local_mean(self, users: Ints, servers: Ints, times_s: Floats) -> Link:
-        position_m = self.trajectories.position_m(users, self.block_start_s(times_s))
+        position_m = self.position_m(users, self.block_start_s(times_s))
         return self._with_uplink_interference(self._local.at(servers, position_m), servers)
 
     def _with_uplink_interference(self, link: Link, servers: Ints) -> Link:
@@ -255,8 +265,9 @@ class World:
         first = window * WINDOW_BLOCKS
         start_s = first * self.block_s
         last_s = (first + WINDOW_BLOCKS - 1) * self.block_s
-        first_leg = np.array(self.trajectories.leg_now(users.tolist(), start_s))
-        last_leg = np.array(self.trajectories.leg_now(users.tolist(), last_s))
+        trajectories = self._trajectories.until(last_s)
+        first_leg = np.array(trajectories.leg_now(users.tolist(), start_s))
+        last_leg = np.array(trajectories.leg_now(users.tolist(), last_s))
         for later_leg in range(int((last_leg - first_leg).max()) + 1):
             # A user with several legs in the window is computed for each leg as if it had no end.
             rows = np.flatnonzero(first_leg + later_leg <= last_leg)
@@ -265,8 +276,8 @@ class World:
             if later_leg == 0:
                 filled[rows] = values
                 continue
-            begin = self.block(self.trajectories.legs.start_s[leg]) - first
-            begin += (begin + first) * self.block_s < self.trajectories.legs.start_s[leg]
+            begin = self.block(trajectories.legs.start_s[leg]) - first
+            begin += (begin + first) * self.block_s < trajectories.legs.start_s[leg]
             later = np.arange(WINDOW_BLOCKS) >= begin[:, None]
             filled[rows] = np.where(later, values, filled[rows])
 

@@ -66,6 +66,10 @@ class GaussMarkov(MobilityModel):
         moved = np.concatenate([np.zeros((1, 2)), np.cumsum(velocity[:-1] * self.step_s, axis=0)])
         return mirrored(start_s, here + moved, velocity, size_m)
 
+    def fastest_mps(self) -> float | None:
+        """Return zero if the mean speed and the deviation are zero; else there is no bound."""
+        return 0.0 if self.mean_speed_mps == self.sigma_mps == 0 else None
+
 
 def _remembered(pushes: Floats, memory: float) -> Floats:
     """Return u_k = memory u_{k-1} + pushes_k, doubling the reach of the sum in each pass."""

@@ -154,10 +154,8 @@ class Manhattan(MobilityModel):
         slowest, fastest = self.speed_mps
         shortest, longest = self.pause_s
         crossings, laws = [(x, y)], {}
-        draws = np.empty((0, 3))
+        draws = chunk = rng.random((_CHUNK, 3))
         while True:
-            chunk = rng.random((_CHUNK, 3))
-            draws = np.concatenate([draws, chunk])
             for drawn in chunk[:, 0].tolist():
                 ahead = grid.streets_ahead(x, y, heading)
                 if ahead not in laws:
@@ -178,6 +176,8 @@ class Manhattan(MobilityModel):
                 legs = alternating(points_m, speeds, np.append(paused_s, pauses[1:]))
             if legs.start_s[-1] > until_s:
                 return legs
+            chunk = rng.random(draws.shape)
+            draws = np.concatenate([draws, chunk])
 
     def fastest_mps(self) -> float:
         """Return the upper end of `speed_mps`."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from mecsim.errors import RunFailed
 from mecsim.rng import Purpose, stream
 from mecsim.scenario.calendar import FlashCrowd
 from mecsim.scenario.schema import Scenario
@@ -16,6 +18,12 @@ from mecsim.world.mobility.legs import Legs, standing
 from mecsim.world.mobility.model import MobilityModel, drawn_legs
 from mecsim.world.mobility.replay import Replay, TraceReplay, replay
 from mecsim.world.population import Population
+
+FIRST_S = 7200.0
+"""Time until which trajectories are drawn at the start of a longer run."""
+
+MOST_LEGS = 20_000_000
+"""Most legs that are kept, about 100 bytes each."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -101,6 +109,61 @@ class Trajectories:
         since = times_s - self.legs.start_s[leg]
         travelled: Floats = self.legs.travelled_m[leg] + self.legs.speed_mps[leg] * since
         return travelled
+
+
+class GrowingTrajectories:
+    """The trajectories of all users, drawn as far as they have been asked for.
+
+    When a later time is asked for, all trajectories are drawn again until twice the time. That gives the
+    same legs and more, since the streams start again, so nothing depends on when that happens.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    seed : int
+    end_s : float
+        Time that is known to be the last one asked for in a run; later ones are allowed.
+    population : Population
+    replayed : Replay or None
+    """
+
+    def __init__(
+        self, scenario: Scenario, seed: int, end_s: float, population: Population, replayed: Replay | None
+    ) -> None:
+        self._draw = partial(Trajectories.draw, scenario, seed, population=population, replayed=replayed)
+        self._end_s, self.until_s = end_s, min(end_s, FIRST_S)
+        self.drawn = self._draw(until_s=self.until_s)
+        if _may_move(scenario, replayed):
+            while not self.drawn.moving and self.until_s < end_s:
+                self.until(2.0 * self.until_s)
+
+    def until(self, time_s: float) -> Trajectories:
+        """Return trajectories that reach a time.
+
+        Raises
+        ------
+        RunFailed
+            If they would have more than :data:`MOST_LEGS` legs.
+        """
+        if self.until_s < time_s < np.inf:
+            until_s = max(time_s, 2.0 * self.until_s)
+            until_s = min(until_s, self._end_s) if time_s <= self._end_s else until_s
+            legs = len(self.drawn.legs.start_s)
+            if legs * (until_s / self.until_s) > MOST_LEGS:
+                raise RunFailed(
+                    f"t = {time_s:g} s: the trajectories have {legs:,} legs until {self.until_s:g} s and "
+                    f"would have more than {MOST_LEGS:,} until {until_s:g} s; make duration_s shorter or use "
+                    "fewer or slower users"
+                )
+            self.until_s, self.drawn = until_s, self._draw(until_s=until_s)
+        return self.drawn
+
+
+def _may_move(scenario: Scenario, replayed: Replay | None) -> bool:
+    """Return whether anybody may move later who stands at first."""
+    own = [each.mobility for each in scenario.users.classes or () if each.mobility is not None]
+    models = own if replayed is not None else [scenario.users.mobility, *own]
+    return any(isinstance(model, MobilityModel) and model.fastest_mps() != 0 for model in models)
 
 
 def replay_of(scenario: Scenario) -> Replay | None:

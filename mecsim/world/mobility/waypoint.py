@@ -98,9 +98,8 @@ def waypoints(
 ) -> Legs:
     """Return the legs of a random-waypoint user in a region, from the streams of start and legs."""
     start, paused_s, target, speed = _stationary_start(model, region, start_rng)
-    draws = np.empty((0, 4))
+    draws = legs_rng.random((_CHUNK, 4))
     while True:
-        draws = np.concatenate([draws, legs_rng.random((_CHUNK, 4))])
         slowest, fastest = model.speed_mps
         shortest, longest = model.pause_s
         points = np.concatenate([[start, target], region.points_m(draws[:, :2])])
@@ -109,6 +108,7 @@ def waypoints(
         legs = alternating(points, speeds, pauses)
         if legs.start_s[-1] > until_s:
             return legs
+        draws = np.concatenate([draws, legs_rng.random(draws.shape)])
 
 
 def residual_pause_s(pause_s: tuple[float, float], rng: np.random.Generator) -> float:
