@@ -12,10 +12,11 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mecsim.errors import PolicyNotFound
+from mecsim.errors import PolicyError, PolicyFailed, PolicyNotFound
 from mecsim.policy_spec import split_specs as split_policies
 from mecsim.registry import make_policy, parse_policy, policy_files, policy_version
 from mecsim.results.provenance import environment
+from mecsim.study.examine import examine, is_builtin, version_of
 
 __all__ = ["PolicyChoice", "Run", "choose_policies", "is_own", "plan", "split_policies"]
 
@@ -93,14 +94,33 @@ class PolicyChoice:
         return make_policy(self._place(), **self.parameters)
 
     @property
+    def is_foreign(self) -> bool:
+        """Whether code that does not ship with mecsim is run: also for an object, which may hold any."""
+        return self.instance is not None or not is_builtin(self.target, self.parameters)
+
+    def check(self, limit_s: float | None = None) -> None:
+        """Make the policy once, where that can do no harm.
+
+        Raises
+        ------
+        PolicyNotFound, PolicyFailed
+            If it cannot be made.
+        """
+        if self.instance is not None:
+            return
+        if self.is_foreign:
+            examine(self._place(), self.parameters, limit_s)
+        else:
+            self.make()
+
+    @property
     def version(self) -> str:
         """Version of the policy's code, as far as it can be known."""
         if self.instance is not None:
             return "an object made in Python"
-        place, inner = self._place(), str(self.parameters.get("policy", ""))
-        if ".py" in place + inner:
-            return policy_version(place, **self.parameters)
-        return _installed_version(place, inner)
+        if self.is_foreign:
+            return version_of(self._place(), self.parameters)
+        return _installed_version(self._place(), str(self.parameters.get("policy", "")))
 
     def _place(self) -> str:
         module, _, name = self.target.rpartition(":")
@@ -127,6 +147,11 @@ class Run:
     policy: PolicyChoice
     seed: int
     swept: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether code that does not ship with mecsim is run: its policy, or a model of its scenario."""
+        return self.policy.is_foreign or bool(self.scenario.plugin_versions())
 
     @cached_property
     def scenario_sha256(self) -> str:
@@ -169,9 +194,13 @@ def plan(scenario: Scenario, policies: Sequence[PolicyChoice], replications: int
 
 
 def choose_policies(
-    policies: Iterable[PolicyLike], folder: Path | None = None, *, local_code: bool = True
+    policies: Iterable[PolicyLike],
+    folder: Path | None = None,
+    *,
+    local_code: bool = True,
+    limit_s: float | None = None,
 ) -> list[PolicyChoice]:
-    """Return the policies of a comparison, each made once to see that it can be.
+    """Return the policies of a comparison, each made once to see that it can be: foreign ones elsewhere.
 
     With a folder, a policy file is looked for there first, then in the present folder. Labels that
     would be equal get their whole target; the same policy twice is an error. Without ``local_code``
@@ -181,18 +210,22 @@ def choose_policies(
     ------
     PolicyNotFound
         Listing every policy that cannot be made.
+    PolicyFailed
+        The same, if one of them ended its process instead.
     """
-    choices, problems = [], []
+    choices, problems = list[PolicyChoice](), list[str]()
+    kind: type[PolicyError] = PolicyNotFound
     for given in policies:
         try:
             choice = PolicyChoice.of(given)
             if not local_code:
                 _refuse_files(choice)
             choice = choice if folder is None else _located(choice, folder)
-            choice.make()
+            choice.check(limit_s)
             choices.append(choice)
-        except PolicyNotFound as error:
+        except PolicyError as error:
             problems.append(str(error))
+            kind = PolicyFailed if isinstance(error, PolicyFailed) else kind
     labels = [choice.label for choice in choices]
     choices = [
         replace(c, label=_label(c.target, c.parameters)) if labels.count(c.label) > 1 else c for c in choices
@@ -204,7 +237,7 @@ def choose_policies(
     if not choices and not problems:
         problems.append("no policy is given")
     if problems:
-        raise PolicyNotFound("\n".join(problems))
+        raise kind("\n".join(problems))
     return choices
 
 
