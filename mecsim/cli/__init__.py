@@ -33,7 +33,7 @@ from mecsim.cli import (
     tune_commands,
     verify_commands,
 )
-from mecsim.cli.console import INTERRUPTED, exit_code, explain_error, print_text, say
+from mecsim.cli.console import INTERRUPTED, exit_code, explain_error, interrupt_notes, print_text, say
 from mecsim.errors import MecsimError
 from mecsim.escapes import printable_lines
 from mecsim.results.blas import THREAD_VARIABLES
@@ -121,19 +121,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A BLAS whose threads cannot be set later reads this when it is loaded.
     for name in THREAD_VARIABLES:
         os.environ.setdefault(name, "1")
+    notes = list[str]()
     try:
         app(args=None if arguments is None else list(arguments), prog_name="mecsim")
     except SystemExit as done:
         code = done.code if isinstance(done.code, int) else int(done.code is not None)
+        notes = interrupt_notes(done)
     except MecsimError as error:
         print(explain_error(error), file=sys.stderr)  # noqa: T201 - the one place where errors end
         return exit_code(error)
-    except KeyboardInterrupt:
-        code = INTERRUPTED
+    except KeyboardInterrupt as interrupt:
+        code, notes = INTERRUPTED, interrupt_notes(interrupt)
     else:
         code = 0
     if code == INTERRUPTED:
-        print("mecsim: interrupted; finished runs are kept", file=sys.stderr)  # noqa: T201
+        for line in ("mecsim: interrupted; finished runs are kept", *notes):
+            say(line)
     return code
 
 

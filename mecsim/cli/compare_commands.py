@@ -14,6 +14,7 @@ from mecsim.cli.live import LiveOption, monitored
 from mecsim.cli.options import (
     JobsOption,
     JsonOption,
+    LimitOption,
     OutOption,
     PluginOption,
     QuietOption,
@@ -75,6 +76,7 @@ def compare(
     seed: SeedOption = 0,
     changes: SetOption = None,
     plugins: PluginOption = None,
+    limit_s: LimitOption = None,
     out: OutOption = None,
     live: LiveOption = False,
     quiet: QuietOption = False,
@@ -92,7 +94,9 @@ def compare(
     time until the interval of METRIC, POLICY against REFERENCE, says better, worse, or equivalent
     within the margin, or there are --most. The looks share an error of 5 %.
     """  # fmt: skip
-    asked = _Asked(read_scenario(scenario, changes), policies, replications, seed, jobs, out, until, most)
+    asked = _Asked(
+        read_scenario(scenario, changes), policies, replications, seed, jobs, out, until, most, limit_s
+    )
     _compare(asked, live=live, quiet=quiet, as_json=as_json)
 
 
@@ -124,6 +128,7 @@ class _Asked:
     out: Path | None
     until: list[str] | None = None
     most: int = 0
+    limit_s: float | None = None
 
     def run(
         self, choices: list[PolicyChoice], folder: Path, on_progress: OnStudyProgress
@@ -133,7 +138,8 @@ class _Asked:
         from mecsim.study.until import compare_until
 
         options: dict[str, Any] = {
-            "seed": self.seed, "jobs": self.jobs, "out": folder, "on_progress": on_progress,
+            "seed": self.seed, "jobs": self.jobs, "limit_s": self.limit_s, "out": folder,
+            "on_progress": on_progress,
         }  # fmt: skip
         if not self.until:
             return compare(self.scenario, choices, self.replications, **options), None
@@ -146,7 +152,7 @@ def _compare(asked: _Asked, *, live: bool, quiet: bool, as_json: bool) -> None:
     from mecsim.cli.summaries import comparison_object
     from mecsim.study.plan import choose_policies, split_policies
 
-    choices = choose_policies(split_policies(asked.policies))
+    choices = choose_policies(split_policies(asked.policies), limit_s=asked.limit_s)
     folder = asked.out or RESULTS / f"{asked.scenario.name}-{asked.scenario.sha256[:8]}"
     title = f"{asked.scenario.name}: {len(choices)} policies x {asked.replications}"
     total, labels = len(choices) * asked.replications, [choice.label for choice in choices]

@@ -63,6 +63,13 @@ def explain_error(error: MecsimError) -> str:
     return "\n".join(lines)
 
 
+def interrupt_notes(error: BaseException | None) -> list[str]:
+    """Return where runs were when Ctrl-C ended them, as noted on the interrupt that led to this error."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return list(getattr(error, "__notes__", ()))
+
+
 @contextmanager
 def writing(path: object) -> Iterator[None]:
     """Turn a failure to write a file into a message that names it."""

@@ -65,6 +65,24 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress an
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 
 
+def _positive(limit_s: float | None) -> float | None:
+    if limit_s is not None and not limit_s > 0:
+        raise MecsimError(f"--limit-s {limit_s:g}: must be above 0, in s")
+    return limit_s
+
+
+LimitOption = Annotated[
+    float | None,
+    typer.Option(
+        "--limit-s",
+        metavar="S",
+        help="End a run that takes longer than this wall-clock time, in s; it has failed.",
+        show_default=False,
+        callback=_positive,
+    ),
+]
+
+
 def read_scenario(scenario: str, changes: Iterable[str] | None) -> Scenario:
     """Return the scenario with the changes of ``--set``."""
     from mecsim.scenario.load import load_scenario

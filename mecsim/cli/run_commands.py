@@ -8,6 +8,7 @@ from mecsim.cli.console import print_json, print_table, print_text, progress, sa
 from mecsim.cli.live import LiveOption, monitored
 from mecsim.cli.options import (
     JsonOption,
+    LimitOption,
     OutOption,
     PluginOption,
     PolicyOption,
@@ -33,6 +34,7 @@ def run(
     seed: SeedOption = 0,
     changes: SetOption = None,
     plugins: PluginOption = None,
+    limit_s: LimitOption = None,
     out: OutOption = None,
     live: LiveOption = False,
     quiet: QuietOption = False,
@@ -42,17 +44,19 @@ def run(
 
     The folder is --out, or results/RUN-ID. A finished run that is there already is shown instead of
     run again if nothing that its bits depend on has changed: scenario, policy, seed, code, packages,
-    processor. Otherwise it is replaced when the new run is complete. A policy of your own is always run.
+    processor. Otherwise it is replaced when the new run is complete. A policy of your own is always run,
+    in a process of its own; to step through it with a debugger, call mecsim.simulate from Python.
     report.html in the folder shows it all: charts, a replay, every round.
     """
     from mecsim.analysis.diagnostics import run_warnings
     from mecsim.cli.summaries import run_object, run_table
     from mecsim.results.store import claim
-    from mecsim.study.plan import PolicyChoice, Run
-    from mecsim.study.runner import execute, finished
+    from mecsim.study.plan import Run, choose_policies
+    from mecsim.study.runner import finished
+    from mecsim.study.worker import results_of
 
-    asked = Run(read_scenario(scenario, changes), PolicyChoice.of(policy), seed)
-    asked.policy.make()
+    loaded = read_scenario(scenario, changes)
+    asked = Run(loaded, choose_policies([policy], limit_s=limit_s)[0], seed)
     folder = out or RESULTS / asked.run_id
     claim(folder, asked.run_id)
     results = finished(asked, folder)
@@ -62,7 +66,7 @@ def run(
         else:
             with progress(asked.run_id, asked.scenario.duration_s, quiet=quiet) as update:
                 show = monitor.forward(update)
-                results = execute(asked, out=folder, on_progress=lambda done_s: show(done_s, ""))
+                results = results_of(asked, folder, limit_s, lambda done_s: show(done_s, ""))
         report = monitor.write_report(quiet=quiet)
     if as_json:
         print_json(run_object(results, folder) | {"warnings": run_warnings(results)})

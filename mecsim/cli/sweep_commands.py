@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from mecsim.cli.live import LiveOption, monitored
 from mecsim.cli.options import (
     JobsOption,
     JsonOption,
+    LimitOption,
     OutOption,
     PluginOption,
     QuietOption,
@@ -74,6 +76,7 @@ def sweep(
     changes: SetOption = None,
     plugins: PluginOption = None,
     allow_local_policies: LocalPoliciesOption = False,
+    limit_s: LimitOption = None,
     out: OutOption = None,
     live: LiveOption = False,
     quiet: QuietOption = False,
@@ -83,13 +86,15 @@ def sweep(
 
     The folder --out, or results/NAME, gets one folder a run, runs.csv with the metrics of each, and
     failed-RUN.txt with the traceback of what failed, also when tried again. Finished runs of the same
-    scenario, policy, seed, code and packages are never run twice. --set changes a key of every scenario.
+    scenario, policy, seed, code and packages are never run twice. --set changes a key of every scenario,
+    --limit-s replaces the study's limit_s.
     """
     from mecsim.study.record import other_changes
     from mecsim.study.spec import load_study, parse_shard
     from mecsim.study.sweep import RESULTS
 
     study = load_study(file, parse_changes(changes or ()), allow_local_policies=allow_local_policies)
+    study = study if limit_s is None else replace(study, limit_s=limit_s)
     part = None if shard is None else parse_shard(shard)
     if executor not in ("local", "dask"):
         raise MecsimError(f"--executor {executor}: must be local or dask")

@@ -11,6 +11,7 @@ from mecsim.cli.console import output_width, print_json, print_table, print_text
 from mecsim.cli.options import (
     JobsOption,
     JsonOption,
+    LimitOption,
     OutOption,
     PluginOption,
     QuietOption,
@@ -55,6 +56,7 @@ def tune(
     jobs: JobsOption = -1,
     changes: SetOption = None,
     plugins: PluginOption = None,
+    limit_s: LimitOption = None,
     out: OutOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -76,7 +78,7 @@ def tune(
     with progress(f"{loaded.name}: tuning {len(wanted)} policies", total, quiet=quiet) as update:
         tuned = tune_policies(
             loaded, wanted, metric, budget=budget, replications=replications, seed=seed,
-            tuning_seed=tuning_seed, jobs=jobs, out=folder,
+            tuning_seed=tuning_seed, jobs=jobs, limit_s=limit_s, out=folder,
             on_progress=lambda done, _, message: update(done, message),
         )  # fmt: skip
     tuned.candidates.to_csv(folder / "tuning.csv", index=False)

@@ -59,7 +59,7 @@ class Decisions:
         None if allocations are not recorded.
     counters : Counters
     on_progress : callable or None
-        Called after each decision with the simulated seconds done.
+        Called before each decision with the simulated seconds done.
     on_decided : callable or None
         Called with each :class:`Decided`.
     """
@@ -95,6 +95,8 @@ class Decisions:
             self._waiting = self._waiting or cause
             return
         now_s = self._clock.now
+        if self._on_progress is not None:
+            self._on_progress(now_s)
         self._schedule.was_called()
         self._service.account_all()
         self._epoch_log.end()
@@ -102,8 +104,6 @@ class Decisions:
             self._epoch_log.begin_empty(now_s, cause)
         else:
             self._decide(self._observer.observe(now_s), cause)
-        if self._on_progress is not None:
-            self._on_progress(now_s)
 
     def end(self) -> None:
         """Record the last epoch, and report a decision that the end of the run has come before."""

@@ -31,6 +31,7 @@ def compare(
     *,
     seed: int = 0,
     jobs: int = 1,
+    limit_s: float | None = None,
     out: str | Path | None = None,
     on_progress: OnStudyProgress | None = None,
 ) -> Comparison:
@@ -51,7 +52,10 @@ def compare(
     seed : int
         Seed of the first replication.
     jobs : int
-        Worker processes; 1 runs here, -1 uses every core. The tables do not depend on it.
+        Worker processes; 1 runs here, -1 uses every core. The tables do not depend on it. A policy that does
+        not ship with mecsim runs in a process of its own, whatever their number.
+    limit_s : float, optional
+        Wall-clock time after which a run is ended, and has failed.
     out : str or Path, optional
         Folder for one run folder each. A finished run found there is read instead of run again if
         nothing that its bits depend on has changed, else it is replaced.
@@ -60,7 +64,7 @@ def compare(
 
     Raises
     ------
-    ScenarioError, PolicyNotFound, ResultStoreError
+    ScenarioError, PolicyNotFound, PolicyFailed, ResultStoreError
         Before any run starts.
     RunFailed
         If every run failed.
@@ -69,10 +73,12 @@ def compare(
         raise MecsimError(f"replications = {replications}: must be at least 1")
     if seed < 0:
         raise MecsimError(f"seed = {seed}: must not be negative")
-    runs = plan(as_scenario(scenario), choose_policies(policies), replications, seed)
+    check_limit(limit_s)
+    runs = plan(as_scenario(scenario), choose_policies(policies, limit_s=limit_s), replications, seed)
     folder = None if out is None else make_folder(out)
     # Workers finish in any order; nothing after this line shows it.
-    by_id = {o.run_id: o for o in _outcomes(runs, worker_count(jobs, len(runs)), folder, on_progress)}
+    workers = worker_count(jobs, len(runs))
+    by_id = {o.run_id: o for o in _outcomes(runs, workers, folder, limit_s, on_progress)}
     comparison = Comparison(
         scenario=runs[0].scenario.name,
         policies=tuple(dict.fromkeys(run.policy.label for run in runs)),
@@ -85,7 +91,11 @@ def compare(
 
 
 def _outcomes(
-    runs: Sequence[Run], workers: int, out: Path | None, on_progress: OnStudyProgress | None
+    runs: Sequence[Run],
+    workers: int,
+    out: Path | None,
+    limit_s: float | None,
+    on_progress: OnStudyProgress | None,
 ) -> Iterator[RunOutcome]:
     """Yield the outcome of each run, and note in the folder which failed."""
     done = 0
@@ -95,7 +105,9 @@ def _outcomes(
             on_progress(done + more, len(runs), message)
 
     def executor(asked: Sequence[Run], jobs: int) -> Iterator[RunOutcome]:
-        return run_in_workers(asked, jobs, out) if workers > 1 else run_here(asked, out, report)
+        if workers > 1:
+            return run_in_workers(asked, jobs, out, limit_s)
+        return run_here(asked, out, report, limit_s)
 
     with folder_lock(out):
         for outcome in with_retries(runs, executor, workers):
@@ -104,6 +116,12 @@ def _outcomes(
             done += 1
             report(0, f"{outcome.run_id}: {outcome.error or outcome.origin}")
             yield outcome
+
+
+def check_limit(limit_s: float | None) -> None:
+    """Refuse a limit that is no positive number."""
+    if limit_s is not None and not limit_s > 0:
+        raise MecsimError(f"limit_s = {limit_s}: must be above 0, in s")
 
 
 def _announce_failures(comparison: Comparison) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -66,7 +67,12 @@ class RunOutcome:
 
 
 def attempt(
-    run: Run, folder: Path | None = None, on_progress: OnProgress | None = None, *, reuse: bool = True
+    run: Run,
+    folder: Path | None = None,
+    on_progress: OnProgress | None = None,
+    *,
+    reuse: bool = True,
+    before_writing: Callable[[], None] | None = None,
 ) -> RunOutcome:
     """Return the outcome of a run; raise nothing, because an exception would end all other runs.
 
@@ -77,11 +83,14 @@ def attempt(
         origin: RunOrigin = "replaced" if folder is not None and folder.exists() else "new"
         if isinstance(run, DecisionRun):
             assert folder is not None
+            if before_writing is not None:
+                before_writing()
             return replace(reused(run, write_decision(run, folder)), origin=origin)
         results = finished(run, folder) if reuse and folder is not None else None
         if results is not None:
             return _outcome(run, results, "reused")
-        return _outcome(run, execute(run, out=folder, on_progress=on_progress), origin)
+        results = execute(run, out=folder, on_progress=on_progress, before_writing=before_writing)
+        return _outcome(run, results, origin)
     except Exception as error:  # noqa: BLE001 - whatever a policy raises is the outcome of this run
         return failure(run, error)
 

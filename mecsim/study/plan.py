@@ -12,14 +12,15 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mecsim.errors import PolicyNotFound
+from mecsim.errors import PolicyError, PolicyFailed, PolicyNotFound
 from mecsim.escapes import printable
 from mecsim.messages import shortened
 from mecsim.plugins import require
 from mecsim.policy_spec import code_named
 from mecsim.policy_spec import split_specs as split_policies
-from mecsim.registry import POLICIES, make_policy, parse_policy, policy_version
+from mecsim.registry import POLICIES, is_builtin, make_policy, parse_policy, policy_version
 from mecsim.results.provenance import environment
+from mecsim.study.examine import examine, version_of
 from mecsim.study.labels import automatic_label, checked_label, folder_name
 
 __all__ = ["PolicyChoice", "Run", "choose_policies", "is_own", "plan", "split_policies"]
@@ -107,14 +108,35 @@ class PolicyChoice:
         return make_policy(self._place(), **self.parameters)
 
     @property
+    def is_foreign(self) -> bool:
+        """Whether code that does not ship with mecsim is run: also for an object, which may hold any."""
+        return self.instance is not None or not is_builtin(self.target, self.parameters)
+
+    def check(self, limit_s: float | None = None) -> None:
+        """Make the policy once, where that can do no harm.
+
+        Raises
+        ------
+        PolicyNotFound, PolicyFailed
+            If it cannot be made.
+        """
+        if self.instance is not None:
+            return
+        if ":" not in self.target:
+            require(POLICIES, self.target)
+        if self.is_foreign:
+            examine(self._place(), self.parameters, limit_s)
+        else:
+            self.make()
+
+    @property
     def version(self) -> str:
         """Version of the policy's code, as far as it can be known."""
         if self.instance is not None:
             return "an object made in Python"
-        place, inner = self._place(), str(self.parameters.get("policy", ""))
-        if ".py" in place + inner:
-            return policy_version(place, **self.parameters)
-        return _installed_version(place, inner)
+        if self.is_foreign:
+            return version_of(self._place(), self.parameters)
+        return _installed_version(self._place(), str(self.parameters.get("policy", "")))
 
     def _place(self) -> str:
         module, _, name = self.target.rpartition(":")
@@ -141,6 +163,11 @@ class Run:
     policy: PolicyChoice
     seed: int
     swept: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether code that does not ship with mecsim is run: its policy, or a model of its scenario."""
+        return self.policy.is_foreign or bool(self.scenario.plugin_versions())
 
     @cached_property
     def scenario_sha256(self) -> str:
@@ -184,9 +211,13 @@ def plan(scenario: Scenario, policies: Sequence[PolicyChoice], replications: int
 
 
 def choose_policies(
-    policies: Iterable[PolicyLike], folder: Path | None = None, *, local_code: bool = True
+    policies: Iterable[PolicyLike],
+    folder: Path | None = None,
+    *,
+    local_code: bool = True,
+    limit_s: float | None = None,
 ) -> list[PolicyChoice]:
-    """Return the policies of a comparison, each made once to see that it can be.
+    """Return the policies of a comparison, each made once to see that it can be: foreign ones elsewhere.
 
     With a folder, a policy file is looked for there first, then in the present folder. Labels that
     would be equal get their whole target; the same policy twice is an error. Without ``local_code``
@@ -196,18 +227,22 @@ def choose_policies(
     ------
     PolicyNotFound
         Listing every policy that cannot be made.
+    PolicyFailed
+        The same, if one of them ended its process instead.
     """
     asked = list(policies)
     problems = [] if local_code else _unregistered(asked)
     choices = list[PolicyChoice]()
+    kind: type[PolicyError] = PolicyNotFound
     for given in [] if problems else asked:
         try:
             choice = PolicyChoice.of(given)
             choice = choice if folder is None else _located(choice, folder)
-            choice.make()
+            choice.check(limit_s)
             choices.append(choice)
-        except PolicyNotFound as error:
+        except PolicyError as error:
             problems.append(printable(str(error)))
+            kind = PolicyFailed if isinstance(error, PolicyFailed) else kind
     labels = [choice.label for choice in choices]
     choices = [
         replace(c, label=automatic_label(c.target, c.parameters)) if labels.count(c.label) > 1 else c
@@ -220,7 +255,7 @@ def choose_policies(
     if not choices and not problems:
         problems.append("no policy is given")
     if problems:
-        raise PolicyNotFound("\n".join(problems))
+        raise kind("\n".join(problems))
     return choices
 
 

@@ -9,26 +9,35 @@ from pathlib import Path
 
 from mecsim.errors import MecsimError
 from mecsim.results.leftovers import remove_parts
-from mecsim.study.outcome import RunOutcome, attempt
+from mecsim.study.outcome import RunOutcome
 from mecsim.study.plan import Run
 from mecsim.study.progress import OnProgress
 from mecsim.study.schedule import RunQueue, RunTimes
-from mecsim.study.worker_process import WorkerProcess
+from mecsim.study.worker import Worker, attempt_here
+
+_PATIENCE_S = 5.0
 
 
-def run_here(runs: Sequence[Run], out: Path | None, on_share: OnProgress | None) -> Iterator[RunOutcome]:
-    """Run one after the other in this process; ``on_share`` is called with the share of a run done."""
+def run_here(
+    runs: Sequence[Run], out: Path | None, on_share: OnProgress | None, limit_s: float | None = None
+) -> Iterator[RunOutcome]:
+    """Run one after the other; ``on_share`` is called with the share of a run done.
+
+    Runs of built-in code without a limit are made in this process.
+    """
     for run in runs:
-        yield attempt(run, run_folder(out, run), _share_of(run, on_share))
+        yield attempt_here(run, run_folder(out, run), limit_s, _share_of(run, on_share))
 
 
 def _share_of(run: Run, on_share: OnProgress | None) -> OnProgress | None:
     return None if on_share is None else lambda done_s: on_share(done_s / run.scenario.duration_s)
 
 
-def run_in_workers(runs: Sequence[Run], jobs: int, out: Path | None) -> Iterator[RunOutcome]:
+def run_in_workers(
+    runs: Sequence[Run], jobs: int, out: Path | None, limit_s: float | None = None
+) -> Iterator[RunOutcome]:
     """Yield outcomes as they come from ``jobs`` worker processes; finished runs in ``out`` are read."""
-    return run_queue(RunQueue(runs, RunTimes()), jobs, out, reuse=True)
+    return run_queue(RunQueue(runs, RunTimes()), jobs, out, limit_s, reuse=True)
 
 
 def run_queue(
@@ -39,10 +48,10 @@ def run_queue(
     Every run is tried once. When the caller stops early, the processes are ended and what they were
     writing is removed.
     """
-    workers = [WorkerProcess() for _ in range(min(jobs, len(queue)))]
+    workers = [Worker() for _ in range(min(jobs, len(queue)))]
     if not workers:
         return
-    free, busy = list(workers), dict[Future[RunOutcome], tuple[WorkerProcess, Run]]()
+    free, busy = list(workers), dict[Future[RunOutcome], tuple[Worker, Run]]()
     done = list[RunOutcome]()
     with ThreadPoolExecutor(len(workers)) as threads:
         try:
@@ -59,11 +68,25 @@ def run_queue(
                     done.append(call.result())
                     queue.times.learn(run, done[-1].wall_s)
             yield from done
+        except KeyboardInterrupt as interrupt:
+            for worker in workers:
+                worker.end()
+            for place in _where(busy):
+                interrupt.add_note(place)
+            raise
         finally:
             for worker in workers:
                 worker.end()
             if out is not None:
                 remove_parts(out, [run.stored_as for _, run in busy.values()])
+
+
+def _where(busy: dict[Future[RunOutcome], tuple[Worker, Run]]) -> Iterator[str]:
+    """Yield where each run was when it was ended."""
+    for call in wait(busy, timeout=_PATIENCE_S).done:
+        outcome = call.result()
+        if outcome.error:
+            yield f"{outcome.run_id}: {outcome.error}"
 
 
 def worker_count(jobs: int, runs: int) -> int:

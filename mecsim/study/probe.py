@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from math import isnan
+from math import isnan, nan
 
 from mecsim.errors import MecsimError
 from mecsim.results.blas import one_blas_thread
+from mecsim.study.isolation.child import Child
+from mecsim.study.isolation.client import Call
 from mecsim.study.plan import Run
 from mecsim.study.schedule import RunTimes
 
 _PROBE_S = 1.0
+_PATIENCE_S = 30.0
 
 
 def probe_unknown(times: RunTimes, runs: Iterable[Run], budget_s: float = _PROBE_S) -> None:
@@ -22,7 +25,17 @@ def probe_unknown(times: RunTimes, runs: Iterable[Run], budget_s: float = _PROBE
 
 
 def probe(run: Run, budget_s: float = _PROBE_S) -> float:
-    """Return how long a run would take, in s, from its first ``budget_s``; NaN if it fails before that."""
+    """Return how long a run would take, in s, from its first ``budget_s``; NaN if it fails before that.
+
+    Foreign code runs in a process of its own, and fails if it takes much longer.
+    """
+    if not run.is_foreign:
+        return _probed(run, budget_s)
+    ending = Call(_probed, run, budget_s, limit_s=budget_s + _PATIENCE_S).wait()
+    return ending.value if ending.how == "answered" and isinstance(ending.value, float) else nan
+
+
+def _probed(run: Run, budget_s: float, child: Child | None = None) -> float:
     from mecsim.engine.simulation import Simulation
 
     began = time.perf_counter()
@@ -39,5 +52,5 @@ def probe(run: Run, budget_s: float = _PROBE_S) -> float:
     except TimeoutError as enough:
         return (time.perf_counter() - began) * run.scenario.duration_s / float(enough.args[0])
     except MecsimError:
-        return float("nan")
+        return nan
     return time.perf_counter() - began

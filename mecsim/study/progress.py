@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from mecsim.study.isolation.ending import Ending
+from mecsim.study.isolation.place import where
 
 OnProgress = Callable[[float], None]
 """Called with the simulated seconds of a run that are done."""
@@ -16,3 +21,22 @@ def counted_on(on_progress: OnStudyProgress | None, before: int, total: int) -> 
     if on_progress is None:
         return None
     return lambda done, _, message: on_progress(before + done, total, message)
+
+
+@contextmanager
+def told_where(who: str, on_progress: OnProgress | None) -> Iterator[OnProgress]:
+    """Yield a callback for the progress of a run in this process; Ctrl-C gets a note of where it was."""
+    calls, last_s = 0, 0.0
+
+    def note(time_s: float) -> None:
+        nonlocal calls, last_s
+        calls, last_s = calls + 1, time_s
+        if on_progress is not None:
+            on_progress(time_s)
+
+    try:
+        yield note
+    except KeyboardInterrupt as interrupt:
+        trace = "".join(traceback.format_exception(interrupt))
+        interrupt.add_note(f"{who} {where(Ending('stopped', trace=trace, calls=calls, time_s=last_s))}")
+        raise

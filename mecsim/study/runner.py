@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from math import isnan
 from pathlib import Path
@@ -74,8 +75,17 @@ def as_scenario(scenario: Scenario | str | Path) -> Scenario:
     return load_scenario(scenario) if isinstance(scenario, str | Path) else scenario
 
 
-def execute(run: Run, *, out: str | Path | None = None, on_progress: OnProgress | None = None) -> Results:
-    """Run, and write the folder if one is given; raise what :func:`simulate` raises."""
+def execute(
+    run: Run,
+    *,
+    out: str | Path | None = None,
+    on_progress: OnProgress | None = None,
+    before_writing: Callable[[], None] | None = None,
+) -> Results:
+    """Run, and write the folder if one is given; raise what :func:`simulate` raises.
+
+    ``before_writing`` is called once no code of the policy is needed any more.
+    """
     from mecsim.engine.simulation import Simulation
 
     if out is not None:
@@ -91,6 +101,8 @@ def execute(run: Run, *, out: str | Path | None = None, on_progress: OnProgress 
     results = Results.of(record, simulation.world, _manifest(run, policy, dict(record.counts)) | times)
     results.manifest["digest"] = tables_digest(results.tables)
     results.manifest["tables"] = {name: {"rows": len(frame)} for name, frame in results.tables.items()}
+    if before_writing is not None:
+        before_writing()
     if out is not None:
         metrics = run_metrics(results)
         told = {name: None if isnan(value) else value for name, value in metrics.items()}

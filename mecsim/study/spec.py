@@ -15,7 +15,7 @@ from mecsim.config.base import Real, Section, Whole, key, refusal
 from mecsim.config.locate import Lines
 from mecsim.config.problems import problem_lines
 from mecsim.config.toml_text import parse_toml, toml_value
-from mecsim.errors import MecsimError, PolicyNotFound, ScenarioError, StudyError
+from mecsim.errors import MecsimError, PolicyError, ScenarioError, StudyError
 from mecsim.messages import shortened
 from mecsim.scenario.load import load_scenario, read_scenario_text
 from mecsim.scenario.schema import Scenario
@@ -187,8 +187,8 @@ def _checked(
                 where = f"{source}:{lines.of(('scenarios', index))}"
                 problems += [f"{where}: {problem}" for problem in error.problems]
     try:
-        policies = choose_policies(given.policies, Path(source).parent, local_code=allow_local_policies)
-    except PolicyNotFound as error:
+        policies = choose_policies(given.policies, Path(source).parent, local_code=allow_local_policies, limit_s=given.limit_s)
+    except PolicyError as error:
         where = f"{source}:{lines.of(('policies',))}"
         problems += [f"{where}: {line}" for line in str(error).splitlines()]
     runs = tuple(

@@ -83,6 +83,7 @@ def tune(
     seed: int = 0,
     tuning_seed: int = TUNING_SEED,
     jobs: int = 1,
+    limit_s: float | None = None,
     out: str | Path | None = None,
     on_progress: OnStudyProgress | None = None,
 ) -> Tuned:
@@ -101,7 +102,7 @@ def tune(
         Test runs of each policy.
     seed, tuning_seed : int
         First test seed and first tuning seed.
-    jobs, on_progress
+    jobs, limit_s, on_progress
         As in :func:`mecsim.compare`.
     out : str or Path, optional
         Folder; tuning runs go to ``tuning`` and test runs to ``test`` below it.
@@ -122,7 +123,7 @@ def tune(
             parts.append(_alone(name, own[0]))
             continue
         found = compare(
-            scenario, own, sizes[name], seed=tuning_seed, jobs=jobs, out=folders["tuning"],
+            scenario, own, sizes[name], seed=tuning_seed, jobs=jobs, limit_s=limit_s, out=folders["tuning"],
             on_progress=counted_on(on_progress, done, total),
         )  # fmt: skip
         done += sizes[name] * len(own)
@@ -130,7 +131,7 @@ def tune(
         parts.append(part)
         chosen[-1] = own[best]
     test = compare(
-        scenario, chosen, replications, seed=seed, jobs=jobs, out=folders["test"],
+        scenario, chosen, replications, seed=seed, jobs=jobs, limit_s=limit_s, out=folders["test"],
         on_progress=counted_on(on_progress, done, total),
     )  # fmt: skip
     import pandas as pd

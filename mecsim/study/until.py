@@ -65,6 +65,7 @@ def compare_until(
     *,
     seed: int = 0,
     jobs: int = 1,
+    limit_s: float | None = None,
     out: str | Path | None = None,
     on_progress: OnStudyProgress | None = None,
 ) -> SequentialComparison:
@@ -72,7 +73,7 @@ def compare_until(
 
     Parameters
     ----------
-    scenario, policies, seed, jobs, out, on_progress
+    scenario, policies, seed, jobs, limit_s, out, on_progress
         As in :func:`mecsim.compare`.
     claims : sequence of str
         Each as in :func:`mecsim.analysis.sequential.parse_claim`.
@@ -86,7 +87,7 @@ def compare_until(
     MecsimError
         If a claim or a number cannot be, all before any run; else as :func:`mecsim.compare`.
     """
-    choices = choose_policies(policies)
+    choices = choose_policies(policies, limit_s=limit_s)
     asked = _claims(claims, [choice.label for choice in choices])
     if first < 2 or most < first:
         raise MecsimError(f"replications = {first}, most = {most}: must be at least 2, and most not below")
@@ -97,7 +98,7 @@ def compare_until(
     for size in sizes:
         done = len(comparison.seeds) if comparison else 0
         more = compare(
-            scenario, choices, size - done, seed=seed + done, jobs=jobs, out=out,
+            scenario, choices, size - done, seed=seed + done, jobs=jobs, limit_s=limit_s, out=out,
             on_progress=counted_on(on_progress, done * len(choices), most * len(choices)),
         )  # fmt: skip
         comparison = more if comparison is None else _joined(comparison, more)

@@ -1,10 +1,7 @@
-"""Runs in worker processes, each of which serves one run after the other.
+"""Runs of built-in code in processes that serve one run after the other.
 
-A policy may hang in compiled code, use up all memory or crash the interpreter. Then its process
-ends and the run gets an outcome that names the reason; the other runs, and the dask worker that asked
-for it, go on. A process that reaches the time limit is ended by a thread that needs no Python
-(``faulthandler``). That thread writes the traceback into the pipe of answers, so no file is left
-behind when a process is killed.
+Such a process may still be killed, for lack of memory, or crash. Then its run gets an outcome that names
+the reason; the other runs go on.
 """
 
 from __future__ import annotations
@@ -28,12 +25,10 @@ from mecsim.results.blas import THREAD_VARIABLES
 from mecsim.study.outcome import RunOutcome, attempt, failure
 from mecsim.study.plan import Run
 
-_GRACE_S = 5.0
 _LENGTH = struct.Struct("<Q")
 # The first bytes of a traceback of faulthandler, read as a length, are more than this.
 _LONGEST = 1 << 48
 _START = "from mecsim.study.worker_process import serve; serve()"
-_here = threading.local()
 
 
 class _Ended(Exception):
@@ -47,19 +42,17 @@ class WorkerProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._busy = self._ended = False
 
-    def attempt(
-        self, run: Run, folder: Path | None, limit_s: float | None = None, *, reuse: bool = False
-    ) -> RunOutcome:
-        """Return the outcome of a run, also if its process dies or takes longer than ``limit_s``."""
+    def attempt(self, run: Run, folder: Path | None, *, reuse: bool = False) -> RunOutcome:
+        """Return the outcome of a run, also if its process dies."""
         self._busy = True
         try:
-            answer = self._ask(_request((run, folder, limit_s, reuse)), limit_s)
+            answer = self._ask(_request((run, folder, reuse)))
             if isinstance(answer, RunOutcome):
                 return answer
             error = RunFailed(f"cannot be sent to its process: {answer.strip().splitlines()[-1]}")
             return replace(failure(run, error), details=answer)
         except _Ended as ended:
-            return self._death(run, limit_s, str(ended))
+            return self._death(run, str(ended))
         except Exception as error:  # noqa: BLE001 - what cannot be pickled is this run's outcome
             return failure(run, error)
         finally:
@@ -73,33 +66,24 @@ class WorkerProcess:
         else:
             self._discard()
 
-    def _ask(self, message: bytes, limit_s: float | None) -> RunOutcome | str:
+    def _ask(self, message: bytes) -> RunOutcome | str:
         """Return the answer: an outcome, or the traceback of a message that could not be read."""
         process = self._started()
         assert process.stdin is not None
         assert process.stdout is not None
-        # In case the process cannot end itself.
-        rescue = threading.Timer((limit_s or 0.0) + _GRACE_S, process.kill)
         with suppress(BrokenPipeError):
             _send(process.stdin, message)
-        try:
-            if limit_s is not None:
-                rescue.start()
-            content = _receive(process.stdout)
-        finally:
-            rescue.cancel()
-        answer: RunOutcome | str = pickle.loads(content)  # noqa: S301 - from our own process
+        answer: RunOutcome | str = pickle.loads(_receive(process.stdout))  # noqa: S301 - from our own process
         return answer
 
-    def _death(self, run: Run, limit_s: float | None, where: str) -> RunOutcome:
+    def _death(self, run: Run, where: str) -> RunOutcome:
         """Return the outcome of a run whose process has died; ``where`` is what it wrote at its end."""
         code = self._discard()
-        if where.startswith("Timeout"):
-            error = RunFailed(f"took longer than the limit of {limit_s:g} s; its process was ended")
-            return replace(failure(run, error, "timeout"), details=f"{error}\n{where}")
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         crash = where.partition("\n")[0]
         what = f"crashed: {crash}" if crash else "was killed, perhaps for lack of memory"
+        if self._ended:
+            what = "was ended because mecsim was interrupted"
         error = RunFailed(f"its worker process {what if code < 0 else 'ended itself'} ({how})")
         return replace(failure(run, error, "killed"), details=f"{error}\n{where}")
 
@@ -142,20 +126,6 @@ def _end_children(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def attempt_in_worker(run: Run, folder: Path | None, limit_s: float | None, study: str) -> RunOutcome:
-    """Return the outcome of a run in a process that belongs to this thread of a dask worker.
-
-    The process also serves the next runs of the same ``study``, a unique identifier. Another study
-    gets a new process, because modules of its policies may have changed since.
-    """
-    if getattr(_here, "study", None) != study:
-        if hasattr(_here, "worker"):
-            _here.worker.end()
-        _here.worker, _here.study = WorkerProcess(), study
-    worker: WorkerProcess = _here.worker
-    return worker.attempt(run, folder, limit_s)
-
-
 def serve() -> None:
     """Serve as worker process: read runs from standard input until it ends, answer with outcomes."""
     import faulthandler
@@ -164,19 +134,15 @@ def serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")
     faulthandler.enable(answers)
-    # Output of a policy must not mix with the answers.
+    # What is printed must not mix with the answers.
     os.dup2(2, 1)
     for content in iter(_requests(sys.stdin.buffer).get, b""):
         try:
-            run, folder, limit_s, reuse = pickle.loads(content)  # noqa: S301 - from our own parent
-        except Exception:  # noqa: BLE001 - a policy's module may raise anything when it is imported
+            run, folder, reuse = pickle.loads(content)  # noqa: S301 - from our own parent
+        except Exception:  # noqa: BLE001 - the parent reports it
             _send(answers, pickle.dumps(traceback.format_exc()))
             continue
-        if limit_s is not None:
-            faulthandler.dump_traceback_later(limit_s, exit=True, file=answers)
-        outcome = attempt(run, folder, reuse=reuse)
-        faulthandler.cancel_dump_traceback_later()
-        _send(answers, pickle.dumps(outcome))
+        _send(answers, pickle.dumps(attempt(run, folder, reuse=reuse)))
 
 
 def _requests(stream: IO[bytes]) -> queue.SimpleQueue[bytes]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mecsim.study.outcome import attempt
-from mecsim.study.worker_process import WorkerProcess
+from mecsim.study.worker import Worker
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     def here(self, run, folder, limit_s=None, *, reuse=False):
         return attempt(run, folder, reuse=reuse)
 
-    monkeypatch.setattr(WorkerProcess, "attempt", here)
+    monkeypatch.setattr(Worker, "attempt", here)
 
 
 @pytest.fixture

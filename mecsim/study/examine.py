@@ -1,0 +1,81 @@
+"""Policies looked at before any run: can they be made, and what pins their code.
+
+A policy that does not ship with mecsim is made in a process of its own, so that whatever it does when it
+is imported or made happens there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mecsim.errors import PolicyFailed, PolicyNotFound
+from mecsim.plugin_files import PluginFile
+from mecsim.registry import POLICIES, make_policy, parse_policy, policy_files, policy_version
+from mecsim.study.isolation.child import Child, is_inside
+from mecsim.study.isolation.client import Call
+from mecsim.study.isolation.place import where
+
+_versions: dict[str, str] = {}
+
+
+def examine(place: str, parameters: Mapping[str, Any], limit_s: float | None = None) -> str:
+    """Return the version of a policy that does not ship with mecsim, once it has been made elsewhere.
+
+    Raises
+    ------
+    PolicyNotFound
+        If it cannot be made.
+    PolicyFailed
+        If it tried to end the process, or could not be made within the limit.
+    """
+    key = _key(place, parameters)
+    if key in _versions:
+        return _versions[key]
+    ending = Call(_examined, place, dict(parameters), limit_s=limit_s).wait()
+    if ending.how == "answered" and isinstance(ending.value, dict):
+        if "problem" in ending.value:
+            kind = PolicyFailed if ending.value.get("left") else PolicyNotFound
+            raise kind(str(ending.value["problem"]))
+        _versions[key] = str(ending.value["version"])
+        return _versions[key]
+    raise PolicyFailed(f"policy '{place}' cannot be made: {where(ending, limit_s)}")
+
+
+def version_of(place: str, parameters: Mapping[str, Any]) -> str:
+    """Return the version of a policy that does not ship with mecsim; import it only where it is already."""
+    if is_inside() or _is_imported(place):
+        return policy_version(place, **parameters)
+    return examine(place, parameters)
+
+
+def _examined(place: str, parameters: dict[str, Any], child: Child) -> dict[str, Any]:
+    try:
+        make_policy(place, **parameters)
+        return {"version": policy_version(place, **parameters)}
+    except PolicyNotFound as error:
+        cause = error.__cause__
+        return {"problem": str(error), "left": cause is not None and not isinstance(cause, Exception)}
+
+
+def _is_imported(place: str) -> bool:
+    module = place.rpartition(":")[0]
+    if not module.endswith(".py"):
+        return module in sys.modules
+    with suppress(PolicyNotFound, OSError):
+        return PluginFile.read(Path(module), POLICIES).module_name in sys.modules
+    return False
+
+
+def _key(place: str, parameters: Mapping[str, Any]) -> str:
+    """Return what the version of a policy depends on: its name, and the content of the files it names."""
+    contents = []
+    for file in policy_files(place, **parameters):
+        with suppress(OSError):
+            contents.append(hashlib.sha256(Path(file).read_bytes()).hexdigest())
+    return json.dumps([place, dict(parameters), contents, sys.path], sort_keys=True, default=repr)

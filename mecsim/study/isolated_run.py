@@ -1,0 +1,99 @@
+"""A run in a process of its own: for foreign code, and wherever there is a time limit."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mecsim.errors import PolicyFailed, RunFailed
+from mecsim.study.answer import decoded, encoded
+from mecsim.study.isolation.child import Child
+from mecsim.study.isolation.client import Call
+from mecsim.study.isolation.ending import Ending
+from mecsim.study.isolation.place import where
+from mecsim.study.outcome import FailureKind, RunOutcome, attempt, failure
+from mecsim.study.plan import Run
+from mecsim.study.progress import OnProgress
+
+
+class IsolatedRun:
+    """One attempt at a run, in a child of the fork server.
+
+    Parameters
+    ----------
+    run : Run
+    folder : Path or None
+        Where its results go.
+    limit_s : float or None
+        Wall-clock limit.
+    on_progress : callable, optional
+        Called now and then with the simulated seconds done.
+    reuse : bool
+        As in :func:`mecsim.study.outcome.attempt`.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        folder: Path | None,
+        limit_s: float | None = None,
+        on_progress: OnProgress | None = None,
+        *,
+        reuse: bool = False,
+    ) -> None:
+        self._run, self._folder, self._limit_s = run, folder, limit_s
+        self._call = Call(_attempted, run, folder, reuse, limit_s=limit_s, on_note=on_progress)
+
+    def attempt(self) -> RunOutcome:
+        """Return the outcome; when interrupted, the exception has a note of where the run was."""
+        try:
+            ending = self._call.wait()
+        except KeyboardInterrupt as interrupt:
+            if isinstance(ending := getattr(interrupt, "ending", None), Ending):
+                interrupt.add_note(outcome_of(ending, self._run, self._folder, self._limit_s).error)
+            raise
+        return outcome_of(ending, self._run, self._folder, self._limit_s)
+
+    def stop(self) -> None:
+        """End it; the attempt returns where it was."""
+        self._call.stop()
+
+
+def outcome_of(ending: Ending, run: Run, folder: Path | None, limit_s: float | None) -> RunOutcome:
+    """Return the outcome of a run whose process ended like that."""
+    if ending.how == "answered":
+        try:
+            return decoded(ending.value, run, folder)
+        except ValueError as error:
+            message = f"policy '{run.policy.label}' was answered for by {error}"
+            return failure(run, RunFailed(message), "killed")
+    kinds: dict[str, FailureKind] = {"limit": "timeout", "raised": "raised", "unsent": "raised"}
+    error = f"policy '{run.policy.label}' {where(ending, limit_s)}"
+    return RunOutcome(
+        run.run_id,
+        run.policy.label,
+        run.seed,
+        error=error,
+        details=f"{error}\n\n{ending.trace}",
+        failure_kind=kinds.get(ending.how, "killed"),
+    )
+
+
+def _attempted(run: Run, folder: Path | None, reuse: bool, child: Child) -> dict[str, Any]:
+    """Return the outcome of a run that is made in this process, for the process that asked."""
+    try:
+        return encoded(attempt(run, folder, child.note, reuse=reuse, before_writing=child.ready))
+    except BaseException as error:  # noqa: BLE001 - a policy that leaves, in whatever way, has failed
+        trace = "".join(traceback.format_exception(error))
+        ending = Ending("raised", told=_named(error), trace=trace, calls=child.calls, time_s=child.last_s)
+        reason = PolicyFailed(f"policy '{run.policy.label}' {where(ending)}")
+        return encoded(replace(failure(run, reason), details=trace))
+
+
+def _named(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except BaseException:  # noqa: BLE001 - its text is foreign code too
+        return type(error).__name__

@@ -1,0 +1,81 @@
+"""The process that forks keepers: it has imported mecsim, and never anything foreign.
+
+It is a program of its own, with one thread, so that a fork of it is a clean start. It ends with the
+process that started it.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+import socket
+from contextlib import suppress
+
+from mecsim.study.isolation.descendants import adopt_orphans, end_children
+from mecsim.study.isolation.keeper import keep
+
+START = "from mecsim.study.isolation.server import serve; serve()"
+_TICK_S = 0.5
+
+
+def serve() -> None:
+    """Fork a keeper for each descriptor that comes, the socket of who asks."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    control = socket.socket(fileno=os.dup(0))
+    _prepare()
+    adopt_orphans()
+    os.chdir("/")
+    keepers = set[int]()
+    while True:
+        if select.select([control], [], [], _TICK_S if keepers else None)[0]:
+            _, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+            if not descriptors:
+                break
+            keepers.add(_fork(control, *descriptors))
+        _reap(keepers)
+    # Each keeper learns by itself that nobody waits for it.
+
+
+def _fork(control: socket.socket, asker: int) -> int:
+    pid = os.fork()
+    if pid == 0:
+        try:
+            control.close()
+            keep(socket.socket(fileno=asker))
+        finally:
+            os._exit(0)
+    os.close(asker)
+    return pid
+
+
+def _reap(keepers: set[int]) -> None:
+    """Forget keepers that have ended; end what one has left that was killed."""
+    for pid in list(keepers):
+        with suppress(ChildProcessError):
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                keepers.discard(pid)
+    end_children(spared=keepers)
+
+
+def _prepare() -> None:
+    """Load what every run needs, once; what is loaded stays shared with the children."""
+    import cloudpickle  # noqa: F401 - what it pickles needs it
+    import mecsim_policies.baselines
+    import mecsim_policies.heuristics  # noqa: F401
+    import pandas as pd  # noqa: F401
+    import pyarrow.parquet as pq  # noqa: F401
+
+    from mecsim.engine.simulation import Simulation
+    from mecsim.registry import list_policies, make_policy, policy_version
+    from mecsim.results.provenance import environment
+    from mecsim.scenario.load import load_scenario
+    from mecsim.study import outcome  # noqa: F401
+
+    environment()
+    Simulation(load_scenario("smoke"), make_policy("nearest"), 0)
+    policy_version("nearest")
+    gc.collect()
+    gc.freeze()
