@@ -16,7 +16,8 @@ from typing import Any
 
 from mecsim.errors import PolicyFailed, PolicyNotFound
 from mecsim.plugin_files import PluginFile
-from mecsim.registry import POLICIES, make_policy, parse_policy, policy_files, policy_version
+from mecsim.policy_spec import code_named
+from mecsim.registry import POLICIES, make_policy, policy_version
 from mecsim.study.isolation.child import Child, is_inside
 from mecsim.study.isolation.client import Call
 from mecsim.study.isolation.place import where
@@ -75,7 +76,7 @@ def _is_imported(place: str) -> bool:
 def _key(place: str, parameters: Mapping[str, Any]) -> str:
     """Return what the version of a policy depends on: its name, and the content of the files it names."""
     contents = []
-    for file in policy_files(place, **parameters):
+    for code in code_named(place, parameters):
         with suppress(OSError):
-            contents.append(hashlib.sha256(Path(file).read_bytes()).hexdigest())
+            contents.append(hashlib.sha256(Path(code.rpartition(":")[0]).read_bytes()).hexdigest())
     return json.dumps([place, dict(parameters), contents, sys.path], sort_keys=True, default=repr)
