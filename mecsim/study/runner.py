@@ -83,12 +83,13 @@ def execute(run: Run, *, out: str | Path | None = None, on_progress: OnProgress 
     policy, label = run.policy.make(), run.policy.label
     started = datetime.now(UTC)
     wall_s, cpu_s = time.perf_counter(), time.process_time()
-    with one_blas_thread():
+    with one_blas_thread() as blas:
         simulation = Simulation(run.scenario, policy, run.seed, label=label, on_progress=on_progress)
         record = simulation.run()
     wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
     times = {"started_utc": started.isoformat(timespec="seconds"), "wall_s": wall_s, "cpu_s": cpu_s}
     results = Results.of(record, simulation.world, _manifest(run, policy, dict(record.counts)) | times)
+    results.manifest["environment"] = environment() | {"threads": blas.threads}
     results.manifest["digest"] = tables_digest(results.tables)
     results.manifest["tables"] = {name: {"rows": len(frame)} for name, frame in results.tables.items()}
     if out is not None:
