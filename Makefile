@@ -85,7 +85,7 @@ coverage: $(STAMP) ## run every test and say which branches none of them takes
 	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term --cov-report=html --cov-fail-under=90
 
 verify: $(STAMP) ## check the simulator against closed forms, and that each check rejects its bug
-	$(BIN)/mecsim verify --mutants
+	$(BIN)/mecsim verify --mutants --jobs $(JOBS)
 
 bench: $(STAMP) ## measure the speed; with AGAINST=COMMIT, compare it with an older commit
 ifdef AGAINST

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mecsim.cli.console import RUN_FAILED, print_json, print_table, print_text, progress, say
-from mecsim.cli.options import JsonOption, QuietOption
+from mecsim.cli.options import JobsOption, JsonOption, QuietOption
 from mecsim.cli.result_options import RESULTS
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def verify(
         bool, typer.Option("--mutants", help="Also put each check's bug in: it must be rejected.")
     ] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Other samples than the usual ones.")] = 0,
+    jobs: JobsOption = -1,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write.")] = FOLDER,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -56,13 +57,13 @@ def verify(
 
     from mecsim.testing.verification.figures import save_figures
     from mecsim.testing.verification.finding import Setting
+    from mecsim.testing.verification.in_processes import verify_in_processes
     from mecsim.testing.verification.suite import FULL_SIZE, chosen
-    from mecsim.testing.verification.suite import verify as run_checks
 
     checks = chosen([name.strip() for names in only or () for name in names.split(",") if name.strip()])
     setting = Setting(seed, FULL_SIZE if full else 1)
     with progress("verify", len(checks), quiet=quiet) as tell:
-        rows = run_checks(checks, setting, mutants=mutants, on_progress=lambda done, what: tell(done, what))
+        rows = verify_in_processes(checks, setting, jobs, mutants=mutants, on_progress=tell)
     report = _report(rows)
     out.mkdir(parents=True, exist_ok=True)
     files = [out / "verification.json", *save_figures(rows, setting, out)]

@@ -93,12 +93,13 @@ def execute(
     policy, label = run.policy.make(), run.policy.label
     started = datetime.now(UTC)
     wall_s, cpu_s = time.perf_counter(), time.process_time()
-    with one_blas_thread():
+    with one_blas_thread() as blas:
         simulation = Simulation(run.scenario, policy, run.seed, label=label, on_progress=on_progress)
         record = simulation.run()
     wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
     times = {"started_utc": started.isoformat(timespec="seconds"), "wall_s": wall_s, "cpu_s": cpu_s}
     results = Results.of(record, simulation.world, _manifest(run, policy, dict(record.counts)) | times)
+    results.manifest["environment"] = environment() | {"threads": blas.threads}
     results.manifest["digest"] = tables_digest(results.tables)
     results.manifest["tables"] = {name: {"rows": len(frame)} for name, frame in results.tables.items()}
     if before_writing is not None:

@@ -96,8 +96,9 @@ print(shared.record_digest(Simulation(scenario, make_policy("dashf"), 1).run()))
 """
 
 
-@pytest.mark.parametrize("hash_seed", ["1", "2"])
-def test_the_same_bits_in_another_process(everything, here, digest, request, hash_seed):
+def test_the_same_bits_in_another_process(everything, here, digest, request):
+    """Hashes of strings have other seeds there than here, whatever the seed here is."""
+    hash_seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
     shared = str(request.config.rootpath / "tests" / "conftest.py")
     done = subprocess.run(
         [sys.executable, "-c", PROCESS, shared],
@@ -112,7 +113,7 @@ def test_the_same_tables_with_one_worker_and_two(everything, tmp_path):
     tables = []
     for jobs in (1, 2):
         out = tmp_path / str(jobs)
-        mecsim.compare(everything, policies=["dashf", "gucaa"], replications=2, jobs=jobs, out=out)
+        mecsim.compare(everything, policies=["aauco", "gucaa"], replications=2, jobs=jobs, out=out)
         files = sorted(out.rglob("rounds.parquet")) + sorted(out.rglob("epochs.parquet"))
         frames = [pd.read_parquet(file).drop(columns="decision_cpu_s", errors="ignore") for file in files]
         tables.append([json.dumps(frame.to_dict("list"), default=str) for frame in frames])
@@ -137,7 +138,7 @@ class Slow:
     """A policy that burns CPU time before it answers."""
 
     def __init__(self):
-        self.policy = make_policy("dashf")
+        self.policy = make_policy("gucaa")
 
     def allocate(self, observation):
         until = time.process_time() + 0.01
@@ -146,10 +147,10 @@ class Slow:
         return self.policy.allocate(observation)
 
 
-def test_computing_time_moves_the_clock_only_if_the_scenario_says_so(everything, here):
+def test_computing_time_moves_the_clock_only_if_the_scenario_says_so(everything):
     """K7; with ``measured`` latency it must."""
-    slow = Simulation(everything, Slow(), 1).run()
-    for name, column in here[1].rounds.items():
+    quick, slow = (Simulation(everything, policy, 1).run() for policy in (make_policy("gucaa"), Slow()))
+    for name, column in quick.rounds.items():
         assert (slow.rounds[name] == column).all(), name
     measured = everything.with_changes({"reallocation.decision_latency": "measured"})
     in_force = Simulation(measured, Slow(), 1).run().epochs

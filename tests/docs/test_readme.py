@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from mecsim.cli import main
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = (REPOSITORY / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
-MECSIM = [sys.executable, "-c", "import sys; from mecsim.cli import main; sys.exit(main())"]
 
 
 def blocks(kind):
@@ -37,11 +38,12 @@ def test_the_make_targets_exist():
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE)
 
 
-def test_the_commands_run_one_after_the_other(tmp_path):
+def test_the_commands_run_one_after_the_other(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     for line in blocks("console")[0].splitlines():
         program, *arguments = shlex.split(line.removeprefix("$ "))
         assert program == "mecsim"
-        run([*MECSIM, *arguments], tmp_path)
+        assert main(arguments) == 0, f"{line}\n{capsys.readouterr().err}"
 
 
 @pytest.mark.parametrize("code", blocks("python"), ids=["the face", "own policy"])

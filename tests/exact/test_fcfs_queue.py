@@ -18,8 +18,8 @@ from mecsim.world.world import World
 LAWS = {
     ("exponential", 0.5): (2.0, 0.0144, 80_000),
     ("exponential", 0.8): (5.0, 0.105, 120_000),
-    ("constant", 0.5): (1.5, 0.0039, 50_000),
-    ("constant", 0.8): (3.0, 0.035, 50_000),
+    ("constant", 0.5): (1.5, 0.0039, 25_000),
+    ("constant", 0.8): (3.0, 0.035, 25_000),
 }
 
 

@@ -1,6 +1,7 @@
 """Exhaustive search: every association, and a refusal where there are too many."""
 
 import dataclasses
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -19,6 +20,12 @@ def scr_of(policy, instance):
     return instance.scr(answer)
 
 
+@pytest.fixture(scope="module")
+def best(snapshot):
+    """Return a function from a seed to the SCR of exhaustive search on four users and two servers."""
+    return lru_cache(lambda seed: scr_of(Exhaustive(), snapshot(seed, 4, 2)))
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_never_worse_than_local_search(snapshot, seed):
     instance = snapshot(seed, 5, 2, like=seed % 2 == 0)
@@ -26,22 +33,22 @@ def test_never_worse_than_local_search(snapshot, seed):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_it_is_as_good_as_the_joint_step_on_every_association(snapshot, seed):
+def test_it_is_as_good_as_the_joint_step_on_every_association(snapshot, best, seed):
     """Screening must not lose the best; the mutant screens by an equal split and keeps one."""
     instance = snapshot(seed, 4, 2)
     everywhere = [np.array(s) for s in np.ndindex(2, 2, 2, 2)]
     equal = [equal_split(instance, server, 0.3) for server in everywhere]
     full = [instance.scr(joint_step(instance, allocation)) for allocation in equal]
-    assert scr_of(Exhaustive(), instance) >= max(full) * (1.0 - 1e-5)
+    assert best(seed) >= max(full) * (1.0 - 1e-5)
 
 
-def test_an_equal_split_would_keep_the_wrong_association(snapshot):
+def test_an_equal_split_would_keep_the_wrong_association(snapshot, best):
     worse = 0
     for seed in range(4):
         instance = snapshot(seed, 4, 2)
         equal = [equal_split(instance, np.array(s), 0.3) for s in np.ndindex(2, 2, 2, 2)]
         kept = max(equal, key=instance.scr)
-        worse += instance.scr(joint_step(instance, kept)) < scr_of(Exhaustive(), instance) * (1.0 - 1e-3)
+        worse += instance.scr(joint_step(instance, kept)) < best(seed) * (1.0 - 1e-3)
     assert worse > 0
 
 

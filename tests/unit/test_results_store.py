@@ -11,10 +11,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from mecsim import load_results, load_scenario, make_policy, simulate
-from mecsim.engine.simulation import Simulation
+from mecsim import load_results, load_scenario, simulate
 from mecsim.errors import ResultStoreError
-from mecsim.results.blas import blas_controller, one_blas_thread, thread_setting
 from mecsim.results.provenance import differences, environment
 from mecsim.results.result import Results
 from mecsim.results.store import claim, load_run, read_manifest, write_run
@@ -194,41 +192,3 @@ def test_environment_names_what_bits_depend_on() -> None:
     recorded["code_sha256"] = "0"
     recorded["platform"] = "elsewhere"
     assert differences(recorded) == ["code_sha256", "packages.numpy"]
-
-
-needs_control = pytest.mark.skipif(
-    not blas_controller().lib_controllers, reason="numpy comes with a BLAS that cannot be limited"
-)
-
-
-def blas_threads() -> list[int]:
-    return [library["num_threads"] for library in blas_controller().info()]
-
-
-@needs_control
-def test_blas_threads_are_one_inside_and_as_before_outside() -> None:
-    """Mutants rejected: threads that stay at one afterwards; a library that is not limited."""
-    for number in (2, 1):
-        with blas_controller().limit(limits=number):
-            assert blas_threads() == [number] * len(blas_threads())
-            with one_blas_thread():
-                assert blas_threads() == [1] * len(blas_threads())
-            assert blas_threads() == [number] * len(blas_threads())
-    assert thread_setting() == {"blas": "1"}
-
-
-@needs_control
-def test_bits_do_not_depend_on_the_number_of_blas_threads() -> None:
-    """Mutant rejected: a run with as many BLAS threads as there happen to be."""
-
-    def digests(threads: int) -> tuple[str, str]:
-        with blas_controller().limit(limits=threads):
-            simulation = Simulation(load_scenario("smoke"), make_policy("gucaa"), 1)
-            results = Results.of(simulation.run(), simulation.world, {})
-            return simulate("smoke", "gucaa", 1).digest(), results.digest()
-
-    (ours, _), (ours_with_two, mutant_with_two) = digests(1), digests(2)
-    assert ours == ours_with_two
-    if mutant_with_two == ours:
-        pytest.skip("this BLAS gives the same bits with any number of threads")
-    assert mutant_with_two != ours

@@ -103,7 +103,7 @@ def asked_in_any_order(setting: Setting) -> Finding:
 def inside(setting: Setting) -> Finding:
     """Check that no user ever leaves the area."""
     ways = walkers(setting)
-    users, times_s = np.arange(2000)[:, None], np.linspace(0.0, LATER_S, 50)
+    users, times_s = np.arange(setting.count(5000))[:, None], np.linspace(0.0, LATER_S, 50)
     place_m = ways.position_m(users, times_s)
     outside_m = float(np.maximum(np.maximum(-place_m, place_m - SIZE_M), 0.0).max())
     return equal(outside_m, 0.0, tol=1e-9)
