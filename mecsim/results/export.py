@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mecsim.results.csv_text import csv_frame
 from mecsim.results.files import make_folder, write_atomically
 from mecsim.results.result import Results
 from mecsim.tables import TABLES
@@ -29,7 +30,7 @@ def write_csv(results: Results, folder: str | Path) -> list[Path]:
     """
     root = make_folder(folder)
     return [
-        _written(root / f"{name}.csv", partial(frame.to_csv, index=False))
+        _written(root / f"{name}.csv", partial(csv_frame(frame).to_csv, index=False))
         for name, frame in results.tables.items()
     ]
 
