@@ -21,6 +21,9 @@ PNG_DPI = 300
 STYLE: dict[Any, Any] = {
     "font.family": "STIXGeneral",
     "mathtext.fontset": "stix",
+    # A label is text: neither mathematics, which may not parse, nor LaTeX, which runs.
+    "text.parse_math": False,
+    "text.usetex": False,
     "font.size": 8,
     "axes.labelsize": 8,
     "axes.titlesize": 8,

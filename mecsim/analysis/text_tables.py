@@ -10,6 +10,7 @@ import numpy as np
 from mecsim.analysis.figures.panels import groups
 from mecsim.analysis.rounding import plus_minus
 from mecsim.analysis.stats import t_interval
+from mecsim.escapes import latex, markdown, printable
 from mecsim.results.metrics import METRIC, TABLE_METRICS
 
 if TYPE_CHECKING:
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
 TableFormat = Literal["latex", "markdown"]
 MARKS = {"better": "+", "worse": "−", "equivalent": "=", "undecided": "", "": ""}
 _LATEX = {"+": "^{+}", "−": "^{-}", "=": "^{=}", "": ""}
-_ESCAPES = {c: rf"\{c}" for c in "&%$#_{}"} | {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\^{}",
-}
 
 
 def text_table(
@@ -55,14 +51,14 @@ def text_table(
     rows: list[list[str]] = []
     for title, own in groups(per_run, by):
         setting = tuple(own.iloc[0][list(by)])
-        rows += [[f"*{title}*"]] if title else []
+        rows += [[title]] if title else []
         body = _body(own, policies, metrics, {k[-2:]: v for k, v in verdicts.items() if k[:-2] == setting})
         rows += body
     heads = ["policy", *(METRIC[name].head for name in metrics)]
     reference = str(paired["reference"].iloc[0]) if len(paired) else policies[0]
     note = (
-        f"mean ± 95 % half width over replications; against {reference} on the same worlds, by Holm: "
-        "+ better, − worse, = equivalent; bold: best mean"
+        f"mean ± 95 % half width over replications; against {printable(reference)} on the same worlds, by "
+        "Holm: + better, − worse, = equivalent; bold: best mean"
     )
     return _markdown(heads, rows, note) if form == "markdown" else _latex(heads, rows, note)
 
@@ -90,8 +86,10 @@ def _body(
 def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str) -> str:
     width = len(heads)
     lines = [heads, ["---"] + ["--:"] * (width - 1)]
-    lines += [[cell.replace("|", r"\|") for cell in (*row, *[""] * (width - len(row)))] for row in rows]
-    return "\n".join(["| " + " | ".join(line) + " |" for line in lines] + ["", note]) + "\n"
+    for row in rows:
+        name = markdown(row[0]) if len(row) > 1 else f"*{markdown(row[0])}*"
+        lines.append([name, *row[1:], *[""] * (width - len(row))])
+    return "\n".join(["| " + " | ".join(line) + " |" for line in lines] + ["", markdown(note)]) + "\n"
 
 
 def _latex(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str) -> str:
@@ -99,18 +97,16 @@ def _latex(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str) -> st
     for row in rows:
         if len(row) == 1:
             rule = r"\midrule " if body else ""
-            body.append(
-                rf"{rule}\multicolumn{{{len(heads)}}}{{l}}{{\textit{{{escape(row[0].strip('*'))}}}}} \\"
-            )
+            body.append(rf"{rule}\multicolumn{{{len(heads)}}}{{l}}{{\textit{{{latex(row[0])}}}}} \\")
         else:
-            body.append(" & ".join([escape(row[0]), *map(_latex_cell, row[1:])]) + r" \\")
+            body.append(" & ".join([latex(row[0]), *map(_latex_cell, row[1:])]) + r" \\")
     return "\n".join(
         [
             f"% {note}",
             r"% needs \usepackage{booktabs}",
             rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
             r"\toprule",
-            " & ".join(map(escape, heads)) + r" \\",
+            " & ".join(map(latex, heads)) + r" \\",
             r"\midrule",
             *body,
             r"\bottomrule",
@@ -126,8 +122,3 @@ def _latex_cell(cell: str) -> str:
     inner = text.strip("*").replace(" ± ", r" \pm ")
     shown = rf"\mathbf{{{inner}}}" if text.startswith("**") else inner
     return "--" if inner == "-" else f"${shown}{_LATEX[mark]}$"
-
-
-def escape(text: str) -> str:
-    """Return a string with the special characters of LaTeX escaped."""
-    return "".join(_ESCAPES.get(letter, letter) for letter in text)

@@ -80,7 +80,10 @@ def _means(gap: PredictionGap) -> tuple[str, pd.DataFrame]:
 
 
 def _write(gap: PredictionGap, folder: Path) -> None:
+    from mecsim.results.csv_text import csv_text
+    from mecsim.results.files import write_text
+
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("rounds", "generations", "epochs"):
-            getattr(gap, name).to_csv(folder / f"{name}.csv", index=False)
+            write_text(folder / f"{name}.csv", csv_text(getattr(gap, name)))

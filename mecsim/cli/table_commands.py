@@ -46,6 +46,7 @@ def table(
     from mecsim.analysis.paired import paired_table
     from mecsim.analysis.text_tables import text_table
     from mecsim.messages import either
+    from mecsim.results.csv_text import csv_text
     from mecsim.results.metrics import TABLE_METRICS
 
     forms = ("markdown", "latex", "csv")
@@ -60,7 +61,7 @@ def table(
     if as_json:
         print_json({"runs": len(study.per_run), "paired": paired.to_dict("records")})
     elif form == "csv":
-        print_text(paired.to_csv(index=False), end="")
+        print_text(csv_text(paired), end="")
     else:
         text = text_table(
             study.per_run, paired, "latex" if form == "latex" else "markdown", metrics=shown, by=study.by

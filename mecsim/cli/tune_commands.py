@@ -67,6 +67,8 @@ def tune(
     runs, and in test/ the tables and the figure of the comparison of those chosen.
     """
     from mecsim.cli.summaries import comparison_table
+    from mecsim.results.csv_text import csv_text
+    from mecsim.results.files import write_text
     from mecsim.study.plan import split_policies
     from mecsim.study.tune import candidates
     from mecsim.study.tune import tune as tune_policies
@@ -81,7 +83,7 @@ def tune(
             tuning_seed=tuning_seed, jobs=jobs, limit_s=limit_s, out=folder,
             on_progress=lambda done, _, message: update(done, message),
         )  # fmt: skip
-    tuned.candidates.to_csv(folder / "tuning.csv", index=False)
+    write_text(folder / "tuning.csv", csv_text(tuned.candidates))
     files = [folder / "tuning.csv", *tuned.test.save(folder / "test")]
     if as_json:
         print_json(_object(tuned, files))

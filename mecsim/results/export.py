@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from mecsim.escapes import printable
+from mecsim.results.csv_text import csv_frame
 from mecsim.results.files import make_folder, write_atomically
 from mecsim.results.result import Results
 from mecsim.tables import TABLES
@@ -29,7 +31,7 @@ def write_csv(results: Results, folder: str | Path) -> list[Path]:
     """
     root = make_folder(folder)
     return [
-        _written(root / f"{name}.csv", partial(frame.to_csv, index=False))
+        _written(root / f"{name}.csv", partial(csv_frame(frame).to_csv, index=False))
         for name, frame in results.tables.items()
     ]
 
@@ -60,11 +62,17 @@ def write_mat(results: Results, folder: str | Path) -> Path:
 
 def _field(column: str) -> str:
     """Return a name that MATLAB takes for a field: letters, digits and '_', at most 63."""
-    return re.sub(r"\W", "_", column)[:63]
+    name = re.sub(r"\W", "_", column, flags=re.ASCII)[:62]
+    return name if name[:1].isalpha() else f"x{name}"
 
 
 def _mat_column(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    return values if values.dtype.kind in "biuf" else np.asarray(values, dtype=object).reshape(-1, 1)
+    if values.dtype.kind in "biuf":
+        return values
+    cells = [printable(cell) if isinstance(cell, str) else cell for cell in values]
+    column = np.empty((len(cells), 1), dtype=object)
+    column[:, 0] = cells
+    return column
 
 
 def _written(path: Path, write: Callable[[Path], object]) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mecsim.errors import ResultStoreError
+from mecsim.results.csv_text import csv_text
 from mecsim.results.files import make_folder, write_text
 from mecsim.results.leftovers import remove_parts, set_aside
 from mecsim.results.lock import folder_lock
@@ -188,7 +189,7 @@ def part(runs: Sequence[Run], shard: tuple[int, int] | None) -> Sequence[Run]:
 def write_table(study: Study, folder: Path) -> list[RunStatus]:
     """Write ``runs.csv``, one row for each run of the study, and return their states."""
     states = statuses(study.runs, folder)
-    write_text(folder / TABLE, table(states).to_csv(index=False))
+    write_text(folder / TABLE, csv_text(table(states)))
     return states
 
 

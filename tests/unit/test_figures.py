@@ -20,9 +20,10 @@ from mecsim.analysis.figures.timeline import delay_over_time
 from mecsim.analysis.frames import study_frames
 from mecsim.analysis.paired import paired_table
 from mecsim.analysis.stats import t_interval
-from mecsim.analysis.text_tables import escape, text_table
+from mecsim.analysis.text_tables import text_table
 from mecsim.cli import main
 from mecsim.errors import MecsimError
+from mecsim.escapes import latex
 from mecsim.results.store import load_run, write_run
 from mecsim.scenario.load import load_scenario
 
@@ -225,4 +226,4 @@ def test_marks_follow_the_verdict() -> None:
 
 
 def test_latex_is_escaped() -> None:
-    assert escape("a_b&c%{d}") == r"a\_b\&c\%\{d\}"
+    assert latex("a_b&c%{d}") == r"a\_b\&c\%\{d\}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mecsim.analysis.figures.panels import draw_distribution, groups, legend_above, panels
+from mecsim.analysis.figures.panels import draw_distribution, groups, legend_above, panels, plain_log_ticks
 from mecsim.analysis.style import WIDTH_IN, in_style
 
 if TYPE_CHECKING:
@@ -36,5 +36,6 @@ def distributions_figure(
         )
         draw_distribution(tail, own, policies, complementary=True)
         tail.set(xlabel="delay (s)", ylabel="fraction later", yscale="log", ylim=(5e-4, 1.0), xlim=(0, None))
+        plain_log_ticks(tail.yaxis)
     legend_above(figure, policies)
     return figure

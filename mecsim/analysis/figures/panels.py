@@ -55,7 +55,16 @@ def policy_handles(labels: Sequence[str], *, lines: bool = True) -> list[Line2D]
     from matplotlib.lines import Line2D
 
     return [
-        Line2D([], [], label=label, ms=4, mec="white", mew=0.4, **(style.line if lines else style.point))
+        # Legends leave out what begins with an underscore.
+        Line2D(
+            [],
+            [],
+            label=f" {label}" if label.startswith("_") else label,
+            ms=4,
+            mec="white",
+            mew=0.4,
+            **(style.line if lines else style.point),
+        )
         for label, style in policy_styles(labels).items()
     ]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mecsim.analysis.figures.panels import legend_above, panels
+from mecsim.analysis.figures.panels import legend_above, panels, plain_log_ticks
 from mecsim.analysis.style import WIDTH_IN, in_style, interval_ends, policy_styles
 from mecsim.errors import MecsimError
 from mecsim.results.metrics import METRIC
@@ -51,6 +51,7 @@ def swept_figure(
             ax.set_xticks(range(len(ticks)), ticks)
         elif _spans_decades(frame["at"]):
             ax.set_xscale("log")
+            plain_log_ticks(ax.xaxis)
         if ax.get_ylim()[0] < 0 <= frame[metric].min():
             ax.set_ylim(bottom=0)
     legend_above(figure, policies)

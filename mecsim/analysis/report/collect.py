@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 ENERGIES = tuple(phase_energy(phase) for phase in PHASES)
 _FAILED = "failed-*.txt"
+_MOST_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -259,4 +260,7 @@ def _summary(folder: Path, results: Results) -> RunSummary:
 
 
 def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace")
+    if not path.is_file():  # a pipe would be waited for
+        return ""
+    with path.open("rb") as file:
+        return file.read(_MOST_BYTES).decode("utf-8", "replace")

@@ -19,6 +19,7 @@ from mecsim.analysis.report.replay import BUDGET_BYTES, ReplayData
 from mecsim.analysis.report.timeline import time_charts
 from mecsim.analysis.report.verdict import heads, ranking, sentences
 from mecsim.analysis.style import palette, policy_style
+from mecsim.escapes import printable
 from mecsim.results.files import write_text
 from mecsim.results.metrics import notes_by_seed, phase_spender
 from mecsim.results.plain_values import plain_json
@@ -155,8 +156,16 @@ def _environment() -> Environment:
 
     return Environment(
         loader=PackageLoader("mecsim.analysis.report", "assets"),
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown,
     )  # fmt: skip
+
+
+def _shown(value: Any) -> Any:
+    """Return a text of a page without what is not printable, lines and tabs kept; anything else as it is."""
+    if type(value) is not str:  # Markup is a str, and the page's own
+        return value
+    lines = value.replace("\r\n", "\n").split("\n")
+    return "\n".join("\t".join(map(printable, line.split("\t"))) for line in lines)
 
 
 def _asset(name: str) -> str:

@@ -34,7 +34,6 @@ def static_picture(chart: Chart) -> str:
 
 def _figure(chart: Chart) -> Figure:
     from matplotlib.figure import Figure
-    from matplotlib.text import Text
 
     width, height = _SIZE_IN
     strip = _ROW_IN * len(chart.marks)
@@ -49,10 +48,6 @@ def _figure(chart: Chart) -> Figure:
     _set_axes(axis, below, chart)
     if any(one.name for one in chart.series):
         figure.legend(loc="outside upper left", ncols=3, frameon=False)
-    # A name with two dollar signs is a name, not a formula.
-    for text in figure.findobj(Text):
-        if isinstance(text, Text):
-            text.set_parse_math(False)
     return figure
 
 

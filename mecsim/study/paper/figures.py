@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _HEIGHT_IN = 2.2
 _CONVERGENCE = (
-    (PART_1, r"(a) part 1: association and $\phi$", "comparisons of candidates"),
+    (PART_1, "(a) part 1: association and ϕ", "comparisons of candidates"),
     (PART_2, "(b) part 2: resources", "resource problems solved"),
     (WHOLE, "(c) DASHF", "steps of Dinkelbach's y"),
 )

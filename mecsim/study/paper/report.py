@@ -11,6 +11,7 @@ from mecsim.analysis.rounding import plus_minus
 from mecsim.analysis.stats import t_interval
 from mecsim.analysis.style import save_figure
 from mecsim.errors import RunFailed
+from mecsim.results.csv_text import csv_text
 from mecsim.results.files import make_folder, write_text
 from mecsim.results.leftovers import remove_parts
 from mecsim.results.lock import folder_lock
@@ -191,7 +192,7 @@ def _write(part: _Part, folder: Path) -> list[Path]:
     files = save_figure(part.figure, folder / part.name)
     for suffix, frame in (("", part.points), ("-runs", part.runs)):
         file = folder / f"{part.name}{suffix}.csv"
-        write_text(file, frame.to_csv(index=False))
+        write_text(file, csv_text(frame))
         files.append(file)
     return files
 

@@ -1,0 +1,28 @@
+"""Frames as CSV for programs of others: a cell that came from outside runs nothing in a spreadsheet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mecsim.escapes import csv_cell
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """Return a frame as CSV without its index, as `csv_frame` shows it; numbers have all their digits."""
+    return str(csv_frame(frame).to_csv(index=False))
+
+
+def csv_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame for CSV: its numbers, and its texts as cells.
+
+    A text that a spreadsheet would take for a formula has an apostrophe before it, and what is not printable
+    is escaped: :func:`mecsim.escapes.csv_cell`.
+    """
+    shown = frame.rename(columns=csv_cell)
+    for place, kind in enumerate(frame.dtypes):
+        if getattr(kind, "kind", "O") not in "biuf":
+            shown.isetitem(place, frame.iloc[:, place].map(csv_cell).to_numpy())
+    return shown
