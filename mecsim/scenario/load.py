@@ -55,4 +55,3 @@ def _find(source: str) -> Path:
         raise ScenarioError(source, [f"{source}: is not a regular file"])
     hint = nearest(name, shipped)
     raise ScenarioError(source, [f"{source}: no such file, nor a shipped scenario{hint}"])
-
