@@ -12,7 +12,6 @@ Welch, "The statistical analysis of simulation results" (1983), for the average 
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from mecsim.analysis.series import batch_means, growth, mser5
 from mecsim.analysis.stats import t_interval
+from mecsim.results.manifest import scenario_values
 from mecsim.results.result import Results
 
 BINS = 250
@@ -160,8 +160,8 @@ def can_pile_up(manifest: Mapping[str, Any]) -> bool:
 
     Where users start a round only when the last one is over, a slow drift comes from their movement.
     """
-    rounds = tomllib.loads(manifest["scenario_toml"]).get("workload", {}).get("rounds", {})
-    return rounds.get("mode") in ("poisson", "periodic") or "arrived" in manifest["counts"]
+    mode = scenario_values(manifest).get("workload.rounds.mode")
+    return mode in ("poisson", "periodic") or "arrived" in manifest["counts"]
 
 
 def fewest_suspects(runs: int) -> int:

@@ -18,9 +18,10 @@ from mecsim.errors import MecsimError, ResultStoreError
 from mecsim.messages import nearest
 from mecsim.results.after_warmup import delay_sketch
 from mecsim.results.load import run_folders, run_keys
+from mecsim.results.manifest import read_manifest
 from mecsim.results.metrics import ALL_METRICS, METRICS, metrics_with_deadline, stored_metrics
 from mecsim.results.provenance import code_sha256
-from mecsim.results.store import load_run, read_manifest
+from mecsim.results.store import load_run
 from mecsim.tables import KEYS
 
 if TYPE_CHECKING:

@@ -62,8 +62,9 @@ class RunMonitor:
         return self.report
 
     def _add(self, run_id: str) -> None:
+        from mecsim.results.manifest import MANIFEST
         from mecsim.results.metrics import METRIC, VERDICT_METRICS, run_metrics
-        from mecsim.results.store import MANIFEST, load_run
+        from mecsim.results.store import load_run
 
         if self._page is None or not run_id or not (self._folder / run_id / MANIFEST).is_file():
             return

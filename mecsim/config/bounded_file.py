@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mecsim.errors import UnreadableFile
 
-# Without O_NONBLOCK, opening a pipe that nobody writes to waits for ever, and so do some files of /proc and /sys.
+# Without O_NONBLOCK, opening a pipe that nobody writes to waits for ever; so do some files of /proc and /sys.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 _KINDS = (
     (stat.S_ISDIR, "is a folder"),
@@ -50,11 +50,12 @@ def read_bounded(
         descriptor = os.open(path, flags)
     except (OSError, ValueError) as error:  # ValueError: a NUL or a surrogate in the name
         raise UnreadableFile(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    with open(descriptor, "rb", buffering=0) as file:
-        try:
-            return _content(file.fileno(), most_bytes, what)
-        except OSError as error:
-            raise UnreadableFile(f"cannot be read: {error.strerror or error}") from error
+    try:
+        return _content(descriptor, most_bytes, what)
+    except OSError as error:
+        raise UnreadableFile(f"cannot be read: {error.strerror or error}") from error
+    finally:
+        os.close(descriptor)
 
 
 def read_text_bounded(

@@ -31,7 +31,7 @@ _BRACKET = re.compile(
 )
 
 
-def parse_toml(text: str, source: str) -> dict[str, Any]:
+def parse_toml(text: str, source: str, most_bytes: int = LARGEST_BYTES) -> dict[str, Any]:
     """Return the tables of a TOML text.
 
     Parameters
@@ -40,6 +40,8 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
         Untrusted text.
     source : str
         Name of the text in messages.
+    most_bytes : int
+        Largest length that is accepted.
 
     Raises
     ------
@@ -48,8 +50,8 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
     """
     if not text.strip():
         raise ScenarioError(source, [f"{source}: is empty"])
-    if len(text) > LARGEST_BYTES:
-        raise too_large(source)
+    if len(text) > most_bytes:
+        raise ScenarioError(source, [f"{source}: is larger than {most_bytes // 1024} KiB"])
     long_key = _LONG_KEY.search(text)
     if long_key:
         line = text.count("\n", 0, long_key.start()) + 1
@@ -67,11 +69,6 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
 def _nesting(text: str) -> int:
     steps = (1 if mark in "[{" else -1 for mark in (m["bracket"] for m in _BRACKET.finditer(text)) if mark)
     return max(accumulate(steps), default=0)
-
-
-def too_large(source: str) -> ScenarioError:
-    """Return the error for a text of more than `LARGEST_BYTES`."""
-    return ScenarioError(source, [f"{source}: is larger than {LARGEST_BYTES // 1024} KiB"])
 
 
 def _syntax_problem(source: str, text: str, message: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from pathlib import Path
@@ -12,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mecsim.errors import ResultStoreError
-from mecsim.results.plain_values import flattened
+from mecsim.results.manifest import ADVICE, MANIFEST, read_manifest, scenario_values
+from mecsim.results.parquet_file import read_table
 from mecsim.results.result import Results
-from mecsim.results.store import MANIFEST, read_manifest, read_table
+from mecsim.results.table_values import value_problems
+from mecsim.results.walk import files_below
 from mecsim.tables import KEYS, TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 
 def load_results(folder: str | Path) -> Results:
@@ -55,8 +57,7 @@ def run_folders(root: Path) -> list[Path]:
     """Return the run folders at or below a folder, in order of their names."""
     if (root / MANIFEST).is_file():
         return [root]
-    found = (path.parent for path in root.rglob(MANIFEST))
-    return sorted(path for path in found if not any(p.startswith(".") for p in path.relative_to(root).parts))
+    return [path.parent for path in files_below(root, MANIFEST.__eq__)]
 
 
 def _frame(
@@ -70,16 +71,33 @@ def _frame(
     with ThreadPoolExecutor() as threads:
         parts = list(threads.map(read_table, places, repeat(table), entries))
     frame = pa.concat_tables(parts).to_pandas()
+    _check_values(table, frame, places, parts)
     # The index, not the row itself, is repeated: a key has one dtype for all runs.
     labels = pd.DataFrame(keys).loc[np.repeat(np.arange(len(parts)), [part.num_rows for part in parts])]
     joined: pd.DataFrame = pd.concat([labels.reset_index(drop=True), frame], axis=1)
     return joined
 
 
+def _check_values(table: str, frame: pd.DataFrame, places: list[Path], parts: list[pa.Table]) -> None:
+    """Refuse values that no run records; all runs are looked at at once, and one by one only if need be."""
+    starts = np.cumsum([0, *(part.num_rows for part in parts)])[:-1]
+    if not value_problems(table, frame, starts):
+        return
+    problems = [
+        f"{place / f'{table}.parquet'}: {problem}; {ADVICE}"
+        for place, part in zip(places, parts, strict=True)
+        for problem in value_problems(table, part.to_pandas())
+    ]
+    raise ResultStoreError("\n".join(problems))
+
+
 def run_keys(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the key columns of every run: scenario, policy, seed, what a study swept, what else varies."""
     texts = [manifest["scenario_toml"] for manifest in manifests]
-    read = {text: _plain_values(flattened(tomllib.loads(text))) for text in dict.fromkeys(texts)}
+    read: dict[str, dict[str, Any]] = {}
+    for manifest, text in zip(manifests, texts, strict=True):
+        if text not in read:
+            read[text] = _plain_values(scenario_values(manifest))
     by_name: dict[str, dict[str, dict[str, Any]]] = {}
     for manifest, text in zip(manifests, texts, strict=True):
         by_name.setdefault(manifest["scenario"], {})[text] = read[text]
@@ -95,8 +113,12 @@ def run_keys(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _plain_values(values: dict[str, Any]) -> dict[str, Any]:
+    """Return values that can be compared and sorted: lists, tables and dates become their text."""
     return {
-        key: json.dumps(value) if isinstance(value, list | dict) else value for key, value in values.items()
+        key: value
+        if value is None or isinstance(value, str | int | float)
+        else json.dumps(value, default=str)
+        for key, value in values.items()
     }
 
 

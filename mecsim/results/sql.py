@@ -36,7 +36,7 @@ def connect(folder: str | Path) -> Any:
     places = run_folders(Path(folder))
     if not places:
         raise ResultStoreError(f"{folder}: no run in it; give a run folder, or a folder of them")
-    manifests = [verify_run(place) for place in places]
+    manifests = [verify_run(place, metadata=True) for place in places]
     keys = run_keys(manifests)
     connection = duckdb.connect()
     metrics = [manifest.get("metrics", {}) for manifest in manifests]

@@ -11,23 +11,19 @@ import hashlib
 import json
 import shutil
 import uuid
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mecsim.errors import OtherSchema, ResultStoreError
+from mecsim.errors import ResultStoreError
+from mecsim.messages import shortened
 from mecsim.results.files import PART, flush_folder, make_folder, write_file
+from mecsim.results.manifest import MANIFEST, manifest_sha256, manifest_text, read_manifest
+from mecsim.results.parquet_file import check_table, checked_bytes, parquet_bytes, read_table
 from mecsim.results.result import Results
-from mecsim.tables import SCHEMA, TABLES, Column, table_problems
+from mecsim.results.table_values import check_values
+from mecsim.tables import SCHEMA, TABLES
 
-if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
-
-MANIFEST = "manifest.json"
 OLD = ".old"
-_COMPRESSION = "zstd"
-_ADVICE = "delete the folder and run again"
 
 
 def write_run(results: Results, folder: str | Path) -> dict[str, Any]:
@@ -70,11 +66,15 @@ def load_run(folder: str | Path) -> Results:
     root = Path(folder)
     manifest = read_manifest(root)
     frames = {name: read_table(root, name, manifest["tables"][name]).to_pandas() for name in TABLES}
-    return Results(**frames, manifest=manifest)
+    results = Results(**frames, manifest=manifest)
+    check_values(results, lambda name: str(root / f"{name}.parquet"))
+    return results
 
 
-def verify_run(folder: str | Path) -> dict[str, Any]:
+def verify_run(folder: str | Path, *, metadata: bool = False) -> dict[str, Any]:
     """Return the manifest of a run folder, after a check of each table's SHA-256.
+
+    With ``metadata``, also that each table has the rows and columns that it should have.
 
     Raises
     ------
@@ -84,61 +84,11 @@ def verify_run(folder: str | Path) -> dict[str, Any]:
     root = Path(folder)
     manifest = read_manifest(root)
     for name in TABLES:
-        _checked_bytes(root / f"{name}.parquet", manifest["tables"][name])
+        if metadata:
+            check_table(root, name, manifest["tables"][name])
+        else:
+            checked_bytes(root / f"{name}.parquet", manifest["tables"][name])
     return manifest
-
-
-def read_manifest(folder: str | Path) -> dict[str, Any]:
-    """Return the manifest of a run folder.
-
-    Raises
-    ------
-    ResultStoreError
-        If there is none, or it is damaged.
-    OtherSchema
-        If its schema is not the one this version reads.
-    """
-    path = Path(folder) / MANIFEST
-    manifest = _json_object(path)
-    if manifest["schema"] != SCHEMA:
-        raise OtherSchema(
-            f"{path}: schema = {manifest['schema']!r}: this version of mecsim reads {SCHEMA}; "
-            f"read it with {_writer(manifest)}, or run again"
-        )
-    missing = [name for name in TABLES if name not in manifest.get("tables", {})]
-    if missing:
-        raise ResultStoreError(f"{path}: damaged (no entry for {', '.join(missing)}); {_ADVICE}")
-    if manifest.get("sha256", "") not in ("", manifest_sha256(manifest)):
-        raise ResultStoreError(f"{path}: damaged (its SHA-256 differs); {_ADVICE}")
-    return manifest
-
-
-def _json_object(path: Path) -> dict[str, Any]:
-    """Return a manifest of any schema."""
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ResultStoreError(
-            f"{path}: {error.strerror or error}; give a run folder, or a folder of them"
-        ) from error
-    except ValueError as error:
-        raise ResultStoreError(f"{path}: damaged ({error}); {_ADVICE}") from error
-    if not isinstance(manifest, dict) or "schema" not in manifest:
-        raise ResultStoreError(f"{path}: not the manifest of a mecsim run")
-    return manifest
-
-
-def _writer(manifest: dict[str, Any]) -> str:
-    """Return the version of mecsim that wrote a run, as its manifest says."""
-    writer = manifest.get("environment", {})
-    commit = f" of commit {writer['git_commit']}" if writer.get("git_commit") else ""
-    return f"mecsim {writer.get('mecsim', 'of that time')}{commit}"
-
-
-def manifest_sha256(manifest: dict[str, Any]) -> str:
-    """Return the hash of everything in a manifest but the hash itself."""
-    content = json.loads(json.dumps({key: value for key, value in manifest.items() if key != "sha256"}))
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def claim(folder: str | Path, run_id: str) -> None:
@@ -152,29 +102,36 @@ def claim(folder: str | Path, run_id: str) -> None:
     target = Path(folder)
     advice = "choose another place with --out, or move it away"
     make_folder(target.parent)
-    if target.is_dir() and not any(target.iterdir()):
+    if target.is_dir() and next(target.iterdir(), None) is None:
         return
     if target.exists() and not (target / MANIFEST).is_file():
         raise ResultStoreError(f"{target}: is there already and is no run folder; {advice}")
-    if target.exists() and (held := _json_object(target / MANIFEST).get("run_id")) != run_id:
-        raise ResultStoreError(f"{target}: holds another run ({held}); {advice}")
+    if target.exists() and (held := manifest_text(target / MANIFEST)[1].get("run_id")) != run_id:
+        raise ResultStoreError(f"{target}: holds another run ({shortened(str(held))}); {advice}")
 
 
 def _write_parts(results: Results, part: Path) -> dict[str, Any]:
     tables = {}
     for name, frame in results.tables.items():
-        content = _parquet_bytes(name, frame)
+        content = parquet_bytes(name, frame)
         write_file(part / f"{name}.parquet", content)
         tables[name] = {
             "file": f"{name}.parquet",
             "rows": len(frame),
             "sha256": hashlib.sha256(content).hexdigest(),
         }
-    manifest = results.manifest | {"schema": SCHEMA, "tables": tables}
+    manifest = _as_read(results.manifest | {"schema": SCHEMA, "tables": tables})
     manifest["sha256"] = manifest_sha256(manifest)
     write_file(part / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode())
     flush_folder(part)
     return manifest
+
+
+def _as_read(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return a manifest as it will be read: halves of characters, which no file can hold, become '?'."""
+    text = json.dumps(manifest, ensure_ascii=False).encode(errors="replace")
+    as_read: dict[str, Any] = json.loads(text)
+    return as_read
 
 
 def _publish(part: Path, target: Path) -> None:
@@ -191,64 +148,3 @@ def _publish(part: Path, target: Path) -> None:
     else:
         part.replace(target)
     flush_folder(target.parent)
-
-
-def _parquet_bytes(table: str, frame: pd.DataFrame) -> bytes:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    schema = _arrow_schema(table)
-    # Through numpy: taken from pandas, a NaN would become a null, which is not a number that failed.
-    columns = [pa.array(frame[field.name].to_numpy(), type=field.type) for field in schema]
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_arrays(columns, schema=schema), sink, compression=_COMPRESSION)
-    return bytes(sink.getvalue())
-
-
-@cache
-def _arrow_schema(table: str) -> pa.Schema:
-    """Return the parquet schema; unit and meaning of each column travel in the file."""
-    import pyarrow as pa
-
-    def field(column: Column) -> pa.Field:
-        return pa.field(
-            column.name,
-            pa.string() if column.dtype == "str" else pa.from_numpy_dtype(column.dtype),
-            nullable=False,
-            metadata={"unit": column.unit, "meaning": column.meaning},
-        )
-
-    return pa.schema([field(column) for column in TABLES[table]])
-
-
-def read_table(root: Path, table: str, entry: dict[str, Any]) -> pa.Table:
-    """Return one table of a run folder; ``entry`` is its entry in the manifest.
-
-    Raises
-    ------
-    ResultStoreError
-        If it is not the table that was written.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path = root / f"{table}.parquet"
-    content = _checked_bytes(path, entry)
-    read: pa.Table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
-    if read.schema.equals(_arrow_schema(table)) and read.num_rows == entry["rows"]:
-        return read
-    frame = read.to_pandas()
-    problems = table_problems(table, {name: frame[name].to_numpy() for name in frame.columns})
-    raise ResultStoreError(
-        "\n".join(f"{path}: {p}; {_ADVICE}" for p in problems or ["rows or types differ from the manifest"])
-    )
-
-
-def _checked_bytes(path: Path, entry: dict[str, Any]) -> bytes:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ResultStoreError(f"{path}: {error.strerror or error}; {_ADVICE}") from error
-    if hashlib.sha256(content).hexdigest() != entry["sha256"]:
-        raise ResultStoreError(f"{path}: is not the file that was written (its SHA-256 differs); {_ADVICE}")
-    return content

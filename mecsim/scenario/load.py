@@ -60,4 +60,3 @@ def _find(source: str) -> Path:
         raise ScenarioError(source, [f"{source}: is a symbolic link that leads to no file"])
     hint = nearest(name, shipped)
     raise ScenarioError(source, [f"{source}: no such file, nor a shipped scenario{hint}"])
-

@@ -10,7 +10,7 @@ from typing import Any
 from mecsim.errors import ResultStoreError
 from mecsim.results.blas import one_blas_thread
 from mecsim.results.files import write_text
-from mecsim.results.store import manifest_sha256
+from mecsim.results.manifest import manifest_sha256
 from mecsim.study.plan import Run
 from mecsim.study.snapshot import decide, measures
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from mecsim import plugin_files
 from mecsim.errors import OtherSchema, ResultStoreError
+from mecsim.results.manifest import MANIFEST, read_manifest
 from mecsim.results.metrics import METRICS
 from mecsim.results.provenance import differences
-from mecsim.results.store import MANIFEST, read_manifest, verify_run
+from mecsim.results.store import verify_run
 from mecsim.study.decision_run import DecisionRun, read_decision
 from mecsim.study.failure_note import read_failure
 from mecsim.study.plan import Run

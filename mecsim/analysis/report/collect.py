@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +14,9 @@ from mecsim.analysis.report.trouble import run_troubles
 from mecsim.errors import MecsimError, ResultStoreError
 from mecsim.results.after_warmup import delay_sketch, rounds_after_warmup
 from mecsim.results.load import run_folders
+from mecsim.results.manifest import read_manifest, scenario_values
 from mecsim.results.metrics import phase_energy, run_metrics
-from mecsim.results.plain_values import flattened
-from mecsim.results.store import load_run, read_manifest
+from mecsim.results.store import load_run
 from mecsim.system.phases import PHASES
 
 if TYPE_CHECKING:
@@ -195,7 +194,7 @@ def _by_setting(manifests: dict[Path, dict[str, Any]]) -> dict[str, list[Path]]:
     for folder, manifest in manifests.items():
         by_hash.setdefault(manifest["scenario_sha256"], []).append(folder)
     firsts = [manifests[folders[0]] for folders in by_hash.values()]
-    values = [flattened(tomllib.loads(first["scenario_toml"])) for first in firsts]
+    values = [scenario_values(first) for first in firsts]
     keys = sorted({key for one in values for key in one})
     swept = [
         key

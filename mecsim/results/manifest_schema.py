@@ -1,0 +1,189 @@
+"""What the manifest of a run holds: every key with its type and bounds."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import ConfigDict, Field, create_model, field_validator
+from pydantic.types import Strict
+
+from mecsim.config.base import Real, Section, Whole, key, refusal
+from mecsim.scenario.layout import MOST_SERVERS
+from mecsim.scenario.population import MOST_USERS
+from mecsim.tables import SCHEMA, TABLES
+
+MOST_ROWS = 2**40
+MOST_SCENARIO_BYTES = 4 << 20
+"""With every default a scenario is longer than its file."""
+
+_KEY = re.compile(r"[A-Za-z_][\w-]{0,99}(\.[\w-]{1,100}){0,15}")
+_LINE = r"^[^\p{C}\p{Zl}\p{Zp}]*$"
+_TOLD = {"allowed": "one line of text, at most 2000 characters"}
+_Line: TypeAlias = Annotated[str, Strict(), Field(pattern=_LINE, max_length=2000, json_schema_extra=_TOLD)]
+_Hash: TypeAlias = Annotated[str, Strict(), Field(pattern="^[0-9a-f]{64}$")]
+_Text: TypeAlias = Annotated[str, Strict(), Field(max_length=MOST_SCENARIO_BYTES)]
+_Flag: TypeAlias = Annotated[bool, Strict()]
+_Seconds: TypeAlias = Annotated[Real, Field(ge=0, le=1e12)]
+_Weight: TypeAlias = Annotated[Real, Field(ge=0)]
+_HASH, _LINE_TOLD, _LINES = "64 hexadecimal digits", "one line of text", "a list of lines of text"
+
+
+_ARRIVALS = ("left", "done", "refused", "out_of_energy")
+
+
+class _Part(Section):
+    """A table of the manifest: keys that this version does not know are passed over."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class _Objective(_Part):
+    delay_weight_per_s: _Weight = key("Weight of a second")
+    energy_weight_per_j: _Weight = key("Weight of a joule")
+
+
+class _Environment(_Part):
+    mecsim: _Line | None = key("Version of mecsim", allowed=_LINE_TOLD, default=None)
+    code_sha256: _Hash = key("Hash of the code", allowed=_HASH)
+    git_commit: _Line | None = key("Commit of a checkout", allowed=_LINE_TOLD, default=None)
+    python: _Line | None = key("Version of Python", allowed=_LINE_TOLD, default=None)
+    packages: dict[str, Any] = key("Versions of packages", allowed="a table of versions", default={})
+    platform: _Line | None = key("Operating system", allowed=_LINE_TOLD, default=None)
+    simd: tuple[_Line, ...] | None = key("Processor features", allowed=_LINES, default=None)
+    threads: dict[str, Any] = key("BLAS threads", allowed="a table", default={})
+
+    @field_validator("packages", "threads")
+    @classmethod
+    def _are_plain(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return _each(values, _is_plain, "must be one line of text, a number, true, false or null")
+
+
+class _Entry(_Part):
+    file: _Line = key("Name of the file", allowed="the name of the table's file", default="")
+    rows: Annotated[Whole, Field(ge=0, le=MOST_ROWS)] = key("Number of rows")
+    sha256: _Hash = key("Hash of the file", allowed=_HASH)
+
+
+_Tables = create_model(
+    "_Tables",
+    __base__=_Part,
+    **{name: (_Entry, key(f"The table {name}")) for name in TABLES},  # type: ignore[call-overload]
+)
+
+
+class Manifest(_Part):
+    """What a manifest of the present schema holds; keys of other versions beside these do no harm."""
+
+    schema_version: Any = key("Version of the format", alias="schema", allowed=str(SCHEMA))
+    run_id: Annotated[str, Strict(), Field(pattern=r"^[\w.=+-]+$", max_length=2000)] = key(
+        "Name of the run", allowed="letters, digits and . = + - _"
+    )
+    identity: _Hash = key("Hash of inputs and code", allowed=_HASH)
+    scenario: Annotated[str, Strict(), Field(pattern=r"^\w[\w.-]{0,99}$")] = key(
+        "Name of the scenario", allowed="1 to 100 letters, digits, '_', '-' or '.'"
+    )
+    policy: Annotated[_Line, Field(min_length=1)] = key("Label of the policy", allowed=_LINE_TOLD)
+    seed: Annotated[Whole, Field(ge=0, le=2**128)] = key("Seed of the world")
+    swept: dict[str, Any] = key("Swept keys", allowed="a table of scenario keys", default={})
+    duration_s: Annotated[Real, Field(gt=0, le=1e9)] = key("Simulated time")
+    warmup_s: Annotated[Real, Field(ge=0, le=1e9)] = key("Warm-up")
+    users: Annotated[Whole, Field(ge=0, le=MOST_USERS)] = key("Number of users at the start")
+    servers: Annotated[Whole, Field(ge=1, le=MOST_SERVERS)] = key("Number of servers")
+    objective: _Objective = key("Weights of the objective")
+    switched_off: tuple[_Line, ...] = key("Effects that are left out", allowed=_LINES)
+    reproducible: _Flag = key("Whether another run has the same bits", default=True)
+    policy_target: _Line = key("What made the policy", allowed=_LINE_TOLD)
+    policy_parameters: dict[str, Any] = key("Its parameters", allowed="a table of parameters")
+    policy_version: _Line = key("Its version", allowed=_LINE_TOLD)
+    policy_is_own: _Flag = key("Whether it ships with mecsim")
+    scenario_sha256: _Hash = key("Hash of the scenario", allowed=_HASH)
+    plugins: dict[str, Any] = key("Versions of plug-ins", allowed="a table of versions", default={})
+    scenario_toml: _Text = key("The scenario with every key", allowed="the text of a scenario")
+    scenario_text: _Text = key("The scenario as it was given", allowed="the text of a scenario")
+    counts: dict[str, Any] = key("Counts of events", allowed="a table of numbers")
+    environment: _Environment = key("What it was computed with")
+    started_utc: Annotated[_Line, Field(max_length=40)] = key("When", allowed="a date and time", default="")
+    wall_s: _Seconds = key("Time it took")
+    cpu_s: _Seconds = key("CPU time it took")
+    digest: _Hash = key("Digest of the tables", allowed=_HASH)
+    tables: _Tables = key("Rows and hashes of the tables")  # type: ignore[valid-type]
+    metrics: dict[str, Any] = key("Metrics", allowed="a table of numbers", default={})
+    notes: tuple[_Line, ...] = key("Remarks on the metrics", allowed=_LINES, default=())
+    sha256: _Hash = key("Hash of all the rest", allowed=_HASH)
+
+    @field_validator("swept")
+    @classmethod
+    def _are_keys(cls, values: dict[str, Any]) -> dict[str, Any]:
+        wrong = [((name,), "must be a key of a scenario") for name in values if not is_scenario_key(name)]
+        if wrong:
+            raise refusal(*wrong)
+        return values
+
+    @field_validator("counts")
+    @classmethod
+    def _are_counts(cls, values: dict[str, Any]) -> dict[str, Any]:
+        needed = ("handovers", *(_ARRIVALS if "arrived" in values else ()))
+        missing = [((name,), "missing, must be a number >= 0") for name in needed if name not in values]
+        if missing:
+            raise refusal(*missing)
+        return _each(values, _is_count, "must be a finite number >= 0")
+
+    @field_validator("metrics")
+    @classmethod
+    def _are_numbers(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return _each(values, _is_number_or_null, "must be a number or null")
+
+    @field_validator("plugins")
+    @classmethod
+    def _are_lines(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return _each(values, _is_line, "must be one line of text")
+
+    @field_validator("tables", mode="before")
+    @classmethod
+    def _are_all(cls, values: Any) -> Any:
+        missing = [name for name in TABLES if isinstance(values, dict) and name not in values]
+        if missing:
+            raise refusal(((), f"no entry for {', '.join(missing)}"))
+        return values
+
+
+def is_scenario_key(name: str) -> bool:
+    """Return whether a name can be a dotted key of a scenario and the name of a column beside the others."""
+    return _KEY.fullmatch(name) is not None and name not in _reserved()
+
+
+@cache
+def _reserved() -> frozenset[str]:
+    columns = (column.name for columns in TABLES.values() for column in columns)
+    return frozenset(("scenario", "policy", *columns))
+
+
+def _each(values: dict[str, Any], fits: Callable[[Any], bool], allowed: str) -> dict[str, Any]:
+    wrong = [((name,), allowed) for name, value in values.items() if not fits(value)]
+    if wrong:
+        raise refusal(*wrong)
+    return values
+
+
+def _is_line(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= 2000 and value.isprintable()
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, bool) or _is_number(value) or _is_line(value)
+
+
+def _is_count(value: Any) -> bool:
+    return _is_number(value) and 0 <= value < 1e18
+
+
+def _is_number_or_null(value: Any) -> bool:
+    return value is None or _is_number(value)
