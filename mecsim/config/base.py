@@ -76,6 +76,9 @@ def _one_or_each(value: object) -> str:
     return "each" if isinstance(value, list | tuple) else "one"
 
 
+SMALLEST = 1e-12
+"""Smallest number accepted for a quantity that must be positive, far below any that means something."""
+
 Real: TypeAlias = Annotated[float, Strict(), AllowInfNan(False)]
 """A finite number; neither true nor "1" is one."""
 

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 
 from mecsim.config.base import Real, Section, key, refusal
 
-_Side: TypeAlias = Annotated[Real, Field(gt=0, le=1e6)]
+_Side: TypeAlias = Annotated[Real, Field(ge=1e-3, le=1e6)]
 _Point: TypeAlias = Annotated[
     tuple[Real, Real], Field(json_schema_extra={"allowed": "two finite numbers [x, y] in metres"})
 ]
@@ -23,7 +23,7 @@ class Area(Section):
     size_m: tuple[_Side, _Side] = key(
         "Width and height of the area",
         unit="m",
-        allowed="two numbers [width, height], each > 0 and <= 1000000",
+        allowed="two numbers [width, height], each >= 0.001 and <= 1000000",
         example=[1000, 1000],
     )
 

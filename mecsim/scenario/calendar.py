@@ -6,14 +6,14 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from mecsim.config.base import Path, Real, Section, Whole, key, refusal
+from mecsim.config.base import SMALLEST, Path, Real, Section, Whole, key, refusal
 from mecsim.scenario.area import current_area
 from mecsim.scenario.distribution import Distribution
 from mecsim.scenario.population import ROUNDS, STAY
 
 _Time: TypeAlias = Annotated[Real, Field(ge=0, le=1e9)]
 _Server: TypeAlias = Annotated[Whole, Field(ge=0, le=999)]
-_Factor: TypeAlias = Annotated[Real, Field(gt=0, le=1)]
+_Factor: TypeAlias = Annotated[Real, Field(ge=1e-6, le=1)]
 
 _MOST_OUTAGES = 100_000
 _FROM = "When it begins"
@@ -44,10 +44,10 @@ class Outage(Interval):
 class Failures(Section):
     """Outages of every server at random times, exponential both up and down."""
 
-    mtbf_s: Annotated[Real, Field(gt=0, le=1e12)] = key(
+    mtbf_s: Annotated[Real, Field(ge=SMALLEST, le=1e12)] = key(
         "Mean time that a server works before it fails", unit="s", example=3600
     )
-    mttr_s: Annotated[Real, Field(gt=0, le=1e12)] = key(
+    mttr_s: Annotated[Real, Field(ge=SMALLEST, le=1e12)] = key(
         "Mean time until it works again", unit="s", example=120
     )
 

@@ -7,20 +7,20 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, PlainValidator, StrictBool, ValidationInfo, WithJsonSchema, field_validator
 
-from mecsim.config.base import Real, Section, key, refusal
+from mecsim.config.base import SMALLEST, Real, Section, key, refusal
 from mecsim.messages import nearest
 
 CallEvent: TypeAlias = Literal["round_start", "arrival", "departure", "outage"]
 """What may make the engine ask the policy between two periods."""
 
 _LONGEST_LATENCY_S = 1e4
-_LATENCY = f"'none', 'measured' or a number of seconds > 0 and <= {_LONGEST_LATENCY_S:g}"
+_LATENCY = f"'none', 'measured' or a number of seconds >= {SMALLEST:g} and <= {_LONGEST_LATENCY_S:g}"
 
 
 def _checked_latency(value: object) -> object:
     """Return a latency, or refuse it with one message for all its forms."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if number and 0 < value <= _LONGEST_LATENCY_S:  # type: ignore[operator]  # just looked at
+    if number and SMALLEST <= value <= _LONGEST_LATENCY_S:  # type: ignore[operator]  # just looked at
         return float(value)  # type: ignore[arg-type]
     if value in ("none", "measured"):
         return value
@@ -33,7 +33,7 @@ _Latency: TypeAlias = Annotated[
     PlainValidator(_checked_latency),
     WithJsonSchema({
         "anyOf": [
-            {"type": "number", "exclusiveMinimum": 0, "maximum": _LONGEST_LATENCY_S},
+            {"type": "number", "minimum": SMALLEST, "maximum": _LONGEST_LATENCY_S},
             {"const": "none"},
             {"const": "measured"},
         ]
@@ -62,7 +62,7 @@ class Handover(Section):
     latency_s: Annotated[Real, Field(ge=0, le=1e4)] = key(
         "How long a handover interrupts a round, besides the time its data moves", unit="s", default=0.05
     )
-    backhaul_gbps: Annotated[Real, Field(gt=0, le=1e6)] = key(
+    backhaul_gbps: Annotated[Real, Field(ge=SMALLEST, le=1e6)] = key(
         "Speed at which data moves between servers", unit="Gbit/s", default=1.0
     )
 
@@ -93,7 +93,7 @@ class Reallocation(Section):
     csi_error_db: Annotated[Real, Field(ge=0, le=40)] = key(
         "Standard deviation of the error of these gains", unit="dB", default=0.0
     )
-    csi_error_decorrelation_s: Annotated[Real, Field(gt=0, le=1e9)] = key(
+    csi_error_decorrelation_s: Annotated[Real, Field(ge=SMALLEST, le=1e9)] = key(
         "Time over which the autocorrelation of that error falls to 1/e", unit="s", default=10.0
     )
     decision_latency: _Latency = key(
@@ -102,7 +102,7 @@ class Reallocation(Section):
         allowed=_LATENCY,
         default="none",
     )
-    decision_deadline_s: Annotated[Real, Field(gt=0, le=1e9)] | None = key(
+    decision_deadline_s: Annotated[Real, Field(ge=SMALLEST, le=1e9)] | None = key(
         "Latency from which on a decision is too late and the allocation in force is held; left out: none is",
         unit="s",
         default=None,
@@ -123,11 +123,11 @@ class Objective(Section):
     energy_weight_per_j: Annotated[Real, Field(ge=0, le=1e9)] = key(
         "Weight of the energy of all users' rounds", unit="1/J", default=0.005
     )
-    score_scale: Annotated[Real, Field(gt=0, le=1e12)] = key(
+    score_scale: Annotated[Real, Field(ge=SMALLEST, le=1e12)] = key(
         "Factor s1 of a score s1 ln(1 + s2 (b/B + q/P + g/F)); the default makes it lie in [0, 1000]",
         default=1000 / math.log(2),
     )
-    score_slope: Annotated[Real, Field(gt=0, le=1e6)] = key("Factor s2 of that score", default=1 / 3)
+    score_slope: Annotated[Real, Field(ge=SMALLEST, le=1e6)] = key("Factor s2 of that score", default=1 / 3)
 
     @field_validator("energy_weight_per_j")
     @classmethod

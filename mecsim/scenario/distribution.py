@@ -15,7 +15,7 @@ from pydantic import (
 from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import CoreSchema
 
-from mecsim.config.base import Real, Section, ascending, key, refusal, unknown_name
+from mecsim.config.base import SMALLEST, Real, Section, ascending, key, refusal, unknown_name
 from mecsim.scenario.gpu_catalogue import adapter_names, adapter_params
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ MOST = 1e15
 """Largest amount accepted, far above any adapter or training set."""
 
 _ALLOWED = (
-    f"a number > 0 and <= {MOST:g}, or a table {{ uniform = [low, high] }}, {{ exponential = mean }} "
-    "or { choice = [a, b, ...] }, where per = 'user' or 'round' may follow"
+    f"a number >= {SMALLEST:g} and <= {MOST:g}, or a table {{ uniform = [low, high] }}, "
+    "{ exponential = mean } or { choice = [a, b, ...] }, where per = 'user' or 'round' may follow"
 )
 _ALLOWED_ADAPTER = f"the name of an adapter in the catalogue, such as 'llama-adapter-v1', or {_ALLOWED}"
 
-_Amount: TypeAlias = Annotated[Real, Field(gt=0, le=MOST)]
+_Amount: TypeAlias = Annotated[Real, Field(ge=SMALLEST, le=MOST)]
 
 
 class Distribution(Section):
@@ -42,14 +42,14 @@ class Distribution(Section):
     constant: _Amount | None = key("The only value", default=None, example=30e6)
     uniform: Annotated[tuple[_Amount, _Amount], AfterValidator(ascending)] | None = key(
         "Lowest and highest value, all between equally likely",
-        allowed=f"two numbers [low, high] with 0 < low <= high <= {MOST:g}",
+        allowed=f"two numbers [low, high] with {SMALLEST:g} <= low <= high <= {MOST:g}",
         default=None,
         example=[10e6, 50e6],
     )
     exponential: _Amount | None = key("Mean of exponential values", default=None, example=30e6)
     choice: Annotated[tuple[_Amount, ...], Field(min_length=1)] | None = key(
         "Values that are equally likely",
-        allowed=f"a list of numbers > 0 and <= {MOST:g}",
+        allowed=f"a list of numbers >= {SMALLEST:g} and <= {MOST:g}",
         default=None,
         example=[10e6, 30e6, 50e6],
     )
@@ -105,7 +105,7 @@ class Distribution(Section):
             value = cls._named(value)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return handler(value)
-        if not 0 < value <= MOST:
+        if not SMALLEST <= value <= MOST:
             raise refusal(((), f"must be {_ALLOWED}"))
         return handler({"constant": value})
 
@@ -129,7 +129,7 @@ class Distribution(Section):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        number = {"type": "number", "exclusiveMinimum": 0, "maximum": MOST}
+        number = {"type": "number", "minimum": SMALLEST, "maximum": MOST}
         return {"anyOf": [handler.resolve_ref_schema(handler(core)), number], "allowed": _ALLOWED}
 
 

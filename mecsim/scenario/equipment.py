@@ -8,16 +8,16 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from mecsim.config.base import OneOrEach, Real, Section, Whole, key, refusal
+from mecsim.config.base import SMALLEST, OneOrEach, Real, Section, Whole, key, refusal
 from mecsim.scenario.area import Points, current_area
 from mecsim.scenario.gpu_catalogue import GpuCard
 from mecsim.scenario.layout import Layout
 from mecsim.scenario.mobility import Mobility
 from mecsim.scenario.population import Arrivals, Battery, UserClass
 
-_Bandwidth: TypeAlias = Annotated[Real, Field(gt=0, le=1e6)]
-_Power: TypeAlias = Annotated[Real, Field(gt=0, le=1e5)]
-_Fraction: TypeAlias = Annotated[Real, Field(gt=0, le=1)]
+_Bandwidth: TypeAlias = Annotated[Real, Field(ge=SMALLEST, le=1e6)]
+_Power: TypeAlias = Annotated[Real, Field(ge=SMALLEST, le=1e5)]
+_Fraction: TypeAlias = Annotated[Real, Field(ge=1e-6, le=1)]
 _Count: TypeAlias = Annotated[Whole, Field(ge=1, le=1_000_000)]
 
 Sites: TypeAlias = tuple[tuple[float, float], ...]

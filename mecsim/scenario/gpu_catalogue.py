@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import CoreSchema
 
-from mecsim.config.base import Real, Section, key, unknown_name
+from mecsim.config.base import SMALLEST, Real, Section, key, unknown_name
 
 _ALLOWED = (
     "the name of a card in the catalogue, such as 'A100-fp32', "
@@ -34,10 +34,10 @@ class GpuCard(Section):
     model_config = ConfigDict(json_schema_extra={"allowed": _ALLOWED})
 
     name: str = key("Name of the card", default="custom", max_length=100)
-    peak_tflops: Annotated[Real, Field(gt=0, le=1e6)] = key(
+    peak_tflops: Annotated[Real, Field(ge=SMALLEST, le=1e6)] = key(
         "Top speed of one GPU at the precision used for training", unit="TFLOP/s", example=19.5
     )
-    board_power_w: Annotated[Real, Field(gt=0, le=1e6)] = key(
+    board_power_w: Annotated[Real, Field(ge=SMALLEST, le=1e6)] = key(
         "Power one GPU draws at its top speed", unit="W", example=400
     )
     source: str = key("Where the numbers come from", default="", max_length=1000)

@@ -28,7 +28,7 @@ class Hexagonal(Section):
     """One server in the middle of the area and rings of servers around it, as in a cellular network."""
 
     model: Literal["hexagonal"] = key(_MODEL, default="hexagonal")
-    inter_site_m: Annotated[Real, Field(gt=0, le=1e6)] = key(
+    inter_site_m: Annotated[Real, Field(ge=1e-3, le=1e6)] = key(
         "Distance from a server to each of its six neighbours", unit="m", example=200
     )
     rings: Annotated[Whole, Field(ge=0, le=17)] = key(

@@ -51,11 +51,22 @@ class Model(Section):
     @property
     def is_own(self) -> bool:
         """Whether the model ships with mecsim."""
-        return plugins.is_own(self.group, self.model)
+        return ships_with_mecsim(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A plug-in file travels with its models: a worker process has not imported it.
         return _restored, (plugin_files.packed(type(self)), self.group, self.__getstate__())
+
+
+def ships_with_mecsim(model: Model) -> bool:
+    """Return whether the class of a model is one of mecsim's own, whatever it says of itself."""
+    return _ships(type(model))
+
+
+@lru_cache(maxsize=256)
+def _ships(cls: type[Model]) -> bool:
+    group, name = cls.group, str(cls.model_fields["model"].default)
+    return plugins.is_own(group, name) and plugins.find(group, name) is cls
 
 
 def _restored(shipment: Shipment, group: Group, state: dict[Any, Any]) -> Model:

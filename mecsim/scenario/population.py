@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field, field_validator
 
-from mecsim.config.base import Real, Section, Whole, key, refusal
+from mecsim.config.base import SMALLEST, Real, Section, Whole, key, refusal
 from mecsim.scenario.distribution import AdapterSize, Distribution
 from mecsim.scenario.gpu_catalogue import GpuCard
 from mecsim.scenario.mobility import Mobility
@@ -23,7 +23,7 @@ ROUNDS = "Rounds after which a user leaves; left out: no limit"
 class Arrivals(Section):
     """Users who arrive at random, stay for a while and leave."""
 
-    rate_per_s: Annotated[Real, Field(gt=0, le=1e4)] = key(
+    rate_per_s: Annotated[Real, Field(ge=SMALLEST, le=1e4)] = key(
         "Mean number of users who come, where the hourly factor is 1", unit="1/s", example=0.01
     )
     stay_s: Distribution | None = key(STAY, unit="s", default=None, example={"exponential": 600})
@@ -58,7 +58,7 @@ class UserClass(Section):
         allowed="1 to 100 letters, digits, '_', '-' or '.', not starting with '-' or '.'",
         example="phone",
     )
-    share: Annotated[Real, Field(gt=0, le=1e6)] = key(
+    share: Annotated[Real, Field(ge=1e-6, le=1e6)] = key(
         "How many users are of this kind, in proportion to the shares of the other kinds", example=0.5
     )
     mobility: Mobility | None = key(
@@ -67,14 +67,14 @@ class UserClass(Section):
         default=None,
         example={"model": "static"},
     )
-    max_power_w: Annotated[Real, Field(gt=0, le=1e5)] | None = key(
+    max_power_w: Annotated[Real, Field(ge=SMALLEST, le=1e5)] | None = key(
         "Highest transmit power", unit="W", default=None, example=0.2
     )
     gpu: GpuCard | None = key("GPU card", default=None, example="GTX1080-fp32")
     gpu_count: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = key(
         "Number of GPUs of each user", default=None, example=1
     )
-    gpu_utilisation: Annotated[Real, Field(gt=0, le=1)] | None = key(
+    gpu_utilisation: Annotated[Real, Field(ge=1e-6, le=1)] | None = key(
         "Share of the peak speed that training reaches", default=None, example=0.55
     )
     epochs: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = key(

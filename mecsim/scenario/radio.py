@@ -27,7 +27,7 @@ class Shadowing(Section):
         unit="dB",
         default=None,
     )
-    decorrelation_m: Annotated[Real, Field(gt=0, le=1e5)] = key(
+    decorrelation_m: Annotated[Real, Field(ge=1e-3, le=1e5)] = key(
         "Distance over which the autocorrelation of the shadowing falls to 1/e", unit="m", default=50.0
     )
 
@@ -81,11 +81,11 @@ class Fading(Section):
 class LogDistanceNumbers(Section):
     """A law of one slope, ``intercept + 10 exponent log10(distance / reference)`` dB."""
 
-    exponent: Annotated[Real, Field(gt=0, le=10)] = key("Exponent of the distance", default=3.76)
+    exponent: Annotated[Real, Field(ge=1e-3, le=10)] = key("Exponent of the distance", default=3.76)
     intercept_db: Annotated[Real, Field(ge=0, le=400)] = key(
         "Loss at the reference distance", unit="dB", default=128.1
     )
-    reference_m: Annotated[Real, Field(gt=0, le=1e5)] = key(
+    reference_m: Annotated[Real, Field(ge=1e-3, le=1e5)] = key(
         "The reference distance", unit="m", default=1000.0
     )
 
@@ -98,7 +98,7 @@ class LineOfSight(Section):
         "or always, or never",
         default="probability",
     )
-    decorrelation_m: Annotated[Real, Field(gt=0, le=1e5)] = key(
+    decorrelation_m: Annotated[Real, Field(ge=1e-3, le=1e5)] = key(
         "Distance over which the autocorrelation of that field falls to 1/e", unit="m", default=50.0
     )
 
@@ -114,7 +114,7 @@ class Interference(Section):
     reuse: Annotated[Whole, Field(ge=1, le=1000)] = key(
         "Number of bands that the servers are spread over; those of one band disturb one another", default=1
     )
-    activity: Annotated[Real, Field(gt=0, le=1)] = key("Share of the time that others send", default=1.0)
+    activity: Annotated[Real, Field(ge=1e-6, le=1)] = key("Share of the time that others send", default=1.0)
 
 
 class Channel(Section):
@@ -143,7 +143,7 @@ class Channel(Section):
         allowed="a number >= 1.5 and <= 300, and <= 13 with path_loss = 'uma' or 'umi'",
         default=1.5,
     )
-    min_distance_m: Annotated[Real, Field(gt=0, le=1e4)] = key(
+    min_distance_m: Annotated[Real, Field(ge=1e-3, le=1e4)] = key(
         "Distance on the ground that every nearer user is taken to have", unit="m", default=10.0
     )
     shadowing: Shadowing = key("Log-normal shadowing", default=Shadowing())

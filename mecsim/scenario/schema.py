@@ -51,7 +51,7 @@ class Scenario(Section):
         example="my-scenario",
     )
     description: str = key("What the scenario is about", default="", max_length=10_000)
-    duration_s: Annotated[Real, Field(gt=0, le=1e9)] = key("Simulated time", unit="s", example=3600)
+    duration_s: Annotated[Real, Field(ge=1e-6, le=1e9)] = key("Simulated time", unit="s", example=3600)
     warmup_s: Annotated[Real, Field(ge=0, le=1e9)] = key(
         "Time at the start that averages leave out, less than duration_s", unit="s", default=0.0
     )

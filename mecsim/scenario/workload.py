@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 from pydantic.types import StrictBool
 
-from mecsim.config.base import Real, Section, key
+from mecsim.config.base import SMALLEST, Real, Section, key
 from mecsim.scenario.distribution import AdapterSize, Distribution
 
 _THINK = "Time between the end of a round and the start of the next"
@@ -34,7 +34,7 @@ class Poisson(Section):
     """Rounds arrive at each user at random and wait their turn there."""
 
     mode: Literal["poisson"] = key(_MODE, default="poisson")
-    rate_per_s: Annotated[Real, Field(gt=0, le=1e4)] = key(
+    rate_per_s: Annotated[Real, Field(ge=SMALLEST, le=1e4)] = key(
         "Mean number of arrivals at each user", unit="1/s", example=0.01
     )
 
@@ -43,7 +43,7 @@ class Periodic(Section):
     """Rounds arrive at each user at a fixed interval and wait their turn there."""
 
     mode: Literal["periodic"] = key(_MODE, default="periodic")
-    period_s: Annotated[Real, Field(gt=0, le=1e9)] = key(
+    period_s: Annotated[Real, Field(ge=1e-6, le=1e9)] = key(
         "Time from one arrival to the next", unit="s", example=300
     )
     staggered: StrictBool = key(
@@ -66,10 +66,10 @@ class Workload(Section):
     token_bits: Distribution = key(
         "Token data that a user trains on in one round", unit="bit", example={"uniform": [10e6, 50e6]}
     )
-    bits_per_token_id: Annotated[Real, Field(gt=0, le=1e4)] = key(
+    bits_per_token_id: Annotated[Real, Field(ge=SMALLEST, le=1e4)] = key(
         "Bits that one token takes in the token data", unit="bit", default=32.0
     )
-    flops_per_param_and_token: Annotated[Real, Field(gt=0, le=1e6)] = key(
+    flops_per_param_and_token: Annotated[Real, Field(ge=SMALLEST, le=1e6)] = key(
         "Operations for each parameter and token: 2 forward, 4 backward", unit="FLOP", default=6.0
     )
     bits_per_param: Annotated[Real, Field(ge=0, le=1e4)] = key(

@@ -120,18 +120,20 @@ def arrival_times_s(arrivals: Arrivals, seed: int, until_s: float) -> Floats:
     """
     hourly = np.array(arrivals.hourly or (1.0,))
     highest = float(hourly.max())
-    if highest == 0:
+    if arrivals.rate_per_s * highest == 0:
         return np.empty(0)
     draws = _CHUNK
     while True:
         # Starting the streams again gives the same numbers, and more of them.
         gaps, accepted = (stream(seed, Purpose.USER_ARRIVALS, part).random(draws) for part in (0, 1))
-        times_s: Floats = np.cumsum(-np.log1p(-gaps) / (arrivals.rate_per_s * highest))
+        with np.errstate(over="ignore"):  # so rare that nobody comes
+            times_s: Floats = np.cumsum(-np.log1p(-gaps) / (arrivals.rate_per_s * highest))
         if times_s[-1] >= until_s:
             break
         draws *= 2
+    times_s, accepted = times_s[times_s < until_s], accepted[times_s < until_s]
     hour = (times_s / _HOUR_S).astype(np.int64) % len(hourly)
-    return times_s[(times_s < until_s) & (accepted * highest < hourly[hour])]
+    return times_s[accepted * highest < hourly[hour]]
 
 
 def _plain(enters_s: Floats, leaves_s: Floats, rounds: int | None) -> Population:

@@ -7,10 +7,11 @@ from functools import partial
 
 import numpy as np
 
+from mecsim.scenario.models import ships_with_mecsim
 from mecsim.scenario.radio import Channel
 from mecsim.system.arrays import Floats, Ints
 from mecsim.units import db_to_linear, ghz_to_hz
-from mecsim.world.channel.model import Bools, LinkGeometry, checked_loss_db
+from mecsim.world.channel.model import Bools, LinkGeometry, checked_los_probability, checked_loss_db
 from mecsim.world.channel.path_loss import path_loss
 from mecsim.world.channel.shadowing import ShadowingFields
 from mecsim.world.channel.sight import SightFields
@@ -51,8 +52,12 @@ class LocalMean:
         self._min_distance_m = channel.min_distance_m
         self._path_loss, self._carrier_hz = path_loss(channel), ghz_to_hz(channel.carrier_ghz)
         self._heights_m = channel.heights_m
-        own = self._path_loss.is_own
-        self._loss_db = self._path_loss.loss_db if own else partial(checked_loss_db, self._path_loss)
+        self._loss_db = self._path_loss.loss_db
+        self._los_probability = self._path_loss.los_probability
+        if not ships_with_mecsim(self._path_loss):
+            own = self._path_loss.model_copy(deep=True)  # whatever it does to itself
+            self._loss_db = partial(checked_loss_db, own)
+            self._los_probability = partial(checked_los_probability, own)
         sight = channel.line_of_sight
         self._always_los = sight.state == "always"
         self._sight: SightFields | None = None
@@ -106,4 +111,4 @@ class LocalMean:
             return None
         if sight is None:
             return np.full(ground_m.shape, self._always_los)
-        return np.asarray(sight <= self._path_loss.los_probability(ground_m))
+        return np.asarray(sight <= self._los_probability(ground_m))

@@ -14,8 +14,12 @@ from mecsim.plugin_files import Group
 from mecsim.scenario.models import PATH_LOSS
 from mecsim.scenario.path_loss import PathLossLimits
 from mecsim.system.arrays import Floats
+from mecsim.world.plugin_arrays import called, own_floats
 
 Bools: TypeAlias = NDArray[np.bool_]
+
+LARGEST_DB = 1000.0
+"""Largest loss, or gain, that a model may give."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -89,17 +93,40 @@ def checked_loss_db(model: PathLossModel, link: LinkGeometry) -> Floats:
     PluginError
         If the model raised, or what it returned is no loss of every link.
     """
-    if isinstance(link.ground_m, np.ndarray):
-        link.ground_m.flags.writeable = False
-    try:
-        loss_db = np.asarray(model.loss_db(link))
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise PluginError(f"path loss '{model.model}' raised: {reason}") from error
-    if loss_db.dtype.kind not in "iuf" or loss_db.shape != link.ground_m.shape:
-        raise PluginError(f"path loss '{model.model}': must be numbers of shape {link.ground_m.shape}")
+    title = f"path loss '{type(model).name()}'"
+    los = None if link.los is None else _read_only(link.los)
+    handed = LinkGeometry(_read_only(link.ground_m), link.carrier_hz, link.heights_m, los)
+    loss_db = own_floats(called(f"{title} raised", model.loss_db, handed))
+    if loss_db is None or loss_db.shape != link.ground_m.shape:
+        raise PluginError(f"{title}: must be numbers of shape {link.ground_m.shape}")
     if not np.isfinite(loss_db).all():
-        raise PluginError(
-            f"path loss '{model.model}': {loss_db[~np.isfinite(loss_db)][0]} dB: must be finite"
-        )
+        raise PluginError(f"{title}: {loss_db[~np.isfinite(loss_db)][0]} dB: must be finite")
+    if (np.abs(loss_db) > LARGEST_DB).any():
+        worst_db = loss_db.flat[int(np.abs(loss_db).argmax())]
+        raise PluginError(f"{title}: {worst_db:g} dB: must be from -{LARGEST_DB:g} to {LARGEST_DB:g}")
     return loss_db
+
+
+def checked_los_probability(model: PathLossModel, ground_m: Floats) -> Floats:
+    """Return the probability of line of sight of a model that does not ship with mecsim.
+
+    Raises
+    ------
+    PluginError
+        If the model raised, or what it returned is no probability of every link.
+    """
+    title = f"path loss '{type(model).name()}'"
+    probability = own_floats(
+        called(f"{title}, los_probability raised", model.los_probability, _read_only(ground_m))
+    )
+    if probability is None or probability.shape != ground_m.shape:
+        raise PluginError(f"{title}, los_probability: must be numbers of shape {ground_m.shape}")
+    if not ((probability >= 0) & (probability <= 1)).all():
+        raise PluginError(f"{title}, los_probability: must be from 0 to 1")
+    return probability
+
+
+def _read_only(values: NDArray[Any]) -> NDArray[Any]:
+    copy = np.array(values)
+    copy.flags.writeable = False
+    return copy

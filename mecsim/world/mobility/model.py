@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Annotated, Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -11,13 +13,16 @@ from pydantic import AfterValidator, Field
 from mecsim.config.base import Real, ascending, key
 from mecsim.errors import PluginError
 from mecsim.plugin_files import Group
-from mecsim.scenario.models import MOBILITY, Model
-from mecsim.system.arrays import Floats
+from mecsim.scenario.models import MOBILITY, Model, ships_with_mecsim
+from mecsim.system.arrays import Floats, frozen
 from mecsim.world.mobility.legs import Legs
+from mecsim.world.plugin_arrays import called, own_floats
 
 MODEL = "How users move"
 
-_Speed: TypeAlias = Annotated[Real, Field(gt=0, le=400)]
+_COLUMNS = tuple(field.name for field in fields(Legs))
+
+_Speed: TypeAlias = Annotated[Real, Field(ge=1e-6, le=400)]
 _Pause: TypeAlias = Annotated[Real, Field(ge=0, le=1e7)]
 Speeds: TypeAlias = Annotated[tuple[_Speed, _Speed], AfterValidator(ascending)]
 Pauses: TypeAlias = Annotated[tuple[_Pause, _Pause], AfterValidator(ascending)]
@@ -59,32 +64,37 @@ def drawn_legs(model: MobilityModel, size_m: Floats, seed: int, user: int, until
     PluginError
         If the model raised, or what it returned is no trajectory in the area.
     """
-    if model.is_own:
+    if ships_with_mecsim(model):
         return model.legs(size_m, seed, user, until_s)
-    area_m = size_m.copy()
-    area_m.flags.writeable = False
-    try:
-        legs = model.legs(area_m, seed, user, until_s)
-        fault = _legs_fault(legs, area_m)
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise PluginError(f"mobility model '{model.model}' raised for user {user}: {reason}") from error
+    area_m = frozen(size_m.copy())
+    title = f"mobility model '{type(model).name()}'"
+    found = called(f"{title} raised for user {user}", model.legs, area_m, seed, user, until_s)
+    if not isinstance(found, Legs):
+        raise PluginError(f"{title}, legs of user {user}: must be Legs, not {type(found).__name__}")
+    columns = {
+        name: own_floats(called(f"{title}, legs of user {user}, {name} raised", getattr, found, name))
+        for name in _COLUMNS
+    }
+    fault = _columns_fault(columns) or _legs_fault(Legs(**columns), size_m)  # type: ignore[arg-type]
     if fault:
-        raise PluginError(f"mobility model '{model.model}', legs of user {user}: {fault}")
-    return legs
+        raise PluginError(f"{title}, legs of user {user}: {fault}")
+    return Legs(**columns)  # type: ignore[arg-type]  # just looked at
 
 
-def _legs_fault(legs: object, size_m: Floats) -> str:
-    """Return what is wrong with the legs of one user, or an empty string."""
-    if not isinstance(legs, Legs):
-        return f"must be Legs, not {type(legs).__name__}"
-    count = len(legs.start_s)
-    columns = {name: np.asarray(getattr(legs, name)) for name in legs.__dataclass_fields__}
+def _columns_fault(columns: Mapping[str, Floats | None]) -> str:
+    """Return which column is no array of finite numbers of the right shape, or an empty string."""
+    starts_s = columns["start_s"]
+    count = len(starts_s) if starts_s is not None and starts_s.ndim == 1 else 1
     for name, column in columns.items():
         shape = (count, 2) if name in ("start_m", "velocity_mps") else (count,)
-        if column.dtype.kind not in "iuf" or column.shape != shape or not np.isfinite(column).all():
+        if column is None or column.shape != shape or not np.isfinite(column).all():
             return f"{name} must be finite numbers of shape {shape}"
-    if count == 0 or legs.start_s[0] != 0 or (np.diff(legs.start_s) < 0).any():
+    return ""
+
+
+def _legs_fault(legs: Legs, size_m: Floats) -> str:
+    """Return what is wrong with the legs of one user, or an empty string."""
+    if len(legs.start_s) == 0 or legs.start_s[0] != 0 or (np.diff(legs.start_s) < 0).any():
         return "start_s must begin with 0 and not fall"
     margin_m = 1e-6 * size_m.max()
     if (legs.start_m < -margin_m).any() or (legs.start_m > size_m + margin_m).any():
@@ -97,7 +107,7 @@ def speed_key() -> Any:
     return key(
         "Lowest and highest speed; the speed of each leg is uniform between them",
         unit="m/s",
-        allowed="two numbers [low, high] with 0 < low <= high <= 400 "
+        allowed="two numbers [low, high] with 1e-6 <= low <= high <= 400 "
         "(a random waypoint speed from 0 has no stationary state)",
         example=[0.5, 2.0],
     )

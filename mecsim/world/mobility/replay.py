@@ -64,7 +64,7 @@ class TraceReplay(MobilityModel):
     start_s: Annotated[Real, Field(ge=0, le=1e9)] = key(
         "Time of the trace, counted from its first sample, at which the run starts", unit="s", default=0.0
     )
-    largest_gap_s: Annotated[Real, Field(gt=0, le=1e7)] = key(
+    largest_gap_s: Annotated[Real, Field(ge=1e-6, le=1e7)] = key(
         "Longest time between two samples of a user; up to it the user goes straight from one to the other",
         unit="s",
         default=60.0,

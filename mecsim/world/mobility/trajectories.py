@@ -6,12 +6,14 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
-from mecsim.errors import RunFailed
+from mecsim.errors import PluginError, RunFailed
 from mecsim.rng import Purpose, stream
 from mecsim.scenario.calendar import FlashCrowd
+from mecsim.scenario.models import Model, ships_with_mecsim
 from mecsim.scenario.schema import Scenario
 from mecsim.system.arrays import Floats, Ints, frozen
 from mecsim.world.mobility.legs import Legs, standing
@@ -64,8 +66,10 @@ class Trajectories:
         population = population or Population.draw(scenario, seed, seen_s)
         size_m = np.array(scenario.area.size_m)
         drawn = [] if replayed is None else list(replayed.legs)
+        models = _models(scenario)
         drawn += [
-            _legs(scenario, population, n, size_m, seed, until_s) for n in range(len(drawn), population.count)
+            _legs(scenario, population, models, n, size_m, seed, until_s)
+            for n in range(len(drawn), population.count)
         ]
         return cls.join(drawn)
 
@@ -131,6 +135,7 @@ class GrowingTrajectories:
         self, scenario: Scenario, seed: int, end_s: float, population: Population, replayed: Replay | None
     ) -> None:
         self._draw = partial(Trajectories.draw, scenario, seed, population=population, replayed=replayed)
+        self._is_checked = not all(ships_with_mecsim(model) for model in _models(scenario))
         self._end_s, self.until_s = end_s, min(end_s, FIRST_S)
         self.drawn = self._draw(until_s=self.until_s)
         if _may_move(scenario, replayed):
@@ -155,15 +160,32 @@ class GrowingTrajectories:
                     f"would have more than {MOST_LEGS:,} until {until_s:g} s; make duration_s shorter or use "
                     "fewer or slower users"
                 )
-            self.until_s, self.drawn = until_s, self._draw(until_s=until_s)
+            drawn = self._draw(until_s=until_s)
+            if self._is_checked:
+                _check_same(self.drawn, drawn, self.until_s)
+            self.until_s, self.drawn = until_s, drawn
         return self.drawn
+
+
+def _check_same(shorter: Trajectories, longer: Trajectories, until_s: float) -> None:
+    """Raise `PluginError` if trajectories drawn until a later time have another past."""
+    for n, (first, beyond) in enumerate(pairwise(shorter.first.tolist())):
+        count = int(np.searchsorted(shorter.legs.start_s[first:beyond], until_s, side="right"))
+        one, other = (slice(k, k + count) for k in (first, int(longer.first[n])))
+        for name in ("start_s", "start_m", "velocity_mps", "travelled_m", "speed_mps"):
+            if not np.array_equal(getattr(shorter.legs, name)[one], getattr(longer.legs, name)[other]):
+                raise PluginError(
+                    f"mobility model of user {n}: until a later time than {until_s:g} s it gives other legs "
+                    "before that time too; a later time must give the same legs and more"
+                )
 
 
 def _may_move(scenario: Scenario, replayed: Replay | None) -> bool:
     """Return whether anybody may move later who stands at first."""
-    own = [each.mobility for each in scenario.users.classes or () if each.mobility is not None]
-    models = own if replayed is not None else [scenario.users.mobility, *own]
-    return any(isinstance(model, MobilityModel) and model.fastest_mps() != 0 for model in models)
+    return any(
+        not ships_with_mecsim(model) or (isinstance(model, MobilityModel) and model.fastest_mps() != 0)
+        for model in (_models(scenario) if replayed is None else _models(scenario)[:-1])
+    )
 
 
 def replay_of(scenario: Scenario) -> Replay | None:
@@ -174,17 +196,34 @@ def replay_of(scenario: Scenario) -> Replay | None:
     return replay(users.mobility, scenario.area, users.count)
 
 
+def _models(scenario: Scenario) -> list[Model]:
+    """Return the mobility of each class of users, and as the last one that of users without a class.
+
+    A model that others wrote is a copy, whatever it does to itself.
+    """
+    users = scenario.users
+    models = [each.mobility or users.mobility for each in users.classes or ()]
+    return [m if ships_with_mecsim(m) else m.model_copy(deep=True) for m in (*models, users.mobility)]
+
+
 def _legs(
-    scenario: Scenario, population: Population, user: int, size_m: Floats, seed: int, until_s: float
+    scenario: Scenario,
+    population: Population,
+    models: list[Model],
+    user: int,
+    size_m: Floats,
+    seed: int,
+    until_s: float,
 ) -> Legs:
     """Return the legs of a user who is in no trace."""
     users, crowd = scenario.users, int(population.crowd[user])
     if crowd >= 0:
         return standing(_place_in((scenario.calendar.flash_crowds or ())[crowd], size_m, seed, user))
-    own = users.classes[int(population.kind[user])].mobility if users.classes else None
-    if own is None and users.positions_m is not None and user < users.count:
+    kind = int(population.kind[user])
+    has_own = users.classes is not None and users.classes[kind].mobility is not None
+    if not has_own and users.positions_m is not None and user < users.count:
         return standing(np.array(users.positions_m[user], dtype=np.float64))
-    model = own or users.mobility
+    model = models[kind]
     assert isinstance(model, MobilityModel)
     return drawn_legs(model, size_m, seed, user, until_s)
 

@@ -13,6 +13,8 @@ from mecsim_policies.optim.shares import SHARED, ShareProblem
 
 # Up to so many blocks, to decompose all costs less than to find out which need it.
 _FEW = 30
+# Of a matrix scaled to a unit diagonal.
+_SMALLEST_EIGENVALUE = 1e-10
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -74,15 +76,47 @@ def positive(blocks: Floats) -> Floats:
     try:
         np.linalg.cholesky(blocks)
     except np.linalg.LinAlgError:
-        bent = blocks.copy()
         bad = _indefinite(blocks) if len(blocks) > _FEW else np.ones(len(blocks), dtype=bool)
-        scale = 1.0 / np.sqrt(np.abs(np.diagonal(blocks[bad], axis1=1, axis2=2)))
-        scale = scale[:, :, None] * scale[:, None, :]
-        values, vectors = np.linalg.eigh(blocks[bad] * scale)
-        positive = vectors * np.maximum(np.abs(values), 1e-3)[:, None, :]
-        bent[bad] = np.matmul(positive, vectors.swapaxes(1, 2)) / scale
-        return bent
+        return _bent(blocks, bad, 1e-3)
     return blocks
+
+
+def _bent(blocks: Floats, bad: NDArray[np.bool_], least: float) -> Floats:
+    """Return blocks of which the bad ones are positive definite, their scaled eigenvalues at least ``least``.
+
+    Blocks that are not finite become the identity: their steps are not finite, and not taken.
+    """
+    bent = blocks.copy()
+    unusable = ~np.isfinite(blocks).all(axis=(1, 2))
+    bent[unusable] = np.eye(blocks.shape[1])
+    bad = bad & ~unusable
+    diagonal = np.abs(np.diagonal(blocks[bad], axis1=1, axis2=2))
+    scale = 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    scale = scale[:, :, None] * scale[:, None, :]
+    values, vectors = np.linalg.eigh(blocks[bad] * scale)
+    positive = vectors * np.maximum(np.abs(values), least)[:, None, :]
+    bent[bad] = np.matmul(positive, vectors.swapaxes(1, 2)) / scale
+    return bent
+
+
+def _solved(blocks: Floats, right: Floats) -> Floats:
+    """Solve small positive definite systems, (B, F, F) and (B, F, R); singular ones with a bent matrix.
+
+    A matrix that is positive definite can be singular to rounding: where one term, such as the barrier of a
+    phi that is nearly 0, is so large that the others are lost beside it.
+    """
+    try:
+        return np.asarray(np.linalg.solve(blocks, right))
+    except np.linalg.LinAlgError:
+        pass
+    solved = np.empty_like(right)
+    for k in range(len(blocks)):
+        try:
+            solved[k] = np.linalg.solve(blocks[k], right[k])
+        except np.linalg.LinAlgError:
+            bent = _bent(blocks[k : k + 1], np.ones(1, dtype=bool), _SMALLEST_EIGENVALUE)
+            solved[k] = np.linalg.solve(bent[0], right[k])
+    return solved
 
 
 def _indefinite(blocks: Floats) -> NDArray[np.bool_]:
@@ -105,12 +139,12 @@ def arrow_solve(problem: ShareProblem, d: Derivatives, gradient: Floats, gradien
     right[:, range(SHARED), range(SHARED)] = 1.0
     right[:, :, SHARED] = gradient
     right[:, :, SHARED + 1] = d.border
-    solved = np.linalg.solve(d.blocks, right)
+    solved = _solved(d.blocks, right)
     sums = problem.member @ solved[:, :SHARED].reshape(copies, each, -1)
     sums = sums.reshape(copies * servers, SHARED, SHARED + 2)
     budgets = sums[:, :, :SHARED].copy()
     budgets[:, range(SHARED), range(SHARED)] += d.slack**2
-    by_server = np.linalg.solve(budgets, sums[:, :, SHARED:])
+    by_server = _solved(budgets, sums[:, :, SHARED:])
     left = solved[:, :, SHARED:] - np.matmul(solved[:, :, :SHARED], by_server[problem.server])
     bordered = np.matmul(d.border[:, None, :], left).reshape(copies, each, 2).sum(axis=1)
     # The corner less border' H^-1 border is positive in exact arithmetic; cancellation must not flip it.
