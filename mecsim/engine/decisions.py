@@ -12,6 +12,7 @@ from mecsim.engine.counters import Counters
 from mecsim.engine.epoch_log import EpochLog
 from mecsim.engine.grant_log import GrantLog
 from mecsim.engine.guard import Cause, Decision, Guard
+from mecsim.engine.handout import handed_out
 from mecsim.engine.handover import without_handovers_of
 from mecsim.engine.observer import Observer
 from mecsim.engine.reallocation import Reallocation
@@ -24,7 +25,7 @@ from mecsim.system.allocation import Allocation
 
 
 class Decided(NamedTuple):
-    """One decision for those who look on: what was seen, and what is in force from when on.
+    """One decision for those who look on, in copies: what was seen, and what is in force from when on.
 
     ``in_force_s`` is NaN, and ``allocation`` the one in force before, if the decision changed nothing;
     it is infinite if the run ended first.
@@ -164,4 +165,4 @@ class Decisions:
 
     def _report(self, observation: Observation, in_force_s: float, allocation: Allocation) -> None:
         if self._on_decided is not None:
-            self._on_decided(Decided(observation, in_force_s, allocation))
+            self._on_decided(Decided(handed_out(observation), in_force_s, handed_out(allocation)))

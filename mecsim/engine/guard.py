@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-import time
+import sys
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from mecsim.errors import InvalidAllocation, PolicyError, PolicyFailed
+from mecsim.engine.answer import plain_number
+from mecsim.engine.policy_caller import Answer, PolicyCaller
+from mecsim.errors import InvalidAllocation, PolicyFailed
+from mecsim.foreign_code import shown
 from mecsim.policy import Observation, Policy, ScenarioInfo
 from mecsim.scenario.control import CallEvent
 from mecsim.system.allocation import Allocation
@@ -43,6 +46,9 @@ class Decision:
 class Guard:
     """Checks every decision, docs/model.md section 11.
 
+    The policy gets copies, and what it returns is copied and judged by our own :class:`Allocation` with the
+    engine's own budgets (:mod:`mecsim.engine.policy_caller`).
+
     Parameters
     ----------
     policy : Policy
@@ -53,7 +59,8 @@ class Guard:
     """
 
     def __init__(self, policy: Policy, label: str, on_invalid: Literal["raise", "hold"]) -> None:
-        self._policy, self._label, self._on_invalid = policy, label, on_invalid
+        self.caller = PolicyCaller(policy, label)
+        self._on_invalid = on_invalid
         self.holds = self.late = 0
 
     def reset(self, info: ScenarioInfo, rng: np.random.Generator) -> None:
@@ -64,15 +71,11 @@ class Guard:
         PolicyFailed
             If it raised; the cause is chained.
         """
-        hook = getattr(self._policy, "reset", None)
-        if hook is None:
-            return
         try:
-            hook(info, rng)
-        except Exception as error:
-            raise PolicyFailed(
-                f"policy '{self._label}' raised {type(error).__name__} in reset: {error}"
-            ) from error
+            self.caller.reset(info, rng)
+        except BaseException:
+            self.caller.put_back_generators()
+            raise
 
     def decide(self, observation: Observation) -> Decision:
         """Return the decision for an observation.
@@ -84,21 +87,17 @@ class Guard:
         InvalidAllocation
             If the allocation is not feasible, naming fields, users, values and bounds.
         """
-        where = f"policy '{self._label}' at t = {observation.time_s:g} s (epoch {observation.epoch})"
-        began = time.process_time()
-        try:
-            answer: object = self._policy.allocate(observation)
-        except InvalidAllocation as error:
-            return self._refused(where, str(error), observation, time.process_time() - began, error)
-        except Exception as error:
-            raise PolicyFailed(f"{where} raised {type(error).__name__}: {error}") from error
-        cpu_s = time.process_time() - began
-        if answer is None and observation.allocation is not None:
-            return self._decision(where, observation.allocation, "kept", cpu_s)
-        problem = _problem(answer, observation)
-        if problem:
-            return self._refused(where, problem, observation, cpu_s)
-        return self._decision(where, answer, "new", cpu_s)  # type: ignore[arg-type]  # _problem has looked
+        answer = self.caller.ask(observation)
+        if answer.problem:
+            return self._refused(answer, answer.problem, observation)
+        if answer.allocation is not None:
+            problem = _problem(answer.allocation, observation)
+            if problem:
+                return self._refused(answer, problem, observation)
+            return self._decision(answer, answer.allocation, "new", observation)
+        if observation.allocation is not None:
+            return self._decision(answer, observation.allocation, "kept", observation)
+        return self._refused(answer, "returned None, but there is no allocation to keep yet", observation)
 
     def too_late(self, observation: Observation, decision: Decision) -> Decision:
         """Return a decision that holds the allocation in force, in place of one that took too long."""
@@ -107,44 +106,35 @@ class Guard:
         self.late += 1
         return replace(decision, allocation=observation.allocation, status="late", predicted_scr=math.nan)
 
-    def _refused(
-        self,
-        where: str,
-        problem: str,
-        observation: Observation,
-        cpu_s: float,
-        cause: PolicyError | None = None,
-    ) -> Decision:
+    def _refused(self, answer: Answer, problem: str, observation: Observation) -> Decision:
         if self._on_invalid == "raise" or observation.allocation is None:
-            raise InvalidAllocation(f"{where}: {problem}") from cause
+            raise InvalidAllocation(f"{self.caller.place(observation)}: {problem}") from answer.cause
         self.holds += 1
-        held = self._decision(where, observation.allocation, "held", cpu_s)
+        held = self._decision(answer, observation.allocation, "held", observation)
         return replace(held, predicted_scr=math.nan)
 
-    def _decision(self, where: str, allocation: Allocation, status: DecisionStatus, cpu_s: float) -> Decision:
-        iterations = self._shown(where, "iterations", 0, _WHOLE)
-        if not 0 <= iterations < _TOO_MANY or iterations % 1:
-            raise PolicyFailed(f"{where}: iterations = {iterations!r}: must be {_WHOLE}")
-        predicted_scr = self._shown(where, "predicted_scr", math.nan, "a number")
-        return Decision(allocation, status, cpu_s, int(iterations), float(predicted_scr))
+    def _decision(
+        self, answer: Answer, allocation: Allocation, status: DecisionStatus, observation: Observation
+    ) -> Decision:
+        iterations, predicted_scr = plain_number(answer.iterations), plain_number(answer.predicted_scr)
+        if iterations is None or not 0 <= iterations < _TOO_MANY or iterations % 1:
+            raise self._wrong(observation, "iterations", answer.iterations, _WHOLE)
+        if predicted_scr is None or _is_too_long(predicted_scr):
+            raise self._wrong(observation, "predicted_scr", answer.predicted_scr, "a number")
+        return Decision(allocation, status, answer.cpu_s, int(iterations), float(predicted_scr))
 
-    def _shown(self, where: str, name: str, absent: float, allowed: str) -> float:
-        """Return a number that the policy shows in an attribute."""
-        try:
-            value: Any = getattr(self._policy, name, absent)
-        except Exception as error:
-            raise PolicyFailed(f"{where} raised {type(error).__name__} in {name}: {error}") from error
-        if not isinstance(value, int | float | np.integer | np.floating):
-            raise PolicyFailed(f"{where}: {name} = {value!r}: must be {allowed}")
-        return value  # type: ignore[return-value]  # NumPy's numbers will do
+    def _wrong(self, observation: Observation, name: str, value: object, allowed: str) -> PolicyFailed:
+        where = self.caller.place(observation)
+        return PolicyFailed(f"{where}: {name} = {shown(value)}: must be {allowed}")
 
 
-def _problem(answer: object, observation: Observation) -> str:
-    """Return what is wrong with an answer, or an empty string."""
-    if answer is None:
-        return "returned None, but there is no allocation to keep yet"
-    if not isinstance(answer, Allocation):
-        return f"returned {type(answer).__name__}, must be an Allocation or None"
+def _is_too_long(number: int | float) -> bool:
+    """Return whether a whole number is more than a float can hold."""
+    return isinstance(number, int) and number.bit_length() > sys.float_info.max_exp - 1
+
+
+def _problem(answer: Allocation, observation: Observation) -> str:
+    """Return why an allocation is not feasible, or an empty string."""
     violations = [str(violation) for violation in answer.violations(observation.instance)]
     before = observation.allocation
     if not violations and before is not None:

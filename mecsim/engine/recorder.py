@@ -41,7 +41,10 @@ class RunRecord:
     counts : dict
         ``events`` scheduled, cancelled ones included, ``epochs``, ``holds``, ``late`` decisions,
         ``handovers``, ``rounds`` finished. Where users come and go also ``arrived``, ``left``, ``done``,
-        ``refused``, ``out_of_energy`` and ``user_seconds``.
+        ``refused``, ``out_of_energy`` and ``user_seconds``; ``observations_changed``, in how many calls
+        the policy wrote into what it was shown, if in any.
+    remarks, irreproducible : tuple of str
+        What the policy did that a reader must know of, and why another run may give other bits.
     """
 
     rounds: Table
@@ -49,6 +52,8 @@ class RunRecord:
     allocations: Table
     ledger: Table
     counts: dict[str, int]
+    remarks: tuple[str, ...] = ()
+    irreproducible: tuple[str, ...] = ()
 
 
 class Recorder:

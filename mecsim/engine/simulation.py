@@ -122,9 +122,14 @@ class Simulation:
         PolicyFailed, InvalidAllocation
             If the policy fails; see :class:`~mecsim.engine.guard.Guard`.
         """
-        self.clock.run(until=self.scenario.duration_s)
-        self.service.account_all()
-        self.decisions.end()
+        caller = self.guard.caller
+        try:
+            with caller:
+                self.clock.run(until=self.scenario.duration_s)
+                self.service.account_all()
+                self.decisions.end()
+        finally:
+            caller.put_back_generators()
         for job in self.roster.jobs:
             if job.log is not None:
                 self.recorder.round(job.log, "unfinished")
@@ -134,6 +139,8 @@ class Simulation:
             allocations=self.recorder.grants.table(),
             ledger=self._ledger(),
             counts=self._counts(),
+            remarks=tuple(caller.remarks.values()),
+            irreproducible=tuple(caller.irreproducible.values()),
         )
 
     def _ledger(self) -> Table:
@@ -151,6 +158,7 @@ class Simulation:
         } | self.attendance.ledger()
 
     def _counts(self) -> dict[str, int]:
+        changed = self.guard.caller.observations_changed
         return {
             "events": self.clock.scheduled,
             "epochs": self.counters.epochs,
@@ -158,6 +166,7 @@ class Simulation:
             "late": self.guard.late,
             "handovers": self.counters.handovers,
             "rounds": self.counters.rounds,
+            **({"observations_changed": changed} if changed else {}),
         } | self.attendance.counts()
 
 

@@ -12,15 +12,17 @@ Ints = NDArray[np.int64]
 
 
 def frozen(values: Any, dtype: type = np.float64) -> NDArray[Any]:
-    """Return a read-only, contiguous copy of ``values``; one that is read-only already is kept."""
+    """Return a contiguous copy of ``values`` that cannot be made writable; one that is such a copy is kept.
+
+    Its memory is a ``bytes`` object, so NumPy refuses to lift the flag, and nobody else holds it. It is no
+    subclass of ``ndarray``.
+    """
     if (
-        isinstance(values, np.ndarray)
+        type(values) is np.ndarray
+        and type(values.base) is bytes  # type: ignore[comparison-overlap]  # its stub knows no other base
         and values.dtype == dtype
-        and not values.flags.writeable
         and values.flags.c_contiguous
-        and values.base is None
     ):
         return values
-    array: NDArray[Any] = np.array(values, dtype=dtype, order="C")
-    array.flags.writeable = False
-    return array
+    array: NDArray[Any] = np.asarray(values, dtype=dtype)
+    return np.ndarray(array.shape, array.dtype, buffer=array.tobytes())

@@ -55,7 +55,8 @@ def zeroed(table: str, column: str) -> Callable[[RunRecord], RunRecord]:
     def change(record: RunRecord) -> RunRecord:
         columns = dict(getattr(record, table))
         columns[column] = np.zeros_like(columns[column])
-        return replace(record, **{table: columns})
+        changed: dict[str, Any] = {table: columns}
+        return replace(record, **changed)
 
     return change
 
