@@ -172,7 +172,9 @@ def _checked(
                 where = f"{source}:{lines.of(('scenarios', index))}"
                 problems += [f"{where}: {problem}" for problem in error.problems]
     try:
-        policies = choose_policies(given.policies, Path(source).parent, local_code=allow_local_policies, limit_s=given.limit_s)
+        policies = choose_policies(
+            given.policies, Path(source).parent, local_code=allow_local_policies, limit_s=given.limit_s
+        )
     except PolicyError as error:
         where = f"{source}:{lines.of(('policies',))}"
         problems += [f"{where}: {line}" for line in str(error).splitlines()]
