@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from mecsim.cli.options import (
     parse_changes,
 )
 from mecsim.cli.sweep_tables import means_table, plan_rows, plan_table, sweep_object, work_time
-from mecsim.errors import MecsimError
+from mecsim.errors import MecsimError, RunFailed
 
 if TYPE_CHECKING:
     from mecsim.study.spec import Study
@@ -108,7 +109,30 @@ def sweep(
     elif dry_run:
         _plan(study, folder, part, jobs, as_json, quiet)
     else:
-        _run(study, folder, part, jobs, scheduler, live, as_json, quiet)
+        try:
+            _run(study, folder, part, jobs, scheduler, live, as_json, quiet)
+        except RunFailed as error:
+            again = _command(
+                file, executor=executor, scheduler=scheduler, shard=shard, set=changes, plugin=plugins,
+                allow_local_policies=allow_local_policies, limit_s=limit_s, out=folder,
+            )  # fmt: skip
+            raise RunFailed(f"{error}: {again}") from error
+
+
+def _command(file: Path, **options: object) -> str:
+    """Return the command with the options that were given."""
+    words = ["mecsim", "sweep", str(file)]
+    for name, value in options.items():
+        option = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            words += [option] * value
+        elif value is not None:
+            words += [
+                word
+                for each in (value if isinstance(value, list) else [value])
+                for word in (option, str(each))
+            ]
+    return shlex.join(words)
 
 
 def _run(

@@ -80,7 +80,9 @@ def _delays(given: dict[str, Any] | None) -> Any:
         return None
     import pandas as pd
 
-    columns = {name: np.array([_number(v) for v in given[name]], np.float64) for name in ("delay_s", "weight")}
+    columns = {
+        name: np.array([_number(v) for v in given[name]], np.float64) for name in ("delay_s", "weight")
+    }
     return pd.DataFrame(columns)
 
 

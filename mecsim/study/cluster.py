@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
 from importlib import import_module
@@ -9,13 +10,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mecsim.errors import MecsimError
+from mecsim.errors import MecsimError, RunFailed
+from mecsim.study.cluster_worker import RunRequest, WrongWorker, attempt_in_worker, code_here
+from mecsim.study.isolated_run import outcome_of
+from mecsim.study.isolation.ending import Ending
 from mecsim.study.outcome import RunOutcome, failure
 from mecsim.study.plan import Run
 from mecsim.study.schedule import RunQueue
-from mecsim.study.worker_process import attempt_in_worker
 
 _PATIENCE_S = 30
+_ASK_EVERY_S = 10.0
 
 
 def run_on_dask(queue: RunQueue, address: str, out: Path, limit_s: float | None) -> Iterator[RunOutcome]:
@@ -28,34 +32,33 @@ def run_on_dask(queue: RunQueue, address: str, out: Path, limit_s: float | None)
     Raises
     ------
     MecsimError
-        If dask is not installed, or no scheduler answers at the address.
+        If dask is not installed, no scheduler answers at the address, or a worker has other versions.
+    RunFailed
+        If the scheduler ends or answers no more.
     """
     if not queue:
         return
     dask = _distributed()
     with _client(dask, address) as client:
+        _refuse_other_versions(client)
         study = uuid.uuid4().hex
-        pending: dict[str, Run] = {}
-        done = dask.as_completed()
-
-        def hand_out() -> None:
-            room = 2 * max(sum(client.nthreads().values()), 1)
-            while queue and len(pending) < room:
-                run = queue.take()
-                key = f"{run.run_id}-{study}"
-                pending[key] = run
-                done.add(client.submit(attempt_in_worker, run, out / run.stored_as, limit_s, study, key=key))
-
+        pending: dict[Any, Run] = {}
         try:
-            hand_out()
-            for future in done:
-                run = pending.pop(future.key)
-                outcome = _outcome(future, run)
-                queue.times.learn(run, outcome.wall_s)
-                hand_out()
-                yield outcome
+            while queue or pending:
+                room = 2 * max(sum(client.nthreads().values()), 1)
+                while queue and len(pending) < room:
+                    run = queue.take()
+                    request = RunRequest.of(run, out / run.stored_as, limit_s, study)
+                    key = f"{run.run_id}-{study}"
+                    pending[client.submit(attempt_in_worker, request, key=key, pure=False)] = run
+                for future in _done(dask, client, list(pending), address):
+                    run = pending.pop(future)
+                    outcome = _outcome(future, run, out / run.stored_as, limit_s)
+                    queue.times.learn(run, outcome.wall_s)
+                    yield outcome
         finally:
-            client.cancel(list(done.futures), force=True)
+            if client.status == "running":
+                client.cancel(list(pending), force=True)
 
 
 def _distributed() -> ModuleType:
@@ -75,12 +78,62 @@ def _client(dask: ModuleType, address: str) -> Any:
         raise MecsimError(f"--scheduler {address}: no dask scheduler answers: {error}") from error
 
 
-def _outcome(future: Any, run: Run) -> RunOutcome:
+def _refuse_other_versions(client: Any) -> None:
+    """Raise MecsimError with the name of every worker that would compute other bits."""
+    here, problems = code_here(), []
+    for worker, there in client.run(code_here, on_error="return").items():
+        if isinstance(there, BaseException):
+            problems.append(f"worker {worker}: cannot tell its versions ({type(there).__name__}: {there})")
+        elif there != here:
+            problems.append(f"worker {worker}: {_differences(there, here)}")
+    if problems:
+        raise MecsimError(
+            "\n".join([*problems, "no run was sent: give workers the same mecsim, Python and packages"])
+        )
+
+
+def _differences(there: dict[str, str], here: dict[str, str]) -> str:
+    names = sorted(name for name in {*there, *here} if there.get(name) != here.get(name))
+    return "; ".join(f"{name} {there.get(name, 'none')}, here {here.get(name, 'none')}" for name in names)
+
+
+def _done(dask: ModuleType, client: Any, pending: list[Any], address: str) -> list[Any]:
+    """Wait until runs are done, and return them; raise RunFailed if the scheduler is lost."""
+    asked_s = time.monotonic()
+    while True:
+        try:
+            done = list(dask.wait(pending, timeout=1.0, return_when="FIRST_COMPLETED").done)
+        except (TimeoutError, dask.TimeoutError):
+            done = []
+        except dask.CancelledError:
+            done = [future for future in pending if future.done()]
+        is_due = time.monotonic() - asked_s > _ASK_EVERY_S
+        if client.status != "running" or (is_due and not _answers(client)):
+            raise RunFailed(
+                f"--scheduler {address}: the dask scheduler has ended or cannot be reached; finished runs are "
+                "kept, and the same command goes on once a scheduler answers"
+            )
+        asked_s = time.monotonic() if is_due else asked_s
+        if done:
+            return done
+
+
+def _answers(client: Any) -> bool:
+    try:
+        client.sync(client.scheduler.identity, callback_timeout=_PATIENCE_S)
+    except Exception:  # noqa: BLE001 - whatever keeps the scheduler from answering
+        return False
+    return True
+
+
+def _outcome(future: Any, run: Run, folder: Path, limit_s: float | None) -> RunOutcome:
     error = future.exception()
     if error is None:
-        outcome: RunOutcome = future.result()
-        return outcome
+        found = future.result()
+        return outcome_of(found, run, folder, limit_s) if isinstance(found, Ending) else found
+    if isinstance(error, WrongWorker):
+        raise MecsimError(f"worker {error.args[0]}: {_differences(error.args[1], code_here())}")
     if isinstance(error, Exception):
-        killed = type(error).__name__ in ("KilledWorker", "CancelledError")
+        killed = type(error).__name__ in ("KilledWorker", "CancelledError", "FutureCancelledError")
         return failure(run, error, "killed" if killed else "raised")
     raise error

@@ -12,6 +12,7 @@ from mecsim.results.files import make_folder
 from mecsim.results.lock import folder_lock
 from mecsim.study.comparison import Comparison
 from mecsim.study.failure_note import note_failure
+from mecsim.study.folder_watch import FolderWatch
 from mecsim.study.outcome import RunOutcome
 from mecsim.study.plan import Run, choose_policies, plan
 from mecsim.study.pool import run_here, run_in_workers, worker_count
@@ -109,8 +110,10 @@ def _outcomes(
             return run_in_workers(asked, jobs, out, limit_s)
         return run_here(asked, out, report, limit_s)
 
+    watch = FolderWatch(out)
     with folder_lock(out):
         for outcome in with_retries(runs, executor, workers):
+            watch.check()
             if out is not None:
                 note_failure(out, outcome.run_id, outcome.error, outcome.details)
             done += 1

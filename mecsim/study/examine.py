@@ -20,6 +20,7 @@ from mecsim.policy_spec import code_named
 from mecsim.registry import POLICIES, make_policy, policy_version
 from mecsim.study.isolation.child import Child, is_inside
 from mecsim.study.isolation.client import Call
+from mecsim.study.isolation.ending import Ending
 from mecsim.study.isolation.place import where
 
 _versions: dict[str, str] = {}
@@ -38,7 +39,12 @@ def examine(place: str, parameters: Mapping[str, Any], limit_s: float | None = N
     key = _key(place, parameters)
     if key in _versions:
         return _versions[key]
-    ending = Call(_examined, place, dict(parameters), limit_s=limit_s).wait()
+    try:
+        ending = Call(_examined, place, dict(parameters), limit_s=limit_s).wait()
+    except KeyboardInterrupt as interrupt:
+        if isinstance(stopped := getattr(interrupt, "ending", None), Ending):
+            interrupt.add_note(f"policy '{place}' {where(stopped)}")
+        raise
     if ending.how == "answered" and isinstance(ending.value, dict):
         if "problem" in ending.value:
             kind = PolicyFailed if ending.value.get("left") else PolicyNotFound

@@ -44,15 +44,15 @@ class IsolatedRun:
         reuse: bool = False,
     ) -> None:
         self._run, self._folder, self._limit_s = run, folder, limit_s
-        self._call = Call(_attempted, run, folder, reuse, limit_s=limit_s, on_note=on_progress)
+        self._call = Call(attempted, run, folder, reuse, limit_s=limit_s, on_note=on_progress)
 
     def attempt(self) -> RunOutcome:
         """Return the outcome; when interrupted, the exception has a note of where the run was."""
         try:
             ending = self._call.wait()
         except KeyboardInterrupt as interrupt:
-            if isinstance(ending := getattr(interrupt, "ending", None), Ending):
-                interrupt.add_note(outcome_of(ending, self._run, self._folder, self._limit_s).error)
+            if isinstance(stopped := getattr(interrupt, "ending", None), Ending):
+                interrupt.add_note(outcome_of(stopped, self._run, self._folder, self._limit_s).error)
             raise
         return outcome_of(ending, self._run, self._folder, self._limit_s)
 
@@ -70,18 +70,18 @@ def outcome_of(ending: Ending, run: Run, folder: Path | None, limit_s: float | N
             message = f"policy '{run.policy.label}' was answered for by {error}"
             return failure(run, RunFailed(message), "killed")
     kinds: dict[str, FailureKind] = {"limit": "timeout", "raised": "raised", "unsent": "raised"}
-    error = f"policy '{run.policy.label}' {where(ending, limit_s)}"
+    told = f"policy '{run.policy.label}' {where(ending, limit_s)}"
     return RunOutcome(
         run.run_id,
         run.policy.label,
         run.seed,
-        error=error,
-        details=f"{error}\n\n{ending.trace}",
+        error=told,
+        details=f"{told}\n\n{ending.trace}",
         failure_kind=kinds.get(ending.how, "killed"),
     )
 
 
-def _attempted(run: Run, folder: Path | None, reuse: bool, child: Child) -> dict[str, Any]:
+def attempted(run: Run, folder: Path | None, reuse: bool, child: Child) -> dict[str, Any]:
     """Return the outcome of a run that is made in this process, for the process that asked."""
     try:
         return encoded(attempt(run, folder, child.note, reuse=reuse, before_writing=child.ready))

@@ -37,6 +37,9 @@ def told_where(who: str, on_progress: OnProgress | None) -> Iterator[OnProgress]
     try:
         yield note
     except KeyboardInterrupt as interrupt:
-        trace = "".join(traceback.format_exception(interrupt))
+        first: BaseException = interrupt
+        while first.__cause__ is not None:  # SimPy raises another one for it
+            first = first.__cause__
+        trace = "".join(traceback.format_exception(first))
         interrupt.add_note(f"{who} {where(Ending('stopped', trace=trace, calls=calls, time_s=last_s))}")
         raise

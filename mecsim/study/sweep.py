@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mecsim.errors import ResultStoreError
+from mecsim.errors import ResultStoreError, RunFailed
 from mecsim.results.csv_text import csv_text
 from mecsim.results.files import make_folder, write_text
 from mecsim.results.leftovers import remove_parts, set_aside
 from mecsim.results.lock import folder_lock
 from mecsim.study.failure_note import note_failure
+from mecsim.study.folder_watch import FolderWatch
 from mecsim.study.outcome import RunOutcome, reused
 from mecsim.study.plan import Run
 from mecsim.study.pool import run_queue, worker_count
@@ -103,6 +104,8 @@ def sweep(
         Before any run starts.
     ResultStoreError
         If another process writes to the folder, or it cannot be written (any more); finished runs stay.
+    RunFailed
+        If the dask scheduler ended; finished runs stay, and ``runs.csv`` is written.
     """
     asked = (
         study
@@ -115,10 +118,15 @@ def sweep(
         record(asked, folder)
         # Other shards may be at work: remove only the leftovers of this one.
         mine = None if shard is None else [run.stored_as for run in runs]
-        outcomes, damaged = complete(
-            runs, folder, jobs, limit_s=asked.limit_s, scheduler=scheduler, mine=mine, on_progress=on_progress
-        )
-        write_table(asked, folder)
+        try:
+            outcomes, damaged = complete(
+                runs, folder, jobs, limit_s=asked.limit_s, scheduler=scheduler, mine=mine,
+                on_progress=on_progress,
+            )  # fmt: skip
+        except RunFailed:
+            write_table(asked, folder)
+            raise
+        _refuse_lost_runs(outcomes, write_table(asked, folder), folder)
     return Sweep(asked, folder, outcomes, damaged)
 
 
@@ -164,8 +172,9 @@ def complete(
     waiting = [state.run for state in states if state.status != "finished"]
     if on_progress is not None:
         on_progress(len(found), len(runs), "")
-    executor = _executor(folder, limit_s, scheduler, RunTimes.of(states))
+    executor, watch = _executor(folder, limit_s, scheduler, RunTimes.of(states)), FolderWatch(folder)
     for outcome in with_retries(waiting, executor, at_once):
+        watch.check()
         _refuse_a_broken_store(outcome, folder)
         note_failure(folder, outcome.run_id, outcome.error, outcome.details)
         found[outcome.run_id] = outcome
@@ -199,6 +208,17 @@ def _executor(folder: Path, limit_s: float | None, scheduler: str | None, times:
     from mecsim.study.cluster import run_on_dask
 
     return lambda runs, _: run_on_dask(RunQueue(runs, times), scheduler, folder, limit_s)
+
+
+def _refuse_lost_runs(outcomes: Sequence[RunOutcome], states: Sequence[RunStatus], folder: Path) -> None:
+    """Raise ResultStoreError if somebody has deleted what was finished."""
+    missing = {state.run.run_id for state in states if state.status == "missing"}
+    lost = [outcome.run_id for outcome in outcomes if not outcome.error and outcome.run_id in missing]
+    if lost:
+        raise ResultStoreError(
+            f"{folder}: {len(lost)} finished runs were deleted while the study ran, first {lost[0]}; "
+            "the same command runs them again"
+        ) from FileNotFoundError(lost[0])
 
 
 def _refuse_a_broken_store(outcome: RunOutcome, folder: Path) -> None:

@@ -12,7 +12,7 @@ import socket
 import struct
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -125,8 +125,8 @@ def _settle(header: Mapping[str, Any], traces: socket.socket, output: int, keep:
         os.closerange(before, kept)
         before = kept + 1
     os.closerange(before, 4096)
-    sys.stdout = open(1, "w", buffering=1, errors="replace", closefd=False)  # noqa: SIM115, PTH123 - a descriptor
-    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115, PTH123
+    sys.stdout = open(1, "w", buffering=1, errors="replace", closefd=False)  # noqa: SIM115 - a descriptor
+    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
     signal.signal(signal.SIGINT, signal.default_int_handler)
     faulthandler.enable(traces.fileno())
     faulthandler.register(WHERE, traces.fileno(), all_threads=True)

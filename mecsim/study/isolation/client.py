@@ -75,6 +75,8 @@ class Call:
                 ending = self._converse(self._socket, payload)
             if ending is not None:
                 return ending
+            if self._is_stopped:
+                return Ending("stopped")
         return Ending("lost", told="no process could be started for it")
 
     def stop(self) -> None:
@@ -83,7 +85,10 @@ class Call:
         asker = self._socket
         if asker is not None:
             with suppress(OSError):
-                send(asker, b"stop")
+                if self._has_begun:
+                    send(asker, b"stop")
+                else:
+                    asker.shutdown(socket.SHUT_RDWR)
 
     def _converse(self, asker: socket.socket, payload: bytes) -> Ending | None:
         """Return how the call ended; None if nobody was there to begin it."""
@@ -93,7 +98,7 @@ class Call:
             send_json(asker, _header(self._limit_s))
             send(asker, payload)
             if self._is_stopped:
-                send(asker, b"stop")
+                raise Closed
             return self._listen(asker)
         except KeyboardInterrupt as interrupt:
             self.stop()
@@ -117,8 +122,12 @@ class Call:
                 return _ending(message["ending"])
             if "begun" in message:
                 self._has_begun = True
+                if self._is_stopped:
+                    self.stop()
                 # In case the keeper cannot end it.
-                deadline_s = math.inf if self._limit_s is None else time.monotonic() + self._limit_s + _GRACE_S
+                deadline_s = (
+                    math.inf if self._limit_s is None else time.monotonic() + self._limit_s + _GRACE_S
+                )
                 continue
             note = message["progress"]
             self._last = int(note["calls"]), float(note["time_s"])
@@ -192,7 +201,7 @@ class _Server:
             with there:
                 self._process = subprocess.Popen(
                     [sys.executable, "-P", "-c", START],
-                    stdin=there,
+                    stdin=there.fileno(),
                     stdout=subprocess.DEVNULL,
                     env=os.environ | dict.fromkeys(THREAD_VARIABLES, "1") | {"PYTHONPATH": _import_path()},
                     process_group=0,

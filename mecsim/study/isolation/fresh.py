@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-from mecsim.study.isolation.ending import Ending
+from mecsim.study.isolation.ending import Ending, How
 
 _START = "from mecsim.study.isolation.fresh import serve; serve()"
 
@@ -27,13 +27,12 @@ def call_in_fresh_process(payload: bytes, limit_s: float | None) -> Ending:
     except subprocess.TimeoutExpired:
         return Ending("limit")
     if done.returncode or not done.stdout:
-        how = "signal" if done.returncode < 0 else "exit"
-        return Ending(how, code=abs(done.returncode))  # type: ignore[arg-type]  # one of the two
+        return Ending("signal" if done.returncode < 0 else "exit", code=abs(done.returncode))
     try:
         answer = json.loads(done.stdout)
         for key in ("unread", "raised"):
             if key in answer:
-                how = "unsent" if key == "unread" else key
+                how: How = "unsent" if key == "unread" else "raised"
                 return Ending(how, told=str(answer[key]), trace=str(answer["trace"]))
         return Ending("answered", answer["value"])
     except (ValueError, TypeError, KeyError):

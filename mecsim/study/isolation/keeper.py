@@ -167,7 +167,11 @@ class _Watch:
         for how in ("unread", "raised"):
             if how in self._value:
                 trace = self._value.get("trace")
-                return {"how": "unsent" if how == "unread" else how, "told": str(self._value[how]), "trace": trace}
+                return {
+                    "how": "unsent" if how == "unread" else how,
+                    "told": str(self._value[how]),
+                    "trace": trace,
+                }
         return {"how": "answered", "value": self._value.get("value")}
 
     def _after_a_death(self) -> dict[str, Any]:
@@ -210,4 +214,3 @@ def _read(source: socket.socket, *, now: bool = False) -> bytes:
         return source.recv(_CHUNK, socket.MSG_DONTWAIT if now else 0)
     except OSError:
         return b""
-

@@ -30,7 +30,9 @@ def line(trace: str) -> str:
     """Return the line of foreign code that a traceback of faulthandler ends at; empty if it has none."""
     if "most recent call last" in trace:
         trace = "\n".join(reversed(trace.rpartition("most recent call last")[2].splitlines()))
-    threads = [list(_FRAME.finditer(part)) for part in re.split(r"\n\s*\n|(?=\n(?:Current t|T)hread )", trace)]
+    threads = [
+        list(_FRAME.finditer(part)) for part in re.split(r"\n\s*\n|(?=\n(?:Current t|T)hread )", trace)
+    ]
     threads = [frames for frames in threads if frames]
     if not threads:
         return ""

@@ -69,7 +69,7 @@ def _prepare() -> None:
     import pyarrow.parquet as pq  # noqa: F401
 
     from mecsim.engine.simulation import Simulation
-    from mecsim.registry import list_policies, make_policy, policy_version
+    from mecsim.registry import make_policy, policy_version
     from mecsim.results.provenance import environment
     from mecsim.scenario.load import load_scenario
     from mecsim.study import outcome  # noqa: F401
