@@ -10,7 +10,7 @@ import numpy as np
 
 from mecsim.errors import MecsimError
 from mecsim.results.metrics import METRICS
-from mecsim.results.store import read_manifest
+from mecsim.results.manifest import read_manifest
 from mecsim.study.decision_run import DecisionRun, read_decision
 from mecsim.study.outcome import FailureKind, RunOrigin, RunOutcome
 from mecsim.study.plan import Run
