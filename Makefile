@@ -73,16 +73,16 @@ demo: $(STAMP) ## compare policies on two simulated hours of moving users
 	$(BIN)/mecsim demo
 
 test: $(STAMP) ## run every test
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 lowest: ## run the quick tests with the lowest versions that pyproject.toml allows; Python 3.11 or 3.12
 	mkdir -p build
 	"$(PYTHON)" .ci/floors.py >build/floors.txt
 	$(MAKE) --no-print-directory setup VENV=build/lowest PINS='-c build/floors.txt' WHAT='.[report,sql,cluster,test]'
-	build/lowest/bin/python -m pytest -n $(JOBS) $(QUICK)
+	build/lowest/bin/python -m pytest -n $(JOBS) --dist loadfile $(QUICK)
 
 coverage: $(STAMP) ## run every test and say which branches none of them takes
-	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term --cov-report=html --cov-fail-under=90
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=term --cov-report=html --cov-fail-under=90
 
 verify: $(STAMP) ## check the simulator against closed forms, and that each check rejects its bug
 	$(BIN)/mecsim verify --mutants --jobs $(JOBS)

@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from mecsim.results.blas import thread_setting
+from mecsim.results.kernels import kernels
 from mecsim.results.plain_values import flattened
 
 PACKAGES = ("numpy", "scipy", "simpy", "cvxpy", "clarabel", "scs", "ecos", "pandas", "pyarrow", "pydantic")
 OWN_PACKAGES = ("mecsim", "mecsim_policies")
 _READERS = ("analysis", "cli", "testing")
-_FINGERPRINT = ("mecsim", "code_sha256", "python", "packages", "simd", "threads")
+_FINGERPRINT = ("mecsim", "code_sha256", "python", "packages", "simd", "kernels", "threads")
 
 
 @lru_cache(maxsize=1)
 def environment() -> dict[str, Any]:
-    """Return the code, package versions, processor features and thread settings of this process."""
+    """Return the code, package versions, processor features, kernels and threads of this process."""
     return {
         "mecsim": _version("mecsim"),
         "code_sha256": code_sha256(),
@@ -31,6 +32,7 @@ def environment() -> dict[str, Any]:
         "packages": {name: _version(name) for name in PACKAGES},
         "platform": platform.platform(),
         "simd": simd_features(),
+        "kernels": kernels(),
         "threads": thread_setting(),
     }
 
@@ -79,7 +81,8 @@ def simd_features() -> list[str]:
     import numpy as np
 
     simd = np.show_config(mode="dicts")["SIMD Extensions"]
-    return [*simd["baseline"], *simd["found"]]
+    # A list that would be empty is left out.
+    return [*simd.get("baseline", ()), *simd.get("found", ())]
 
 
 def _package_folder(package: str) -> Path | None:

@@ -59,6 +59,10 @@ def _system() -> list[Symptom]:
         "system": (platform.platform(), ""),
         "processors": (f"{_usable()} usable of {os.cpu_count()}", "--jobs"),
         "SIMD": (" ".join(simd_features()), "the last bits of results"),
+        "kernels": (
+            ", ".join(f"{name} {value}" for name, value in found["kernels"].items()),
+            "the last bits of results",
+        ),
         "BLAS threads": (threads, "the last bits of results"),
         "free disk": (f"{shutil.disk_usage('.').free / 1e9:.1f} GB", "results"),
     }

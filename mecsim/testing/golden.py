@@ -4,7 +4,7 @@ A case has four digests: the ``order`` of events, ``times``, ``allocations`` (pr
 fractions), and ``records`` of energy and score. They separate a change of times or of records from a change
 of events. Values are rounded to six digits, because the last bits depend on the processor. A search may
 still choose differently between two candidates that differ only in the last bits, so the digests of searches
-are compared only on processor features and packages equal to those that made them. An unchanged digest
+are compared only where processor features, kernels and packages are those that made them. An unchanged digest
 shows that a result is unchanged, not that it is correct.
 """
 
@@ -94,9 +94,10 @@ def comparable_goldens() -> dict[tuple[str, str], Digests]:
 
 
 def made_with() -> dict[str, Any]:
-    """Return the processor features and package versions on which searches depend."""
+    """Return the processor features, kernels and package versions on which searches depend."""
     found = environment()
-    return {"simd": found["simd"], **{name: found["packages"][name] for name in _PACKAGES}}
+    packages = {name: found["packages"][name] for name in _PACKAGES}
+    return {"simd": found["simd"], "kernels": found["kernels"], **packages}
 
 
 def _shipped() -> dict[str, Any]:
