@@ -5,14 +5,17 @@ from __future__ import annotations
 import ast
 import math
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from mecsim.errors import PolicyNotFound
 from mecsim.messages import shortened
 
-_PARAMETERS = re.compile(r":(?=\s*[A-Za-z_]\w*\s*=)")
-_KEY_FOLLOWS = re.compile(r"\s*[A-Za-z_]\w*\s*=")
+# Letters of any script, as in Python: a parameter may be called λ.
+_KEY = r"[^\W\d]\w*"
+_PARAMETERS = re.compile(rf":(?=\s*{_KEY}\s*=)")
+_KEY_FOLLOWS = re.compile(rf"\s*{_KEY}\s*=")
 _PLAIN_TEXT = re.compile(r"[^\s,'\"()\[\]{}\\](?:[^,'\"()\[\]{}\\\n]*[^\s,'\"()\[\]{}\\])?")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _CODE = re.compile(r"[^:]+:\s*[^\W\d]|.*\.py\s*:", re.DOTALL)
@@ -60,8 +63,11 @@ class PolicySpec(NamedTuple):
         parameters: dict[str, Any] = {}
         for start, item in _split(spec, found.end(), spec):
             key, equals, text = item.partition("=")
-            name, position = key.strip(), start + len(item) - len(item.lstrip()) + 1
-            if not equals or not name.isidentifier():
+            name, position = (
+                unicodedata.normalize("NFKC", key.strip()),
+                start + len(item) - len(item.lstrip()) + 1,
+            )
+            if not equals or not re.fullmatch(_KEY, name):
                 raise _problem(spec, position, f"parameter '{shortened(item.strip())}' must read key=value")
             if name in parameters:
                 raise _problem(spec, position, f"duplicate key '{name}'")

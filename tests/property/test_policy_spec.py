@@ -1,6 +1,7 @@
 """Policy specs: what is written parses to what was meant."""
 
 from contextlib import suppress
+from unicodedata import normalize
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,10 @@ from hypothesis import strategies as st
 from mecsim.errors import PolicyNotFound
 from mecsim.policy_spec import PolicySpec, split_specs
 
-NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
+# Letters of every script, as Python itself takes them.
+NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True) | st.from_regex(
+    r"[^\W\d]\w{0,4}", fullmatch=True
+).filter(lambda name: normalize("NFKC", name) == name)
 TARGETS = NAMES | st.sampled_from(
     ["a.b:C", "my dir/f.py:C", "c:/x/mine.py:Mine", "copy (2).py:Mine", "dashf-reference"]
 )
@@ -40,6 +44,14 @@ def test_a_spec_parses_to_itself(spec):
 @given(st.lists(SPECS, min_size=1, max_size=4))
 def test_a_list_of_specs_is_split_into_them(specs):
     assert [PolicySpec.parse(text) for text in split_specs(",".join(map(str, specs)))] == specs
+
+
+@pytest.mark.parametrize("key", ["λ", "größe", "重み", "φ", "_é", "ϕ"])
+def test_splitting_and_parsing_know_the_same_keys(key):
+    """Mutant: a comma before λ= ends a spec, while the same spec alone has the parameter λ."""
+    text = f"a:x=1,{key}=2,b"
+    assert split_specs(text) == [f"a:x=1,{key}=2", "b"]
+    assert PolicySpec.parse(f"a:{key}=2,x=1") == PolicySpec("a", {normalize("NFKC", key): 2, "x": 1})
 
 
 @given(SPECS)
