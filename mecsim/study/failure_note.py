@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mecsim.results.files import write_text
+from mecsim.results.files import read_note, write_text
+
+MOST_LETTERS = 2000
 
 
 def read_failure(folder: Path, run_id: str) -> str | None:
     """Return why a run failed when it was last tried; None if it did not fail."""
     note = _note(folder, run_id)
-    return note.read_text(encoding="utf-8").partition("\n")[0] if note.is_file() else None
+    if not note.is_symlink() and not note.exists():
+        return None
+    reason = read_note(note).partition("\n")[0]
+    return reason if len(reason) <= MOST_LETTERS else f"{reason[:MOST_LETTERS]}..."
 
 
 def note_failure(folder: Path, run_id: str, error: str, details: str) -> None:
