@@ -243,7 +243,7 @@ def test_a_missing_or_wrong_hash_is_an_error(folder: Path, hash_: str | None) ->
         load_results(folder)
     del manifest["sha256"]
     path.write_text(json.dumps(manifest), encoding="utf-8")
-    with pytest.raises(ResultStoreError, match="manifest.json:1: sha256: missing"):
+    with pytest.raises(ResultStoreError, match=r"manifest\.json:1: sha256: missing"):
         load_results(folder)
 
 
