@@ -11,6 +11,7 @@ import typer
 from mecsim.cli.console import RUN_FAILED, print_json, print_table, print_text, progress, say
 from mecsim.cli.options import JobsOption, JsonOption, QuietOption
 from mecsim.cli.result_options import RESULTS
+from mecsim.errors import MecsimError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -33,10 +34,23 @@ OnlyOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the command of this file."""
-    app.command(epilog="Example: mecsim verify --only channel --mutants")(verify)
+    app.command(epilog="Examples: mecsim verify --only channel; mecsim verify results/bandwidth --rerun 3")(
+        verify
+    )
 
 
 def verify(
+    results: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[RESULTS]",
+            show_default=False,
+            help="Check this run folder, or every run in this folder, in place of the installation.",
+        ),
+    ] = None,
+    rerun: Annotated[
+        int, typer.Option("--rerun", min=0, metavar="N", help="Of RESULTS: run N of them again, and compare.")
+    ] = 0,
     only: OnlyOption = None,
     full: Annotated[bool, typer.Option("--full", help="Four times the samples, and every golden.")] = False,
     mutants: Annotated[
@@ -48,13 +62,27 @@ def verify(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Check this installation against closed forms, exact laws and its own goldens; about half a minute.
+    """Check this installation, or with RESULTS the runs of a folder.
 
-    Writes quantile plots, autocorrelations and the table (verification.json) to --out. Exit code 1 if a
-    check fails, or if a bug that --mutants puts in is not rejected.
+    The installation is checked against closed forms, exact laws and its own goldens, in about half a minute;
+    quantile plots, autocorrelations and the table (verification.json) go to --out. Exit code 1 if a check
+    fails, or if a bug that --mutants puts in is not rejected.
+
+    Of RESULTS, hashes, digests, derived tables, metrics and notes are computed again from the tables, which
+    must also keep the laws of every run: sums, orders, budgets. --rerun repeats runs of policies that ship
+    with mecsim, bit for bit. Exit code 1 if a run is not what it says.
     """
     import json
 
+    from mecsim.cli.run_checks import verify_folder
+
+    if results is not None:
+        if only or full or mutants or seed:
+            raise MecsimError("verify RESULTS: takes none of --only, --full, --mutants and --seed")
+        verify_folder(results, rerun, quiet=quiet, as_json=as_json)
+        return
+    if rerun:
+        raise MecsimError("--rerun: needs RESULTS, a folder of runs")
     from mecsim.testing.verification.figures import save_figures
     from mecsim.testing.verification.finding import Setting
     from mecsim.testing.verification.in_processes import verify_in_processes

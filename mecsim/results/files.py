@@ -7,9 +7,11 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from mecsim.errors import ResultStoreError
+from mecsim.config.bounded_file import read_bounded
+from mecsim.errors import ResultStoreError, UnreadableFile
 
 PART = ".part"
+MOST_NOTE_BYTES = 16 << 20
 
 
 def make_folder(folder: str | Path) -> Path:
@@ -30,6 +32,17 @@ def make_folder(folder: str | Path) -> Path:
     return path
 
 
+def read_note(path: Path) -> str:
+    """Return the text of a note beside the runs; of one that mecsim did not write, why it cannot be read.
+
+    A link is not followed: a report would show whatever file it points to.
+    """
+    try:
+        return read_bounded(path, MOST_NOTE_BYTES, follow_links=False).decode(errors="replace")
+    except UnreadableFile as error:
+        return f"the note {error}"
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a small file atomically.
 
@@ -38,7 +51,7 @@ def write_text(path: Path, text: str) -> None:
     ResultStoreError
         If it cannot be written.
     """
-    write_atomically(path, lambda part: part.write_bytes(text.encode()))
+    write_atomically(path, lambda part: part.write_bytes(text.encode(errors="backslashreplace")))
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

@@ -18,12 +18,16 @@ from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
-from mecsim.errors import ResultStoreError
+from mecsim.config.bounded_file import read_bounded
+from mecsim.errors import ResultStoreError, UnreadableFile
+from mecsim.messages import shortened
+from mecsim.results.files import write_text
 
 _LOCK, _HOLDER = ".lock", ".holder"
 _SHARD = re.compile(r"\.lock-(\d+)-of-(\d+)")
 # Somebody who only asks whether the lock is held has it for a moment.
 _PATIENCE_S = 0.2
+_MOST_BYTES, _PIDS, _TIMES = 4096, 2**63, 1e12
 
 
 class Holder(NamedTuple):
@@ -37,10 +41,12 @@ class Holder(NamedTuple):
     def of(cls, lock: Path) -> Holder | None:
         """Return the holder of a lock file; None if there is no readable note of it."""
         try:
-            note = json.loads(_note(lock).read_text(encoding="utf-8"))
-            return cls(int(note["pid"]), str(note["host"]), float(note["since"]))
-        except (OSError, ValueError, KeyError, TypeError):
+            note = json.loads(read_bounded(_note(lock), _MOST_BYTES, follow_links=False))
+            pid, host, since = note["pid"], note["host"], note["since"]
+        except (UnreadableFile, ValueError, RecursionError, KeyError, TypeError):
             return None
+        known = isinstance(pid, int) and isinstance(host, str) and isinstance(since, int | float)
+        return cls(pid, shortened(host), since) if known and 0 < pid < _PIDS and 0 <= since < _TIMES else None
 
     def __str__(self) -> str:
         minutes = max(time.time() - self.since, 0.0) / 60
@@ -101,7 +107,7 @@ def _held(path: Path) -> Iterator[None]:
         ) from error
     try:
         note = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
-        _note(path).write_text(json.dumps(note), encoding="utf-8")
+        write_text(_note(path), json.dumps(note))
         yield
     finally:
         # Removed before the release, so that filelock sees that a waiting process opened a removed file.

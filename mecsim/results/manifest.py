@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mecsim.config.base import Path as Place
+from mecsim.config.base import Section
 from mecsim.config.bounded_file import read_text_bounded
 from mecsim.config.json_text import JsonLines, parse_json
 from mecsim.config.problems import dotted, problem_lines
@@ -46,7 +47,7 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
             f"{path}: schema = {shortened(repr(manifest['schema']))}: this version of mecsim reads {SCHEMA}; "
             f"read it with {_writer(manifest)}, or run again"
         )
-    problems = _problems(manifest, text, str(path))
+    problems = schema_problems(Manifest, manifest, text, str(path))
     if not problems and manifest["sha256"] != manifest_sha256(manifest):
         problems = [f"{path}: damaged (its SHA-256 differs)"]
     if problems:
@@ -108,16 +109,27 @@ def _values(text: str) -> dict[str, Any]:
     return flattened(parse_toml(text, "<string>", MOST_SCENARIO_BYTES))
 
 
-def _problems(manifest: dict[str, Any], text: str, source: str) -> list[str]:
-    """Return one line for each way in which a manifest is not what mecsim writes."""
-    harmful = list(_harmful(manifest))
+def schema_problems(model: type[Section], record: dict[str, Any], text: str, source: str) -> list[str]:
+    """Return one line for each way in which a record is not what a model says.
+
+    Parameters
+    ----------
+    model : type
+    record : dict
+        What was read from the text.
+    text : str
+        JSON, to find lines in.
+    source : str
+        Name of its file.
+    """
+    harmful = list(_harmful(record))
     try:
         if not harmful:
-            Manifest.model_validate(manifest)
+            model.model_validate(record)
             return []
         lines = JsonLines(text) if max(len(place) for place, _ in harmful) < MOST_NESTED else None
     except ValidationError as error:
-        return problem_lines(error, Manifest, manifest, source, text, JsonLines)
+        return problem_lines(error, model, record, source, text, JsonLines)
     return [
         f"{source}{f':{lines.of(place)}' if lines else ''}: {shortened(dotted(place))}: {problem}"
         for place, problem in harmful

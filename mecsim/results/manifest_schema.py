@@ -151,6 +151,34 @@ class Manifest(_Part):
         return values
 
 
+class Decision(_Part):
+    """What the file of a decision holds."""
+
+    run_id: Annotated[str, Strict(), Field(pattern=r"^[\w.=+-]+$", max_length=2000)] = key(
+        "Name of the decision", allowed="letters, digits and . = + - _"
+    )
+    identity: _Hash = key("Hash of inputs and code", allowed=_HASH)
+    metrics: dict[str, Any] = key("Measures of the decision", allowed="a table of numbers")
+    trace: tuple[dict[str, Any], ...] = key("Rows that the policy left", allowed="a list of tables")
+    wall_s: _Seconds = key("Time it took")
+    notes: tuple[_Line, ...] = key("Remarks", allowed=_LINES)
+    sha256: _Hash = key("Hash of all the rest", allowed=_HASH)
+
+    @field_validator("metrics")
+    @classmethod
+    def _are_numbers(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return _each(values, _is_measure, "must be a number")
+
+    @field_validator("trace")
+    @classmethod
+    def _are_rows(cls, rows: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        for i, row in enumerate(rows):
+            wrong = [name for name, value in row.items() if not (_is_measure(value) or _is_plain(value))]
+            if wrong:
+                raise refusal(*(((i, name), "must be a number or one line of text") for name in wrong))
+        return rows
+
+
 def is_scenario_key(name: str) -> bool:
     """Return whether a name can be a dotted key of a scenario and the name of a column beside the others."""
     return _KEY.fullmatch(name) is not None and name not in _reserved()
@@ -187,3 +215,8 @@ def _is_count(value: Any) -> bool:
 
 def _is_number_or_null(value: Any) -> bool:
     return value is None or _is_number(value)
+
+
+def _is_measure(value: Any) -> bool:
+    # Decisions keep NaN and infinity, as Python's JSON writes them.
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -7,12 +7,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mecsim.errors import ResultStoreError
+from mecsim.config.bounded_file import read_text_bounded
+from mecsim.config.json_text import parse_json
+from mecsim.errors import ResultStoreError, ScenarioError, UnreadableFile
 from mecsim.results.blas import one_blas_thread
 from mecsim.results.files import write_text
-from mecsim.results.manifest import manifest_sha256
+from mecsim.results.manifest import manifest_sha256, schema_problems
+from mecsim.results.manifest_schema import Decision
 from mecsim.study.plan import Run
 from mecsim.study.snapshot import decide, measures
+
+MOST_BYTES = 64 << 20
 
 
 class DecisionRun(Run):
@@ -70,11 +75,17 @@ def read_decision(path: Path) -> dict[str, Any]:
         If it is not there, or not what was written.
     """
     try:
-        record = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ResultStoreError(f"{path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise ResultStoreError(f"{path}: damaged ({error})") from error
-    if not isinstance(record, dict) or record.get("sha256") != manifest_sha256(record):
-        raise ResultStoreError(f"{path}: damaged (its SHA-256 differs)")
+        text = read_text_bounded(path, MOST_BYTES)
+        record = parse_json(text, str(path))
+    except UnreadableFile as error:
+        raise ResultStoreError(f"{path}: {error}") from error
+    except ScenarioError as error:
+        raise ResultStoreError("\n".join(f"{line}; damaged" for line in error.problems)) from error
+    if not isinstance(record, dict):
+        raise ResultStoreError(f"{path}: damaged (not the record of a decision)")
+    problems = schema_problems(Decision, record, text, str(path))
+    if not problems and record["sha256"] != manifest_sha256(record):
+        problems = [f"{path}: damaged (its SHA-256 differs)"]
+    if problems:
+        raise ResultStoreError("\n".join(problems))
     return record

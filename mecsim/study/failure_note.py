@@ -5,19 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from mecsim.escapes import printable, printable_lines
-from mecsim.results.files import write_text
+from mecsim.results.files import read_note, write_text
 
-MOST_BYTES = 64 * 1024
+MOST_LETTERS = 2000
 
 
 def read_failure(folder: Path, run_id: str) -> str | None:
     """Return why a run failed when it was last tried; None if it did not fail."""
     note = _note(folder, run_id)
-    if not note.is_file():
+    if not note.is_symlink() and not note.exists():
         return None
-    with note.open("rb") as file:
-        line = file.read(MOST_BYTES).partition(b"\n")[0]
-    return printable(line.decode("utf-8", "replace"))
+    reason = printable(read_note(note).partition("\n")[0])
+    return reason if len(reason) <= MOST_LETTERS else f"{reason[:MOST_LETTERS]}..."
 
 
 def note_failure(folder: Path, run_id: str, error: str, details: str) -> None:

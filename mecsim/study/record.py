@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mecsim.config.toml_text import toml_value
+from mecsim.config.bounded_file import read_text_bounded
+from mecsim.config.toml_text import LARGEST_BYTES, toml_value
+from mecsim.errors import UnreadableFile
+from mecsim.messages import shortened
 from mecsim.results.files import write_text
 from mecsim.study.spec import Study
 
 STUDY_FILE = "study.toml"
 _SET = "# --set "
+_MOST_TOLD = 20
 
 
 def record(study: Study, folder: Path) -> None:
@@ -22,9 +26,10 @@ def record(study: Study, folder: Path) -> None:
 def other_changes(study: Study, folder: Path) -> str:
     """Return a line if the folder was last swept with another ``--set``; empty if it was not, or never."""
     try:
-        lines = (folder / STUDY_FILE).read_text(encoding="utf-8").splitlines()
-    except OSError:
+        text = read_text_bounded(folder / STUDY_FILE, 4 * LARGEST_BYTES, follow_links=False)
+    except UnreadableFile:
         return ""
+    lines = text.splitlines()
     before = [line.removeprefix(_SET) for line in lines if line.startswith(_SET)]
     if before == _changes(study):
         return ""
@@ -39,4 +44,5 @@ def _changes(study: Study) -> list[str]:
 
 
 def _told(changes: list[str]) -> str:
-    return ", ".join(f"--set {change}" for change in changes) or "no --set"
+    told = [f"--set {shortened(change)}" for change in changes[:_MOST_TOLD]]
+    return ", ".join([*told, *(["..."] if len(changes) > _MOST_TOLD else [])]) or "no --set"

@@ -15,12 +15,14 @@ from mecsim.results.store import verify_run
 from mecsim.study.decision_run import DecisionRun, read_decision
 from mecsim.study.failure_note import read_failure
 from mecsim.study.plan import Run
+from mecsim.study.snapshot import DECISION_MEASURES
 from mecsim.tables import KEYS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Status = Literal["finished", "failed", "missing", "outdated", "damaged"]
+_METRICS = {metric.name for metric in METRICS}
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 
@@ -57,7 +59,8 @@ def run_status(run: Run, place: Path, *, verify: bool = False, exact: bool = Fal
         sweep does not: it resumes on whatever machine of a cluster comes next.
     """
     is_decision = isinstance(run, DecisionRun)
-    if not (place if is_decision else place / MANIFEST).is_file():
+    file = place if is_decision else place / MANIFEST
+    if not (file.exists() or file.is_symlink()):
         reason = read_failure(place.parent, run.run_id)
         return RunStatus(run, "missing") if reason is None else RunStatus(run, "failed", reason)
     read = read_decision if is_decision else verify_run if verify else read_manifest
@@ -67,7 +70,8 @@ def run_status(run: Run, place: Path, *, verify: bool = False, exact: bool = Fal
         return RunStatus(run, "outdated", "of another version of the format")
     except ResultStoreError as error:
         return RunStatus(run, "damaged", str(error))
-    if manifest.get("identity") != run.identity or "metrics" not in manifest:
+    names = DECISION_MEASURES if is_decision else _METRICS
+    if manifest["identity"] != run.identity or not names <= manifest.get("metrics", {}).keys():
         return RunStatus(run, "outdated", "of other code, packages or policy file", manifest)
     if exact and (reason := _inexact(manifest)):
         return RunStatus(run, "outdated", reason, manifest)

@@ -14,6 +14,7 @@ from mecsim.errors import ResultStoreError
 from mecsim.results.blas import one_blas_thread
 from mecsim.results.metrics import run_metrics, run_notes
 from mecsim.results.provenance import environment
+from mecsim.results.recompute import checked_metrics
 from mecsim.results.result import Results, tables_digest
 from mecsim.results.store import claim, load_run, write_run
 from mecsim.study.plan import PolicyChoice, Run, is_own
@@ -118,12 +119,12 @@ def finished(run: Run, folder: Path) -> Results | None:
     Raises
     ------
     ResultStoreError
-        If the folder is damaged.
+        If the folder is damaged, or its metrics are not those of its tables.
     """
     found = run_status(run, folder, exact=True)
     if found.status == "damaged":
         raise ResultStoreError(found.why)
-    return load_run(folder) if found.status == "finished" else None
+    return checked_metrics(load_run(folder)) if found.status == "finished" else None
 
 
 def _manifest(run: Run, policy: Policy, counts: dict[str, Any]) -> dict[str, Any]:

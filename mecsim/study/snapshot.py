@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mecsim.system.instance import Instance
 
 USES = ("bandwidth", "server_power", "server_gpu", "user_power", "user_gpu")
+DECISION_MEASURES = {*USES, "use", "delay_s", "energy_j", "score", "scr"}
+"""Names of what :func:`measures` returns."""
 
 
 def decide(policy: Policy, label: str, scenario: Scenario, seed: int) -> tuple[Instance, Allocation]:

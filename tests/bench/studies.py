@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from mecsim import load_results, load_scenario, simulate
+from mecsim.results.manifest import manifest_sha256
 from mecsim.study.plan import PolicyChoice, Run
 from mecsim.study.spec import Study
 from mecsim.study.sweep import sweep
@@ -70,7 +71,9 @@ def reading(root: Path) -> None:
     manifest = simulate("smoke", "gucaa", out=whole / "0").manifest
     for seed in range(1, 1000):
         shutil.copytree(whole / "0", whole / str(seed))
-        (whole / str(seed) / "manifest.json").write_text(json.dumps(manifest | {"seed": seed, "sha256": ""}))
+        copy = manifest | {"seed": seed}
+        copy["sha256"] = manifest_sha256(copy)
+        (whole / str(seed) / "manifest.json").write_text(json.dumps(copy))
     rounds = 0
 
     def read() -> None:

@@ -17,6 +17,7 @@ from mecsim import load_results, simulate
 from mecsim.cli import main
 from mecsim.errors import ResultStoreError
 from mecsim.results.leftovers import remove_parts
+from mecsim.results.manifest import manifest_sha256
 from mecsim.results.result import Results
 from mecsim.results.store import load_run, write_run
 from mecsim.tables import SCHEMA
@@ -173,7 +174,7 @@ def test_a_truncated_table_is_noticed(folder: Path, name: str, keep: float) -> N
 @pytest.mark.parametrize("name", PARTS)
 def test_a_missing_table_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
-    with pytest.raises(ResultStoreError, match=f"{name}: No such file"):
+    with pytest.raises(ResultStoreError, match=f"{name}: cannot be read: No such file"):
         load_results(folder)
 
 
@@ -226,9 +227,23 @@ def test_a_table_of_another_shape_is_refused_even_if_its_hash_is_right(folder: P
     manifest = json.loads(path.read_text(encoding="utf-8"))
     content = (folder / "generations.parquet").read_bytes()
     manifest["tables"]["generations"]["sha256"] = hashlib.sha256(content).hexdigest()
-    del manifest["sha256"]
+    manifest["sha256"] = manifest_sha256(manifest)
     path.write_text(json.dumps(manifest), encoding="utf-8")
     with pytest.raises(ResultStoreError, match=r"generations\.scr: missing"):
+        load_results(folder)
+
+
+@pytest.mark.parametrize("hash_", ["", None, "0" * 64])
+def test_a_missing_or_wrong_hash_is_an_error(folder: Path, hash_: str | None) -> None:
+    """Mutant rejected: a manifest without a hash is believed."""
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8")) | {"sha256": hash_}
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(ResultStoreError, match=r"manifest.json.*(sha256|SHA-256)"):
+        load_results(folder)
+    del manifest["sha256"]
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(ResultStoreError, match=r"manifest\.json:1: sha256: missing"):
         load_results(folder)
 
 

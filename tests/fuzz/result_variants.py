@@ -12,6 +12,7 @@ import json
 import signal
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -99,16 +100,27 @@ class _TooLongError(BaseException):
     pass
 
 
-def outcome_of(read: Callable[[], Any], most_s: float = 5.0) -> str:
-    """Return ``"done"``, ``"refused"``, ``"hang"`` or the traceback's last line and place."""
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """End what is inside after some time, so that a file without end fails a test and does not stop it."""
 
     def late(*_: object) -> None:
         raise _TooLongError
 
     before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, most_s)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        read()
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def outcome_of(read: Callable[[], Any], most_s: float = 20.0) -> str:
+    """Return ``"done"``, ``"refused"``, ``"hang"``, or the exception and its place in mecsim."""
+    try:
+        with at_most(most_s):
+            read()
     except MecsimError as error:
         text = str(error)
         return "refused" if len(text) < 20_000 else f"a message of {len(text)} characters"
@@ -118,9 +130,6 @@ def outcome_of(read: Callable[[], Any], most_s: float = 5.0) -> str:
         frames = [f for f in traceback.extract_tb(error.__traceback__) if "/mecsim/" in f.filename]
         place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
         return f"{type(error).__name__} at {place}: {str(error)[:100]}"
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
     return "done"
 
 

@@ -28,9 +28,9 @@ def scenario_of(results: Results) -> Scenario:
     Raises
     ------
     MecsimError
-        If a file that it names cannot be found from here.
+        If a file that it names cannot be found in the present folder or below it.
     """
-    return Scenario.from_toml(results.manifest["scenario_toml"], "manifest.json", Path.cwd())
+    return Scenario.from_toml(results.manifest["scenario_toml"], "manifest.json", Path.cwd(), confined=True)
 
 
 def class_energy(results: Results) -> dict[str, tuple[float, float]]:
@@ -68,4 +68,6 @@ def _user_classes(results: Results) -> np.ndarray[tuple[int], np.dtype[np.str_]]
     replayed = replay_of(scenario)
     seen_s = None if replayed is None else (replayed.enters_s, replayed.leaves_s)
     kind = Population.draw(scenario, int(results.manifest["seed"]), seen_s).kind
+    if results.rounds["user"].max() >= len(kind):  # tables that are not of this scenario
+        return None
     return np.array([f"{USERS}: {classes[k].name}" for k in kind])

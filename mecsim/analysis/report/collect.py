@@ -13,10 +13,12 @@ from mecsim.analysis.report.classes import class_energy
 from mecsim.analysis.report.trouble import run_troubles
 from mecsim.errors import MecsimError, ResultStoreError
 from mecsim.results.after_warmup import delay_sketch, rounds_after_warmup
+from mecsim.results.files import read_note
 from mecsim.results.load import run_folders
 from mecsim.results.manifest import read_manifest, scenario_values
 from mecsim.results.metrics import phase_energy, run_metrics
 from mecsim.results.store import load_run
+from mecsim.results.walk import files_below
 from mecsim.system.phases import PHASES
 
 if TYPE_CHECKING:
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
     from mecsim.results.result import Results
 
 ENERGIES = tuple(phase_energy(phase) for phase in PHASES)
-_FAILED = "failed-*.txt"
-_MOST_BYTES = 1 << 20
+_FAILED = "failed-"
+_MOST_FAILURES = 1000
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -162,7 +164,10 @@ def collect(folder: str | Path, setting: int = 0, seed: int | None = None) -> Co
             if results.manifest["seed"] == kept:
                 replays[str(results.manifest["policy"])] = results
         settings.append(ScenarioRuns(label, _once(runs, problems)))
-    failures = {path.stem.removeprefix("failed-"): _text(path) for path in sorted(root.rglob(_FAILED))}
+    notes = files_below(root, lambda name: name.startswith(_FAILED) and name.endswith(".txt"))
+    failures = {path.stem.removeprefix(_FAILED): read_note(path) for path in notes[:_MOST_FAILURES]}
+    if len(notes) > _MOST_FAILURES:
+        problems.append(f"{root}: {len(notes)} runs failed; the first {_MOST_FAILURES} are shown")
     full = [one for one in settings if one.runs]
     replays = dict(sorted(replays.items()))
     return Collected(
@@ -256,10 +261,3 @@ def _summary(folder: Path, results: Results) -> RunSummary:
         kept.groupby("user")["delay_s"].mean(), energy, tuple(run_troubles(results)),
         finished_rounds(results), class_energy(results),
     )  # fmt: skip
-
-
-def _text(path: Path) -> str:
-    if not path.is_file():  # a pipe would be waited for
-        return ""
-    with path.open("rb") as file:
-        return file.read(_MOST_BYTES).decode("utf-8", "replace")
