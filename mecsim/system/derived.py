@@ -35,11 +35,11 @@ def derived_problems(instance: Instance) -> Found:
         problems += _outside("servers", "noise_w_per_hz * bandwidth_hz", noise_w)
         for name, gain, power_w in (
             (
-                "gain * max_power_w / (noise_w_per_hz * bandwidth_hz)",
+                "SNR of the uplink",
                 instance.gain,
                 users.max_power_w[:, None],
             ),
-            ("the same downwards", instance.downlink_gain, servers.max_power_w),
+            ("SNR of the downlink", instance.downlink_gain, servers.max_power_w),
         ):
             snr = (gain * power_w / noise_w).max(axis=1)
             problems += _outside("users", name, np.where(snr == 0, 1.0, np.maximum(snr, SMALLEST)))

@@ -111,7 +111,7 @@ WALKS = {
     "start_m must lie in the area": lambda *_: legs(start_m=np.full((1, 2), -9e9).view(Liar)),
     "travelled_m must be finite numbers of shape (1,)": lambda *_: legs(travelled_m=(k for k in range(1))),
     "speed_mps must be finite numbers": lambda *_: legs(speed_mps=np.array([True])),
-    "start_s must": lambda *_: legs(start_s=[], start_m=np.empty((0, 2))),
+    "start_m must be finite numbers of shape (0, 2)": lambda *_: legs(start_s=[]),
 }
 LOSSES = {
     "SystemExit: 0": leaves,

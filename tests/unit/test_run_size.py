@@ -105,7 +105,7 @@ def test_a_run_of_tiny_rounds_is_stopped(make_scenario, monkeypatch):
     monkeypatch.setattr(clocks, "_AT_ONCE_BY_USER", 0)
     monkeypatch.setattr(clocks, "_LOOKED_AT", 100)
     scenario = make_scenario({"workload.adapter_params": 0.1, "workload.token_bits": 40, "duration_s": 3600})
-    with pytest.raises(RunFailed, match="of 3600 s: .*Most of the last are ends of phases"):
+    with pytest.raises(RunFailed, match=r"of 3600 s: .*Most of the last are ends of phases"):
         mecsim.simulate(scenario, "nearest")
 
 
