@@ -16,6 +16,10 @@ follows it; ``rounds.epoch`` says which decision was the last before a round.
     energies, of one round for each user: its last one that ended by the end of the epoch. NaN
     as long as some user has none. It follows a decision only once every user has finished a
     round under it; where rounds outlast epochs it lags behind.
+
+Numbers are finite but for the columns of :data:`MAY_BE_INFINITE` and :data:`MAY_BE_NAN`: infinity means
+never or without end (a round that a decision gives nothing to go on with has an infinite predicted delay and
+energy, and an SCR of 0), and NaN means not defined (no decision, no round, no cost to divide by).
 """
 
 from __future__ import annotations
@@ -38,6 +42,16 @@ SCHEMA = 3
 KEYS = ("scenario", "policy", "seed")
 MEASURED = frozenset({"decision_cpu_s"})
 """Columns that hold measured computing time: the only ones that differ when a run is repeated."""
+
+MAY_BE_INFINITE = frozenset(
+    f"epochs.{name}" for name in ("delay_s", "energy_j", "true_delay_s", "true_energy_j")
+)
+"""Columns in which infinity stands for a predicted round that never ends."""
+MAY_BE_NAN = frozenset({
+    *(f"epochs.{name}" for name in ("scr", "true_scr", "in_force_s", "realised_scr", "predicted_scr")),
+    *(f"generations.{name}" for name in ("scr", "predicted_scr")),
+})  # fmt: skip
+"""Columns in which NaN stands for what is not defined."""
 
 Kind = Literal["int64", "int32", "int16", "float64", "float32", "str"]
 """Narrow where a table has a row for every user of every decision."""

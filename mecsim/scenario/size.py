@@ -11,9 +11,9 @@ from mecsim.scenario.population import MOST_USERS
 from mecsim.scenario.workload import Periodic, Poisson
 
 MOST_DECISIONS = 10_000_000
-MOST_ARRIVALS = 10_000_000
+MOST_ARRIVALS = 100_000_000
 MOST_WINDOWS = 10_000_000
-MOST_POSITIONS = 30_000_000
+MOST_POSITIONS = 40_000_000
 MOST_LINKS = 2_000_000
 BLOCKS_A_WINDOW = 512
 

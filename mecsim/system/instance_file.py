@@ -15,8 +15,9 @@ from pydantic.types import Strict
 from mecsim.config.base import Real, Section, key, refusal
 from mecsim.config.bounded_file import read_bounded
 from mecsim.config.json_text import JsonLines, parse_json
-from mecsim.config.problems import problem_lines
+from mecsim.config.problems import dotted, problem_lines
 from mecsim.errors import InstanceError, ScenarioError, UnreadableFile
+from mecsim.system.derived import derived_problems
 from mecsim.system.devices import Score, Servers, Users, Weights
 from mecsim.system.instance import Instance
 
@@ -112,9 +113,16 @@ def load_instance(path: str | Path) -> Instance:
             source, problem_lines(error, InstanceTables, data, source, lined, JsonLines)
         ) from None
     try:
-        return _instance(given, Path(path).stem)
+        instance = _instance(given, Path(path).stem)
     except InstanceError as error:
         raise InstanceError(source, [f"{source}: {problem}" for problem in error.problems]) from error
+    problems = derived_problems(instance)
+    if problems:
+        lines = JsonLines(text if len(text) <= _MAX_BYTES_WITH_LINES else "")
+        raise InstanceError(
+            source, [f"{source}:{lines.of(path)}: {dotted(path)}: {problem}" for path, problem in problems]
+        )
+    return instance
 
 
 def _instance(given: InstanceTables, stem: str) -> Instance:

@@ -103,7 +103,9 @@ def _check(title: str, checks: Mapping[str, Callable[[Any], None]], case: Any) -
                 check(case)
         except ContractViolation as broken:
             faults.append(f"  {name}: {broken}")
-        except Exception as error:  # noqa: BLE001 - whatever a model raises is a failed check
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a model raises is a failed check
             faults.append(f"  {name}: {type(error).__name__}: {error}")
     if faults:
         raise ContractViolation(

@@ -12,6 +12,7 @@ from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
 from mecsim_policies.optim.descents import search
 from mecsim_policies.optim.joint import polish, screen
+from mecsim_policies.optim.overflow import overflow_allowed
 from mecsim_policies.optim.parameters import whole_number
 from mecsim_policies.optim.participants import Participants, all_local
 from mecsim_policies.optim.point import Point
@@ -52,6 +53,7 @@ class Exhaustive:
         self.max_associations = whole_number("max_associations", max_associations, 1)
         self.iterations, self.predicted_scr = 0, float("nan")
 
+    @overflow_allowed
     def allocate(self, observation: Observation) -> Allocation:
         """Return the best allocation found, never worse than the local search's."""
         self.iterations, self.predicted_scr = 0, float("nan")

@@ -8,6 +8,7 @@ from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats
 from mecsim_policies.optim.association import best_fractions, relax, round_to_slots
+from mecsim_policies.optim.overflow import overflow_allowed
 from mecsim_policies.optim.pairs import Pairs, slots_by_capacity
 from mecsim_policies.optim.participants import Participants, all_local
 from mecsim_policies.optim.resources import solve, solve_again
@@ -37,6 +38,7 @@ class Aauco:
     iterations = 0
     predicted_scr = float("nan")
 
+    @overflow_allowed
     def allocate(self, observation: Observation) -> Allocation:
         """Return part 1's association and phi, its y updated to convergence, with an equal split."""
         self.iterations, self.predicted_scr = 0, float("nan")
@@ -83,6 +85,7 @@ class Gucro:
     iterations = 0
     predicted_scr = float("nan")
 
+    @overflow_allowed
     def allocate(self, observation: Observation) -> Allocation:
         """Return part 2's resources, y updated to convergence."""
         self.iterations, self.predicted_scr = 0, float("nan")

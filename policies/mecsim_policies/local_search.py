@@ -5,6 +5,7 @@ from __future__ import annotations
 from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
 from mecsim_policies.optim.descents import search
+from mecsim_policies.optim.overflow import overflow_allowed
 from mecsim_policies.optim.parameters import whole_number
 from mecsim_policies.optim.participants import Participants, all_local
 
@@ -33,6 +34,7 @@ class LocalSearch:
         self.width = whole_number("width", width, 1)
         self.iterations, self.predicted_scr = 0, float("nan")
 
+    @overflow_allowed
     def allocate(self, observation: Observation) -> Allocation:
         """Return the best allocation found, never worse than DASHF's."""
         self.iterations, self.predicted_scr = 0, float("nan")

@@ -36,7 +36,7 @@ def play(make_scenario, monkeypatch):
 
     def run(jobs, policy=None, duration_s=1e4):
         arrivals_s, sizes_s = np.array(jobs, dtype=float).T
-        monkeypatch.setattr(Workload, "arrivals", lambda self, user, until_s: iter(arrivals_s[user : user + 1]))
+        monkeypatch.setattr(Workload, "arrivals", lambda self, n, until_s: iter(arrivals_s[n : n + 1]))
         monkeypatch.setattr(
             Workload, "work", lambda self, users, rounds: (np.full(len(users), 1e6), 1e6 * sizes_s[users])
         )

@@ -11,6 +11,7 @@ from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
 from mecsim_policies.dashf.horizon import remaining_work
 from mecsim_policies.optim.dinkelbach import next_fractions, optimise
+from mecsim_policies.optim.overflow import overflow_allowed
 from mecsim_policies.optim.parameters import whole_number
 from mecsim_policies.optim.participants import Participants, all_local
 from mecsim_policies.optim.trace import Iterate
@@ -68,6 +69,7 @@ class Dashf:
         """Number of iterates of the last decision."""
         return len(self.trace)
 
+    @overflow_allowed
     def allocate(self, observation: Observation) -> Allocation:
         """Return the best feasible allocation met."""
         self.trace, self.predicted_scr = (), float("nan")

@@ -23,6 +23,7 @@ from mecsim_policies.dashf_reference.sdr import (
 )
 from mecsim_policies.dashf_reference.solvers import NoSolution
 from mecsim_policies.optim.association import round_to_slots
+from mecsim_policies.optim.overflow import overflow_allowed
 from mecsim_policies.optim.pairs import Pairs, slots_by_capacity
 from mecsim_policies.optim.parameters import whole_number
 from mecsim_policies.optim.participants import Participants, all_local
@@ -71,6 +72,7 @@ class DashfReference:
         """Number of iterates of the last decision."""
         return len(self.trace)
 
+    @overflow_allowed
     def allocate(self, observation: Observation) -> Allocation:
         """Return the best feasible allocation met.
 

@@ -83,7 +83,7 @@ def _bounded(pairs: Pairs) -> Pairs:
 
     def bounded(values: Floats) -> Floats:
         finite = np.isfinite(values)
-        return values if finite.all() else np.where(finite, values, _FORBIDDEN * values[finite].max())
+        return values if finite.all() else np.where(finite, values, _FORBIDDEN * values[finite].max(initial=0.0))
 
     return Pairs(
         score=pairs.score,
@@ -125,10 +125,12 @@ def best_fractions(pairs: Pairs, price: Price, server: Ints) -> Floats:
     # Slope right of the k-th kink: the price of T less what the users with later kinks save.
     ahead = np.concatenate([np.cumsum(gain_per_s[order][::-1])[::-1][1:], [0.0]])
     turned = np.flatnonzero(price.per_s >= ahead)
-    longest_s = max(float(kink_s[order][turned[0]]), least_s)
+    longest_s = max(float(kink_s[order][turned[0]]), least_s) if turned.size else least_s
     if price.per_s >= gain_per_s[kink_s > least_s].sum():
         longest_s = least_s
     share = np.divide(kink_s - longest_s, reach_s, out=np.zeros_like(reach_s), where=moves)
     back = np.clip(share, 0.0, 1.0)
+    if not np.isfinite(longest_s):
+        back[~np.isfinite(back)] = 0.0
     fractions: Floats = np.where(wanted > 0, 1.0 - back, back)
     return fractions

@@ -13,6 +13,8 @@ from mecsim.system.arrays import Ints
 from mecsim.system.instance import Instance
 from mecsim_policies.optim.rules import equal_split, strongest_server
 
+_SLOWEST_BPS = 1e-100
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Participants:
@@ -25,7 +27,7 @@ class Participants:
     instance : Instance
         The snapshot of these users alone.
     allowed : (K, M) bool
-        Which servers each may have: those with a gain, and for a pinned user only its own.
+        Which servers each may have: those with a link that carries something, and for a pinned user only its own.
     start : Allocation or None
         The allocation in force for them, if it may be kept.
     """
@@ -46,7 +48,7 @@ class Participants:
             Leave out users without a round in progress.
         """
         whole, current = observation.instance, observation.allocation
-        allowed = whole.gain > 0
+        allowed = _carries(whole)
         if current is not None:
             own = np.arange(whole.server_count) == current.server[:, None]
             allowed &= own | ~observation.pinned[:, None]
@@ -75,7 +77,7 @@ class Participants:
             return own
         server = whole.gain.argmax(axis=1) if current is None else current.server.copy()
         phi = np.full(whole.user_count, 0.5) if current is None else current.local_fraction.copy()
-        phi[~(whole.gain > 0).any(axis=1)] = 1.0
+        phi[~_carries(whole).any(axis=1)] = 1.0
         columns = [np.zeros(whole.user_count) for _ in range(3)]
         power_w, own_flops = whole.users.max_power_w.copy(), whole.users.max_gpu_flops.copy()
         for everyone, part in (
@@ -102,6 +104,15 @@ class Participants:
     def or_strongest(self, server: Ints) -> Ints:
         """Return an association with servers that are not allowed replaced by the strongest that is."""
         return np.where(self.allowed[np.arange(len(server)), server], server, self.strongest())
+
+
+def _carries(instance: Instance) -> NDArray[np.bool_]:
+    """Return which links carry anything both ways with all of the band and power, (N, M)."""
+    s, law = instance.servers, instance.rate_law
+    up = law.up.rate(s.bandwidth_hz, instance.users.max_power_w[:, None], instance.gain)
+    down = law.down.rate(s.bandwidth_hz, s.max_power_w, instance.downlink_gain)
+    carries: NDArray[np.bool_] = (instance.gain > 0) & (np.minimum(up, down) > _SLOWEST_BPS)
+    return carries
 
 
 def all_local(observation: Observation) -> Allocation:

@@ -32,7 +32,8 @@ class Price:
     @classmethod
     def at(cls, instance: Instance, scr: float) -> Price:
         """Return the prices of Dinkelbach's y = ``scr``."""
-        w, unit = instance.weights, scr / instance.score_law.scale
+        w, scale = instance.weights, instance.score_law.scale
+        unit = scr / scale if scale else 0.0  # without a scale every allocation is worth the same: nothing
         return cls(unit * w.delay_per_s, unit * w.energy_per_j)
 
 
