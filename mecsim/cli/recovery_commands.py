@@ -44,13 +44,14 @@ def recovery(
     """Simulate, and say for each outage what it cost and how long it took to be as good as before."""
     from mecsim.analysis.recovery import outages_of
     from mecsim.analysis.recovery import recovery as recovery_of
-    from mecsim.study.runner import simulate
+    from mecsim.study.plan import Run, choose_policies
+    from mecsim.study.worker import results_of
 
     loaded = read_scenario(scenario, changes)
     outages = outages_of(loaded, seed)
     if not outages:
         raise MecsimError(f"{scenario}: no server fails in this world; see mecsim explain calendar")
-    results = simulate(loaded, policy=policy, seed=seed)
+    results = results_of(Run(loaded, choose_policies([policy])[0], seed))
     found: list[dict[str, Any]] = []
     for server, from_s, to_s in outages:
         one = recovery_of(results, from_s, to_s, tolerance=tolerance)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
 import time
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +20,7 @@ from mecsim.messages import reason
 if TYPE_CHECKING:
     from mecsim.cli.solutions import Solution
     from mecsim.policy import Policy
+    from mecsim.study.plan import PolicyChoice
     from mecsim.system.instance import Instance
 
 InstanceArgument = Annotated[
@@ -62,7 +65,7 @@ def solve(
 
     snapshot = load_instance(instance)
     choices = choose_policies(split_policies(policy))
-    solutions = [_decide(choice.make(), choice.label, snapshot) for choice in choices]
+    solutions = [_solution(choice, snapshot) for choice in choices]
     if trace is not None:
         _write_traces(trace, solutions)
     if as_json:
@@ -87,6 +90,45 @@ def _print(solutions: Sequence[Solution]) -> None:
     print_table(allocation_table(solutions[0]))
     print_table(cost_table(solutions[0]))
     print_text(totals(solutions[0]))
+
+
+def _solution(choice: PolicyChoice, instance: Instance) -> Solution:
+    """Return the solution of a policy, from a process of its own if it is not built in."""
+    from mecsim.cli.solutions import Solution
+    from mecsim.study.apart import computed_apart
+    from mecsim.system.allocation import Allocation
+
+    if not choice.is_foreign:
+        return _decide(choice.make(), choice.label, instance)
+    found = computed_apart(choice, _plain, choice.label, instance)
+    trace = None if found["trace"] is None else [_Row(row) for row in found["trace"]]
+    return Solution(
+        choice.label, instance, Allocation(**found["allocation"]), found["cpu_s"], found["iterations"], trace
+    )
+
+
+def _plain(policy: Policy, label: str, instance: Instance) -> dict[str, Any]:
+    """Return a solution as JSON knows it."""
+    solution = _decide(policy, label, instance)
+    columns = {
+        each.name: getattr(solution.allocation, each.name).tolist() for each in fields(solution.allocation)
+    }
+    trace = [row._asdict() for row in solution.trace] if _is_trace(solution.trace) else None
+    found = {"cpu_s": solution.cpu_s, "iterations": solution.iterations, "trace": trace}
+    text = json.dumps(
+        found, default=lambda value: value.tolist() if hasattr(value, "tolist") else repr(value)
+    )
+    return json.loads(text) | {"allocation": columns}
+
+
+class _Row:
+    """One iterate from another process."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self._values = values
+
+    def _asdict(self) -> dict[str, Any]:
+        return self._values
 
 
 def _decide(policy: Policy, label: str, instance: Instance) -> Solution:

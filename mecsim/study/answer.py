@@ -112,4 +112,5 @@ def _number(given: Any) -> float:
 def _text(given: Any) -> str:
     if not isinstance(given, str):
         raise TypeError(f"{given!r} is no text")
-    return given[:_MOST_TEXT]
+    # A lone surrogate cannot be written to any file.
+    return given[:_MOST_TEXT].encode("utf-8", "backslashreplace").decode()

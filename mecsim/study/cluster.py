@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from mecsim.errors import MecsimError, RunFailed
+from mecsim.study import cluster_worker
 from mecsim.study.cluster_worker import RunRequest, WrongWorker, attempt_in_worker, code_here
 from mecsim.study.isolated_run import outcome_of
 from mecsim.study.isolation.ending import Ending
@@ -56,6 +58,8 @@ def run_on_dask(queue: RunQueue, address: str, out: Path, limit_s: float | None)
                     outcome = _outcome(future, run, out / run.stored_as, limit_s)
                     queue.times.learn(run, outcome.wall_s)
                     yield outcome
+        except OSError as error:
+            raise _lost(address) from error
         finally:
             if client.status == "running":
                 client.cancel(list(pending), force=True)
@@ -72,6 +76,9 @@ def _distributed() -> ModuleType:
 
 
 def _client(dask: ModuleType, address: str) -> Any:
+    # What it logs of a scheduler that is lost are tracebacks; what a user needs is raised.
+    for name in ("distributed.client", "distributed.utils"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         return dask.Client(address, timeout=_PATIENCE_S)
     except (OSError, ValueError) as error:
@@ -81,7 +88,7 @@ def _client(dask: ModuleType, address: str) -> Any:
 def _refuse_other_versions(client: Any) -> None:
     """Raise MecsimError with the name of every worker that would compute other bits."""
     here, problems = code_here(), []
-    for worker, there in client.run(code_here, on_error="return").items():
+    for worker, there in client.run(cluster_worker.code_here, on_error="return").items():
         if isinstance(there, BaseException):
             problems.append(f"worker {worker}: cannot tell its versions ({type(there).__name__}: {there})")
         elif there != here:
@@ -109,13 +116,17 @@ def _done(dask: ModuleType, client: Any, pending: list[Any], address: str) -> li
             done = [future for future in pending if future.done()]
         is_due = time.monotonic() - asked_s > _ASK_EVERY_S
         if client.status != "running" or (is_due and not _answers(client)):
-            raise RunFailed(
-                f"--scheduler {address}: the dask scheduler has ended or cannot be reached; finished runs are "
-                "kept, and the same command goes on once a scheduler answers"
-            )
+            raise _lost(address)
         asked_s = time.monotonic() if is_due else asked_s
         if done:
             return done
+
+
+def _lost(address: str) -> RunFailed:
+    return RunFailed(
+        f"--scheduler {address}: the dask scheduler has ended or cannot be reached; finished runs are kept, "
+        "and the same command goes on once a scheduler answers"
+    )
 
 
 def _answers(client: Any) -> bool:

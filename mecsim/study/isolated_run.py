@@ -44,7 +44,15 @@ class IsolatedRun:
         reuse: bool = False,
     ) -> None:
         self._run, self._folder, self._limit_s = run, folder, limit_s
-        self._call = Call(attempted, run, folder, reuse, limit_s=limit_s, on_note=on_progress)
+        self._call = Call(
+            attempted,
+            run,
+            folder,
+            reuse,
+            limit_s=limit_s,
+            on_note=on_progress,
+            brought=(run.policy.instance,),
+        )
 
     def attempt(self) -> RunOutcome:
         """Return the outcome; when interrupted, the exception has a note of where the run was."""

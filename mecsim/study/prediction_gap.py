@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from mecsim.policy import Policy
     from mecsim.scenario.schema import Scenario
     from mecsim.study.plan import PolicyLike
 
@@ -92,11 +93,14 @@ def split_gap(
     simulated six times more, at some milliseconds each.
     """
     choice = PolicyChoice.of(policy, **parameters)
+    return gap_of(choice.make(), choice.label, as_scenario(scenario), seed)
+
+
+def gap_of(policy: Policy, label: str, scenario: Scenario, seed: int) -> PredictionGap:
+    """Return the gap of a run of a policy that is made already."""
     decided: list[Decided] = []
     with one_blas_thread():
-        run = Simulation(
-            as_scenario(scenario), choice.make(), seed, label=choice.label, on_decided=decided.append
-        )
+        run = Simulation(scenario, policy, seed, label=label, on_decided=decided.append)
         rounds = run.run().rounds
         finished = np.flatnonzero(rounds["outcome"] == "finished")
         table = {name: column[finished] for name, column in rounds.items()}

@@ -7,11 +7,13 @@ child of the fork server.
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mecsim.errors import ResultStoreError, RunFailed
 from mecsim.results.result import Results
 from mecsim.results.store import load_run
 from mecsim.study.isolated_run import IsolatedRun
+from mecsim.study.isolation.place import frames
 from mecsim.study.outcome import RunOutcome, attempt
 from mecsim.study.plan import Run
 from mecsim.study.progress import OnProgress, told_where
@@ -73,9 +75,12 @@ def attempt_here(
 
 
 def results_of(
-    run: Run, folder: Path, limit_s: float | None = None, on_progress: OnProgress | None = None
+    run: Run,
+    folder: Path | None = None,
+    limit_s: float | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Results:
-    """Return the results of one run, made here if it may be, and written to its folder.
+    """Return the results of one run, made here if it may be, and written to its folder if one is given.
 
     Raises
     ------
@@ -89,9 +94,12 @@ def results_of(
     if not needs_isolation(run, limit_s):
         with told_where(f"policy '{run.policy.label}'", on_progress) as note:
             return execute(run, out=folder, on_progress=note)
+    if folder is None:
+        with TemporaryDirectory() as place:
+            return results_of(run, Path(place, run.run_id), limit_s, on_progress)
     outcome = IsolatedRun(run, folder, limit_s, on_progress).attempt()
     if outcome.failure_kind == "store":
         raise ResultStoreError(outcome.error) from OSError(outcome.error)
     if outcome.error:
-        raise RunFailed(outcome.error)
+        raise RunFailed("\n".join([outcome.error, *frames(outcome.details)]))
     return load_run(folder)

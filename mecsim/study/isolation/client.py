@@ -10,13 +10,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from mecsim.results.blas import THREAD_VARIABLES
 from mecsim.study.isolation.ending import Ending
 from mecsim.study.isolation.fresh import call_in_fresh_process
+from mecsim.study.isolation.packing import packed
 from mecsim.study.isolation.server import START
 from mecsim.study.isolation.wire import Closed, Garbled, receive_json, send, send_json
 
@@ -40,6 +41,8 @@ class Call:
         Wall-clock time after which it is ended.
     on_note : callable, optional
         Called now and then with the progress that the call notes.
+    brought : sequence of object, optional
+        Those of the arguments whose classes may be known to this process alone.
     """
 
     def __init__(
@@ -48,9 +51,10 @@ class Call:
         *arguments: Any,
         limit_s: float | None = None,
         on_note: OnNote | None = None,
+        brought: Sequence[object] = (),
     ) -> None:
         self._function, self._arguments = function, arguments
-        self._limit_s, self._on_note = limit_s, on_note
+        self._limit_s, self._on_note, self._brought = limit_s, on_note, brought
         self._socket: socket.socket | None = None
         self._is_stopped = False
         self._has_begun = False
@@ -65,8 +69,10 @@ class Call:
             With the call ended; ``ending`` is how.
         """
         try:
-            payload = _packed(self._function, self._arguments)
-        except Exception as error:  # noqa: BLE001 - what cannot be pickled is how the call ended
+            payload = packed(self._function, self._arguments, self._brought)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - what cannot be pickled is how the call ended
             return Ending("unsent", told=f"{type(error).__name__}: {error}")
         if not hasattr(os, "fork"):
             return call_in_fresh_process(payload, self._limit_s)
@@ -94,9 +100,7 @@ class Call:
         """Return how the call ended; None if nobody was there to begin it."""
         self._has_begun, self._last = False, (0, 0.0)
         try:
-            _send_output(asker)
-            send_json(asker, _header(self._limit_s))
-            send(asker, payload)
+            _ask(asker, _header(self._limit_s), payload)
             if self._is_stopped:
                 raise Closed
             return self._listen(asker)
@@ -106,7 +110,7 @@ class Call:
                 asker.settimeout(_STOP_S)
                 interrupt.ending = self._listen(asker)  # type: ignore[attr-defined]
             raise
-        except (Closed, OSError, Garbled, ValueError):
+        except (Closed, Garbled):
             asker.close()
             return self._lost() if self._has_begun else None
 
@@ -117,7 +121,7 @@ class Call:
             if not select.select([asker], [], [], left_s)[0]:
                 asker.close()
                 return self._lost()
-            message = receive_json(asker)
+            message = _heard(asker)
             if "ending" in message:
                 return _ending(message["ending"])
             if "begun" in message:
@@ -225,29 +229,35 @@ def _header(limit_s: float | None) -> dict[str, Any]:
     return {"limit_s": limit_s, "environ": environ, "folder": folder, "path": [str(p) for p in sys.path]}
 
 
-def _packed(function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
-    """Return a call as bytes; cloudpickle also takes classes from a notebook or script."""
-    import cloudpickle
-
-    return bytes(cloudpickle.dumps((function, arguments)))
-
-
 def _ending(report: Any) -> Ending:
     """Return the ending that a keeper reports."""
     known = {name: kind(report[name]) for name, kind in _ENDING.items() if report.get(name) is not None}
     return Ending(**known, value=report.get("value"))
 
 
-def _send_output(asker: socket.socket) -> None:
-    """Send where foreign code shall print: to our standard error, or nowhere."""
+def _ask(asker: socket.socket, header: dict[str, Any], payload: bytes) -> None:
+    """Send a call, and where foreign code shall print: to our standard error, or nowhere."""
     try:
         output = os.dup(2)
     except OSError:
         output = os.open(os.devnull, os.O_WRONLY)
     try:
         socket.send_fds(asker, [b"o"], [output])
+        send_json(asker, header)
+        send(asker, payload)
+    except OSError as error:
+        raise Closed from error
     finally:
         os.close(output)
+
+
+def _heard(asker: socket.socket) -> Any:
+    try:
+        return receive_json(asker)
+    except OSError as error:
+        raise Closed from error
+    except ValueError as error:
+        raise Garbled(str(error)) from error
 
 
 def _import_path() -> str:

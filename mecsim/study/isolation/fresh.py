@@ -45,6 +45,8 @@ def serve() -> None:
 
     answers = os.dup(1)
     os.dup2(2, 1)
-    outcome = outcome_of(sys.stdin.buffer.read(), Child(None, None))
+    child = Child(None, None)
+    outcome = outcome_of(sys.stdin.buffer.read(), child)
+    child.ready()
     os.write(answers, json.dumps(outcome).encode("ascii"))
     os._exit(0)

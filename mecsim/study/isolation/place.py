@@ -47,6 +47,17 @@ def line(trace: str) -> str:
     return f"{told[0]['file']}:{told[0]['line']} in {told[0]['name']}"
 
 
+def frames(trace: str) -> list[str]:
+    """Return the lines of a Python traceback that are in the files of the user, the outermost first."""
+    first = trace.partition("most recent call last):\n")[2].partition("\n\n")[0]
+    found = []
+    for frame in re.finditer(_FRAME.pattern + r"\n(?P<code>.*)", first, re.MULTILINE):
+        if not _is_library(frame["file"]) and not _GUARD.search(frame["file"]):
+            code = frame["code"].strip()
+            found.append(f"  {frame['file']}:{frame['line']}: in {frame['name']}: {code}")
+    return found
+
+
 def _what(ending: Ending, limit_s: float | None) -> str:
     if ending.how == "limit":
         return f"took longer than the limit of {limit_s:g} s and was ended"
