@@ -44,7 +44,7 @@ def shown(value: object) -> str:
     try:
         return one_line(_exact(repr(value)), 100)
     except BaseException:  # noqa: BLE001 - it may raise anything, and nothing depends on it
-        return f"a {type_name(value)}"
+        return f"something of type {type_name(value)}"
 
 
 def place_of(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from mecsim import plugin_files, plugins
 from mecsim.errors import PolicyNotFound
+from mecsim.foreign_code import Interrupts, described, text_of
 from mecsim.messages import nearest
 from mecsim.plugin_files import Group
 from mecsim.plugins import PluginEntry
@@ -53,13 +54,16 @@ def make_policy(spec: str, /, **parameters: Any) -> Policy:
     if inner is not None:
         arguments = arguments | {_INNER: make_policy(inner)}
     try:
-        policy = factory(**arguments)
+        with Interrupts() as interrupts:
+            policy = factory(**arguments)
+            can_allocate = callable(getattr(policy, "allocate", None))
     except (TypeError, ValueError) as error:
-        raise PolicyNotFound(f"policy '{target}' refused its parameters: {error}") from error
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise PolicyNotFound(f"policy '{target}' cannot be made: {reason}") from error
-    if not callable(getattr(policy, "allocate", None)):
+        raise PolicyNotFound(f"policy '{target}' refused its parameters: {text_of(error)}") from error
+    except BaseException as error:
+        if interrupts.raised is not None:
+            raise
+        raise PolicyNotFound(f"policy '{target}' cannot be made: {described(error)}") from error
+    if not can_allocate:
         raise PolicyNotFound(f"policy '{target}' has no method allocate(observation)")
     return policy  # type: ignore[no-any-return]  # just checked
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +11,7 @@ import typer
 
 from mecsim.cli.console import print_json, print_table, say, writing
 from mecsim.cli.options import JsonOption, QuietOption
-from mecsim.errors import InvalidAllocation, MecsimError, PolicyFailed
+from mecsim.errors import InvalidAllocation, MecsimError
 
 if TYPE_CHECKING:
     from mecsim.cli.solutions import Solution
@@ -90,26 +89,22 @@ def _print(solutions: Sequence[Solution]) -> None:
 
 def _decide(policy: Policy, label: str, instance: Instance) -> Solution:
     from mecsim.cli.solutions import Solution
+    from mecsim.engine.answer import plain_number
+    from mecsim.engine.policy_caller import PolicyCaller
     from mecsim.policy import Observation
-    from mecsim.system.allocation import Allocation
 
-    began = time.process_time()
-    try:
-        answer: object = policy.allocate(Observation.of(instance))
-    except MecsimError:
-        raise
-    except Exception as error:
-        raise PolicyFailed(f"policy '{label}' raised {type(error).__name__}: {error}") from error
-    cpu_s = time.process_time() - began
-    if not isinstance(answer, Allocation):
-        raise InvalidAllocation(f"policy '{label}' returned {type(answer).__name__}, must be an Allocation")
+    caller = PolicyCaller(policy, label)
+    answer = caller.ask(Observation.of(instance))
+    allocation = answer.allocation
+    if allocation is None:
+        problem = answer.problem or "returned None, must be an Allocation"
+        raise InvalidAllocation(f"policy '{label}' {problem}") from answer.cause
     # Without a server and a number for each user there is nothing to show.
-    unusable = [v for v in answer.violations(instance) if v.field == "server" or v.where == "all users"]
+    unusable = [v for v in allocation.violations(instance) if v.field == "server" or v.where == "all users"]
     if unusable:
         raise InvalidAllocation("\n".join(f"policy '{label}': {violation}" for violation in unusable))
-    return Solution(
-        label, instance, answer, cpu_s, getattr(policy, "iterations", None), getattr(policy, "trace", None)
-    )
+    iterations = plain_number(caller.attribute("iterations"))
+    return Solution(label, instance, allocation, answer.cpu_s, iterations, caller.attribute("trace"))
 
 
 def _write_traces(path: Path, solutions: Sequence[Solution]) -> None:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from mecsim.engine.policy_caller import PolicyCaller
 from mecsim.errors import ResultStoreError
 from mecsim.results.blas import one_blas_thread
 from mecsim.results.files import write_text
@@ -48,11 +49,12 @@ def write_decision(run: DecisionRun, path: Path) -> dict[str, Any]:
     began_s = time.perf_counter()
     with one_blas_thread():
         instance, allocation = decide(policy, run.policy.label, run.scenario, run.seed)
+    trace = PolicyCaller(policy, run.policy.label).attribute("trace")
     record = {
         "run_id": run.run_id,
         "identity": run.identity,
         "metrics": measures(instance, allocation),
-        "trace": [row._asdict() for row in getattr(policy, "trace", ())],
+        "trace": [row._asdict() for row in trace or ()],
         "wall_s": time.perf_counter() - began_s,
         "notes": [],
     }
