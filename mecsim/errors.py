@@ -6,7 +6,6 @@ same error back: SimPy and process pools rebuild exceptions that way and would o
 
 from __future__ import annotations
 
-import opcode
 from collections.abc import Iterable
 
 from mecsim.escapes import printable, printable_lines
@@ -102,12 +101,3 @@ class OtherSchema(ResultStoreError):
     """A run folder is in another version of the format than this mecsim reads."""
 
 
-def is_user_interrupt(error: BaseException) -> bool:
-    """Return whether an exception is the user's own Ctrl-C, and not a KeyboardInterrupt that code raised."""
-    last = error.__traceback__
-    if type(error) is not KeyboardInterrupt or last is None:
-        return False
-    while last.tb_next is not None:
-        last = last.tb_next
-    code = last.tb_frame.f_code.co_code
-    return last.tb_lasti < 0 or opcode.opname[code[last.tb_lasti]] != "RAISE_VARARGS"

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
+from mecsim.escapes import printable
+
 LONGEST_REASON = 300
 _LONGEST_READ = 4000
 
@@ -23,8 +25,7 @@ _LIBRARY = sysconfig.get_path("stdlib")
 
 def one_line(text: str, longest: int = LONGEST_REASON) -> str:
     """Return a text on one line, without anything that controls a terminal, and not too long."""
-    words = " ".join(text[:_LONGEST_READ].split())
-    words = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in words)
+    words = printable(" ".join(text[:_LONGEST_READ].split()))
     return words if len(words) <= longest else f"{words[: longest - 3]}..."
 
 
@@ -44,7 +45,7 @@ def shown(value: object) -> str:
     try:
         return one_line(_exact(repr(value)), 100)
     except BaseException:  # noqa: BLE001 - it may raise anything, and nothing depends on it
-        return f"a {type_name(value)}"
+        return f"something of type {type_name(value)}"
 
 
 def place_of(error: BaseException) -> str:

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from mecsim.escapes import printable
 
-LONGEST_QUOTE, LONGEST_REASON = 60, 2000
+LONGEST_QUOTE = 60
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -20,15 +20,6 @@ def shortened(text: str, most: int = LONGEST_QUOTE) -> str:
     """Return a text fit for a message: not too long, and with nothing that controls a terminal."""
     shown = printable(text[: most + 1])
     return shown if len(shown) <= most else f"{shown[: most - 3]}..."
-
-
-def reason(error: BaseException, most: int = LONGEST_REASON) -> str:
-    """Return type and text of an exception of others on one line, whatever its text is."""
-    try:
-        text = str(error)
-    except BaseException:  # noqa: BLE001 - code of others, which is asked for a text and no more
-        text = ""
-    return shortened(f"{type(error).__name__}: {text}" if text else type(error).__name__, most)
 
 
 def either(words: tuple[str, ...]) -> str:

@@ -16,8 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
 
-from mecsim.errors import MecsimError, PluginError, is_user_interrupt
-from mecsim.messages import reason
+from mecsim.errors import MecsimError, PluginError
+from mecsim.foreign_code import Interrupts, described
 
 UNKNOWN = "unknown"
 """Version of code that cannot be pinned."""
@@ -93,11 +93,12 @@ def file_of(plugin: Any) -> PluginFile | None:
 def import_module(name: str, group: Group, target: str) -> ModuleType:
     """Return an installed module; ``target`` is what messages call it."""
     try:
-        return importlib.import_module(name)
+        with Interrupts() as interrupts:
+            return importlib.import_module(name)
     except BaseException as error:
-        if is_user_interrupt(error):
+        if interrupts.raised is not None:
             raise
-        raise group.error(f"{group.noun} '{target}' cannot be imported: {reason(error)}") from error
+        raise group.error(f"{group.noun} '{target}' cannot be imported: {described(error)}") from error
 
 
 def import_file(path: Path, group: Group) -> ModuleType:
@@ -174,11 +175,12 @@ def _imported(file: PluginFile, group: Group, shown: str) -> ModuleType:
     sys.modules[name], _files[name] = module, file
     try:
         assert spec.loader is not None
-        spec.loader.exec_module(module)
+        with Interrupts() as interrupts:
+            spec.loader.exec_module(module)
     except BaseException as error:
         sys.modules.pop(name, None)  # the file itself may have removed it
         _files.pop(name, None)
-        if is_user_interrupt(error):
+        if interrupts.raised is not None:
             raise
-        raise group.error(f"{group.noun} file '{shown}' cannot be imported: {reason(error)}") from error
+        raise group.error(f"{group.noun} file '{shown}' cannot be imported: {described(error)}") from error
     return module

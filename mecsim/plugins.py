@@ -12,8 +12,8 @@ from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, NamedTuple
 
-from mecsim.errors import is_user_interrupt
-from mecsim.messages import nearest, reason
+from mecsim.foreign_code import Interrupts, described
+from mecsim.messages import nearest
 from mecsim.plugin_files import UNKNOWN, Group, file_of, version_of_object
 
 OWN_DISTRIBUTION = "mecsim"
@@ -71,9 +71,12 @@ def find(group: Group, name: str) -> Any:
         return own
     point = _installed(group.name)[name]
     try:
-        return point.load()
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
+        with Interrupts() as interrupts:
+            return point.load()
+    except BaseException as error:
+        if interrupts.raised is not None:
+            raise
+        reason = described(error)
         raise group.error(f"{group.noun} '{name}' ({point.value}) cannot be imported: {reason}") from error
 
 
@@ -154,11 +157,12 @@ def _entry(group: Group, name: str) -> PluginEntry:
         return PluginEntry(name, target, _summary(own), version_of_object(own), "")
     point = _installed(group.name)[name]
     try:
-        return PluginEntry(name, point.value, _summary(point.load()), _origin(point), "")
+        with Interrupts() as interrupts:
+            return PluginEntry(name, point.value, _summary(point.load()), _origin(point), "")
     except BaseException as error:
-        if is_user_interrupt(error):
+        if interrupts.raised is not None:
             raise
-        return PluginEntry(name, point.value, "", _origin(point), reason(error))
+        return PluginEntry(name, point.value, "", _origin(point), described(error))
 
 
 def _summary(plugin: Any) -> str:

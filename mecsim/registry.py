@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from mecsim import plugin_files, plugins
-from mecsim.errors import MecsimError, PolicyNotFound, is_user_interrupt
-from mecsim.messages import nearest, reason
+from mecsim.errors import MecsimError, PolicyNotFound
+from mecsim.foreign_code import Interrupts, described, text_of
+from mecsim.messages import nearest
 from mecsim.plugin_files import Group
 from mecsim.plugins import PluginEntry
 from mecsim.policy import Policy
@@ -64,24 +65,25 @@ def make_policy(spec: str, /, **parameters: Any) -> Policy:
 @contextmanager
 def _code_of(target: str) -> Iterator[None]:
     """Turn whatever the code of a policy raises into `PolicyNotFound`; the user's own Ctrl-C passes."""
+    interrupts = Interrupts()
     try:
-        yield
+        with interrupts:
+            yield
     except PolicyNotFound:
         raise
     except BaseException as error:
-        if is_user_interrupt(error):
+        if interrupts.raised is not None:
             raise
-        raise PolicyNotFound(f"policy '{target}' cannot be made: {reason(error)}") from error
+        raise PolicyNotFound(f"policy '{target}' cannot be made: {described(error)}") from error
 
 
 def _called(target: str, factory: Any, arguments: Mapping[str, Any]) -> Any:
     try:
         return factory(**arguments)
     except (TypeError, ValueError) as error:
-        why = reason(error).partition(": ")[2]
-        raise PolicyNotFound(f"policy '{target}' refused its parameters: {why}") from error
+        raise PolicyNotFound(f"policy '{target}' refused its parameters: {text_of(error)}") from error
     except MecsimError as error:
-        raise PolicyNotFound(f"policy '{target}' cannot be made: {reason(error)}") from error
+        raise PolicyNotFound(f"policy '{target}' cannot be made: {described(error)}") from error
 
 
 def list_policies() -> list[PolicyEntry]:

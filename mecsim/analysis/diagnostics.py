@@ -100,8 +100,9 @@ def steady_growth(run: Rounds, warmup_s: float) -> float:
 
 
 def run_warnings(results: Results) -> list[str]:
-    """Return one line for each reason not to trust the means of a run."""
-    return rounds_warnings([finished_rounds(results)], results.manifest)
+    """Return one line for each reason not to trust a run: its means, or what its policy did."""
+    means = rounds_warnings([finished_rounds(results)], results.manifest)
+    return [*results.manifest.get("remarks", ()), *means]
 
 
 def study_warnings(runs: Mapping[str, Iterable[Results]]) -> list[str]:
@@ -117,12 +118,14 @@ def study_warnings(runs: Mapping[str, Iterable[Results]]) -> list[str]:
     """
     lines = []
     for policy, own in runs.items():
-        found, manifest = [], {}
+        found, manifest, remarks = [], {}, list[str]()
         for results in own:
             manifest = results.manifest
+            remarks += manifest.get("remarks", ())
             found.append(finished_rounds(results))
         if found:
-            lines += [f"{policy}: {line}" for line in rounds_warnings(found, manifest)]
+            warnings = [*dict.fromkeys(remarks), *rounds_warnings(found, manifest)]
+            lines += [f"{policy}: {line}" for line in warnings]
     return lines
 
 

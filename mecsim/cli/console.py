@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import time
@@ -36,6 +37,7 @@ RUN_FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 ProgressUpdate = Callable[[float, str], None]
 _LINE_EVERY_S = 10.0
 _LISTS = (ScenarioError, InstanceError, TraceError, StudyError, PolicyNotFound)
+_ENGINE = f"mecsim{os.sep}engine{os.sep}"
 
 
 def exit_code(error: MecsimError) -> int:
@@ -58,7 +60,7 @@ def explain_error(error: MecsimError) -> str:
         lines += [
             printable(f"  {frame.filename}:{frame.lineno}: in {frame.name}: {frame.line}")
             for frame in frames
-            if "site-packages" not in frame.filename and not frame.filename.endswith("guard.py")
+            if "site-packages" not in frame.filename and _ENGINE not in frame.filename
         ]
     return "\n".join(lines)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -14,8 +13,7 @@ import typer
 
 from mecsim.cli.console import print_json, print_table, print_text, say, writing
 from mecsim.cli.options import JsonOption, QuietOption
-from mecsim.errors import InvalidAllocation, MecsimError, PolicyFailed, is_user_interrupt
-from mecsim.messages import reason
+from mecsim.errors import InvalidAllocation, MecsimError
 
 if TYPE_CHECKING:
     from mecsim.cli.solutions import Solution
@@ -133,28 +131,22 @@ class _Row:
 
 def _decide(policy: Policy, label: str, instance: Instance) -> Solution:
     from mecsim.cli.solutions import Solution
+    from mecsim.engine.answer import plain_number
+    from mecsim.engine.policy_caller import PolicyCaller
     from mecsim.policy import Observation
-    from mecsim.system.allocation import Allocation
 
-    began = time.process_time()
-    try:
-        answer: object = policy.allocate(Observation.of(instance))
-    except MecsimError:
-        raise
-    except BaseException as error:
-        if is_user_interrupt(error):
-            raise
-        raise PolicyFailed(f"policy '{label}' raised {reason(error)}") from error
-    cpu_s = time.process_time() - began
-    if not isinstance(answer, Allocation):
-        raise InvalidAllocation(f"policy '{label}' returned {type(answer).__name__}, must be an Allocation")
+    caller = PolicyCaller(policy, label)
+    answer = caller.ask(Observation.of(instance))
+    allocation = answer.allocation
+    if allocation is None:
+        problem = answer.problem or "returned None, must be an Allocation"
+        raise InvalidAllocation(f"policy '{label}' {problem}") from answer.cause
     # Without a server and a number for each user there is nothing to show.
-    unusable = [v for v in answer.violations(instance) if v.field == "server" or v.where == "all users"]
+    unusable = [v for v in allocation.violations(instance) if v.field == "server" or v.where == "all users"]
     if unusable:
         raise InvalidAllocation(f"policy '{label}': {'; '.join(map(str, unusable))}")
-    return Solution(
-        label, instance, answer, cpu_s, getattr(policy, "iterations", None), getattr(policy, "trace", None)
-    )
+    iterations = plain_number(caller.attribute("iterations"))
+    return Solution(label, instance, allocation, answer.cpu_s, iterations, caller.attribute("trace"))
 
 
 def _write_traces(path: Path, solutions: Sequence[Solution]) -> None:

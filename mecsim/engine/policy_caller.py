@@ -206,7 +206,7 @@ class PolicyCaller:
         self.observations_changed += 1
         self.remarks.setdefault(
             "observations_changed",
-            f"{self._name} has written into what it was shown, {', '.join(changed)}, first {self._moment()}; "
+            f"{self._name} wrote into {', '.join(changed)}, which it was only shown, first {self._moment()}; "
             "nothing of the run follows from that",
         )
 

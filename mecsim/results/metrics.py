@@ -20,6 +20,8 @@ from mecsim.results.after_warmup import AfterWarmup
 from mecsim.results.result import Results
 from mecsim.system.phases import PHASES, PhaseSpec
 
+MEASURED_DECISIONS = "decisions took the CPU time they were measured to take: no other run has these bits"
+
 Prominence = Literal["verdict", "table", "report", "on request"]
 
 
@@ -244,7 +246,7 @@ def run_notes(results: Results, metrics: Mapping[str, float] | None = None) -> l
     values = run_metrics(results) if metrics is None else metrics
     warmup_s = results.manifest["warmup_s"]
     if not results.manifest.get("reproducible", True):
-        notes.append("decisions took the CPU time they were measured to take: no other run has these bits")
+        notes += results.manifest.get("not_reproducible_because", [MEASURED_DECISIONS])
     if math.isnan(values["delay_s"]):
         notes.append(
             f"no round that started after the warm-up ({warmup_s:g} s) was finished: no delay, no energy"

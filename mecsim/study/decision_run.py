@@ -9,6 +9,7 @@ from typing import Any
 
 from mecsim.config.bounded_file import read_text_bounded
 from mecsim.config.json_text import parse_json
+from mecsim.engine.policy_caller import PolicyCaller
 from mecsim.errors import ResultStoreError, ScenarioError, UnreadableFile
 from mecsim.results.blas import one_blas_thread
 from mecsim.results.files import write_text
@@ -53,11 +54,12 @@ def write_decision(run: DecisionRun, path: Path) -> dict[str, Any]:
     began_s = time.perf_counter()
     with one_blas_thread():
         instance, allocation = decide(policy, run.policy.label, run.scenario, run.seed)
+    trace = PolicyCaller(policy, run.policy.label).attribute("trace")
     record = {
         "run_id": run.run_id,
         "identity": run.identity,
         "metrics": measures(instance, allocation),
-        "trace": [row._asdict() for row in getattr(policy, "trace", ())],
+        "trace": [row._asdict() for row in trace or ()],
         "wall_s": time.perf_counter() - began_s,
         "notes": [],
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mecsim.errors import PolicyError, PolicyFailed, PolicyNotFound
 from mecsim.escapes import printable
+from mecsim.foreign_code import Interrupts, described
 from mecsim.messages import shortened
 from mecsim.plugins import require
 from mecsim.policy_spec import code_named
@@ -104,7 +106,13 @@ class PolicyChoice:
     def make(self) -> Policy:
         """Return a new policy object, shared with no other run."""
         if self.instance is not None:
-            return deepcopy(self.instance)
+            try:
+                with Interrupts() as interrupts:
+                    return deepcopy(self.instance)
+            except BaseException as error:
+                if interrupts.raised is not None:
+                    raise
+                raise PolicyFailed(f"policy '{self.label}' cannot be copied: {described(error)}") from error
         return make_policy(self._place(), **self.parameters)
 
     @property
@@ -264,7 +272,10 @@ def is_own(policy: Policy) -> bool:
 
     The same must hold for a policy in its attribute ``policy``.
     """
-    own = type(policy).__module__.partition(".")[0] in _OWN_MODULES
+    kind = type(policy)
+    home = sys.modules.get(kind.__module__)
+    # A class may say that it comes from anywhere.
+    own = kind.__module__.partition(".")[0] in _OWN_MODULES and getattr(home, kind.__name__, None) is kind
     inner: Any = getattr(policy, "policy", None)
     return own and (not callable(getattr(inner, "allocate", None)) or is_own(inner))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mecsim.errors import ResultStoreError
 from mecsim.results.blas import one_blas_thread
-from mecsim.results.metrics import run_metrics, run_notes
+from mecsim.results.metrics import MEASURED_DECISIONS, run_metrics, run_notes
 from mecsim.results.provenance import environment
 from mecsim.results.recompute import checked_metrics
 from mecsim.results.result import Results, tables_digest
@@ -23,6 +23,9 @@ from mecsim.study.run_status import run_status
 from mecsim.tables import SCHEMA
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mecsim.engine.recorder import RunRecord
     from mecsim.policy import Policy
     from mecsim.scenario.schema import Scenario
     from mecsim.study.plan import PolicyLike
@@ -87,19 +90,26 @@ def execute(
 
     ``before_writing`` is called once no code of the policy is needed any more.
     """
+    from mecsim.engine.global_generators import GlobalGenerators
     from mecsim.engine.simulation import Simulation
 
     if out is not None:
         claim(out, run.run_id)
+    generators = GlobalGenerators()
     policy, label = run.policy.make(), run.policy.label
+    drawn = generators.look()
     started = datetime.now(UTC)
     wall_s, cpu_s = time.perf_counter(), time.process_time()
-    with one_blas_thread() as blas:
-        simulation = Simulation(run.scenario, policy, run.seed, label=label, on_progress=on_progress)
-        record = simulation.run()
+    try:
+        with one_blas_thread() as blas:
+            simulation = Simulation(run.scenario, policy, run.seed, label=label, on_progress=on_progress)
+            record = simulation.run()
+    finally:
+        generators.put_back(drawn)
     wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
     times = {"started_utc": started.isoformat(timespec="seconds"), "wall_s": wall_s, "cpu_s": cpu_s}
-    results = Results.of(record, simulation.world, _manifest(run, policy, dict(record.counts)) | times)
+    manifest = _manifest(run, policy, dict(record.counts)) | _marks(run, record, drawn) | times
+    results = Results.of(record, simulation.world, manifest)
     results.manifest["environment"] = environment() | {"threads": blas.threads}
     results.manifest["digest"] = tables_digest(results.tables)
     results.manifest["tables"] = {name: {"rows": len(frame)} for name, frame in results.tables.items()}
@@ -146,7 +156,6 @@ def _manifest(run: Run, policy: Policy, counts: dict[str, Any]) -> dict[str, Any
             "energy_weight_per_j": scenario.objective.energy_weight_per_j,
         },
         "switched_off": scenario.switched_off(),
-        "reproducible": scenario.reallocation.decision_latency != "measured",
         "policy_target": run.policy.target,
         "policy_parameters": _json(run.policy.parameters),
         "policy_version": run.policy.version,
@@ -157,6 +166,27 @@ def _manifest(run: Run, policy: Policy, counts: dict[str, Any]) -> dict[str, Any
         "scenario_text": scenario.text,
         "counts": _json(counts),
         "environment": environment(),
+    }
+
+
+def _marks(run: Run, record: RunRecord, drawn: Sequence[str]) -> dict[str, Any]:
+    """Return what the manifest says of a run that another one may not repeat, or whose policy broke a rule.
+
+    ``drawn`` are the libraries whose global generator was moved when the policy was made.
+    """
+    by_policy = [
+        f"policy '{run.policy.label}' has drawn from or seeded the global generator of {library} when it was "
+        "made; another run may differ"
+        for library in drawn
+    ]
+    by_policy += record.irreproducible
+    measured = run.scenario.reallocation.decision_latency == "measured"
+    reasons = [MEASURED_DECISIONS] * measured + by_policy
+    return {
+        "reproducible": not reasons,
+        "not_reproducible_because": reasons,
+        "remarks": [*record.remarks, *by_policy],
+        "policy_in_process": run.policy.instance is not None,
     }
 
 

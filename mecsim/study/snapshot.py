@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mecsim.engine.policy_caller import PolicyCaller
 from mecsim.errors import InvalidAllocation, PolicyFailed
 from mecsim.policy import Observation, Policy, ScenarioInfo
 from mecsim.rng import Purpose, stream
@@ -27,27 +28,31 @@ def decide(policy: Policy, label: str, scenario: Scenario, seed: int) -> tuple[I
     Raises
     ------
     PolicyFailed, InvalidAllocation
-        If the policy decides nothing, or breaks a constraint.
+        If the policy raises or decides nothing, or breaks a constraint.
     """
     world = World(scenario, seed)
-    reset = getattr(policy, "reset", None)
-    if reset is not None:
-        info = ScenarioInfo(
-            scenario.name,
-            world.user_count,
-            world.server_count,
-            scenario.duration_s,
-            scenario.reallocation.period_s,
-        )
-        reset(info, stream(seed, Purpose.POLICY))
-    instance = world.instance(0.0)
-    allocation = policy.allocate(Observation.of(instance))
-    if allocation is None:
+    caller = PolicyCaller(policy, label)
+    info = ScenarioInfo(
+        scenario.name,
+        world.user_count,
+        world.server_count,
+        scenario.duration_s,
+        scenario.reallocation.period_s,
+    )
+    try:
+        caller.reset(info, stream(seed, Purpose.POLICY))
+        instance = world.instance(0.0)
+        answer = caller.ask(Observation.of(instance))
+    finally:
+        caller.put_back_generators()
+    if answer.allocation is None and not answer.problem:
         raise PolicyFailed(f"policy '{label}' decided nothing for {scenario.name}, seed {seed}")
-    violations = allocation.violations(instance)
-    if violations:
-        raise InvalidAllocation(f"policy '{label}' on {scenario.name}, seed {seed}: {violations[0]}")
-    return instance, allocation
+    problem: object = answer.problem
+    if answer.allocation is not None:
+        problem = next(iter(answer.allocation.violations(instance)), "")
+        if not problem:
+            return instance, answer.allocation
+    raise InvalidAllocation(f"policy '{label}' on {scenario.name}, seed {seed}: {problem}") from answer.cause
 
 
 def measures(instance: Instance, allocation: Allocation) -> dict[str, float]:

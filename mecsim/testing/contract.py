@@ -8,15 +8,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mecsim.errors import PolicyNotFound
+from mecsim.foreign_code import Interrupts, described, text_of
 from mecsim.messages import nearest
 from mecsim.policy import Policy
 from mecsim.registry import make_policy
-from mecsim.testing.contract_checks import feasibility, permutation, prediction, repeatability
+from mecsim.testing.contract_checks import (
+    feasibility,
+    permutation,
+    prediction,
+    repeatability,
+    whole_run,
+)
+from mecsim.testing.contract_checks.alarm import in_time
 from mecsim.testing.contract_checks.subject import ContractCheck, Subject, Traits
 
 if TYPE_CHECKING:
@@ -26,6 +35,10 @@ PolicyLike: TypeAlias = str | Policy | Callable[[], Policy]
 """A name, ``file.py:Class``, an object, or a function or class that returns one."""
 
 CONTRACT_CHECKS: dict[str, ContractCheck] = {
+    # The first, in processes of its own: what ends or blocks its process is not called here.
+    "short run": whole_run.short_run,
+    "same run twice": whole_run.same_run_twice,
+    "leaves nothing behind": whole_run.leaves_nothing_behind,
     "types and budgets": feasibility.types_and_budgets,
     "without a reset": feasibility.without_reset,
     "zero gains": feasibility.zero_gains,
@@ -40,6 +53,10 @@ CONTRACT_CHECKS: dict[str, ContractCheck] = {
     "permutation of servers": permutation.permutation_of_servers,
     "predicted scr": prediction.predicted_scr,
 }
+
+
+_APART = ("short run", "same run twice", "leaves nothing behind")
+_LONGEST_FAULT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +93,10 @@ class ContractReport:
 def examine_policy(
     policy: PolicyLike, *, traits: Traits | None = None, checks: Iterable[str] = tuple(CONTRACT_CHECKS)
 ) -> ContractReport:
-    """Return the report of any policy; the parameters are those of :func:`check_policy`."""
+    """Return the report of any policy; the parameters are those of :func:`check_policy`.
+
+    A policy that ends or blocks its process in the short run is asked nothing more.
+    """
     subject = _subject(policy, traits)
     began, passed, failed = time.perf_counter(), list[str](), dict[str, str]()
     for name in checks:
@@ -85,6 +105,8 @@ def examine_policy(
             failed[name] = fault
         else:
             passed.append(name)
+        if name in _APART and subject.short_runs[0].is_dangerous:
+            break  # it would end or block this process too
     spent_s = time.perf_counter() - began
     return ContractReport(_name(policy), tuple(passed), failed, subject.decision_s, spent_s)
 
@@ -148,7 +170,8 @@ class _Case:
 def _subject(policy: PolicyLike, traits: Traits | None) -> Subject:
     if isinstance(policy, str):
         make_policy(policy)
-        return Subject(lambda: make_policy(policy), traits or Traits())
+        installed_as = "" if ".py" in policy else policy
+        return Subject(lambda: make_policy(policy), traits or Traits(), installed_as=installed_as)
     if callable(getattr(policy, "allocate", None)) and not isinstance(policy, type):
         given: Any = policy
         return Subject(lambda: deepcopy(given), traits or Traits())
@@ -166,12 +189,16 @@ def _fault(name: str, subject: Subject) -> str:
     """Return the fault that a check finds, or an empty string."""
     if name not in CONTRACT_CHECKS:
         raise PolicyNotFound(f"no contract check is called '{name}'{nearest(name, CONTRACT_CHECKS)}")
+    interrupts = Interrupts()
     try:
-        CONTRACT_CHECKS[name](subject)
-    except AssertionError as error:
-        return str(error) or "an assertion in the policy failed"
-    except Exception as error:  # noqa: BLE001 - an exception of the policy is the fault to report
-        return f"raised {type(error).__name__}: {error}"
+        with interrupts, nullcontext() if name in _APART else in_time(subject.traits.run_limit_s):
+            CONTRACT_CHECKS[name](subject)
+    except BaseException as error:
+        if interrupts.raised is not None:
+            raise
+        if type(error) is AssertionError:
+            return text_of(error, _LONGEST_FAULT) or "an assertion in the policy failed"
+        return f"raised {described(error)}"
     return ""
 
 

@@ -85,6 +85,7 @@ class ChangesFaces(Harmless):
     """The first look counts, and it is within the budgets; the second one is never taken."""
 
     def trick(self, observation, answer):
+        TwoFaced.looks = 0
         made = TwoFaced(**columns(answer))
         TwoFaced.looks = 0
         return made

@@ -2,6 +2,9 @@
 
 import dataclasses
 import math
+import re
+import signal
+import sys
 
 import numpy as np
 import pytest
@@ -51,6 +54,13 @@ def with_value(allocation, field, user, value):
     return dataclasses.replace(allocation, **{field: column})
 
 
+def same(allocation, other):
+    """Whether two allocations of our own class hold the same bits."""
+    names = [field.name for field in dataclasses.fields(Allocation)]
+    assert type(allocation) is Allocation
+    return all(getattr(allocation, name).tobytes() == getattr(other, name).tobytes() for name in names)
+
+
 COLUMNS = [field.name for field in dataclasses.fields(Allocation)][1:]
 SHARED = ("bandwidth_hz", "server_power_w", "server_gpu_flops")
 OWN = {"local_fraction": "1", "user_power_w": "0.2", "user_gpu_flops": "4.88015e+12"}
@@ -58,7 +68,8 @@ OWN = {"local_fraction": "1", "user_power_w": "0.2", "user_gpu_flops": "4.88015e
 
 def test_a_feasible_answer_comes_through(snapshot, good):
     decision = decide(snapshot, good)
-    assert decision.allocation is good
+    assert same(decision.allocation, good)
+    assert decision.allocation is not good
     assert (decision.status, decision.iterations) == ("new", 0)
     assert decision.cpu_s >= 0
 
@@ -112,7 +123,7 @@ def test_the_tolerance_is_a_millionth_of_the_bound(snapshot, good, field):
         dataclasses.replace(at_the_bound, **{field: getattr(at_the_bound, field) * (1 + excess)})
         for excess in (0.9e-6, 1.1e-6)
     )
-    assert decide(snapshot, inside).allocation is inside
+    assert same(decide(snapshot, inside).allocation, inside)
     with pytest.raises(InvalidAllocation, match=field):
         decide(snapshot, outside)
 
@@ -198,7 +209,7 @@ def test_hold_keeps_the_last_one_and_counts(snapshot, good):
     observation = Observation.of(snapshot, allocation=good)
     decisions = [guard.decide(observation) for _ in range(6)]
     assert [decision.status for decision in decisions] == ["held", "new", "held", "held", "kept", "held"]
-    assert all(decision.allocation is good for decision in decisions)
+    assert all(same(decision.allocation, good) for decision in decisions)
     assert guard.holds == 4
 
 
@@ -237,13 +248,37 @@ def test_an_exception_in_the_policy_is_chained(snapshot, good, error, on_invalid
     assert f"policy 'mine' at t = 35 s (epoch 7) raised {type(error).__name__}: {error}" in str(caught.value)
 
 
-def test_an_interrupt_is_not_the_policys_failure(snapshot):
-    class Interrupted:
+class Presses:
+    """Presses Ctrl-C in the place of the user, and does something about it."""
+
+    def __init__(self, then):
+        self.then = then
+
+    def allocate(self, observation):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            return self.then()
+
+
+@pytest.mark.parametrize("then", [lambda: next(iter(())), lambda: sys.exit(0), lambda: None, lambda: 3])
+def test_only_ctrl_c_interrupts_and_nothing_holds_it_up(snapshot, then):
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        Guard(Presses(then), "mine", "raise").decide(Observation.of(snapshot))
+    assert re.search(
+        r"interrupted in policy 'mine' at t = 0 s \(epoch 0\), .*py:\d+", caught.value.__notes__[0]
+    )
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_interrupt_that_nobody_asked_for_is_the_policys_failure(snapshot):
+    class Interrupts:
         def allocate(self, observation):
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        Guard(Interrupted(), "mine", "raise").decide(Observation.of(snapshot))
+    with pytest.raises(PolicyFailed, match="raised KeyboardInterrupt"):
+        Guard(Interrupts(), "mine", "raise").decide(Observation.of(snapshot))
 
 
 INFO = ScenarioInfo("test", 4, 2, 60.0, 5.0)

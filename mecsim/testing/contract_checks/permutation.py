@@ -10,7 +10,7 @@ import numpy as np
 from mecsim.policy import Observation
 from mecsim.system.arrays import Ints
 from mecsim.system.instance import Instance
-from mecsim.testing.contract_checks.subject import PermutedAxis, Subject, require
+from mecsim.testing.contract_checks.subject import PermutedAxis, Subject, decide, require
 from mecsim.testing.snapshots import draw_instance
 
 
@@ -43,7 +43,7 @@ def _permutation(subject: Subject, axis: PermutedAxis) -> None:
 
 def _permutation_fault(subject: Subject, instance: Instance, users: Ints, servers: Ints) -> str:
     other = permuted(instance, users, servers)
-    plain, answer = (subject.fresh(i).allocate(Observation.of(i)) for i in (instance, other))
+    plain, answer = (decide(subject.fresh(i), Observation.of(i)) for i in (instance, other))
     if plain is None or answer is None:
         return "returned None with nothing in force"
     rtol = subject.traits.permutation_rtol

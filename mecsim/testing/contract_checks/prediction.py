@@ -9,7 +9,7 @@ import numpy as np
 
 from mecsim.policy import Observation, Policy
 from mecsim.system.allocation import Allocation
-from mecsim.testing.contract_checks.subject import SYSTEMS, Subject, feasible, require
+from mecsim.testing.contract_checks.subject import SYSTEMS, Subject, decide, feasible, require
 from mecsim.testing.snapshots import draw_instance, mid_round
 
 PREDICTED_RTOL = 1e-9
@@ -32,7 +32,7 @@ def predicted_scr(subject: Subject) -> None:
 
 def _judge(policy: Policy, observation: Observation, where: str) -> Allocation | None:
     """Return the decision if the prediction beside it, if there is one, is its SCR."""
-    answer = policy.allocate(observation)
+    answer = decide(policy, observation)
     predicted = getattr(policy, "predicted_scr", None)
     if answer is None or predicted is None:
         return answer

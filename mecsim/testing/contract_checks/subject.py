@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
-from mecsim.policy import Policy, ScenarioInfo
+from mecsim.engine.policy_caller import PolicyCaller
+from mecsim.errors import PolicyFailed
+from mecsim.foreign_code import described, type_name
+from mecsim.policy import Observation, Policy, ScenarioInfo
 from mecsim.system.allocation import Allocation
 from mecsim.system.instance import Instance
+from mecsim.testing.contract_checks.short_run import ShortRun, two_runs, two_runs_of_installed
 
 SYSTEMS: dict[str, dict[str, Any]] = {
     "like the paper": {"users": 10, "servers": 2},
@@ -46,12 +52,15 @@ class Traits:
         The :data:`SYSTEMS` that the policy is checked on; all by default. Slow policies name small ones.
     most_users : int
         Largest number of users in the checks of pins and permutations.
+    run_limit_s : float
+        Wall-clock time in s that the short run may take, and any other check.
     """
 
     order_matters: frozenset[PermutedAxis] = frozenset()
     permutation_rtol: float = 1e-9
     systems: tuple[str, ...] = tuple(SYSTEMS)
     most_users: int = 12
+    run_limit_s: float = 60.0
 
     def select_systems(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Return those of the named systems that the policy is checked on."""
@@ -70,11 +79,21 @@ class Subject:
         Its exemptions.
     decision_s : dict
         CPU time of one decision in s by system; the check of types and budgets fills it.
+    installed_as : str
+        Its spec, if its code is installed and cannot change meanwhile.
     """
 
     make: Callable[[], Policy]
     traits: Traits = Traits()
     decision_s: dict[str, float] = field(default_factory=dict)
+    installed_as: str = ""
+
+    @cached_property
+    def short_runs(self) -> tuple[ShortRun, ShortRun]:
+        """Two runs in processes of their own."""
+        if self.installed_as:
+            return two_runs_of_installed(self.installed_as, self.traits.run_limit_s)
+        return two_runs(self.make, self.traits.run_limit_s)
 
     def fresh(self, instance: Instance, seed: int = 5) -> Policy:
         """Return a new policy after the reset that a run would call."""
@@ -89,10 +108,36 @@ ContractCheck = Callable[[Subject], None]
 
 def reset(policy: Policy, instance: Instance, seed: int) -> None:
     """Call the optional ``reset`` as a run does."""
-    hook = getattr(policy, "reset", None)
-    if hook is not None:
-        info = ScenarioInfo("contract", instance.user_count, instance.server_count, 3600.0, 5.0)
-        hook(info, np.random.default_rng(seed))
+    caller = caller_of(policy)
+    info = ScenarioInfo("contract", instance.user_count, instance.server_count, 3600.0, 5.0)
+    with _faults():
+        caller.reset(info, np.random.default_rng(seed))
+    caller.put_back_generators()
+
+
+def decide(policy: Policy, observation: Observation, caller: PolicyCaller | None = None) -> Allocation | None:
+    """Return our own copy of a decision, made as a run makes it; what the policy raises is its fault."""
+    asked = caller or caller_of(policy)
+    with _faults():
+        answer = asked.ask(observation)
+    asked.put_back_generators()
+    require(not answer.problem, answer.problem)
+    return answer.allocation
+
+
+def caller_of(policy: Policy) -> PolicyCaller:
+    """Return what calls a policy as a run does."""
+    return PolicyCaller(policy, type_name(policy))
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """Turn the failure of a policy into its fault, in the words of its own exception."""
+    try:
+        yield
+    except PolicyFailed as error:
+        cause = error.__cause__
+        raise AssertionError(str(error) if cause is None else described(cause)) from error
 
 
 def require(holds: bool, fault: str) -> None:
