@@ -1,0 +1,70 @@
+"""Functions that code of others has replaced: with another ``numpy.log1p`` nothing that is computed holds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from operator import attrgetter, is_
+from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+_LIBRARIES = (
+    "builtins", "math", "heapq", "bisect", "simpy", "numpy", "numpy.linalg", "numpy.random", "scipy.special",
+)  # fmt: skip
+_OWN = ("mecsim", "mecsim_policies")
+_CODE = (FunctionType, BuiltinFunctionType, type, np.ufunc)
+_code_of = attrgetter("__code__")
+
+
+class ReplacedCode:
+    """Notices when functions, classes or methods of mecsim, NumPy and Python become others.
+
+    Modules that are imported later are not looked at, nor is what holds no code. A look takes some tenths
+    of a millisecond.
+    """
+
+    def __init__(self) -> None:
+        self._holders = [_Held(holder) for holder in _holders()]
+
+    def look(self) -> str:
+        """Return the first name that holds other code than at first, such as ``numpy.log1p``; else nothing."""
+        return next((held.replaced() for held in self._holders if not held.is_as_before()), "")
+
+
+class _Held:
+    """The code that a module or class holds by name."""
+
+    def __init__(self, holder: Mapping[str, Any]) -> None:
+        held = {name: value for name, value in list(holder.items()) if isinstance(value, _CODE)}
+        self._holder, self._names, self._values = holder, tuple(held), tuple(held.values())
+        self._functions = tuple(value for value in self._values if isinstance(value, FunctionType))
+        self._codes = tuple(map(_code_of, self._functions))
+
+    def is_as_before(self) -> bool:
+        return all(map(is_, map(self._holder.get, self._names), self._values)) and all(
+            map(is_, map(_code_of, self._functions), self._codes)
+        )
+
+    def replaced(self) -> str:
+        """Return the first name with other code."""
+        codes = dict(zip(map(id, self._functions), self._codes, strict=True))
+        for name, value in zip(self._names, self._values, strict=True):
+            same_code = id(value) not in codes or value.__code__ is codes[id(value)]
+            if self._holder.get(name) is not value or not same_code:
+                return ".".join(filter(None, (self._place(), name)))
+        return ""
+
+    def _place(self) -> str:
+        return str(self._holder.get("__name__") or self._holder.get("__module__") or "")
+
+
+def _holders() -> Iterator[Mapping[str, Any]]:
+    """Yield the names of modules, and those of mecsim's own classes."""
+    for name, module in list(sys.modules.items()):
+        is_own = name.partition(".")[0] in _OWN
+        if isinstance(module, ModuleType) and (is_own or name in _LIBRARIES):
+            yield vars(module)
+            own = [each for each in list(vars(module).values()) if is_own and isinstance(each, type)]
+            yield from (vars(each) for each in own if each.__module__ == name)
