@@ -138,6 +138,7 @@ def _manifest(run: Run, policy: Policy, counts: dict[str, Any]) -> dict[str, Any
         "policy_parameters": _json(run.policy.parameters),
         "policy_version": run.policy.version,
         "policy_is_own": run.policy.instance is None and is_own(policy),
+        "solvers": _solvers(run, policy),
         "scenario_sha256": run.scenario_sha256,
         "plugins": scenario.plugin_versions(),
         "scenario_toml": scenario.to_toml(),
@@ -145,6 +146,12 @@ def _manifest(run: Run, policy: Policy, counts: dict[str, Any]) -> dict[str, Any
         "counts": _json(counts),
         "environment": environment(),
     }
+
+
+def _solvers(run: Run, policy: Policy) -> dict[str, int]:
+    """Return how many problems each solver has solved, from a policy that ships with mecsim and says so."""
+    ours = run.policy.instance is None and is_own(policy)
+    return dict(getattr(policy, "solvers", {})) if ours else {}
 
 
 def _json(values: Any) -> Any:
