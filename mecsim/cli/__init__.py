@@ -29,6 +29,7 @@ from mecsim.cli import (
     verify_commands,
 )
 from mecsim.cli.console import INTERRUPTED, exit_code, explain_error
+from mecsim.cli.surroundings import figures_to_files
 from mecsim.errors import MecsimError
 from mecsim.results.blas import THREAD_VARIABLES
 
@@ -90,7 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in THREAD_VARIABLES:
         os.environ.setdefault(name, "1")
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="mecsim")
+        with figures_to_files():
+            app(args=None if arguments is None else list(arguments), prog_name="mecsim")
     except SystemExit as done:
         code = done.code if isinstance(done.code, int) else int(done.code is not None)
     except MecsimError as error:

@@ -70,4 +70,5 @@ def run(
         print_table(run_table(results, folder))
         for line in run_warnings(results):
             typer.echo(f"warning: {line}")
-        typer.echo(f"report: {report}")
+        if report is not None:
+            typer.echo(f"report: {report}")

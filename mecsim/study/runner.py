@@ -18,6 +18,7 @@ from mecsim.results.store import claim, load_run, write_run
 from mecsim.study.plan import PolicyChoice, Run, is_own
 from mecsim.study.progress import OnProgress
 from mecsim.study.run_status import run_status
+from mecsim.study.working_folder import same_folder
 from mecsim.tables import SCHEMA
 
 if TYPE_CHECKING:
@@ -79,11 +80,13 @@ def execute(run: Run, *, out: str | Path | None = None, on_progress: OnProgress 
     from mecsim.engine.simulation import Simulation
 
     if out is not None:
+        out = Path(out).absolute()
         claim(out, run.run_id)
-    policy, label = run.policy.make(), run.policy.label
+    with same_folder():
+        policy, label = run.policy.make(), run.policy.label
     started = datetime.now(UTC)
     wall_s, cpu_s = time.perf_counter(), time.process_time()
-    with one_blas_thread() as blas:
+    with one_blas_thread() as blas, same_folder():
         simulation = Simulation(run.scenario, policy, run.seed, label=label, on_progress=on_progress)
         record = simulation.run()
     wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
