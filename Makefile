@@ -1,6 +1,8 @@
-# Every target sets up .venv first; once that is done it costs nothing until pyproject.toml changes.
+# Every target sets up .venv first; once that is done it costs nothing until pyproject.toml or
+# constraints.txt changes.
 #   make PYTHON=python3.12 setup     another interpreter for a new .venv
 #   make JOBS=8 test                 more test workers
+#   make PINS= setup                 the newest versions allowed instead of the tested ones
 #   make AGAINST=COMMIT bench        speed and results beside those of an older commit
 
 PYTHON ?= python3
@@ -42,19 +44,27 @@ if [ $$moved = yes ] || ! new_enough $(BIN)/python; then
   fi
 fi
 
+install() {
+  if has_uv; then
+    uv pip install --quiet --python $(BIN)/python "$$@" -e '$(WHAT)'
+  elif has_pip $(BIN)/python; then
+    $(BIN)/python -m pip install --quiet --disable-pip-version-check "$$@" -e '$(WHAT)'
+  else
+    "$(PYTHON)" -m pip --python $(BIN)/python install --quiet --disable-pip-version-check "$$@" -e '$(WHAT)'
+  fi
+}
 echo "mecsim: installing into $(VENV); the first time takes a minute or two"
-if has_uv; then
-  uv pip install --quiet --python $(BIN)/python $(PINS) -e '$(WHAT)'
-elif has_pip $(BIN)/python; then
-  $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PINS) -e '$(WHAT)'
-else
-  "$(PYTHON)" -m pip --python $(BIN)/python install --quiet --disable-pip-version-check $(PINS) -e '$(WHAT)'
+if ! install $(PINS); then
+  [ "$(PINS)" = "$(TESTED)" ] || fail "the installation has failed; its messages are above"
+  echo "mecsim: the tested versions (constraints.txt) cannot be had here: taking the newest allowed"
+  install
 fi
 printf '%s\n' "$(CURDIR)" >$(STAMP)
 endef
 export SETUP
-WHAT := .[report,sql,cluster,test,lint]
-PINS :=
+WHAT := .[report,sql,cluster,ecos,test,lint]
+TESTED := -c constraints.txt
+PINS := $(TESTED)
 
 # What touches every dependency in about a minute; `make test` runs everything.
 QUICK := $(addprefix tests/unit/test_,$(addsuffix .py,allocation dashf_policy equations export instance_file \
@@ -78,7 +88,7 @@ test: $(STAMP) ## run every test
 lowest: ## run the quick tests with the lowest versions that pyproject.toml allows; Python 3.11 or 3.12
 	mkdir -p build
 	"$(PYTHON)" .ci/floors.py >build/floors.txt
-	$(MAKE) --no-print-directory setup VENV=build/lowest PINS='-c build/floors.txt' WHAT='.[report,sql,cluster,test]'
+	$(MAKE) --no-print-directory setup VENV=build/lowest PINS='-c build/floors.txt' WHAT='.[report,sql,cluster,ecos,test]'
 	build/lowest/bin/python -m pytest -n $(JOBS) --dist loadfile $(QUICK)
 
 coverage: $(STAMP) ## run every test and say which branches none of them takes
@@ -106,7 +116,7 @@ clean: ## remove caches and builds; .venv and results stay
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov
 	find mecsim policies tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml constraints.txt
 	@sh -eu -c "$$SETUP"
 
 ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))

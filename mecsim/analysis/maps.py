@@ -34,13 +34,15 @@ def draw_map(scenario: Scenario, seed: int = 0, *, seconds: float = 600.0) -> Fi
     seconds : float
         Length of the trajectories drawn, in s.
     """
-    import matplotlib.pyplot as plt
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
 
     world = World(scenario, seed)
     width_m, height_m = scenario.area.size_m
     inches = (COLUMN_IN, COLUMN_IN * min(max(0.8 * height_m / width_m + 0.15, 0.35), 1.3))
-    with plt.rc_context(STYLE | {"axes.grid": False}):
-        figure, axis = plt.subplots(figsize=inches, layout="constrained")
+    with rc_context(STYLE | {"axes.grid": False}):
+        figure = Figure(figsize=inches, layout="constrained")
+        axis = figure.subplots()
         image = axis.imshow(
             _strongest_db(world, width_m, height_m),
             origin="lower",
@@ -53,7 +55,6 @@ def draw_map(scenario: Scenario, seed: int = 0, *, seconds: float = 600.0) -> Fi
         axis.plot(servers[:, 0], servers[:, 1], "^", color="#D55E00", mec="white", ms=6, clip_on=False)
         axis.set(xlabel="x (m)", ylabel="y (m)", xlim=(0, width_m), ylim=(0, height_m), title=scenario.name)
         figure.colorbar(image, ax=axis, label="largest gain (dB)", shrink=0.9)
-        plt.close(figure)
     return figure
 
 

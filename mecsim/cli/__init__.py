@@ -34,6 +34,7 @@ from mecsim.cli import (
     verify_commands,
 )
 from mecsim.cli.console import INTERRUPTED, exit_code, explain_error, interrupt_notes, print_text, say
+from mecsim.cli.surroundings import figures_to_files
 from mecsim.errors import MecsimError
 from mecsim.escapes import printable_lines
 from mecsim.results.blas import THREAD_VARIABLES
@@ -123,7 +124,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ.setdefault(name, "1")
     notes = list[str]()
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="mecsim")
+        with figures_to_files():
+            app(args=None if arguments is None else list(arguments), prog_name="mecsim")
     except SystemExit as done:
         code = done.code if isinstance(done.code, int) else int(done.code is not None)
         notes = interrupt_notes(done)

@@ -175,7 +175,8 @@ def _compare(asked: _Asked, *, live: bool, quiet: bool, as_json: bool) -> None:
         print_json(comparison_object(comparison, files) | {"warnings": warned} | verdicts)
     else:
         first = [*(decided.lines if decided else ()), *(f"warning: {line}" for line in warned)]
-        _print(comparison, [*first, *_afterwards(comparison, files), f"report: {report}"])
+        last = [f"report: {report}"] if report is not None else []
+        _print(comparison, [*first, *_afterwards(comparison, files), *last])
     _name_failures(comparison)
 
 

@@ -74,4 +74,5 @@ def run(
         print_table(run_table(results, folder))
         for line in run_warnings(results):
             print_text(f"warning: {line}")
-        print_text(f"report: {report}")
+        if report is not None:
+            print_text(f"report: {report}")

@@ -20,6 +20,7 @@ from mecsim.results.store import claim, load_run, write_run
 from mecsim.study.plan import PolicyChoice, Run, is_own
 from mecsim.study.progress import OnProgress
 from mecsim.study.run_status import run_status
+from mecsim.study.working_folder import same_folder
 from mecsim.tables import SCHEMA
 
 if TYPE_CHECKING:
@@ -94,14 +95,16 @@ def execute(
     from mecsim.engine.simulation import Simulation
 
     if out is not None:
+        out = Path(out).absolute()
         claim(out, run.run_id)
     generators = GlobalGenerators()
-    policy, label = run.policy.make(), run.policy.label
+    with same_folder():
+        policy, label = run.policy.make(), run.policy.label
     drawn = generators.look()
     started = datetime.now(UTC)
     wall_s, cpu_s = time.perf_counter(), time.process_time()
     try:
-        with one_blas_thread() as blas:
+        with one_blas_thread() as blas, same_folder():
             simulation = Simulation(run.scenario, policy, run.seed, label=label, on_progress=on_progress)
             record = simulation.run()
     finally:
@@ -160,6 +163,7 @@ def _manifest(run: Run, policy: Policy, counts: dict[str, Any]) -> dict[str, Any
         "policy_parameters": _json(run.policy.parameters),
         "policy_version": run.policy.version,
         "policy_is_own": run.policy.instance is None and is_own(policy),
+        "solvers": _solvers(run, policy),
         "scenario_sha256": run.scenario_sha256,
         "plugins": scenario.plugin_versions(),
         "scenario_toml": scenario.to_toml(),
@@ -188,6 +192,12 @@ def _marks(run: Run, record: RunRecord, drawn: Sequence[str]) -> dict[str, Any]:
         "remarks": [*record.remarks, *by_policy],
         "policy_in_process": run.policy.instance is not None,
     }
+
+
+def _solvers(run: Run, policy: Policy) -> dict[str, int]:
+    """Return how many problems each solver has solved, from a policy that ships with mecsim and says so."""
+    ours = run.policy.instance is None and is_own(policy)
+    return dict(getattr(policy, "solvers", {})) if ours else {}
 
 
 def _json(values: Any) -> Any:

@@ -12,9 +12,13 @@ from typing import NamedTuple
 from mecsim.registry import list_policies
 from mecsim.results.provenance import environment, simd_features
 
-SOLVERS = ("clarabel", "scs", "ecos", "cvxpy")
+SOLVERS = ("clarabel", "scs", "cvxpy")
 _EXTRAS = {
     "plotly": ("report", "interactive figures in reports"),
+    "ecos": (
+        "ecos",
+        "exponential cones in dashf-reference; CLARABEL takes its place (GPL-3.0, to Python 3.12)",
+    ),
     "duckdb": ("sql", "SQL over the tables of a study"),
     "dask": ("cluster", "studies on a cluster"),
     "distributed": ("cluster", "studies on a cluster"),
@@ -22,7 +26,6 @@ _EXTRAS = {
     "hypothesis": ("test", "the test suite"),
     "ciw": ("test", "the second simulator of the tests"),
 }
-_OPTIONAL = {"ecos": "exponential cones; CLARABEL takes its place"}
 
 
 class Symptom(NamedTuple):
@@ -85,13 +88,9 @@ def _packages() -> list[Symptom]:
         if "extra ==" in line:
             continue
         name = line.split(";")[0].split("<")[0].split(">")[0].split("=")[0].strip()
-        needed = name not in _OPTIONAL
         there = _version(name)
-        purpose = _OPTIONAL.get(name, "a solver" if name in SOLVERS else "")
         remedy = "" if there else f"pip install '{line.split(';')[0].strip()}'"
-        if not there and not needed:
-            remedy = "wheels only up to Python 3.12 on x86-64"
-        found.append(Symptom(name, there, needed, purpose, remedy))
+        found.append(Symptom(name, there, True, "a solver" if name in SOLVERS else "", remedy))
     return found
 
 

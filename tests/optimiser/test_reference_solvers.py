@@ -131,6 +131,35 @@ def test_cvxpy_is_imported_when_it_is_used():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+WITHOUT_ECOS = """
+import sys
+sys.modules["ecos"] = None
+import mecsim
+from mecsim_policies.dashf_reference.solvers import installed
+assert installed(("ECOS", "CLARABEL", "SCS")) == ("CLARABEL", "SCS")
+scenario = mecsim.load_scenario("smoke").with_changes({"duration_s": 2, "warmup_s": 0, "users.count": 2})
+result = mecsim.simulate(scenario, "dashf-reference", seed=1)
+print(*result.manifest["solvers"], len(result.rounds) > 0)
+"""
+
+
+def test_without_ecos_another_solver_decides_and_the_manifest_says_which():
+    """Mutants: a policy that needs ECOS; a manifest that does not tell."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_ECOS], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert set(done.stdout.split()) - {"SCS"} == {"CLARABEL", "True"}
+
+
+def test_the_solver_that_decided_is_counted(snapshot):
+    policy, observation = DashfReference(), Observation.of(snapshot(3, 3, 2))
+    policy.allocate(observation)
+    once = dict(policy.solvers)
+    assert once[installed(("ECOS", "CLARABEL"))[0]] > 0
+    policy.allocate(observation)
+    assert policy.solvers == {name: 2 * count for name, count in once.items()}
+
+
 def test_one_answer_to_one_question(snapshot):
     """A solver started from what the last decision left behind."""
     observation, policy = Observation.of(snapshot(3, 4, 2)), DashfReference()

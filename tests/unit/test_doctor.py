@@ -18,6 +18,7 @@ def test_every_dependency_is_looked_for():
         assert told[name].needed
         assert told[name].found[0].isdigit(), name
     assert not told["ecos"].needed
+    assert "GPL" in told["ecos"].purpose
     assert told["SIMD"].found
     assert "blas" in told["BLAS threads"].found.lower()
 

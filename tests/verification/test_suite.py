@@ -26,6 +26,7 @@ from mecsim.testing.verification.finding import (
     no_difference,
     share,
 )
+from mecsim.testing.verification.in_processes import verify_in_processes
 from mecsim.testing.verification.mutant import replaced, reused
 from mecsim.testing.verification.reference_queues import sigma_of_refusals, stationary_law
 
@@ -164,6 +165,32 @@ def test_json_is_one_object_whose_checks_are_the_rows(only, tmp_path, capsys):
     assert (fine["mutant"], fine["mutant_got"], fine["mutant_verdict"]) == ("a bug", 2, "rejected")
     assert (broken["verdict"], broken["got"], broken["error"]) == ("FAIL", None, "ValueError: broken here")
     assert json.loads((tmp_path / "verification.json").read_text())["checks"] == told["checks"]
+
+
+def test_several_processes_give_the_rows_of_one():
+    """Mutant: rows in the order in which the processes end."""
+    checks = suite.chosen(["R3 leg", "C9 U", "O5", "R1 law"])
+    alone = suite.verify(checks, mutants=True)
+    told = []
+    rows = verify_in_processes(
+        checks, Setting(), 2, mutants=True, on_progress=lambda done, name: told.append((done, name))
+    )
+    for row, other in zip(rows, alone, strict=True):
+        assert row.check is other.check
+        assert (row.finding.got, row.mutant.got, row.rejected) == (
+            other.finding.got,
+            other.mutant.got,
+            True,
+        )
+        assert (row.finding.law is None) == (other.finding.law is None)
+    assert [done for done, _ in told] == [1, 2, 3, 4, 5]
+    assert sorted(name for _, name in told) == sorted(check.name for check in checks)
+
+
+def test_the_part_of_the_sample_for_a_bug_is_at_least_one():
+    assert Setting(size=0.25).count(5000) == 1250
+    assert Setting(size=0.01).count(4) == 1
+    assert all(0 < check.bug_size <= 1 for check in suite.CHECKS)
 
 
 def test_the_figures_of_laws_are_drawn(tmp_path):

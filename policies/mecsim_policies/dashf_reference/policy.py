@@ -21,7 +21,7 @@ from mecsim_policies.dashf_reference.sdr import (
     refuse_if_too_large,
     relax_dense,
 )
-from mecsim_policies.dashf_reference.solvers import NoSolution
+from mecsim_policies.dashf_reference.solvers import NoSolution, Solved
 from mecsim_policies.optim.association import round_to_slots
 from mecsim_policies.optim.overflow import overflow_allowed
 from mecsim_policies.optim.pairs import Pairs, slots_by_capacity
@@ -58,6 +58,9 @@ class DashfReference:
         How many they were.
     predicted_scr : float
         SCR that the last decision is to have on the snapshot; NaN before it, and where users are left out.
+    solvers : dict of str to int
+        How many problems each solver has solved in all decisions. Which solvers are tried depends on what is
+        installed, so runs record it.
     """
 
     def __init__(self, solver: str = "SCS", max_iterations: int = 10) -> None:
@@ -66,6 +69,7 @@ class DashfReference:
         self.solver, self.max_iterations = solver, whole_number("max_iterations", max_iterations, 1)
         self.trace: tuple[Iterate, ...] = ()
         self.predicted_scr = float("nan")
+        self.solvers: dict[str, int] = {}
 
     @property
     def iterations(self) -> int:
@@ -89,7 +93,7 @@ class DashfReference:
         refuse_if_too_large(instance.user_count, instance.server_count, self.solver)
         order = order_of(instance.user_count, instance.server_count)
         solvers = tuple(name for name in _SDR_SOLVERS[self.solver] if order <= LARGEST_ORDER[name])
-        run = _Run(instance, participants.allowed, solvers)
+        run = _Run(instance, participants.allowed, solvers, self.solvers)
         best = run.dinkelbach(participants.start, self.max_iterations)
         self.trace = tuple(run.trace)
         self.predicted_scr = participants.scr_of_all(observation, instance.scr(best))
@@ -103,6 +107,7 @@ class _Run:
     instance: Instance
     allowed: NDArray[np.bool_]
     solvers: tuple[str, ...]
+    solved: dict[str, int]
     slots: Floats = field(init=False)
     trace: list[Iterate] = field(default_factory=list)
     outer: int = 0
@@ -147,6 +152,7 @@ class _Run:
         except NoSolution as error:
             self._note("association", y, best, str(error), False, 0, began)
             return best
+        self._count(solved)
         server = self._allowed_only(round_to_slots(relaxed.association, self.slots))
         if served and np.array_equal(server, best.server):
             self._note("association", y, best, f"{solved.status}, unchanged", False, solved.iterations, began)
@@ -179,6 +185,7 @@ class _Run:
                 last, _, solved = solve_convex(instance, start.server, start.local_fraction, price, last)
             except NoSolution as error:
                 return best, steps, str(error)
+            self._count(solved)
             steps, status = steps + solved.iterations, solved.status
             found = last.allocation(instance, start.server, start.local_fraction)
             gain = self._objective(found, y) - self._objective(best, y)
@@ -187,6 +194,9 @@ class _Run:
             if gain <= _NU_TOLERANCE * instance.score_law.scale:
                 break
         return best, steps, status
+
+    def _count(self, solved: Solved) -> None:
+        self.solved[solved.solver] = self.solved.get(solved.solver, 0) + 1
 
     def _objective(self, allocation: Allocation, y: float) -> float:
         """Return F of docs/model.md section 5."""

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from mecsim.errors import PolicyError
 
+# ECOS is optional: an extra, for its licence and for the platforms that it has wheels for.
 SOLVERS: dict[str, dict[str, Any]] = {"CLARABEL": {"max_threads": 1}, "ECOS": {}, "SCS": {}}
 
 
@@ -22,6 +23,11 @@ class Solved(NamedTuple):
     status: str
     iterations: int
     residual: float
+
+    @property
+    def solver(self) -> str:
+        """Name of the solver."""
+        return self.status.split()[0]
 
 
 def cvxpy() -> Any:

@@ -1,0 +1,37 @@
+"""What a command inherits from whoever starts it, and must not depend on."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+BACKEND = "MPLBACKEND"
+
+
+@contextmanager
+def figures_to_files() -> Iterator[None]:
+    """Let matplotlib draw to files, whatever window system or notebook the environment names.
+
+    Worker processes inherit it. A Python session that calls a command keeps its own backend.
+    """
+    given, imported = os.environ.get(BACKEND), "matplotlib" in sys.modules
+    os.environ[BACKEND] = "Agg"
+    try:
+        yield
+    finally:
+        if given is None:
+            del os.environ[BACKEND]
+        else:
+            os.environ[BACKEND] = given
+        if not imported and "matplotlib" in sys.modules:
+            _choose(given)
+
+
+def _choose(backend: str | None) -> None:
+    """Choose what matplotlib would have chosen, had the command not imported it."""
+    import matplotlib
+
+    with suppress(ValueError):  # an unknown backend: the message is for whoever draws with it
+        matplotlib.rcParams["backend"] = backend or matplotlib.rcParamsOrig["backend"]
