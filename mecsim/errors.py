@@ -68,7 +68,10 @@ class ContractViolation(MecsimError, AssertionError):
 
 
 class PolicyNotFound(PolicyError):
-    """No policy answers to the given name, or it cannot be imported."""
+    """No policy answers to a given name, or it cannot be imported; each argument is one such problem."""
+
+    def __str__(self) -> str:
+        return "\n".join(printable(str(problem)) for problem in self.args)
 
 
 class _OneLineError(PolicyError):

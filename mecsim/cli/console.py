@@ -73,14 +73,15 @@ def writing(path: object) -> Iterator[None]:
 
 
 def say(message: str, *, quiet: bool = False) -> None:
-    """Write a message to standard error, unless ``quiet``."""
+    """Write a line to standard error, unless ``quiet``; it controls no terminal."""
     if not quiet:
-        typer.echo(printable_lines(message), err=True)
+        typer.echo(printable(message), err=True)
 
 
-def print_text(text: object, end: str = "\n") -> None:
-    """Write a text to standard output; it may have several lines, and controls no terminal."""
-    typer.echo(printable_lines(str(text)) + end, nl=False)
+def print_text(*lines: object) -> None:
+    """Write lines to standard output; what they hold controls no terminal, and begins no line of its own."""
+    for line in lines:
+        typer.echo(printable(str(line)))
 
 
 def print_json(value: Any) -> None:

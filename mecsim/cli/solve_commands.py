@@ -86,7 +86,7 @@ def _print(solutions: Sequence[Solution]) -> None:
         return
     print_table(allocation_table(solutions[0]))
     print_table(cost_table(solutions[0]))
-    print_text(totals(solutions[0]))
+    print_text(*totals(solutions[0]).split("\n"))
 
 
 def _decide(policy: Policy, label: str, instance: Instance) -> Solution:

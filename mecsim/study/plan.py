@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mecsim.errors import PolicyNotFound
-from mecsim.escapes import printable
 from mecsim.messages import shortened
 from mecsim.plugins import require
 from mecsim.policy_spec import code_named
@@ -207,7 +206,7 @@ def choose_policies(
             choice.make()
             choices.append(choice)
         except PolicyNotFound as error:
-            problems.append(printable(str(error)))
+            problems += error.args
     labels = [choice.label for choice in choices]
     choices = [
         replace(c, label=automatic_label(c.target, c.parameters)) if labels.count(c.label) > 1 else c
@@ -220,7 +219,7 @@ def choose_policies(
     if not choices and not problems:
         problems.append("no policy is given")
     if problems:
-        raise PolicyNotFound("\n".join(problems))
+        raise PolicyNotFound(*problems)
     return choices
 
 
@@ -250,7 +249,7 @@ def _unregistered(asked: Iterable[PolicyLike]) -> list[str]:
             if not codes:
                 require(POLICIES, choice.target)
         except PolicyNotFound as error:
-            problems.append(printable(str(error)))
+            problems += error.args
     return problems
 
 

@@ -190,7 +190,7 @@ def _checked(
         policies = choose_policies(given.policies, Path(source).parent, local_code=allow_local_policies)
     except PolicyNotFound as error:
         where = f"{source}:{lines.of(('policies',))}"
-        problems += [f"{where}: {line}" for line in str(error).splitlines()]
+        problems += [f"{where}: {problem}" for problem in error.args]
     runs = tuple(
         Run(scenario, policy, given.seed + k, swept)
         for k in range(given.replications if not problems else 0)

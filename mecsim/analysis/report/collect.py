@@ -13,6 +13,7 @@ from mecsim.analysis.diagnostics import Rounds, finished_rounds
 from mecsim.analysis.report.classes import class_energy
 from mecsim.analysis.report.trouble import run_troubles
 from mecsim.errors import MecsimError, ResultStoreError
+from mecsim.escapes import printable
 from mecsim.results.after_warmup import delay_sketch, rounds_after_warmup
 from mecsim.results.load import run_folders
 from mecsim.results.metrics import phase_energy, run_metrics
@@ -67,7 +68,7 @@ class RunSummary:
     @property
     def policy(self) -> str:
         """Label of the policy."""
-        return str(self.manifest["policy"])
+        return printable(str(self.manifest["policy"]))
 
     @property
     def seed(self) -> int:
@@ -161,7 +162,7 @@ def collect(folder: str | Path, setting: int = 0, seed: int | None = None) -> Co
         for run, results in _loaded(members, problems):
             runs.append(_summary(run, results))
             if results.manifest["seed"] == kept:
-                replays[str(results.manifest["policy"])] = results
+                replays[printable(str(results.manifest["policy"]))] = results
         settings.append(ScenarioRuns(label, _once(runs, problems)))
     failures = {path.stem.removeprefix("failed-"): _text(path) for path in sorted(root.rglob(_FAILED))}
     full = [one for one in settings if one.runs]
