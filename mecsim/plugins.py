@@ -72,9 +72,11 @@ def find(group: Group, name: str) -> Any:
     point = _installed(group.name)[name]
     try:
         return point.load()
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise group.error(f"{group.noun} '{name}' ({point.value}) cannot be imported: {reason}") from error
+    except BaseException as error:
+        if is_user_interrupt(error):
+            raise
+        why = f"({point.value}) cannot be imported: {reason(error)}"
+        raise group.error(f"{group.noun} '{name}' {why}") from error
 
 
 def require(group: Group, name: str) -> None:

@@ -51,7 +51,7 @@ LocalPoliciesOption = Annotated[
     bool,
     typer.Option(
         "--allow-local-policies",
-        help="Run policies that the study names as file.py:Class. Read them first.",
+        help="Run policies that the study names as file.py:Class or package.module:Class. Read them first.",
     ),
 ]
 
