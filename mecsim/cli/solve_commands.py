@@ -13,6 +13,7 @@ import typer
 from mecsim.cli.console import print_json, print_table, print_text, say, writing
 from mecsim.cli.options import JsonOption, QuietOption
 from mecsim.errors import InvalidAllocation, MecsimError, PolicyFailed, is_user_interrupt
+from mecsim.escapes import csv_cell
 from mecsim.messages import reason
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ def _write_traces(path: Path, solutions: Sequence[Solution]) -> None:
             f"--trace: no trace is stored by {', '.join(without)}; it takes a policy whose attribute 'trace' "
             "holds named tuples, as dashf's does"
         )
-    rows = [{"policy": s.label} | row._asdict() for s in solutions for row in s.trace]
+    found = [{"policy": s.label} | row._asdict() for s in solutions for row in s.trace]
+    rows = [{csv_cell(name): csv_cell(value) for name, value in row.items()} for row in found]
     columns = list(dict.fromkeys(["policy", *(name for row in rows for name in row)]))
     with writing(path), path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, restval="")
