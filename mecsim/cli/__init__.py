@@ -114,7 +114,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 done, 1 a run failed, 2 wrong input, 130 interrupted. Errors of mecsim become a message on
     standard error; any other exception is a bug and keeps its traceback.
     """
-    sys.excepthook = _show_bug
     for stream in (sys.stdout, sys.stderr):
         # Characters that a terminal or pipe cannot show become question marks.
         if isinstance(stream, TextIOWrapper):
@@ -134,6 +133,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return exit_code(error)
     except KeyboardInterrupt as interrupt:
         code, notes = INTERRUPTED, interrupt_notes(interrupt)
+    except Exception:
+        sys.excepthook = _show_bug
+        raise
     else:
         code = 0
     if code == INTERRUPTED:
@@ -144,4 +146,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _show_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Print the traceback of a bug, whose text may quote a file."""
-    say("".join(traceback.format_exception(kind, error, trace)).rstrip("\n"))
+    text = "".join(traceback.format_exception(kind, error, trace))
+    print(printable_lines(text), end="", file=sys.stderr)  # noqa: T201

@@ -19,7 +19,6 @@ from mecsim.errors import (
     InvalidAllocation,
     MecsimError,
     PolicyFailed,
-    PolicyNotFound,
     ResultStoreError,
     RunFailed,
     ScenarioError,
@@ -36,7 +35,7 @@ RUN_FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 
 ProgressUpdate = Callable[[float, str], None]
 _LINE_EVERY_S = 10.0
-_LISTS = (ScenarioError, InstanceError, TraceError, StudyError, PolicyNotFound)
+_LISTS = (ScenarioError, InstanceError, TraceError, StudyError, PolicyError)
 _ENGINE = f"mecsim{os.sep}engine{os.sep}"
 
 
@@ -82,14 +81,15 @@ def writing(path: object) -> Iterator[None]:
 
 
 def say(message: str, *, quiet: bool = False) -> None:
-    """Write a message to standard error, unless ``quiet``."""
+    """Write a line to standard error, unless ``quiet``; it controls no terminal."""
     if not quiet:
-        typer.echo(printable_lines(message), err=True)
+        typer.echo(printable(message), err=True)
 
 
-def print_text(text: object, end: str = "\n") -> None:
-    """Write a text to standard output; it may have several lines, and controls no terminal."""
-    typer.echo(printable_lines(str(text)) + end, nl=False)
+def print_text(*lines: object) -> None:
+    """Write lines to standard output; what they hold controls no terminal, and begins no line of its own."""
+    for line in lines:
+        typer.echo(printable(str(line)))
 
 
 def print_json(value: Any) -> None:

@@ -40,4 +40,4 @@ def export(
     if as_json:
         print_json({"files": [str(file) for file in files]})
     elif not quiet:
-        print_text("\n".join(str(file) for file in files))
+        print_text(*files)

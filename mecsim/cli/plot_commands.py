@@ -75,7 +75,7 @@ def plot(
         print_json({"kind": kind, "runs": len(study.per_run), "files": [str(file) for file in files]})
     else:
         say(f"{len(study.per_run)} runs", quiet=quiet)
-        print_text("\n".join(str(file) for file in files))
+        print_text(*files)
 
 
 def _width_in(width: str, kind: str) -> float:

@@ -20,6 +20,7 @@ from mecsim.cli.options import (
     read_scenario,
 )
 from mecsim.errors import MecsimError
+from mecsim.results.csv_text import write_csv_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,10 +104,7 @@ def _means(gap: PredictionGap) -> tuple[str, pd.DataFrame]:
 
 
 def _write(gap: PredictionGap, folder: Path) -> None:
-    from mecsim.results.csv_text import csv_text
-    from mecsim.results.files import write_text
-
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for name in _FRAMES:
-            write_text(folder / f"{name}.csv", csv_text(getattr(gap, name)))
+            write_csv_file(folder / f"{name}.csv", getattr(gap, name))

@@ -65,7 +65,7 @@ def explain(
     """Say what a key of a scenario file means: unit, default, allowed values, an example."""
     from mecsim.scenario.explain import explain as explain_key
 
-    print_text(explain_key(key))
+    print_text(*explain_key(key).split("\n"))
     if not key:
         say("more about one of them: mecsim explain KEY", quiet=quiet)
 

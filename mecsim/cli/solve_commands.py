@@ -14,6 +14,7 @@ import typer
 from mecsim.cli.console import print_json, print_table, print_text, say, writing
 from mecsim.cli.options import JsonOption, QuietOption
 from mecsim.errors import InvalidAllocation, MecsimError
+from mecsim.escapes import csv_cell
 
 if TYPE_CHECKING:
     from mecsim.cli.solutions import Solution
@@ -87,7 +88,7 @@ def _print(solutions: Sequence[Solution]) -> None:
         return
     print_table(allocation_table(solutions[0]))
     print_table(cost_table(solutions[0]))
-    print_text(totals(solutions[0]))
+    print_text(*totals(solutions[0]).split("\n"))
 
 
 def _solution(choice: PolicyChoice, instance: Instance) -> Solution:
@@ -157,7 +158,8 @@ def _write_traces(path: Path, solutions: Sequence[Solution]) -> None:
             f"--trace: no trace is stored by {', '.join(without)}; it takes a policy whose attribute 'trace' "
             "holds named tuples, as dashf's does"
         )
-    rows = [{"policy": s.label} | row._asdict() for s in solutions for row in s.trace]
+    found = [{"policy": s.label} | row._asdict() for s in solutions for row in s.trace]
+    rows = [{csv_cell(name): csv_cell(value) for name, value in row.items()} for row in found]
     columns = list(dict.fromkeys(["policy", *(name for row in rows for name in row)]))
     with writing(path), path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, restval="")

@@ -54,7 +54,7 @@ LocalPoliciesOption = Annotated[
     bool,
     typer.Option(
         "--allow-local-policies",
-        help="Run policies that the study names as file.py:Class. Read them first.",
+        help="Run policies that the study names as file.py:Class or package.module:Class. Read them first.",
     ),
 ]
 
@@ -167,7 +167,7 @@ def _run(
     else:
         print_table(means_table(frame, study))
         print_text(", ".join(f"{count} {origin}" for origin, count in done.origins.items()) + " runs")
-        print_text(f"runs:  {done.folder}\ntable: {done.folder / TABLE}\nreport: {report}")
+        print_text(f"runs:  {done.folder}", f"table: {done.folder / TABLE}", f"report: {report}")
     for path in done.damaged:
         say(f"a damaged run was moved to {path} and run again", quiet=quiet)
     _name_failures(done)

@@ -61,9 +61,9 @@ def table(
     if as_json:
         print_json({"runs": len(study.per_run), "paired": paired.to_dict("records")})
     elif form == "csv":
-        print_text(csv_text(paired), end="")
+        print_text(*csv_text(paired).rstrip("\n").split("\n"))
     else:
         text = text_table(
             study.per_run, paired, "latex" if form == "latex" else "markdown", metrics=shown, by=study.by
         )
-        print_text(text, end="")
+        print_text(*text.rstrip("\n").split("\n"))

@@ -60,12 +60,12 @@ def info(
     if as_json:
         print_json(asdict(found))
         return
-    print_text(_text(str(file), found))
+    print_text(*_lines(str(file), found))
     if found.hint:
         say(f"{file}: {found.hint}", quiet=quiet)
 
 
-def _text(file: str, found: TraceInfo) -> str:
+def _lines(file: str, found: TraceInfo) -> list[str]:
     corner = f"({found.corner_m[0]:.6g}, {found.corner_m[1]:.6g}) m"
     if found.corner_deg is not None:
         corner = f"latitude {found.corner_deg[0]:.6f}, longitude {found.corner_deg[1]:.6f}"
@@ -81,4 +81,4 @@ def _text(file: str, found: TraceInfo) -> str:
         "way": f"{found.way_m:.6g} m, all users together",
     }
     width = max(map(len, rows))
-    return "\n".join([f"{file}:", *(f"  {name:<{width}}  {text}" for name, text in rows.items())])
+    return [f"{file}:", *(f"  {name:<{width}}  {text}" for name, text in rows.items())]

@@ -21,6 +21,7 @@ from mecsim.cli.options import (
     read_scenario,
 )
 from mecsim.cli.result_options import RESULTS
+from mecsim.results.csv_text import write_csv_file
 
 if TYPE_CHECKING:
     from mecsim.study.tune import Tuned
@@ -67,8 +68,6 @@ def tune(
     runs, and in test/ the tables and the figure of the comparison of those chosen.
     """
     from mecsim.cli.summaries import comparison_table
-    from mecsim.results.csv_text import csv_text
-    from mecsim.results.files import write_text
     from mecsim.study.plan import split_policies
     from mecsim.study.tune import candidates
     from mecsim.study.tune import tune as tune_policies
@@ -83,7 +82,7 @@ def tune(
             tuning_seed=tuning_seed, jobs=jobs, limit_s=limit_s, out=folder,
             on_progress=lambda done, _, message: update(done, message),
         )  # fmt: skip
-    write_text(folder / "tuning.csv", csv_text(tuned.candidates))
+    write_csv_file(folder / "tuning.csv", tuned.candidates)
     files = [folder / "tuning.csv", *tuned.test.save(folder / "test")]
     if as_json:
         print_json(_object(tuned, files))

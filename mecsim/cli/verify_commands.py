@@ -100,7 +100,7 @@ def verify(
         print_json(report)
     else:
         print_table(_table(rows, mutants=mutants))
-        print_text(_summary(rows, mutants=mutants))
+        print_text(*_summary(rows, mutants=mutants).split("\n"))
         print_text(f"files: {', '.join(str(file) for file in files)}")
     bad = [row for row in rows if not row.fine]
     for row in bad:

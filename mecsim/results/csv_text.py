@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mecsim.escapes import csv_cell
+from mecsim.results.files import write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,6 +15,11 @@ if TYPE_CHECKING:
 def csv_text(frame: pd.DataFrame) -> str:
     """Return a frame as CSV without its index, as `csv_frame` shows it; numbers have all their digits."""
     return str(csv_frame(frame).to_csv(index=False))
+
+
+def write_csv_file(path: Path, frame: pd.DataFrame) -> None:
+    """Write `csv_text` of a frame atomically; raises `ResultStoreError` if it cannot be written."""
+    write_text(path, csv_text(frame))
 
 
 def csv_frame(frame: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mecsim.errors import ResultStoreError
+from mecsim.escapes import printable
 from mecsim.results.manifest import ADVICE, MANIFEST, read_manifest, scenario_values
 from mecsim.results.parquet_file import read_table
 from mecsim.results.result import Results
@@ -106,7 +107,7 @@ def run_keys(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
     varying = {key for group in by_name.values() for key in _varying(list(group.values()))}
     others = sorted(key for key in varying if not any(f"{key}.".startswith(f"{name}.") for name in swept))
     return [
-        {key: manifest[key] for key in KEYS}
+        {key: _shown(manifest[key]) for key in KEYS}
         | {key: values.get(key, read[text].get(key)) for key in (*swept, *others)}
         for manifest, text, values in zip(manifests, texts, given, strict=True)
     ]
@@ -115,11 +116,16 @@ def run_keys(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _plain_values(values: dict[str, Any]) -> dict[str, Any]:
     """Return values that can be compared and sorted: lists, tables and dates become their text."""
     return {
-        key: value
+        key: _shown(value)
         if value is None or isinstance(value, str | int | float)
         else json.dumps(value, default=str)
         for key, value in values.items()
     }
+
+
+def _shown(value: Any) -> Any:
+    """Return a value of a manifest with a text that is printable, as tables and figures need it."""
+    return printable(value) if isinstance(value, str) else value
 
 
 def _varying(settings: list[dict[str, Any]]) -> set[str]:

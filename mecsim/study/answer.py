@@ -9,8 +9,8 @@ from typing import Any, get_args
 import numpy as np
 
 from mecsim.errors import MecsimError
-from mecsim.results.metrics import METRICS
 from mecsim.results.manifest import read_manifest
+from mecsim.results.metrics import METRICS
 from mecsim.study.decision_run import DecisionRun, read_decision
 from mecsim.study.outcome import FailureKind, RunOrigin, RunOutcome
 from mecsim.study.plan import Run

@@ -12,8 +12,7 @@ import numpy as np
 
 from mecsim.analysis.rounding import plus_minus
 from mecsim.analysis.stats import paired_difference, t_interval
-from mecsim.results.csv_text import csv_text
-from mecsim.results.files import write_text
+from mecsim.results.csv_text import write_csv_file
 from mecsim.results.metrics import METRICS
 from mecsim.study.outcome import RunOutcome
 
@@ -163,7 +162,7 @@ class Comparison:
         tables = {"comparison.csv": self.table, "per_run.csv": self.per_run}
         tables |= {"paired.csv": self.paired} if len(self.policies) > 1 else {}
         for name, table in tables.items():
-            write_text(root / name, csv_text(table))
+            write_csv_file(root / name, table)
         return [*(root / name for name in tables), *self.figure(root / "comparison")]
 
     def _repr_html_(self) -> str:

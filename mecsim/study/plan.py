@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mecsim.errors import PolicyError, PolicyFailed, PolicyNotFound
-from mecsim.escapes import printable
 from mecsim.foreign_code import Interrupts, described
 from mecsim.messages import shortened
 from mecsim.plugins import require
@@ -249,7 +248,7 @@ def choose_policies(
             choice.check(limit_s)
             choices.append(choice)
         except PolicyError as error:
-            problems.append(printable(str(error)))
+            problems += error.args
             kind = PolicyFailed if isinstance(error, PolicyFailed) else kind
     labels = [choice.label for choice in choices]
     choices = [
@@ -263,7 +262,7 @@ def choose_policies(
     if not choices and not problems:
         problems.append("no policy is given")
     if problems:
-        raise kind("\n".join(problems))
+        raise kind(*problems)
     return choices
 
 
@@ -296,7 +295,7 @@ def _unregistered(asked: Iterable[PolicyLike]) -> list[str]:
             if not codes:
                 require(POLICIES, choice.target)
         except PolicyNotFound as error:
-            problems.append(printable(str(error)))
+            problems += error.args
     return problems
 
 

@@ -192,7 +192,7 @@ def _checked(
         )
     except PolicyError as error:
         where = f"{source}:{lines.of(('policies',))}"
-        problems += [f"{where}: {line}" for line in str(error).splitlines()]
+        problems += [f"{where}: {problem}" for problem in error.args]
     runs = tuple(
         Run(scenario, policy, given.seed + k, swept)
         for k in range(given.replications if not problems else 0)

@@ -12,6 +12,7 @@ from mecsim.analysis.diagnostics import Rounds, finished_rounds
 from mecsim.analysis.report.classes import class_energy
 from mecsim.analysis.report.trouble import run_troubles
 from mecsim.errors import MecsimError, ResultStoreError
+from mecsim.escapes import printable
 from mecsim.results.after_warmup import delay_sketch, rounds_after_warmup
 from mecsim.results.files import read_note
 from mecsim.results.load import run_folders
@@ -68,7 +69,7 @@ class RunSummary:
     @property
     def policy(self) -> str:
         """Label of the policy."""
-        return str(self.manifest["policy"])
+        return printable(str(self.manifest["policy"]))
 
     @property
     def seed(self) -> int:
@@ -162,7 +163,7 @@ def collect(folder: str | Path, setting: int = 0, seed: int | None = None) -> Co
         for run, results in _loaded(members, problems):
             runs.append(_summary(run, results))
             if results.manifest["seed"] == kept:
-                replays[str(results.manifest["policy"])] = results
+                replays[printable(str(results.manifest["policy"]))] = results
         settings.append(ScenarioRuns(label, _once(runs, problems)))
     notes = files_below(root, lambda name: name.startswith(_FAILED) and name.endswith(".txt"))
     failures = {path.stem.removeprefix(_FAILED): read_note(path) for path in notes[:_MOST_FAILURES]}
