@@ -133,7 +133,7 @@ def at_most(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def outcome_of(read: Callable[[], Any], most_s: float = 20.0) -> str:
+def outcome_of(read: Callable[[], Any], most_s: float = 120.0) -> str:
     """Return ``"done"``, ``"refused"``, ``"hang"``, or the exception and its place in mecsim."""
     try:
         with at_most(most_s):
