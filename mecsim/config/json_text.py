@@ -12,7 +12,7 @@ from mecsim.config.base import Path
 from mecsim.errors import ScenarioError
 from mecsim.messages import shortened
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[][{}:,]|[^][{}:,"\s]+', re.DOTALL)
+_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[][{}:,]|[^][{}:,"\s]+', re.DOTALL)
 
 
 class JsonLines:
@@ -51,10 +51,11 @@ def parse_json(text: str, source: str) -> Any:
     """
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) == len(pairs):
+            return found
         twice = sorted(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-        if twice:
-            raise ScenarioError(source, [f"{source}: {shortened(key)}: duplicate key" for key in twice])
-        return dict(pairs)
+        raise ScenarioError(source, [f"{source}: {shortened(key)}: duplicate key" for key in twice])
 
     try:
         return json.loads(text, object_pairs_hook=unique)

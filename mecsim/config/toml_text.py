@@ -106,6 +106,8 @@ def toml_value(value: object) -> str:
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, bool):
         return "true" if value else "false"
+    if value is None:
+        return "null"  # of JSON files, whose messages use this too
     if isinstance(value, float):
         return repr(value + 0.0)  # equal numbers are written alike: -0.0 becomes 0.0
     return str(value)

@@ -74,7 +74,7 @@ def manifest_text(path: Path) -> tuple[str, dict[str, Any]]:
         lines = [f"{line}; damaged: {ADVICE}" for line in error.problems]
         raise ResultStoreError("\n".join(lines)) from error
     if not isinstance(manifest, dict) or "schema" not in manifest:
-        raise ResultStoreError(f"{path}: not the manifest of a mecsim run")
+        raise ResultStoreError(f"{path}: not the manifest of a mecsim run (it has no schema)")
     return text, manifest
 
 

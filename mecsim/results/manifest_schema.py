@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from functools import cache
@@ -28,7 +27,7 @@ _Hash: TypeAlias = Annotated[str, Strict(), Field(pattern="^[0-9a-f]{64}$")]
 _Text: TypeAlias = Annotated[str, Strict(), Field(max_length=MOST_SCENARIO_BYTES)]
 _Flag: TypeAlias = Annotated[bool, Strict()]
 _Seconds: TypeAlias = Annotated[Real, Field(ge=0, le=1e12)]
-_Weight: TypeAlias = Annotated[Real, Field(ge=0)]
+_Weight: TypeAlias = Annotated[Real, Field(ge=0, le=1e100)]
 _HASH, _LINE_TOLD, _LINES = "64 hexadecimal digits", "one line of text", "a list of lines of text"
 
 
@@ -56,7 +55,12 @@ class _Environment(_Part):
     simd: tuple[_Line, ...] | None = key("Processor features", allowed=_LINES, default=None)
     threads: dict[str, Any] = key("BLAS threads", allowed="a table", default={})
 
-    @field_validator("packages", "threads")
+    @field_validator("packages")
+    @classmethod
+    def _are_versions(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return _each(values, lambda one: one is None or _is_line(one), "must be one line of text or null")
+
+    @field_validator("threads")
     @classmethod
     def _are_plain(cls, values: dict[str, Any]) -> dict[str, Any]:
         return _each(values, _is_plain, "must be one line of text, a number, true, false or null")
@@ -96,7 +100,7 @@ class Manifest(_Part):
     objective: _Objective = key("Weights of the objective")
     switched_off: tuple[_Line, ...] = key("Effects that are left out", allowed=_LINES)
     reproducible: _Flag = key("Whether another run has the same bits", default=True)
-    policy_target: _Line = key("What made the policy", allowed=_LINE_TOLD)
+    policy_target: Annotated[_Line, Field(min_length=1)] = key("What made the policy", allowed=_LINE_TOLD)
     policy_parameters: dict[str, Any] = key("Its parameters", allowed="a table of parameters")
     policy_version: _Line = key("Its version", allowed=_LINE_TOLD)
     policy_is_own: _Flag = key("Whether it ships with mecsim")
@@ -202,7 +206,7 @@ def _is_line(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e308
 
 
 def _is_plain(value: Any) -> bool:

@@ -49,7 +49,8 @@ class _Header:
         elif kind == _DOUBLE:
             self.at += 8
         elif kind == _BINARY:
-            self.at += self._unsigned()
+            length = self._unsigned()
+            self.at += length
         elif kind == _STRUCT:
             self._struct(depth + 1)
         else:

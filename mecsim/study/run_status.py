@@ -71,7 +71,8 @@ def run_status(run: Run, place: Path, *, verify: bool = False, exact: bool = Fal
     except ResultStoreError as error:
         return RunStatus(run, "damaged", str(error))
     names = DECISION_MEASURES if is_decision else _METRICS
-    if manifest["identity"] != run.identity or not names <= manifest.get("metrics", {}).keys():
+    complete = names <= manifest.get("metrics", {}).keys() and "notes" in manifest
+    if manifest["identity"] != run.identity or not complete:
         return RunStatus(run, "outdated", "of other code, packages or policy file", manifest)
     if exact and (reason := _inexact(manifest)):
         return RunStatus(run, "outdated", reason, manifest)

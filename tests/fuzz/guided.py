@@ -7,6 +7,7 @@ from a good file of the kind. An input that breaks a promise is printed and kept
 and put the input into the corpus.
 """
 
+import hashlib
 import sys
 import tempfile
 from pathlib import Path
@@ -14,9 +15,12 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(
-    include=["mecsim.scenario", "mecsim.system", "mecsim.world.traces", "mecsim.study"]
+    include=["mecsim.scenario", "mecsim.system", "mecsim.world.traces", "mecsim.study", "mecsim.results"]
 ):
     from mecsim import errors
+    from mecsim.results.manifest import read_manifest
+    from mecsim.results.parquet_file import read_table
+    from mecsim.results.table_values import value_problems
     from mecsim.scenario.schema import Scenario
     from mecsim.study.spec import load_study
     from mecsim.system.instance_file import load_instance
@@ -30,6 +34,8 @@ GOOD = {
     "instances": HERE / "corpus" / "instances" / "true.json",
     "studies": HERE / "corpus" / "studies" / "no-values.toml",
     "traces": ROOT / "scenarios" / "traces" / "park.gpx",
+    "manifests": HERE / "corpus" / "manifests" / "wrong-hash.json",
+    "tables": HERE / "corpus" / "tables" / "negative-user.parquet",
 }
 
 
@@ -55,11 +61,24 @@ def trace(content, place):
             continue
 
 
+def manifest(content, place):
+    place.with_name("manifest.json").write_bytes(content)
+    read_manifest(place.parent)
+
+
+def table(content, place):
+    place.with_name("positions.parquet").write_bytes(content)
+    entry = {"rows": 24, "sha256": hashlib.sha256(content).hexdigest()}
+    value_problems("positions", read_table(place.parent, "positions", entry).to_pandas())
+
+
 KINDS = {
     "scenarios": (scenario, errors.ScenarioError),
     "instances": (instance, errors.InstanceError),
     "studies": (study, errors.StudyError),
     "traces": (trace, errors.TraceError),
+    "manifests": (manifest, errors.ResultStoreError),
+    "tables": (table, errors.ResultStoreError),
 }
 
 
@@ -81,7 +100,7 @@ def main():
             try:
                 read(content, place)
             except refusal as error:
-                check(error.problems)
+                check(getattr(error, "problems", None) or str(error).splitlines())
 
         limits = ["-rss_limit_mb=1000", "-timeout=10", "-max_len=20000"]
         atheris.Setup([sys.argv[0], *limits, *options, str(seeds)], one)

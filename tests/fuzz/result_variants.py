@@ -18,7 +18,6 @@ from typing import Any
 
 from mecsim.errors import MecsimError
 
-MEGABYTE = 1_000_000
 DEEP = 200
 
 VALUES: dict[str, Any] = {
@@ -34,7 +33,7 @@ VALUES: dict[str, Any] = {
     "NUL": "\0",
     "escape": "\x1b[2J\n| <b> $",
     "surrogate": "\ud800",
-    "megabyte": "x" * MEGABYTE,
+    "megabyte": "x" * 1_000_000,
     "empty list": [],
     "list": [1, "a", None],
     "empty object": {},
@@ -87,13 +86,31 @@ def signed(manifest: dict[str, Any]) -> dict[str, Any]:
     return content | {"sha256": hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()}
 
 
-def manifest_variants(manifest: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield a name and a manifest for every key times every kind of value, and for every missing key."""
+def manifest_variants(
+    manifest: dict[str, Any], alike: int | None = None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield a name and a manifest for every key times every kind of value, and for every missing key.
+
+    With ``alike``, only for so many of the keys in a table whose keys all stand for the same.
+    """
     for path in paths_of(manifest):
+        if alike is not None and _place_among_alike(manifest, path) >= alike:
+            continue
         where = ".".join(map(str, path))
         for name, value in VALUES.items():
             yield f"{where} = {name}", replaced(manifest, path, deep() if name == "deep" else value)
         yield f"{where} missing", without(manifest, path)
+
+
+def _place_among_alike(manifest: dict[str, Any], path: tuple[Any, ...]) -> int:
+    """Return the place of a key among those of packages, metrics or tables; 0 for every other key."""
+    for table in (("environment", "packages"), ("metrics",), ("tables",)):
+        if path[: len(table)] == table and len(path) > len(table):
+            values: Any = manifest
+            for step in table:
+                values = values[step]
+            return list(values).index(path[len(table)])
+    return 0
 
 
 class _TooLongError(BaseException):
@@ -116,7 +133,7 @@ def at_most(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def outcome_of(read: Callable[[], Any], most_s: float = 20.0) -> str:
+def outcome_of(read: Callable[[], Any], most_s: float = 120.0) -> str:
     """Return ``"done"``, ``"refused"``, ``"hang"``, or the exception and its place in mecsim."""
     try:
         with at_most(most_s):

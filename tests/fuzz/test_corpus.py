@@ -3,7 +3,10 @@
 Add a file that broke something to `corpus/` of its kind; that is all.
 """
 
+import hashlib
 import pickle
+import shutil
+import tempfile
 import time
 import tracemalloc
 from pathlib import Path
@@ -11,16 +14,51 @@ from pathlib import Path
 import pytest
 
 from mecsim import load_instance, load_scenario
-from mecsim.errors import InstanceError, MecsimError, ScenarioError, StudyError, TraceError
+from mecsim.errors import (
+    InstanceError,
+    MecsimError,
+    ResultStoreError,
+    ScenarioError,
+    StudyError,
+    TraceError,
+)
+from mecsim.results.manifest import MANIFEST, read_manifest
+from mecsim.results.parquet_file import read_table
+from mecsim.results.table_values import value_problems
 from mecsim.study.spec import load_study
 from mecsim.world.traces.read import load_trace
 
 CORPUS = Path(__file__).with_name("corpus")
+
+
+def load_manifest(path):
+    """Read a file as the manifest of a run folder."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place, path.name)
+        folder.mkdir()
+        shutil.copy(path, folder / MANIFEST)
+        return read_manifest(folder)
+
+
+def load_table(path):
+    """Read a file as a table of a manifest that has its hash."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place, path.name)
+        folder.mkdir()
+        content = Path(shutil.copy(path, folder / "positions.parquet")).read_bytes()
+        entry = {"rows": 24, "sha256": hashlib.sha256(content).hexdigest()}
+        frame = read_table(folder, "positions", entry).to_pandas()
+        if problems := value_problems("positions", frame):
+            raise ResultStoreError("\n".join(f"{path.name}: {problem}" for problem in problems))
+
+
 KINDS = {
     "scenarios": (load_scenario, ScenarioError),
     "instances": (load_instance, InstanceError),
     "studies": (load_study, StudyError),
     "traces": (load_trace, TraceError),
+    "manifests": (load_manifest, ResultStoreError),
+    "tables": (load_table, ResultStoreError),
 }
 FILES = sorted(path for kind in KINDS for path in (CORPUS / kind).iterdir())
 
@@ -38,7 +76,7 @@ def assert_refused(load, error, path, most_s=1.0, most_bytes=200e6):
     # Watching the memory makes Python several times slower.
     assert spent_s < 4 * most_s
     assert peak < most_bytes
-    problems = caught.value.problems
+    problems = getattr(caught.value, "problems", None) or str(caught.value).splitlines()
     assert problems
     assert all(path.name in line and len(line) < 2000 and "\n" not in line for line in problems)
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)

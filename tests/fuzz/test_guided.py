@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("atheris", reason="pip install atheris (Linux, macOS) to fuzz with coverage as a guide")
 
 
-@pytest.mark.parametrize("kind", ["scenarios", "instances", "studies", "traces"])
+@pytest.mark.parametrize("kind", ["scenarios", "instances", "studies", "traces", "manifests", "tables"])
 def test_a_few_hundred_inputs(tmp_path, kind):
     fuzzer = Path(__file__).with_name("guided.py")
     done = subprocess.run(

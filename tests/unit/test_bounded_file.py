@@ -82,7 +82,7 @@ READERS: dict[str, Callable[[Path], object]] = {
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 @pytest.mark.parametrize("make", KINDS, ids=lambda make: make.__name__)
 def test_every_reader_refuses_what_is_no_file(tmp_path: Path, make: Callable[[Path], None]) -> None:
-    """Mutants: `read_bytes`, which waits for a pipe and fills the memory from /dev/zero; a size limit alone."""
+    """Mutants: `read_bytes`, which waits for pipes and fills the memory from /dev/zero; only a size limit."""
     began = time.process_time()
     for name, read in READERS.items():
         place = tmp_path / name / name

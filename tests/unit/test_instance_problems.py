@@ -62,7 +62,7 @@ def test_all_problems_at_once(problems):
     data["gain"][0][1] = None
     data["name"] = 5
     assert sorted(problems(data)) == [
-        "gain[0][1] = None: must be a number >= 0",
+        "gain[0][1] = null: must be a number >= 0",
         "name = 5: must be a string",
         f"noise = {SMALL['noise_w_per_hz']}: unknown key; allowed are schema, name, noise_w_per_hz, "
         "bits_per_param, weights, score, ergodic, users, servers, gain, downlink_share",
