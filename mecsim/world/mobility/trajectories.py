@@ -16,6 +16,7 @@ from mecsim.scenario.calendar import FlashCrowd
 from mecsim.scenario.models import Model, ships_with_mecsim
 from mecsim.scenario.schema import Scenario
 from mecsim.system.arrays import Floats, Ints, frozen
+from mecsim.world.channel.waves import GRID
 from mecsim.world.mobility.legs import Legs, standing
 from mecsim.world.mobility.model import MobilityModel, drawn_legs
 from mecsim.world.mobility.replay import Replay, TraceReplay, replay
@@ -125,15 +126,14 @@ class GrowingTrajectories:
     ----------
     scenario : Scenario
     seed : int
-    end_s : float
-        Time that is known to be the last one asked for in a run; later ones are allowed.
     population : Population
     replayed : Replay or None
     """
 
     def __init__(
-        self, scenario: Scenario, seed: int, end_s: float, population: Population, replayed: Replay | None
+        self, scenario: Scenario, seed: int, population: Population, replayed: Replay | None
     ) -> None:
+        end_s = scenario.duration_s + GRID * scenario.channel.fading.block_s  # the last time of a run
         self._draw = partial(Trajectories.draw, scenario, seed, population=population, replayed=replayed)
         self._is_checked = not all(ships_with_mecsim(model) for model in _models(scenario))
         self._end_s, self.until_s = end_s, min(end_s, FIRST_S)
@@ -141,6 +141,10 @@ class GrowingTrajectories:
         if _may_move(scenario, replayed):
             while not self.drawn.moving and self.until_s < end_s:
                 self.until(2.0 * self.until_s)
+
+    def reaching(self, times_s: Floats) -> Trajectories:
+        """Return trajectories that reach all of some times."""
+        return self.until(float(np.max(times_s, initial=0.0)))
 
     def until(self, time_s: float) -> Trajectories:
         """Return trajectories that reach a time.
