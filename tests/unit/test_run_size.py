@@ -70,7 +70,7 @@ def test_the_bound_in_the_message_is_allowed(make_scenario, key):
 
 
 def test_defaults_are_looked_at_too(make_scenario):
-    text = make_scenario({"duration_s": 60}).to_toml().replace("duration_s = 60", "duration_s = 1e9")
+    text = make_scenario({"duration_s": 60}).to_toml().replace("duration_s = 60.0", "duration_s = 1e9")
     with pytest.raises(ScenarioError, match=r"s\.toml:\d+: reallocation\.period_s = 5"):
         Scenario.from_toml(text, "s.toml")
 
