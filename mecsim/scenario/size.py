@@ -15,6 +15,7 @@ MOST_ARRIVALS = 100_000_000
 MOST_WINDOWS = 10_000_000
 MOST_POSITIONS = 40_000_000
 MOST_LINKS = 2_000_000
+MOST_TURNS_PER_S = 100
 BLOCKS_A_WINDOW = 512
 
 Found: TypeAlias = list[tuple[Path, str]]
@@ -45,7 +46,34 @@ def _users(users: Any, known: Known) -> Found:
     if (users.count + coming) * servers > MOST_LINKS:
         allowed = f"at most {MOST_LINKS:,} links of a user with a server: {MOST_LINKS // servers:,} users "
         return [(("count",), f"{allowed}for {servers:,} servers, those who arrive included")]
-    return []
+    return _speeds(users, known)
+
+
+def _speeds(users: Any, known: Known) -> Found:
+    """Return speeds at which users would turn more than `MOST_TURNS_PER_S` times a second."""
+    if "area" not in known:
+        return []
+    side_m = max(known["area"].size_m)
+    found: Found = []
+    named: list[tuple[Path, Any]] = [
+        ((), users),
+        *((("classes", k), c) for k, c in enumerate(users.classes or ())),
+    ]
+    for path, kind in named:
+        model = kind.mobility
+        legs_m = {
+            "random_waypoint": {"speed_mps": side_m / 3},
+            "manhattan": {"speed_mps": getattr(model, "street_spacing_m", 0.0)},
+            "group": {"speed_mps": side_m / 30, "member_speed_mps": getattr(model, "radius_m", 0.0)},
+        }
+        for name, leg_m in legs_m.get(getattr(model, "model", ""), {}).items():
+            most = MOST_TURNS_PER_S * leg_m
+            if getattr(model, name)[1] > most:
+                allowed = (
+                    f"must be at most {most:.3g}: {MOST_TURNS_PER_S} turns a second, legs of {leg_m:.3g} m"
+                )
+                found.append(((*path, "mobility", name), allowed))
+    return found
 
 
 def _workload(workload: Any, known: Known) -> Found:

@@ -55,16 +55,14 @@ class World:
         seen_s = None if replayed is None else (replayed.enters_s, replayed.leaves_s)
         self.population = Population.draw(scenario, seed, seen_s)
         self.conditions = ServerConditions.draw(scenario, seed)
-        self.user_count = self.population.count
-        self.server_count = scenario.servers.count
+        self.user_count, self.server_count = self.population.count, scenario.servers.count
         self.block_s = fading.block_s
         self.window_s = WINDOW_BLOCKS * self.block_s
         self.servers = servers_of(scenario)
         self.server_position_m = frozen(scenario.servers.sites_m)
         self.noise_w_per_hz = dbm_to_w(channel.noise_dbm_per_hz + channel.noise_figure_db)
         self.workload = Workload(scenario, seed, self.population)
-        end_s = scenario.duration_s + self.window_s
-        self._trajectories = GrowingTrajectories(scenario, seed, end_s, self.population, replayed)
+        self._trajectories = GrowingTrajectories(scenario, seed, self.population, replayed)
         self.rate_law = RateLaw.of(self.noise_w_per_hz, ergodic=fading.model == "ergodic")
         self._local = LocalMean(channel, self.server_position_m, seed)
         self._interference: Interference | None = None
@@ -86,10 +84,6 @@ class World:
     def trajectories(self) -> Trajectories:
         """The trajectories as far as they are drawn: at least until the latest time asked for so far."""
         return self._trajectories.drawn
-
-    def _trajectories_at(self, times_s: Floats) -> Trajectories:
-        """Return trajectories that reach all of these times."""
-        return self._trajectories.until(float(np.max(times_s, initial=0.0)))
 
     @property
     def moving(self) -> bool:
@@ -131,7 +125,7 @@ class World:
 
     def position_m(self, users: Ints, times_s: Floats) -> Floats:
         """Return positions in m, shape S + (2,)."""
-        return self._trajectories_at(times_s).position_m(users, times_s)
+        return self._trajectories.reaching(times_s).position_m(users, times_s)
 
     def mean_gain(self, users: Ints, servers: Ints, times_s: Floats) -> Floats:
         """Return path loss x shadowing as a linear power gain: the local mean, without fast fading."""
@@ -158,8 +152,8 @@ class World:
         if self._fading is None:
             return link.gain
         start_s = self.block_start_s(times_s)
-        trajectories = self._trajectories_at(start_s)
-        travelled_m = trajectories.travelled_m(users, start_s) + self._ambient_mps * start_s
+        ways = self._trajectories.reaching(start_s)
+        travelled_m = ways.travelled_m(users, start_s) + self._ambient_mps * start_s
         if self._direct is None:
             return link.gain * self._fading.power(users, servers, travelled_m)
         scattered = self._fading.coefficient(users, servers, travelled_m)
@@ -202,8 +196,7 @@ class World:
 
     def instance(self, time_s: float, rounds: Ints | None = None, *, fading: bool = True) -> Instance:
         """Return the snapshot at a time, of the given round of each user (the first by default)."""
-        if rounds is None:
-            rounds = np.zeros(self.user_count, dtype=np.int64)
+        rounds = np.zeros(self.user_count, dtype=np.int64) if rounds is None else rounds
         gain, share = self.all_gains(time_s, fading=fading), self.all_downlink_shares(time_s)
         return self.snapshot(self.workload.users(rounds), gain, share)
 
@@ -233,11 +226,9 @@ class World:
             self.position_m(users[:, None], times_s),
             self.gain(users[:, None, None], servers[None, :, None], times_s),
             self.gain_window(users, users % self.server_count, 1),
-            *(
-                [self.downlink_share(users[:, None, None], servers[None, :, None], times_s)]
-                if self.interfered
-                else []
-            ),
+            self.downlink_share(users[:, None, None], servers[None, :, None], times_s)
+            if self.interfered
+            else np.empty(0),
             *(column for pair in work for column in pair),
             *arrivals,
             *([] if self.population.always else self.population.columns),
@@ -286,8 +277,7 @@ class World:
             return np.ones((len(users), WINDOW_BLOCKS))
         legs = self.trajectories.legs
         start_m = legs.start_m[leg] + legs.velocity_mps[leg] * (start_s - legs.start_s[leg])[:, None]
-        step_m = legs.velocity_mps[leg] * self.block_s
-        left = self._interference.downlink_on_grid(servers, start_m, step_m)
+        left = self._interference.downlink_on_grid(servers, start_m, legs.velocity_mps[leg] * self.block_s)
         return np.asarray(left / self._interference.uplink[servers][:, None])
 
     def _leg_gains(self, users: Ints, servers: Ints, leg: Ints, start_s: float) -> Floats:

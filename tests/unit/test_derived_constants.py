@@ -14,7 +14,7 @@ WRONG = {
     "adapter_params * flops_per_param * epochs = inf": ("users", "adapter_params", 1e305),
     "kappa * max_gpu_flops^2 * work = ": ("servers", "kappa", 1e-308),
     "noise_w_per_hz * bandwidth_hz = ": ("servers", "bandwidth_hz", 1e-308),
-    "SNR of the uplink = inf": ("users", "max_power_w", 1e305),
+    "SNR of the uplink = ": ("users", "max_power_w", 1e305),
     "SNR of the downlink = inf": ("servers", "max_power_w", 1.79e308),
 }
 

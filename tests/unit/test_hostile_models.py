@@ -146,8 +146,8 @@ def test_legs_that_are_changed_later_have_no_effect(world_of):
         return KEPT[-1]
 
     world = world_of(walk=walk)
-    for each in KEPT[1:]:
-        each.start_m[:] = 400.0
+    for each in KEPT:
+        each.start_m[0][:] = [400.0, 400.0]
     assert (places(world) == [5.0, 6.0]).all()
     assert type(world.trajectories.legs.start_m) is np.ndarray
 

@@ -8,8 +8,10 @@ from mecsim.engine import clock as clocks
 from mecsim.engine import grant_log, recorder
 from mecsim.engine.clock import Clock, EventKind
 from mecsim.errors import RunFailed, ScenarioError
+from mecsim.scenario import size
 from mecsim.scenario.schema import Scenario
 from mecsim.world.workload import Workload
+from mecsim.world.world import WINDOW_BLOCKS
 
 LONG = {
     "duration_s": 1e9,
@@ -68,9 +70,13 @@ def test_the_bound_in_the_message_is_allowed(make_scenario, key):
 
 
 def test_defaults_are_looked_at_too(make_scenario):
-    text = make_scenario({"duration_s": 60}).to_toml().replace("duration_s = 60", "duration_s = 1e9")
+    text = make_scenario({"duration_s": 60}).to_toml().replace("duration_s = 60.0", "duration_s = 1e9")
     with pytest.raises(ScenarioError, match=r"s\.toml:\d+: reallocation\.period_s = 5"):
         Scenario.from_toml(text, "s.toml")
+
+
+def test_a_window_has_as_many_blocks_as_the_world_takes():
+    assert size.BLOCKS_A_WINDOW == WINDOW_BLOCKS
 
 
 def test_events_at_one_instant_are_bounded_and_the_message_says_which():

@@ -2,14 +2,18 @@
 
 import math
 
+import numpy as np
 import pytest
+from mecsim_policies.optim.rules import equal_split
 
 from mecsim.config.base import SMALLEST
 from mecsim.config.keys import keys_of
 from mecsim.config.toml_text import toml_value
-from mecsim.errors import ScenarioError
+from mecsim.errors import MecsimError, ScenarioError
 from mecsim.scenario.load import load_scenario
 from mecsim.scenario.schema import Scenario
+from mecsim.system.derived import derived_problems
+from mecsim.world.world import World
 
 FLOOR = SMALLEST
 
@@ -223,6 +227,31 @@ def test_no_key_takes_what_is_not_a_finite_number(paper, key, value):
     assert isinstance(message, str), f"{key} = {value} accepted"
     assert "must be" in message
     assert key in message
+
+
+@pytest.mark.parametrize("key", [*BOUNDS, *PAIRS])
+def test_the_extremes_can_be_computed_with(paper, key):
+    """Mutants: bounds of 5e-324, whose squares and inverses are 0 and infinite; overflow on the way."""
+    few = paper.with_changes({"users.count": 2, "duration_s": 2, "warmup_s": 0})
+    low, _, high, _ = (BOUNDS | PAIRS)[key]
+    for value in (low, high):
+        if key in ("users.count", "servers.layout.rings", "users.arrivals.rate_per_s") and value == high:
+            continue  # large, not extreme
+        scenario = changed(few, key, value)
+        if isinstance(scenario, str):
+            assert key in ("warmup_s", "users.max_present"), scenario
+            continue
+        try:
+            with np.errstate(all="raise", under="ignore"):
+                instance = World(scenario, 1).instance(0.0)
+        except MecsimError as error:
+            assert "park.gpx" in str(error)  # a trace that does not fit  # noqa: PT017
+            continue
+        assert derived_problems(instance) == []
+        given = equal_split(instance, instance.gain.argmax(axis=1), 0.5)
+        assert np.isfinite(instance.costs(given).delay_s).all()
+        assert np.isfinite(instance.costs(given).energy_j).all()
+        assert np.isfinite(instance.scr(given))
 
 
 @pytest.mark.parametrize("key", [key for key, bounds in BOUNDS.items() if key.endswith(("count", "epochs"))])

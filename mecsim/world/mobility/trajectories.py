@@ -16,6 +16,7 @@ from mecsim.scenario.calendar import FlashCrowd
 from mecsim.scenario.models import Model, ships_with_mecsim
 from mecsim.scenario.schema import Scenario
 from mecsim.system.arrays import Floats, Ints, frozen
+from mecsim.world.channel.waves import GRID
 from mecsim.world.mobility.legs import Legs, standing
 from mecsim.world.mobility.model import MobilityModel, drawn_legs
 from mecsim.world.mobility.replay import Replay, TraceReplay, replay
@@ -23,6 +24,10 @@ from mecsim.world.population import Population
 
 FIRST_S = 7200.0
 """Time until which trajectories are drawn at the start of a longer run."""
+
+# Legs of a user to begin with, and for how long they are counted to see how many come.
+_FIRST_LEGS, _TRIED_S = 20_000, 60.0
+_MOST_TRIALS = 1000
 
 MOST_LEGS = 20_000_000
 """Most legs that are kept, about 100 bytes each."""
@@ -125,22 +130,25 @@ class GrowingTrajectories:
     ----------
     scenario : Scenario
     seed : int
-    end_s : float
-        Time that is known to be the last one asked for in a run; later ones are allowed.
     population : Population
     replayed : Replay or None
     """
 
     def __init__(
-        self, scenario: Scenario, seed: int, end_s: float, population: Population, replayed: Replay | None
+        self, scenario: Scenario, seed: int, population: Population, replayed: Replay | None
     ) -> None:
+        end_s = scenario.duration_s + GRID * scenario.channel.fading.block_s  # the last time of a run
         self._draw = partial(Trajectories.draw, scenario, seed, population=population, replayed=replayed)
         self._is_checked = not all(ships_with_mecsim(model) for model in _models(scenario))
-        self._end_s, self.until_s = end_s, min(end_s, FIRST_S)
+        self._end_s, self.until_s = end_s, min(end_s, _first_s(scenario, seed, replayed))
         self.drawn = self._draw(until_s=self.until_s)
         if _may_move(scenario, replayed):
             while not self.drawn.moving and self.until_s < end_s:
                 self.until(2.0 * self.until_s)
+
+    def reaching(self, times_s: Floats) -> Trajectories:
+        """Return trajectories that reach all of some times."""
+        return self.until(float(np.max(times_s, initial=0.0)))
 
     def until(self, time_s: float) -> Trajectories:
         """Return trajectories that reach a time.
@@ -178,6 +186,15 @@ def _check_same(shorter: Trajectories, longer: Trajectories, until_s: float) -> 
                     f"mobility model of user {n}: until a later time than {until_s:g} s it gives other legs "
                     "before that time too; a later time must give the same legs and more"
                 )
+
+
+def _first_s(scenario: Scenario, seed: int, replayed: Replay | None) -> float:
+    """Return until when to draw at first: less than :data:`FIRST_S` if users turn very often."""
+    size_m, most = np.array(scenario.area.size_m), 1
+    for model in _models(scenario) if replayed is None else _models(scenario)[:-1]:
+        assert isinstance(model, MobilityModel)
+        most = max(most, len(drawn_legs(model, size_m, seed, 0, _TRIED_S).start_s))
+    return float(np.clip(_TRIED_S * _FIRST_LEGS / most, _TRIED_S, FIRST_S))
 
 
 def _may_move(scenario: Scenario, replayed: Replay | None) -> bool:
@@ -231,8 +248,15 @@ def _legs(
 def _place_in(crowd: FlashCrowd, size_m: Floats, seed: int, user: int) -> Floats:
     """Return a uniformly random place of a crowd's disc, as far as it lies in the area."""
     rng, centre_m = stream(seed, Purpose.CROWD_PLACE, user), np.array(crowd.at_m, dtype=np.float64)
-    while True:
+    for _ in range(_MOST_TRIALS):
         away = 2.0 * rng.random(2) - 1.0
         place: Floats = centre_m + crowd.radius_m * away
         if np.hypot(*away) <= 1.0 and (place >= 0).all() and (place <= size_m).all():
+            return place
+    # The disc is far larger than the area: draw in the part of its square that lies in the area.
+    low_m = np.maximum(centre_m - crowd.radius_m, 0.0)
+    high_m = np.minimum(centre_m + crowd.radius_m, size_m)
+    while True:
+        place = low_m + (high_m - low_m) * rng.random(2)
+        if np.hypot(*(place - centre_m)) <= crowd.radius_m:
             return place

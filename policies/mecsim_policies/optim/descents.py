@@ -49,6 +49,8 @@ def search(participants: Participants, starts: int, width: int) -> Found:
     """
     instance, allowed = participants.instance, participants.allowed
     best = optimise(instance, allowed, participants.start).point
+    if instance.score_law.scale * instance.score_law.slope == 0:  # nothing is worth anything
+        return Found(best, 0)
     descent = _Descent(participants, width)
     visited: set[bytes] = set()
     for start in (best, *_others(participants, starts)):
