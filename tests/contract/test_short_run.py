@@ -67,7 +67,7 @@ CAUGHT = {
     ),
     "AsksTheClock": ("same run twice", "two processes gave other .* a clock"),
     "GeneratorOfItsOwn": ("same run twice", "two processes gave other .* a generator of its own"),
-    "LeavesMuch": ("leaves nothing behind", "wrote into observation.instance.gain.* epoch 3"),
+    "LeavesMuch": ("leaves nothing behind", "wrote into observation.instance.gain.*epoch 3"),
 }
 LEFT = ("working directory", "PATH", "warnings filters", "generator of numpy", "numpy.sqrt", "'sleeper'")
 
