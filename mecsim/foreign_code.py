@@ -55,7 +55,7 @@ def place_of(error: BaseException) -> str:
     the last one outside of mecsim and the standard library.
     """
     frames = list(_frames(error))
-    for keep in (_is_users, _is_foreign):
+    for keep in (is_users, _is_foreign):
         found = [place for place in frames if keep(place[0])]
         if found:
             file, line = found[-1]
@@ -75,7 +75,8 @@ def _is_foreign(file: str) -> bool:
     return not (file.startswith((_PACKAGE, "<frozen ")) or in_library)
 
 
-def _is_users(file: str) -> bool:
+def is_users(file: str) -> bool:
+    """Return whether a file of code is outside of mecsim, its policies, Python and installed packages."""
     return _is_foreign(file) and "site-packages" not in file and "mecsim_policies" not in file
 
 

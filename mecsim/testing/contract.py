@@ -191,7 +191,7 @@ def _fault(name: str, subject: Subject) -> str:
         raise PolicyNotFound(f"no contract check is called '{name}'{nearest(name, CONTRACT_CHECKS)}")
     interrupts = Interrupts()
     try:
-        with interrupts, nullcontext() if name in _APART else in_time(subject.traits.run_limit_s):
+        with interrupts, nullcontext() if name in _APART else in_time(10 * subject.traits.decision_limit_s):
             CONTRACT_CHECKS[name](subject)
     except BaseException as error:
         if interrupts.raised is not None:

@@ -1,173 +1,146 @@
-"""Every hostile policy under every command: what must come of it comes, and the bits of others stay theirs.
+"""Hostile policies in the process of their run: each fails by name, changes nothing, or is marked.
 
-The cases say what is expected (`hostile_policies.py`). All of a command share its processes.
+Mutants, each seen to fail here: the engine's own observation handed out, the answer's own `violations` asked,
+`except Exception` around the call, the answer used without a copy, generators not looked at.
 """
 
-from __future__ import annotations
-
-import json
-import os
+import random
 import runpy
-import sys
-import warnings
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from mecsim.cli import main
-from mecsim.errors import MecsimError, PolicyError
-from mecsim.results.store import read_manifest
-from mecsim.scenario.load import load_scenario
-from mecsim.study import compare as comparing
-from mecsim.study import sweep as sweeping
-from mecsim.study.compare import compare
-from mecsim.study.outcome import RunOutcome
-from mecsim.study.plan import PolicyChoice, Run, choose_policies
-from mecsim.study.runner import simulate
-from mecsim.study.spec import Study
-from mecsim.study.sweep import sweep
-from mecsim.study.worker import results_of
+import mecsim
+from mecsim.analysis.diagnostics import run_warnings, study_warnings
+from mecsim.errors import InvalidAllocation, PolicyFailed, PolicyNotFound
+from mecsim.testing import examine_policy
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals, fork, /proc")
+HOSTILE = runpy.run_path(str(Path(__file__).with_name("hostile_policies.py")))
+of = HOSTILE["of"]
 
-CASES = runpy.run_path(str(Path(__file__).with_name("hostile_policies.py")))["CASES"]
-LIMIT_S = 2.5
-SCENARIO = load_scenario("smoke").with_changes({"duration_s": 32, "warmup_s": 0})
-"""The tricks begin at the fifth decision, at 25 s, or before."""
-ALONE = ("nearest", "gucaa")
-MADE = [
-    case for case in CASES if case.expect not in ("unmakeable", "unsendable") and "WhenMade" not in case.name
-]
-UNMADE = [
-    case for case in CASES if case.expect == "unmakeable" or case.name.endswith("EndsTheProcessWhenMade")
-]
-# What hangs costs its limit: all of them once, one under every command.
-FEW = [case for case in MADE if case.expect != "hangs" or case.name == "LoopsOverEverything"]
-COMMANDS = ("compare -j 1", "compare -j 2", "sweep", "run")
+
+def names(*kinds):
+    return {"argvalues": of(*kinds), "ids": lambda case: case.name}
 
 
 @pytest.fixture(scope="module")
-def alone() -> dict[str, str]:
-    """Return the digest of each built-in policy in a process that nobody has touched."""
-    return {name: simulate(SCENARIO, name).manifest["digest"] for name in ALONE}
+def scenario(make_scenario):
+    mobility = {"model": "random_waypoint", "speed_mps": [5, 15]}
+    return make_scenario({"users.mobility": mobility, "duration_s": 40, "warmup_s": 0})
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[dict[str, RunOutcome], Path]]:
-    """Return the outcomes of a command, run once, by label, and the folder of its runs."""
-    done: dict[str, tuple[dict[str, RunOutcome], Path]] = {}
-
-    def of(command: str) -> tuple[dict[str, RunOutcome], Path]:
-        if command not in done:
-            folder = tmp_path_factory.mktemp("hostile")
-            with pytest.MonkeyPatch.context() as patched, warnings.catch_warnings():
-                warnings.simplefilter("ignore", RuntimeWarning)
-                for module in (comparing, sweeping):
-                    patched.setattr(module, "with_retries", lambda runs, executor, jobs: executor(runs, jobs))
-                done[command] = {}, folder  # also if it fails, which every test of the command then shows
-                done[command] = {o.policy: o for o in _outcomes(command, folder)}, folder
-        return done[command]
-
-    return of
+def honest(scenario):
+    return mecsim.simulate(scenario, "nearest", seed=1)
 
 
-def _outcomes(command: str, folder: Path) -> Iterator[RunOutcome]:
-    cases = MADE if command == "compare -j 2" else FEW
-    choices = choose_policies([ALONE[0], *(case.spec for case in cases), ALONE[1]])
-    if command.startswith("compare"):
-        jobs = int(command[-1])
-        yield from compare(SCENARIO, choices, 1, jobs=jobs, limit_s=LIMIT_S, out=folder).outcomes
-    elif command == "sweep":
-        runs = tuple(Run(SCENARIO, choice, 0) for choice in choices)
-        yield from sweep(Study("hostile", "", runs, LIMIT_S), out=folder, jobs=2).outcomes
-    else:
-        for choice in choices:
-            yield _outcome_of_run(choice, folder)
+def test_there_are_enough_of_them():
+    kinds = {case.expect for case in HOSTILE["CASES"]}
+    assert len(HOSTILE["CASES"]) >= 60
+    assert kinds >= {"fails", "harmless", "marked", "irreproducible", "ends", "hangs", "contained"}
 
 
-def _outcome_of_run(choice: PolicyChoice, folder: Path) -> RunOutcome:
-    run = Run(SCENARIO, choice, 0)
-    try:
-        metrics = results_of(run, folder / run.run_id, LIMIT_S).manifest["metrics"]
-        return RunOutcome(run.run_id, choice.label, 0, metrics)
-    except MecsimError as error:
-        return RunOutcome(run.run_id, choice.label, 0, error=str(error), failure_kind="raised")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("case", **names("fails"))
+def test_it_fails_by_name_in_one_printable_line(scenario, case):
+    with pytest.raises((PolicyFailed, InvalidAllocation)) as caught:
+        mecsim.simulate(scenario, case.spec, seed=1)
+    message = str(caught.value)
+    assert message.startswith(f"policy '{case.name}' ")
+    assert "(epoch " in message or " in reset" in message
+    assert message.isprintable()
+    assert len(message) < 1200
+    message.encode()
 
 
-PAIRS = [(command, case) for command in COMMANDS for case in (MADE if command == "compare -j 2" else FEW)]
+@pytest.mark.parametrize("case", **names("unmakeable"))
+def test_what_cannot_be_made_is_named(scenario, case):
+    with pytest.raises(PolicyNotFound, match=rf"{case.name}' cannot be made: SystemExit: 0 \(.*py:\d+\)"):
+        mecsim.simulate(scenario, case.spec)
 
 
-@pytest.mark.parametrize(("command", "case"), PAIRS, ids=lambda each: getattr(each, "name", each))
-def test_what_must_come_of_it_comes(command: str, case, found, alone: dict[str, str]) -> None:
-    """J3, and items 1 to 4 and 6. Mutants rejected: `except Exception`; exit code 0 taken for success."""
-    outcomes, folder = found(command)
-    outcome = outcomes[case.name]
-    expected = case.expect.split(" or ")
-    if outcome.error:
-        assert {"fails", "ends", "hangs", "contained"} & set(expected), outcome.error
-        assert f"policy '{case.name}'" in outcome.error
-        assert not (folder / outcome.run_id).exists()
-        if case.expect in ("ends", "hangs"):
-            assert "epoch" in outcome.error or "before its first decision" in outcome.error
-        if case.expect == "hangs":
-            assert f"limit of {LIMIT_S:g} s" in outcome.error
-            assert f"{Path(case.spec.rpartition(':')[0]).name}:" in outcome.error
-        return
-    assert case.expect not in ("fails", "ends", "hangs")
-    manifest = read_manifest(folder / outcome.run_id)
-    if case.expect in ("harmless", "marked"):
-        assert manifest["digest"] == alone["nearest"]
-    if case.expect == "irreproducible":
-        assert manifest["reproducible"] is False
+@pytest.mark.parametrize("case", **names("harmless", "marked"))
+def test_nothing_follows_from_it(scenario, honest, case):
+    results = mecsim.simulate(scenario, case.spec, seed=1)
+    assert results.digest() == honest.digest()
+    changed = results.manifest["counts"].get("observations_changed", 0)
+    assert bool(changed) == (case.expect == "marked")
+    told = [line for line in run_warnings(results) if "wrote into observation." in line]
+    assert len(told) == bool(changed)
+    if told:
+        assert f"policy '{case.name}'" in told[0]
+        assert "first at t = 10 s (epoch 2)" in told[0]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_the_bits_of_others_are_those_they_have_alone(command: str, found, alone: dict[str, str]) -> None:
-    """J4. Mutant rejected: one process for all runs. The last policy runs after all that is hostile."""
-    outcomes, folder = found(command)
-    for name, digest in alone.items():
-        assert read_manifest(folder / outcomes[name].run_id)["digest"] == digest
+@pytest.mark.parametrize("case", **names("irreproducible"))
+def test_a_draw_from_a_global_generator_is_marked_and_undone(scenario, honest, case):
+    np.random.randn()  # noqa: NPY002 - half of a pair of normal numbers is kept
+    before = repr((np.random.get_state(), random.getstate()))  # noqa: NPY002
+    results = mecsim.simulate(scenario, case.spec, seed=1)
+    assert repr((np.random.get_state(), random.getstate())) == before  # noqa: NPY002
+    assert results.manifest["reproducible"] is False
+    (reason,) = results.manifest["not_reproducible_because"]
+    assert "the global generator of " in reason
+    assert "(epoch 5)" in reason or "when it was made" in reason
+    assert reason in run_warnings(results)
+    assert study_warnings({"mine": [results, results]}).count(f"mine: {reason}") == 1
+    assert honest.manifest["reproducible"] is True
+    assert honest.manifest["not_reproducible_because"] == []
 
 
-def test_a_policy_that_cannot_be_made_is_named_before_any_run(tmp_path: Path, capsys) -> None:
-    """Mutants rejected: a policy made in the process that compares; exit code 0."""
-    specs = [case.spec for case in UNMADE]
-    with pytest.raises(PolicyError) as caught:
-        choose_policies(["nearest", *specs])
-    for case in UNMADE:
-        assert case.name in str(caught.value)
-    for case in UNMADE:
-        assert main(["run", "smoke", "-p", case.spec, "-q", "--out", str(tmp_path / "out")]) in (1, 2)
-        assert case.name in capsys.readouterr().err
-    assert main(["compare", "smoke", "-p", ",".join(["nearest", *specs]), "-r", "1", "-q"]) in (1, 2)
-    assert not any(name.startswith("mecsim_plugin_hostile") for name in sys.modules)
+def test_draws_of_the_user_meanwhile_stay_and_are_not_the_policys(scenario):
+    np.random.seed(1)  # noqa: NPY002
+    results = mecsim.simulate(scenario, "nearest", on_progress=lambda done_s: np.random.rand())  # noqa: NPY002
+    assert results.manifest["reproducible"] is True
+    drawn = np.random.rand()  # noqa: NPY002
+    np.random.seed(1)  # noqa: NPY002
+    assert drawn != np.random.rand()  # noqa: NPY002
 
 
-def test_the_command_says_it_with_its_exit_code(tmp_path: Path, capsys) -> None:
-    """Two commands as a user gives them. Mutant rejected: a policy's exit code 0 becomes the command's."""
-    by_name = {case.name: case.spec for case in CASES}
-    one = ["run", "smoke", "--set", "duration_s=32", "-q", "--json", "--limit-s", "20"]
-    assert main([*one, "-p", by_name["EndsTheProcess"], "--out", str(tmp_path / "one")]) == 1
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert "policy 'EndsTheProcess' ended its own process (exit code 0) at t = 25 s (epoch 5)" in told.err
-    policies = f"nearest,{by_name['EndsTheProcess']},{by_name['ClosesTheOutput']}"
-    several = ["compare", "smoke", "--set", "duration_s=32", "-r", "1", "-q", "--json", "--limit-s", "20"]
-    assert main([*several, "-p", policies, "-j", "2", "--out", str(tmp_path / "two")]) == 1
-    told = capsys.readouterr()
-    assert [failed["error"].split()[1] for failed in json.loads(told.out)["failures"]] == ["'EndsTheProcess'"]
-    assert "1 of 3 runs failed" in told.err
+def test_the_manifest_says_that_an_object_ran_in_the_process(scenario, honest):
+    class Mine:
+        def allocate(self, observation):
+            return mecsim.make_policy("nearest").allocate(observation)
+
+    assert mecsim.simulate(scenario, Mine()).manifest["policy_in_process"] is True
+    assert honest.manifest["policy_in_process"] is False
 
 
-def test_nobody_is_left() -> None:
-    """Mutant rejected: what called setsid lives on. What the cases start is `sleep 10000`."""
-    left = []
-    for place in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = place.read_bytes().split(b"\0")
-            mine = b"sleep" in words[0] and b"10000" in words and place.parent.stat().st_uid == os.getuid()
-        except OSError:
-            continue
-        left += [place.parent.name] * mine
-    assert not left
+def test_an_error_state_of_numpy_stays_with_the_policy(scenario, honest):
+    """It still holds in the policy's next call."""
+
+    class Strict:
+        seen = ()
+
+        def allocate(self, observation):
+            self.seen = [*self.seen, np.geterr()["divide"]]
+            np.seterr(all="raise")
+            return mecsim.make_policy("nearest").allocate(observation)
+
+    policy, before = Strict(), np.geterr()
+    from mecsim.engine.simulation import Simulation
+
+    Simulation(scenario, policy, 1).run()
+    assert np.geterr() == before
+    assert policy.seen[1:] == ["raise"] * (len(policy.seen) - 1)
+
+
+@pytest.mark.parametrize("name", ["LoopsForEver", "LeavesTheProcess"])
+def test_the_contract_kit_outlives_what_hangs_or_ends_at_epoch_5(tmp_path, name):
+    from mecsim.testing import Traits
+
+    (tmp_path / "p.py").write_text(
+        "import os\nfrom mecsim import make_policy\n"
+        "class LoopsForEver:\n    def allocate(self, o):\n        while o.epoch >= 5:\n            pass\n"
+        "        return make_policy('nearest').allocate(o)\n"
+        "class LeavesTheProcess:\n    def allocate(self, o):\n        if o.epoch >= 5:\n"
+        "            os._exit(0)\n"
+        "        return make_policy('nearest').allocate(o)\n"
+    )
+    report = examine_policy(f"{tmp_path / 'p.py'}:{name}", traits=Traits(decision_limit_s=1.0))
+    fault = report.failed["short run"]
+    assert list(report.failed) == ["short run"]
+    assert not report.passed
+    assert "at t = 25 s (epoch 5)" in fault
+    assert ("p.py:5, in allocate" if name == "LoopsForEver" else "exit code 0") in fault

@@ -20,10 +20,11 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import IO, Any, NamedTuple
 
+from mecsim.foreign_code import described, is_users
 from mecsim.policy import Policy
 
 _START = "from mecsim.testing.contract_checks.short_run_process import serve; serve()"
-_START_S = 60.0
+_START_S, _DECISIONS = 90.0, 13
 _FRAME = re.compile(r'File "(.+)", line (\d+) in (\w+)')
 
 
@@ -49,13 +50,16 @@ class ShortRun(NamedTuple):
 
 
 def two_runs(make: Callable[[], Policy], limit_s: float) -> tuple[ShortRun, ShortRun]:
-    """Return two runs of fresh policies at the same time, with different hashes of strings."""
+    """Return two runs of fresh policies at the same time, with different hashes of strings.
+
+    A policy that takes longer than ``limit_s`` for a decision is ended.
+    """
     import cloudpickle  # also takes classes from a notebook or script
 
     try:
         request = cloudpickle.dumps((make, limit_s))
     except BaseException as error:  # noqa: BLE001 - pickling runs code of the policy
-        unsent = ShortRun(f"cannot be sent to a process of its own: {type(error).__name__}: {error}")
+        unsent = ShortRun(f"cannot be sent to a process of its own: {described(error)}")
         return unsent, unsent
     with _process(request, "1") as first, _process(request, "2") as second:
         return first.outcome(limit_s), second.outcome(limit_s)
@@ -78,7 +82,7 @@ class _Process:
     def outcome(self, limit_s: float) -> ShortRun:
         """Wait for the end of the run or of its time."""
         with suppress(subprocess.TimeoutExpired):
-            self.process.wait(_START_S + limit_s)
+            self.process.wait(_START_S + _DECISIONS * limit_s)
         end(self.process)
         lines = [json.loads(line) for line in _read(self._answers).splitlines() if line.startswith("{")]
         last = lines[-1] if lines else {}
@@ -92,9 +96,11 @@ class _Process:
         errors = _read(self._errors)
         place = f"at t = {last['time_s']:g} s (epoch {last['epoch']})" if "epoch" in last else "in reset"
         if "Timeout (" in errors:
-            frames = [frame for frame in _FRAME.findall(errors) if "mecsim_policies" not in frame[0]]
-            where = "{}:{}, in {}".format(*frames[0]) if frames else "in compiled code"
-            return ShortRun(f"did not answer {place} within {limit_s:g} s ({where})", True)
+            # The main thread comes last, and in it the innermost frame first.
+            frames = _FRAME.findall(errors.rpartition("Thread 0x")[2])
+            own = [frame for frame in frames if is_users(frame[0])] or frames or [("compiled code", "?", "?")]
+            where = "{}:{}, in {}".format(*own[0])
+            return ShortRun(f"did not answer {place} in time ({where})", True)
         code = self.process.returncode
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         return ShortRun(f"ended its process {place} ({how})", True)

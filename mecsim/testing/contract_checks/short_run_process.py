@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import sys
+from collections.abc import Callable
 from typing import IO, Any
 
 import numpy as np
@@ -20,6 +21,9 @@ from mecsim.scenario.schema import Scenario
 from mecsim.testing.contract_checks.surroundings import changes, surroundings
 
 SEED = 3
+START_S = 60.0
+"""Time to import, make and reset a policy."""
+
 SCENARIO = """
 schema = 1
 name = "short"
@@ -54,11 +58,15 @@ def serve() -> None:
     # What the policy prints must not mix with the answers.
     os.dup2(2, 1)
     make, limit_s = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
-    faulthandler.dump_traceback_later(limit_s, exit=True, file=errors)
+
+    def limit(seconds: float = limit_s) -> None:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=errors)
+
+    limit(max(START_S, limit_s))
     before = surroundings()
     try:
         with one_blas_thread():
-            record = _run(make, answers)
+            record = _run(make, answers, limit)
     except BaseException as error:  # noqa: BLE001 - the fault to report
         _tell(answers, {"fault": str(error) or described(error)})
     else:
@@ -68,17 +76,19 @@ def serve() -> None:
     os._exit(0)
 
 
-def _run(make: Any, answers: IO[str]) -> RunRecord:
+def _run(make: Any, answers: IO[str], limit: Callable[[], None]) -> RunRecord:
+    """Run, limiting the time of each decision; a decision is told when the one before is done."""
     scenario, epochs = Scenario.from_toml(SCENARIO), 0
     period_s = scenario.reallocation.period_s
 
     def tell_next(_: float) -> None:
         nonlocal epochs
         epochs += 1
+        limit()
         _tell(answers, {"epoch": epochs, "time_s": epochs * period_s})
 
-    policy = make()
-    simulation = Simulation(scenario, policy, SEED, on_progress=tell_next)
+    simulation = Simulation(scenario, make(), SEED, on_progress=tell_next)
+    limit()
     _tell(answers, {"epoch": 0, "time_s": 0.0})
     return simulation.run()
 

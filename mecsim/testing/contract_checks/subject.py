@@ -52,15 +52,16 @@ class Traits:
         The :data:`SYSTEMS` that the policy is checked on; all by default. Slow policies name small ones.
     most_users : int
         Largest number of users in the checks of pins and permutations.
-    run_limit_s : float
-        Wall-clock time in s that the short run may take, and any other check.
+    decision_limit_s : float
+        Wall-clock time in s after which a decision of the short run is ended; any other check may take
+        ten times as long.
     """
 
     order_matters: frozenset[PermutedAxis] = frozenset()
     permutation_rtol: float = 1e-9
     systems: tuple[str, ...] = tuple(SYSTEMS)
     most_users: int = 12
-    run_limit_s: float = 60.0
+    decision_limit_s: float = 60.0
 
     def select_systems(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Return those of the named systems that the policy is checked on."""
@@ -92,8 +93,8 @@ class Subject:
     def short_runs(self) -> tuple[ShortRun, ShortRun]:
         """Two runs in processes of their own."""
         if self.installed_as:
-            return two_runs_of_installed(self.installed_as, self.traits.run_limit_s)
-        return two_runs(self.make, self.traits.run_limit_s)
+            return two_runs_of_installed(self.installed_as, self.traits.decision_limit_s)
+        return two_runs(self.make, self.traits.decision_limit_s)
 
     def fresh(self, instance: Instance, seed: int = 5) -> Policy:
         """Return a new policy after the reset that a run would call."""

@@ -1,0 +1,126 @@
+"""The contract checks of a short run, and the broken policies that each catches by name.
+
+All policies of this file have run in their own processes once; the checks then read what came of it.
+"""
+
+import re
+
+import pytest
+
+from mecsim.testing import CONTRACT_CHECKS, Traits, check_policy, examine_policy
+
+CHECKS = ("short run", "same run twice", "leaves nothing behind")
+BROKEN = """
+import os
+import time
+import threading
+import warnings
+import numpy as np
+import dataclasses
+from mecsim.registry import make_policy
+
+def nearest(observation, **changed):
+    return dataclasses.replace(make_policy("nearest").allocate(observation), **changed)
+
+class FailsLate:
+    def allocate(self, observation):
+        return nearest(observation) if observation.time_s < 50 else 1 / 0
+
+class OrderOfASet:
+    def allocate(self, observation):
+        first = next(iter({"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta"}))
+        count = observation.instance.user_count
+        return nearest(observation, local_fraction=np.full(count, len(first) / 10 + ord(first[0]) / 1e4))
+
+class AsksTheClock:
+    def allocate(self, observation):
+        count = observation.instance.user_count
+        return nearest(observation, local_fraction=np.full(count, time.time_ns() % 1000003 / 1000003))
+
+class GeneratorOfItsOwn:
+    def __init__(self):
+        self.rng = np.random.default_rng()
+    def allocate(self, observation):
+        return nearest(observation, local_fraction=self.rng.random(observation.instance.user_count))
+
+class LeavesMuch:
+    def allocate(self, observation):
+        if observation.epoch == 3:
+            observation.instance.gain.setflags(write=True)
+            observation.instance.gain[0] *= 2
+            os.chdir("/")
+            os.environ["PATH"] = ""
+            warnings.simplefilter("ignore")
+            np.random.rand()
+            np.sqrt = np.log1p
+            threading.Thread(target=time.sleep, args=(100,), name="sleeper", daemon=True).start()
+        return nearest(observation)
+"""
+CAUGHT = {
+    "FailsLate": (
+        "short run",
+        r"FailsLate' at t = 50 s \(epoch 10\) raised ZeroDivisionError: .*broken.py:15",
+    ),
+    "OrderOfASet": (
+        "same run twice",
+        "two processes gave other rounds and epochs and allocations for one seed",
+    ),
+    "AsksTheClock": ("same run twice", "two processes gave other .* a clock"),
+    "GeneratorOfItsOwn": ("same run twice", "two processes gave other .* a generator of its own"),
+    "LeavesMuch": ("leaves nothing behind", "wrote into observation.instance.gain.*epoch 3"),
+}
+LEFT = ("working directory", "PATH", "warnings filters", "generator of numpy", "numpy.sqrt", "'sleeper'")
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory):
+    path = tmp_path_factory.mktemp("broken") / "broken.py"
+    path.write_text(BROKEN)
+    return {name: examine_policy(f"{path}:{name}", checks=CHECKS) for name in CAUGHT}
+
+
+@pytest.mark.parametrize("name", CAUGHT)
+def test_a_violated_check_is_named(reports, name):
+    check, fault = CAUGHT[name]
+    assert re.search(fault, reports[name].failed[check]), reports[name]
+
+
+def test_everything_left_behind_is_told(reports):
+    told = reports["LeavesMuch"].failed["leaves nothing behind"]
+    assert [what for what in LEFT if what not in told] == []
+
+
+def test_only_a_run_that_fails_fails_all_three(reports):
+    failed = {name: tuple(report.failed) for name, report in reports.items()}
+    assert failed == {name: CHECKS if name == "FailsLate" else (CAUGHT[name][0],) for name in CAUGHT}
+
+
+def test_every_check_is_violated_by_some_policy():
+    assert {check for check, _ in CAUGHT.values()} == set(CHECKS)
+    assert set(CHECKS) < set(CONTRACT_CHECKS)
+
+
+class Ends:
+    """A policy in which a check meets what is no Exception."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def allocate(self, observation):
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [SystemExit(0), KeyboardInterrupt(), GeneratorExit(), BaseException("x")])
+def test_whatever_a_policy_raises_is_a_fault(error):
+    with pytest.raises(AssertionError, match=f"types and budgets: {type(error).__name__}:"):
+        check_policy(Ends(error), checks=["types and budgets"])
+
+
+def test_a_policy_that_hangs_in_a_check_is_ended():
+    class Hangs:
+        def allocate(self, observation):
+            while True:
+                pass
+
+    with pytest.raises(AssertionError, match=r"TookTooLong: no answer within 0.2 s .*short_run\.py"):
+        check_policy(Hangs(), traits=Traits(decision_limit_s=0.02), checks=["types and budgets"])
