@@ -44,10 +44,12 @@ class IsolatedRun:
         reuse: bool = False,
     ) -> None:
         self._run, self._folder, self._limit_s = run, folder, limit_s
+        # Foreign code may change the working directory.
+        place = folder and folder.absolute()
         self._call = Call(
             attempted,
             run,
-            folder,
+            place,
             reuse,
             limit_s=limit_s,
             on_note=on_progress,

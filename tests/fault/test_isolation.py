@@ -225,7 +225,9 @@ def surroundings(child: Child) -> dict[str, object]:
         "mask": mask,
         "blocked": sorted(int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, [])),
         "input": sys.stdin.read() if sys.stdin else "",
-        "descriptors": sorted(int(path.name) for path in Path("/proc/self/fd").iterdir())[:3] if sys.platform == "linux" else [],
+        "descriptors": sorted(int(path.name) for path in Path("/proc/self/fd").iterdir())[:3]
+        if sys.platform == "linux"
+        else [],
         "modules": "pytest" in sys.modules,
     }
 

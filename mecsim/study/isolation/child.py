@@ -49,6 +49,8 @@ class Child:
     def __init__(self, answers: socket.socket | None, cell: mmap.mmap | None) -> None:
         self._answers, self._cell, self._pid = answers, cell, _getpid()
         self.calls, self.last_s = 0, 0.0
+        self._umask = os.umask(0)
+        os.umask(self._umask)
         self._key = b""
 
     def note(self, time_s: float) -> None:
@@ -61,6 +63,7 @@ class Child:
     def ready(self) -> None:
         """Ask for leave to write results: only one process that can answer has it."""
         self._end_copies()
+        os.umask(self._umask)
         if self._answers is not None and not self._key:
             send(self._answers, READY)
             self._key = receive(self._answers)
@@ -92,7 +95,8 @@ def live(
         child = Child(answers, cell)
         child.answer(outcome_of(payload, child))
         for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+            with suppress(BaseException):  # foreign code may have closed or replaced it
+                stream.flush()
         _exit(0)
     except BaseException:  # noqa: BLE001 - the exit code says it; the keeper reports it
         _exit(CANNOT_ANSWER)

@@ -232,6 +232,8 @@ def _header(limit_s: float | None) -> dict[str, Any]:
 def _ending(report: Any) -> Ending:
     """Return the ending that a keeper reports."""
     known = {name: kind(report[name]) for name, kind in _ENDING.items() if report.get(name) is not None}
+    for name in ("told", "trace"):  # lone surrogates cannot be written to any file
+        known[name] = str(known.get(name, "")).encode("utf-8", "backslashreplace").decode()
     return Ending(**known, value=report.get("value"))
 
 

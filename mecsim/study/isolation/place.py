@@ -10,8 +10,8 @@ from mecsim.study.isolation.ending import Ending
 
 _FRAME = re.compile(r'^\s*File "(?P<file>.+)", line (?P<line>\d+),? in (?P<name>.+)$', re.MULTILINE)
 _ELSEWHERE = tuple(path for path in (sysconfig.get_path("stdlib"), "<frozen") if path)
-_OF_MECSIM = re.compile(r"[/\\]mecsim[/\\](engine|study|registry|plugin|results|world)")
-_GUARD = re.compile(r"[/\\]mecsim[/\\](engine[/\\]guard|study[/\\]isolation|registry|plugin_files)")
+_OF_MECSIM = re.compile(r"[/\\]mecsim[/\\](engine|foreign_code|study|registry|plugin|results|world)")
+_CALLERS = re.compile(r"[/\\]mecsim[/\\](engine|foreign_code|study|registry|plugin)")
 
 
 def where(ending: Ending, limit_s: float | None = None) -> str:
@@ -36,11 +36,11 @@ def line(trace: str) -> str:
     threads = [frames for frames in threads if frames]
     if not threads:
         return ""
-    called = [frames for frames in threads if any(_GUARD.search(f["file"]) for f in frames)]
+    called = [frames for frames in threads if any(_CALLERS.search(f["file"]) for f in frames)]
     frames = (called or threads)[0]
     own = []
     for frame in frames:
-        if _GUARD.search(frame["file"]):
+        if _CALLERS.search(frame["file"]):
             break
         own.append(frame)
     told = [f for f in own if not _is_library(f["file"])] or own or frames
@@ -52,7 +52,7 @@ def frames(trace: str) -> list[str]:
     first = trace.partition("most recent call last):\n")[2].partition("\n\n")[0]
     found = []
     for frame in re.finditer(_FRAME.pattern + r"\n(?P<code>.*)", first, re.MULTILINE):
-        if not _is_library(frame["file"]) and not _GUARD.search(frame["file"]):
+        if not _is_library(frame["file"]) and not _CALLERS.search(frame["file"]):
             code = frame["code"].strip()
             found.append(f"  {frame['file']}:{frame['line']}: in {frame['name']}: {code}")
     return found
