@@ -117,7 +117,7 @@ def test_json_schema_is_plain_json_and_knows_every_key():
     assert schema["additionalProperties"] is False
     assert set(schema["required"]) >= {"schema", "name", "duration_s", "area", "servers", "users", "workload"}
     bandwidth = schema["$defs"]["Servers"]["properties"]["bandwidth_mhz"]
-    assert bandwidth["oneOf"][0] == {"type": "number", "exclusiveMinimum": 0, "maximum": 1e6}
+    assert bandwidth["oneOf"][0] == {"type": "number", "minimum": 1e-12, "maximum": 1e6}
     card = schema["$defs"]["GpuCard"]
     assert "A100-fp32" in card["anyOf"][1]["enum"]
 

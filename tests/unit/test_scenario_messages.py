@@ -75,7 +75,7 @@ def test_each_deleted_key_is_missed_or_has_a_default(path):
     elif key.required:
         assert "must be a table with" in problems(text)[0]
     elif path[-1] == "uniform":
-        assert "must be a number > 0" in problems(text)[0]
+        assert "must be a number >= 1e-12" in problems(text)[0]
     else:
         assert Scenario.from_toml(text).name == "campus"
 
@@ -155,7 +155,7 @@ def test_all_problems_at_once_in_the_order_of_the_file():
         ),
         (
             ('{ model = "static" }', '{ model = "random_waypoint", speed_mps = [0, 2] }'),
-            "users.mobility.speed_mps = [0, 2]: must be two numbers [low, high] with 0 < low <= high <= 400 "
+            "users.mobility.speed_mps = [0, 2]: must be two numbers [low, high] with 1e-6 <= low <= high <= 400 "
             "(a random waypoint speed from 0 has no stationary state)",
         ),
         (
@@ -180,11 +180,11 @@ def test_all_problems_at_once_in_the_order_of_the_file():
         ),
         (
             ("token_bits = { uniform = [10e6, 50e6] }", 'token_bits = "llama-adapter-v1"'),
-            'workload.token_bits = "llama-adapter-v1": must be a number > 0 and <= 1e+15, or a table',
+            'workload.token_bits = "llama-adapter-v1": must be a number >= 1e-12 and <= 1e+15, or a table',
         ),
         (
             ("token_bits = { uniform = [10e6, 50e6] }", "token_bits = true"),
-            "workload.token_bits = true: must be a number > 0 and <= 1e+15, or a table",
+            "workload.token_bits = true: must be a number >= 1e-12 and <= 1e+15, or a table",
         ),
         (
             ("size_m = [1000, 1000]", "size_m = [0, -1]"),
@@ -208,11 +208,11 @@ def test_all_problems_at_once_in_the_order_of_the_file():
         ),
         (
             ("uniform = [10e6, 50e6]", "choice = []"),
-            "workload.token_bits.choice = []: must be a list of numbers > 0",
+            "workload.token_bits.choice = []: must be a list of numbers >= 1e-12",
         ),
         (
             ("uniform = [10e6, 50e6]", "choice = [1, 0]"),
-            "workload.token_bits.choice[1] = 0: must be a number > 0",
+            "workload.token_bits.choice[1] = 0: must be a number >= 1e-12",
         ),
         (
             ("uniform = [10e6, 50e6]", 'uniform = [10e6, 50e6], per = "rounds"'),
@@ -228,7 +228,7 @@ def test_all_problems_at_once_in_the_order_of_the_file():
         ),
         (
             ('gpu = "GTX1080-fp32"', "gpu = { peak_tflops = 3 }"),
-            "users.gpu.board_power_w: missing, must be a number > 0",
+            "users.gpu.board_power_w: missing, must be a number >= 1e-12",
         ),
         (
             ('path_loss = "log_distance_128"', 'path_loss = "log_distanse"'),
@@ -242,11 +242,11 @@ def test_all_problems_at_once_in_the_order_of_the_file():
         (
             ('decision_latency = "none"', 'decision_latency = "measure"'),
             "reallocation.decision_latency = \"measure\": must be 'none', 'measured' or a number of seconds "
-            "> 0 and <= 10000; did you mean 'measured'?",
+            ">= 1e-12 and <= 10000; did you mean 'measured'?",
         ),
         (
             ('decision_latency = "none"', "decision_latency = -0.5"),
-            "reallocation.decision_latency = -0.5: must be 'none', 'measured' or a number of seconds > 0 "
+            "reallocation.decision_latency = -0.5: must be 'none', 'measured' or a number of seconds >= 1e-12 "
             "and <= 10000",
         ),
         (
