@@ -98,5 +98,3 @@ class ResultStoreError(MecsimError):
 
 class OtherSchema(ResultStoreError):
     """A run folder is in another version of the format than this mecsim reads."""
-
-

@@ -18,6 +18,7 @@ from mecsim.errors import (
     InstanceError,
     InvalidAllocation,
     MecsimError,
+    PolicyError,
     PolicyFailed,
     ResultStoreError,
     RunFailed,

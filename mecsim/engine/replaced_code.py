@@ -29,7 +29,7 @@ class ReplacedCode:
         self._holders = [_Held(holder) for holder in _holders()]
 
     def look(self) -> str:
-        """Return the first name that holds other code than at first, such as ``numpy.log1p``; else nothing."""
+        """Return the first name that holds other code than at first, such as ``numpy.log1p``."""
         return next((held.replaced() for held in self._holders if not held.is_as_before()), "")
 
 
@@ -49,10 +49,10 @@ class _Held:
 
     def replaced(self) -> str:
         """Return the first name with other code."""
-        codes = dict(zip(map(id, self._functions), self._codes, strict=True))
+        codes = dict(zip(self._functions, self._codes, strict=True))
         for name, value in zip(self._names, self._values, strict=True):
-            same_code = id(value) not in codes or value.__code__ is codes[id(value)]
-            if self._holder.get(name) is not value or not same_code:
+            has_other_code = isinstance(value, FunctionType) and value.__code__ is not codes[value]
+            if self._holder.get(name) is not value or has_other_code:
                 return ".".join(filter(None, (self._place(), name)))
         return ""
 
