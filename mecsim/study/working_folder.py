@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 
 @contextmanager
@@ -15,7 +16,7 @@ def same_folder() -> Iterator[None]:
     """
     before = None
     with suppress(OSError):
-        before = os.getcwd()
+        before = Path.cwd()
     try:
         yield
     finally:
