@@ -33,5 +33,9 @@ def _choose(backend: str | None) -> None:
     """Choose what matplotlib would have chosen, had the command not imported it."""
     import matplotlib
 
+    if not backend:
+        # "None yet" is no value that rcParams accepts.
+        dict.__setitem__(matplotlib.rcParams, "backend", matplotlib.rcParamsOrig["backend"])
+        return
     with suppress(ValueError):  # an unknown backend: the message is for whoever draws with it
-        matplotlib.rcParams["backend"] = backend or matplotlib.rcParamsOrig["backend"]
+        matplotlib.rcParams["backend"] = backend

@@ -1,4 +1,4 @@
-"""What a command inherits, and what a policy does to the process: neither decides where and how results go."""
+"""What a command inherits and what a policy does to the process: neither decides how and where results go."""
 
 import os
 import subprocess
@@ -53,14 +53,15 @@ print(inside, os.environ.get("MPLBACKEND"), matplotlib.rcParams._get_backend_or_
 
 
 @pytest.mark.parametrize(
-    ("given", "after"), [("svg", "agg svg svg"), (None, "agg None None"), ("nonsense", "agg nonsense agg")]
+    ("given", "after"), [("svg", "Agg svg svg"), (None, "Agg None None"), ("nonsense", "Agg nonsense Agg")]
 )
 def test_a_session_that_calls_a_command_keeps_its_own_backend(given, after):
     """Mutants: a variable that stays at Agg; matplotlib that was imported with it."""
     environment = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
     done = subprocess.run(
         [sys.executable, "-c", BACKENDS],
-        env=environment | ({"MPLBACKEND": given} if given else {}), capture_output=True, text=True, check=True,
+        env=environment | ({"MPLBACKEND": given} if given else {}),
+        capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
     assert done.stdout.split() == after.split()
 
@@ -95,9 +96,9 @@ def test_a_policy_that_changes_the_folder_moves_no_results(tmp_path, monkeypatch
     scenario = mecsim.load_scenario("smoke").with_changes({"duration_s": 10, "warmup_s": 0})
     mecsim.simulate(scenario, Moves(tmp_path / "elsewhere"), seed=1, out="one")
     assert Path.cwd() == tmp_path / "here"
-    mecsim.compare(
-        scenario, {"moves": Moves(tmp_path / "elsewhere")}, replications=2, jobs=1, out="many"
-    ).save("figures")
+    mecsim.compare(scenario, [Moves(tmp_path / "elsewhere")], replications=2, jobs=1, out="many").save(
+        "figures"
+    )
     assert {path.name for path in Path().iterdir()} == {"one", "many", "figures"}
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
