@@ -28,7 +28,7 @@ from mecsim.cli.result_options import RESULTS
 if TYPE_CHECKING:
     from mecsim.scenario.schema import Scenario
     from mecsim.study.comparison import Comparison
-    from mecsim.study.plan import PolicyChoice
+    from mecsim.study.policy_choice import PolicyChoice
     from mecsim.study.progress import OnStudyProgress
     from mecsim.study.until import SequentialComparison
 
@@ -150,7 +150,7 @@ class _Asked:
 def _compare(asked: _Asked, *, live: bool, quiet: bool, as_json: bool) -> None:
     from mecsim.analysis.diagnostics import study_warnings
     from mecsim.cli.summaries import comparison_object
-    from mecsim.study.plan import choose_policies, split_policies
+    from mecsim.study.policy_choice import choose_policies, split_policies
 
     choices = choose_policies(split_policies(asked.policies), limit_s=asked.limit_s)
     folder = asked.out or RESULTS / f"{asked.scenario.name}-{asked.scenario.sha256[:8]}"

@@ -73,7 +73,7 @@ def promise(
 def _gap(scenario: Scenario, policy: str, seed: int) -> PredictionGap:
     """Return the gap of a policy, from a process of its own if it is not built in."""
     from mecsim.study.apart import computed_apart
-    from mecsim.study.plan import choose_policies
+    from mecsim.study.policy_choice import choose_policies
     from mecsim.study.prediction_gap import PredictionGap, split_gap
 
     choice = choose_policies([policy])[0]

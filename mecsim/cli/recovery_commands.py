@@ -44,7 +44,8 @@ def recovery(
     """Simulate, and say for each outage what it cost and how long it took to be as good as before."""
     from mecsim.analysis.recovery import outages_of
     from mecsim.analysis.recovery import recovery as recovery_of
-    from mecsim.study.plan import Run, choose_policies
+    from mecsim.study.plan import Run
+    from mecsim.study.policy_choice import choose_policies
     from mecsim.study.worker import results_of
 
     loaded = read_scenario(scenario, changes)

@@ -50,7 +50,7 @@ def deadline_of(given_s: float | None) -> float:
 
 def policy_labels(text: str) -> list[str] | None:
     """Return the labels of ``--policies``; None for all."""
-    from mecsim.study.plan import split_policies
+    from mecsim.study.policy_choice import split_policies
 
     return split_policies(text) or None
 

@@ -51,7 +51,8 @@ def run(
     from mecsim.analysis.diagnostics import run_warnings
     from mecsim.cli.summaries import run_object, run_table
     from mecsim.results.store import claim
-    from mecsim.study.plan import Run, choose_policies
+    from mecsim.study.plan import Run
+    from mecsim.study.policy_choice import choose_policies
     from mecsim.study.runner import finished
     from mecsim.study.worker import results_of
 

@@ -19,7 +19,7 @@ from mecsim.escapes import csv_cell
 if TYPE_CHECKING:
     from mecsim.cli.solutions import Solution
     from mecsim.policy import Policy
-    from mecsim.study.plan import PolicyChoice
+    from mecsim.study.policy_choice import PolicyChoice
     from mecsim.system.instance import Instance
 
 InstanceArgument = Annotated[
@@ -59,7 +59,7 @@ def solve(
     them. --trace writes the attribute `trace` that a policy leaves behind, such as dashf's: a row
     an iterate.
     """
-    from mecsim.study.plan import choose_policies, split_policies
+    from mecsim.study.policy_choice import choose_policies, split_policies
     from mecsim.system.instance_file import load_instance
 
     snapshot = load_instance(instance)

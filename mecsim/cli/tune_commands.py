@@ -68,7 +68,7 @@ def tune(
     runs, and in test/ the tables and the figure of the comparison of those chosen.
     """
     from mecsim.cli.summaries import comparison_table
-    from mecsim.study.plan import split_policies
+    from mecsim.study.policy_choice import split_policies
     from mecsim.study.tune import candidates
     from mecsim.study.tune import tune as tune_policies
 

@@ -10,7 +10,7 @@ from mecsim.study.isolation.child import Child
 from mecsim.study.isolation.client import Call
 from mecsim.study.isolation.ending import Ending
 from mecsim.study.isolation.place import where
-from mecsim.study.plan import PolicyChoice
+from mecsim.study.policy_choice import PolicyChoice
 
 
 def computed_apart(choice: PolicyChoice, function: Callable[..., Any], *arguments: Any) -> Any:

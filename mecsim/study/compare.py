@@ -14,7 +14,8 @@ from mecsim.study.comparison import Comparison
 from mecsim.study.failure_note import note_failure
 from mecsim.study.folder_watch import FolderWatch
 from mecsim.study.outcome import RunOutcome
-from mecsim.study.plan import Run, choose_policies, plan
+from mecsim.study.plan import Run, plan
+from mecsim.study.policy_choice import choose_policies
 from mecsim.study.pool import run_here, run_in_workers, worker_count
 from mecsim.study.progress import OnStudyProgress
 from mecsim.study.retry import with_retries
@@ -22,7 +23,7 @@ from mecsim.study.runner import as_scenario
 
 if TYPE_CHECKING:
     from mecsim.scenario.schema import Scenario
-    from mecsim.study.plan import PolicyLike
+    from mecsim.study.policy_choice import PolicyLike
 
 
 def compare(

@@ -5,149 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import sys
-from collections.abc import Iterable, Mapping, Sequence
-from copy import deepcopy
-from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from mecsim.errors import PolicyError, PolicyFailed, PolicyNotFound
-from mecsim.foreign_code import Interrupts, described
-from mecsim.messages import shortened
-from mecsim.plugins import require
-from mecsim.policy_spec import code_named
-from mecsim.policy_spec import split_specs as split_policies
-from mecsim.registry import POLICIES, is_builtin, make_policy, parse_policy, policy_version
 from mecsim.results.provenance import environment
-from mecsim.study.examine import examine, version_of
-from mecsim.study.labels import automatic_label, checked_label, folder_name
-
-__all__ = ["PolicyChoice", "Run", "choose_policies", "is_own", "plan", "split_policies"]
+from mecsim.study.labels import folder_name
+from mecsim.study.policy_choice import PolicyChoice
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    from mecsim.policy import Policy
     from mecsim.scenario.schema import Scenario
 
-    PolicyLike: TypeAlias = "str | Mapping[str, Any] | Policy | PolicyChoice"
-
-_OWN_MODULES = ("mecsim", "mecsim_policies")
 _CODE = ("code_sha256", "python", "packages")
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyChoice:
-    """One policy of a study.
-
-    Parameters
-    ----------
-    target : str
-        A registered name, ``package.module:Class`` or ``file.py:Class``.
-    parameters : dict
-        What it is made with.
-    label : str
-        What tables and figures call it.
-    instance : Policy or None
-        A ready-made policy; every run works on a copy of its own.
-    folder : str
-        Where ``file.py`` is; the present folder if empty.
-    """
-
-    target: str
-    parameters: dict[str, Any] = field(default_factory=dict)
-    label: str = ""
-    instance: Policy | None = None
-    folder: str = ""
-
-    def __post_init__(self) -> None:
-        if self.label:
-            checked_label(self.label, self.target)
-
-    @classmethod
-    def of(cls, given: PolicyLike, /, **parameters: Any) -> PolicyChoice:
-        """Return the choice that a user gave: a spec, ``{name, label, parameters...}``, or an object.
-
-        Raises
-        ------
-        PolicyNotFound
-            If it is none of these.
-        """
-        if isinstance(given, PolicyChoice):
-            return given
-        if isinstance(given, Mapping):
-            own = dict(given)
-            if "name" not in own:
-                raise PolicyNotFound(f"policy {shortened(repr(own))}: the key 'name' is missing")
-            name = str(own.pop("name"))
-            if "label" not in own:
-                return cls.of(name, **(own | parameters))
-            label = checked_label(own.pop("label"), name)
-            target, more = parse_policy(name)
-            return cls(target, more | own | parameters, label)
-        if isinstance(given, str):
-            target, own = parse_policy(given)
-            merged = own | parameters
-            return cls(target, merged, automatic_label(target.rpartition(":")[2], merged))
-        if not callable(getattr(given, "allocate", None)) or isinstance(given, type):
-            raise PolicyNotFound(
-                f"policy {shortened(repr(given))}: must be a name, a mapping, or an object with "
-                "allocate(observation)"
-            )
-        kind = type(given)
-        target = f"{kind.__module__}:{kind.__qualname__}"
-        if parameters:
-            raise PolicyNotFound(f"policy '{target}' is made already: no parameters can be given with it")
-        return cls(target, {}, automatic_label(kind.__name__, {}), given)
-
-    def make(self) -> Policy:
-        """Return a new policy object, shared with no other run."""
-        if self.instance is not None:
-            try:
-                with Interrupts() as interrupts:
-                    return deepcopy(self.instance)
-            except BaseException as error:
-                if interrupts.raised is not None:
-                    raise
-                raise PolicyFailed(f"policy '{self.label}' cannot be copied: {described(error)}") from error
-        return make_policy(self._place(), **self.parameters)
-
-    @property
-    def is_foreign(self) -> bool:
-        """Whether code that does not ship with mecsim is run: also for an object, which may hold any."""
-        return self.instance is not None or not is_builtin(self.target, self.parameters)
-
-    def check(self, limit_s: float | None = None) -> None:
-        """Make the policy once, where that can do no harm.
-
-        Raises
-        ------
-        PolicyNotFound, PolicyFailed
-            If it cannot be made.
-        """
-        if self.instance is not None:
-            return
-        if ":" not in self.target:
-            require(POLICIES, self.target)
-        if self.is_foreign:
-            examine(self._place(), self.parameters, limit_s)
-        else:
-            self.make()
-
-    @property
-    def version(self) -> str:
-        """Version of the policy's code, as far as it can be known."""
-        if self.instance is not None:
-            return "an object made in Python"
-        if self.is_foreign:
-            return version_of(self._place(), self.parameters)
-        return _installed_version(self._place(), str(self.parameters.get("policy", "")))
-
-    def _place(self) -> str:
-        module, _, name = self.target.rpartition(":")
-        return f"{Path(self.folder, module)}:{name}" if module.endswith(".py") else self.target
 
 
 @dataclass(frozen=True)
@@ -215,104 +85,6 @@ def plan(scenario: Scenario, policies: Sequence[PolicyChoice], replications: int
     ordered by replication, so that a study stopped half-way holds complete pairs.
     """
     return [Run(scenario, policy, seed + k) for k in range(replications) for policy in policies]
-
-
-def choose_policies(
-    policies: Iterable[PolicyLike],
-    folder: Path | None = None,
-    *,
-    local_code: bool = True,
-    limit_s: float | None = None,
-) -> list[PolicyChoice]:
-    """Return the policies of a comparison, each made once to see that it can be: foreign ones elsewhere.
-
-    With a folder, a policy file is looked for there first, then in the present folder. Labels that
-    would be equal get their whole target; the same policy twice is an error. Without ``local_code``
-    a policy that is a file is refused, and the file not looked at.
-
-    Raises
-    ------
-    PolicyNotFound
-        Listing every policy that cannot be made.
-    PolicyFailed
-        The same, if one of them ended its process instead.
-    """
-    asked = list(policies)
-    problems = [] if local_code else _unregistered(asked)
-    choices = list[PolicyChoice]()
-    kind: type[PolicyError] = PolicyNotFound
-    for given in [] if problems else asked:
-        try:
-            choice = PolicyChoice.of(given)
-            choice = choice if folder is None else _located(choice, folder)
-            choice.check(limit_s)
-            choices.append(choice)
-        except PolicyError as error:
-            problems += error.args
-            kind = PolicyFailed if isinstance(error, PolicyFailed) else kind
-    labels = [choice.label for choice in choices]
-    choices = [
-        replace(c, label=automatic_label(c.target, c.parameters)) if labels.count(c.label) > 1 else c
-        for c in choices
-    ]
-    labels = [choice.label for choice in choices]
-    problems += [
-        f"policy '{label}' is given twice" for label in sorted(set(labels)) if labels.count(label) > 1
-    ]
-    if not choices and not problems:
-        problems.append("no policy is given")
-    if problems:
-        raise kind(*problems)
-    return choices
-
-
-def is_own(policy: Policy) -> bool:
-    """Return whether the policy's code ships with mecsim, so that its version is known for certain.
-
-    The same must hold for a policy in its attribute ``policy``.
-    """
-    kind = type(policy)
-    home = sys.modules.get(kind.__module__)
-    # A class may say that it comes from anywhere.
-    own = kind.__module__.partition(".")[0] in _OWN_MODULES and getattr(home, kind.__name__, None) is kind
-    inner: Any = getattr(policy, "policy", None)
-    return own and (not callable(getattr(inner, "allocate", None)) or is_own(inner))
-
-
-def _unregistered(asked: Iterable[PolicyLike]) -> list[str]:
-    """Return what keeps policies from being made of registered names alone; imports nothing."""
-    problems = list[str]()
-    for given in asked:
-        try:
-            choice = PolicyChoice.of(given)
-            codes = dict.fromkeys(code_named(choice.target, choice.parameters))
-            problems += [
-                f"policy '{shortened(choice.target)}': {shortened(code, 200)} is code, and a study runs only "
-                "registered policies unasked: read it, then give --allow-local-policies "
-                "(allow_local_policies=True in Python)"
-                for code in codes
-            ]
-            if not codes:
-                require(POLICIES, choice.target)
-        except PolicyNotFound as error:
-            problems += error.args
-    return problems
-
-
-def _located(choice: PolicyChoice, folder: Path) -> PolicyChoice:
-    """Return the choice with the absolute folder of its file, valid in any process."""
-    file = choice.target.rpartition(":")[0]
-    try:
-        is_there = (folder / file).is_file()
-    except (OSError, ValueError):  # a name that no file can have
-        is_there = False
-    return replace(choice, folder=str((folder if is_there else Path()).resolve()))
-
-
-@lru_cache(maxsize=256)
-def _installed_version(target: str, inner: str) -> str:
-    """Return the version of installed code, which does not change within a process."""
-    return policy_version(target, policy=inner) if inner else policy_version(target)
 
 
 def _digest(content: Any) -> str:

@@ -42,7 +42,7 @@ from mecsim.engine.handover import HandoverRule
 from mecsim.engine.simulation import Simulation
 from mecsim.results.blas import one_blas_thread
 from mecsim.study.counterfactual import FixedGains, Gains, Grant, RoundSimulator, RoundTotals
-from mecsim.study.plan import PolicyChoice
+from mecsim.study.policy_choice import PolicyChoice
 from mecsim.study.runner import as_scenario
 from mecsim.system import equations as eq
 from mecsim.system.arrays import Floats
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
     from mecsim.policy import Policy
     from mecsim.scenario.schema import Scenario
-    from mecsim.study.plan import PolicyLike
+    from mecsim.study.policy_choice import PolicyLike
 
 CAUSES = ("knowledge", "mobility", "fading", "latency", "reallocation", "handover", "sharing")
 QUANTITIES = ("delay_s", "energy_j", "score", "scr")

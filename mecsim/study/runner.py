@@ -17,7 +17,8 @@ from mecsim.results.provenance import environment
 from mecsim.results.recompute import checked_metrics
 from mecsim.results.result import Results, tables_digest
 from mecsim.results.store import claim, load_run, write_run
-from mecsim.study.plan import PolicyChoice, Run, is_own
+from mecsim.study.plan import Run
+from mecsim.study.policy_choice import PolicyChoice, is_own
 from mecsim.study.progress import OnProgress
 from mecsim.study.run_status import run_status
 from mecsim.study.working_folder import same_folder
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from mecsim.engine.recorder import RunRecord
     from mecsim.policy import Policy
     from mecsim.scenario.schema import Scenario
-    from mecsim.study.plan import PolicyLike
+    from mecsim.study.policy_choice import PolicyLike
 
 
 def simulate(

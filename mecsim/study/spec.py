@@ -21,7 +21,8 @@ from mecsim.scenario.load import load_scenario, read_scenario_text
 from mecsim.scenario.schema import Scenario
 from mecsim.scenario.shipped import shipped_files
 from mecsim.study.labels import LABEL_RULE, is_label
-from mecsim.study.plan import PolicyChoice, Run, choose_policies
+from mecsim.study.plan import Run
+from mecsim.study.policy_choice import PolicyChoice, choose_policies
 
 MOST_RUNS = 1_000_000
 # What is no scenario at all is not quoted: a study names it, not the user.

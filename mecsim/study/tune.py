@@ -19,7 +19,7 @@ from mecsim.policy_spec import PolicySpec, parse_value
 from mecsim.results.metrics import METRIC, METRICS
 from mecsim.study.compare import compare
 from mecsim.study.comparison import Comparison
-from mecsim.study.plan import PolicyChoice, choose_policies
+from mecsim.study.policy_choice import PolicyChoice, choose_policies
 from mecsim.study.progress import OnStudyProgress, counted_on
 
 if TYPE_CHECKING:

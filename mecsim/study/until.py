@@ -11,12 +11,12 @@ from mecsim.analysis.sequential import Claim, Verdict, judge, look_level, look_s
 from mecsim.errors import MecsimError
 from mecsim.study.compare import compare
 from mecsim.study.comparison import Comparison
-from mecsim.study.plan import choose_policies
+from mecsim.study.policy_choice import choose_policies
 from mecsim.study.progress import OnStudyProgress, counted_on
 
 if TYPE_CHECKING:
     from mecsim.scenario.schema import Scenario
-    from mecsim.study.plan import PolicyLike
+    from mecsim.study.policy_choice import PolicyLike
 
 MOST_REPLICATIONS = 200
 

@@ -23,7 +23,8 @@ from mecsim.results.recompute import (
 from mecsim.results.result import Results, tables_digest
 from mecsim.results.store import load_run
 from mecsim.scenario.schema import Scenario
-from mecsim.study.plan import PolicyChoice, Run
+from mecsim.study.plan import Run
+from mecsim.study.policy_choice import PolicyChoice
 from mecsim.study.runner import execute
 from mecsim.world.world import World
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from mecsim import load_results, load_scenario, simulate
 from mecsim.results.manifest import manifest_sha256
-from mecsim.study.plan import PolicyChoice, Run
+from mecsim.study.plan import Run
+from mecsim.study.policy_choice import PolicyChoice
 from mecsim.study.spec import Study
 from mecsim.study.sweep import sweep
 

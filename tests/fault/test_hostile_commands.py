@@ -23,7 +23,8 @@ from mecsim.study import compare as comparing
 from mecsim.study import sweep as sweeping
 from mecsim.study.compare import compare
 from mecsim.study.outcome import RunOutcome
-from mecsim.study.plan import PolicyChoice, Run, choose_policies
+from mecsim.study.plan import Run
+from mecsim.study.policy_choice import PolicyChoice, choose_policies
 from mecsim.study.runner import simulate
 from mecsim.study.spec import Study
 from mecsim.study.sweep import sweep

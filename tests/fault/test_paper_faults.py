@@ -19,7 +19,7 @@ from mecsim.errors import RunFailed
 from mecsim.study.decision_run import DecisionRun
 from mecsim.study.paper import snapshots
 from mecsim.study.paper.report import DECISIONS, decided
-from mecsim.study.plan import PolicyChoice
+from mecsim.study.policy_choice import PolicyChoice
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals, fork")
 FEW = [decision for _, decision in snapshots.by_system([0]) if decision.policy.label in ("gucaa", "dashf")]

@@ -375,7 +375,8 @@ def test_ctrl_c_keeps_finished_runs_and_leaves_nobody_behind() -> None:
 def test_what_cannot_be_sent_to_a_child_is_that_runs_outcome() -> None:
     from mecsim_policies.baselines import Gucaa
 
-    from mecsim.study.plan import PolicyChoice, Run
+    from mecsim.study.plan import Run
+    from mecsim.study.policy_choice import PolicyChoice
 
     class Open(Gucaa):
         def __init__(self):

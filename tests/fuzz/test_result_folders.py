@@ -18,7 +18,8 @@ import pytest
 from mecsim import load_scenario
 from mecsim.errors import MecsimError, ResultStoreError
 from mecsim.results.manifest import MANIFEST, read_manifest
-from mecsim.study.plan import PolicyChoice, Run
+from mecsim.study.plan import Run
+from mecsim.study.policy_choice import PolicyChoice
 from mecsim.study.runner import execute
 
 # Test folders are no packages: helpers are read by path.

@@ -24,7 +24,8 @@ from mecsim.cli import main
 from mecsim.errors import MecsimError, ResultStoreError
 from mecsim.results.metrics import METRIC, VERDICT_METRICS
 from mecsim.results.store import load_run
-from mecsim.study.plan import Run, choose_policies
+from mecsim.study.plan import Run
+from mecsim.study.policy_choice import choose_policies
 from mecsim.study.runner import execute
 
 EVIL = "<script>alert(1)</script>"

@@ -30,7 +30,8 @@ from mecsim.results.export import write_csv, write_mat
 from mecsim.results.load import load_results
 from mecsim.study.failure_note import note_failure, read_failure
 from mecsim.study.outcome import failure
-from mecsim.study.plan import PolicyChoice, Run
+from mecsim.study.plan import Run
+from mecsim.study.policy_choice import PolicyChoice
 
 MARKUP = r"=$x_{$ |a_b* [l](u)<b>&%#\input{f}~^ `c` {=1}"
 NASTY = {

@@ -7,7 +7,8 @@ import pytest
 from mecsim import load_scenario
 from mecsim.errors import PolicyNotFound, StudyError
 from mecsim.study.labels import LONGEST_LABEL, is_label
-from mecsim.study.plan import PolicyChoice, Run, choose_policies
+from mecsim.study.plan import Run
+from mecsim.study.policy_choice import PolicyChoice, choose_policies
 from mecsim.study.spec import load_study
 
 BAD = {

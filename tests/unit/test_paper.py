@@ -25,7 +25,8 @@ from mecsim.scenario.load import load_scenario
 from mecsim.study.decision_run import DecisionRun, read_decision, write_decision
 from mecsim.study.paper import claims, convergence, figures, report, snapshots, texts
 from mecsim.study.paper.claims import AGREES, DIFFERS, UNDECIDED
-from mecsim.study.plan import PolicyChoice, Run
+from mecsim.study.plan import Run
+from mecsim.study.policy_choice import PolicyChoice
 from mecsim.study.snapshot import USES, decide, measures
 
 MEANS = {"rucaa": 50.0, "gucaa": 70.0, "aauco": 190.0, "gucro": 150.0, "dashf": 300.0}

@@ -20,7 +20,8 @@ from mecsim.errors import PluginError, ScenarioError
 from mecsim.scenario.explain import explain, json_schema
 from mecsim.scenario.models import MOBILITY, PATH_LOSS, list_models, models
 from mecsim.scenario.template import new_scenario_text
-from mecsim.study.plan import PolicyChoice, Run
+from mecsim.study.plan import Run
+from mecsim.study.policy_choice import PolicyChoice
 from mecsim.study.runner import execute, finished
 from mecsim.world.channel.model import PathLossModel
 from mecsim.world.mobility.legs import standing

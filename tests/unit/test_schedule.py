@@ -7,7 +7,8 @@ import math
 import pytest
 
 from mecsim import load_scenario
-from mecsim.study.plan import PolicyChoice, Run
+from mecsim.study.plan import Run
+from mecsim.study.policy_choice import PolicyChoice
 from mecsim.study.probe import probe, probe_unknown
 from mecsim.study.schedule import RunQueue, RunTimes
 

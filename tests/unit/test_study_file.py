@@ -48,7 +48,8 @@ def test_the_product_of_everything_is_run() -> None:
 def test_a_swept_run_is_the_run_of_the_changed_scenario() -> None:
     """Mutant rejected: an id made from the study, so that no other command finds the run again."""
     from mecsim import load_scenario
-    from mecsim.study.plan import PolicyChoice, Run
+    from mecsim.study.plan import Run
+    from mecsim.study.policy_choice import PolicyChoice
 
     changed = load_scenario("smoke").with_changes({"servers.bandwidth_mhz": 20, "users.count": 2})
     ids = {run.run_id for run in load_study(written(GOOD)).runs}

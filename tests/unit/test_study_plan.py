@@ -11,8 +11,10 @@ from mecsim_policies.hysteresis import Hysteresis
 
 from mecsim import load_scenario
 from mecsim.errors import PolicyNotFound
+from mecsim.results.manifest import manifest_sha256
 from mecsim.results.metrics import run_notes
-from mecsim.study.plan import PolicyChoice, Run, choose_policies, is_own, plan, split_policies
+from mecsim.study.plan import Run, plan
+from mecsim.study.policy_choice import PolicyChoice, choose_policies, is_own, split_policies
 from mecsim.study.pool import worker_count
 from mecsim.study.runner import execute, finished
 
@@ -127,9 +129,12 @@ def test_a_finished_run_is_taken_for_what_it_is(tmp_path: Path) -> None:
 
     path = tmp_path / "run" / "manifest.json"
     original = json.loads(path.read_text(encoding="utf-8"))
-    del original["sha256"]
-    for change in ({"code_sha256": "0"}, {"packages": original["environment"]["packages"] | {"numpy": "0"}}):
+    for change in (
+        {"code_sha256": "0" * 64},
+        {"packages": original["environment"]["packages"] | {"numpy": "0"}},
+    ):
         manifest = original | {"environment": original["environment"] | change}
+        manifest["sha256"] = manifest_sha256(manifest)
         path.write_text(json.dumps(manifest), encoding="utf-8")
         assert finished(run, tmp_path / "run") is None
 

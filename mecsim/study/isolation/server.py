@@ -12,12 +12,15 @@ import select
 import signal
 import socket
 from contextlib import suppress
+from importlib import import_module
 
 from mecsim.study.isolation.descendants import adopt_orphans, end_children
 from mecsim.study.isolation.keeper import keep
 
 START = "from mecsim.study.isolation.server import serve; serve()"
 _TICK_S = 0.5
+# By name: what is called here calls this room.
+_PRELOADED = ("cloudpickle", "pandas", "pyarrow.parquet", "mecsim.study.isolated_run")
 
 
 def serve() -> None:
@@ -62,16 +65,13 @@ def _reap(keepers: set[int]) -> None:
 
 def _prepare() -> None:
     """Load what every run needs, once; what is loaded stays shared with the children."""
-    import cloudpickle  # noqa: F401 - what it pickles needs it
-    import pandas as pd  # noqa: F401
-    import pyarrow.parquet as pq  # noqa: F401
-
     from mecsim.engine.simulation import Simulation
     from mecsim.registry import make_policy, policy_version
     from mecsim.results.provenance import environment
     from mecsim.scenario.load import load_scenario
-    from mecsim.study import outcome  # noqa: F401
 
+    for name in _PRELOADED:
+        import_module(name)
     environment()
     for name in ("nearest", "gucaa"):
         Simulation(load_scenario("smoke"), make_policy(name), 0)

@@ -10,7 +10,7 @@ import numpy as np
 from mecsim.scenario.load import load_scenario
 from mecsim.study.decision_run import DecisionRun
 from mecsim.study.paper.snapshots import SYSTEMS, Kept, Row
-from mecsim.study.plan import PolicyChoice
+from mecsim.study.policy_choice import PolicyChoice
 
 if TYPE_CHECKING:
     import pandas as pd

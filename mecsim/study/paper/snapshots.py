@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mecsim.scenario.load import load_scenario
 from mecsim.study.decision_run import DecisionRun
-from mecsim.study.plan import PolicyChoice
+from mecsim.study.policy_choice import PolicyChoice
 
 if TYPE_CHECKING:
     import pandas as pd

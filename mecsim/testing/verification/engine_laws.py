@@ -19,7 +19,8 @@ from mecsim.registry import list_policies, make_policy
 from mecsim.results.derive import generations
 from mecsim.results.load import load_results
 from mecsim.scenario.load import load_scenario
-from mecsim.study.plan import PolicyChoice, plan
+from mecsim.study.plan import plan
+from mecsim.study.policy_choice import PolicyChoice
 from mecsim.study.pool import run_here, run_in_workers
 from mecsim.system.allocation import Allocation
 from mecsim.testing import golden
