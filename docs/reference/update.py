@@ -12,6 +12,7 @@ import typer
 from mecsim.cli import app
 from mecsim.config.keys import Key, Keys, keys_of
 from mecsim.config.toml_text import toml_value
+from mecsim.results.manifest_schema import Manifest
 from mecsim.results.metrics import ALL_METRICS
 from mecsim.scenario.schema import Scenario
 from mecsim.tables import TABLES
@@ -66,7 +67,26 @@ def tables_page() -> str:
     for name, columns in TABLES.items():
         rows = [(f"`{c.name}`", c.dtype, c.unit, c.meaning) for c in columns]
         parts += [f"## `{name}.parquet`", _table(("column", "type", "unit", "meaning"), rows)]
-    return _page(parts)
+    return _page([*parts, "## `manifest.json`", _MANIFEST_TEXT, *_manifest_tables()])
+
+
+def _manifest_tables() -> Iterator[str]:
+    """Yield a table of the keys at the top of a manifest, and one for each table of keys in it."""
+    keys = keys_of(Manifest)
+    heads = ("key", "allowed", "meaning")
+    for name in ("", "objective", "environment"):
+        inside = keys.directly_in(name)
+        rows = [(f"`{key.name}`", keys.allowed(key.fragment), key.about) for key in inside]
+        yield _table(heads, rows)
+
+
+_MANIFEST_TEXT = """\
+Keys of a manifest, checked whenever one is read, whoever wrote it: a missing key, another type or a
+value out of bounds is an error that names file, line and key; further keys are passed over if they hold
+plain JSON, at most 32 deep. `sha256` is the hash of all the rest, and of `tables` each entry has `rows`
+and the `sha256` of its file. Only regular files are read: a manifest has at most 16 MiB, a table 2 GiB,
+and it may unpack to 1000 times its size (or 64 MiB). Values that no run records are errors too, such as
+a negative user. What the manifest says of the tables is checked by `mecsim verify RESULTS`."""
 
 
 _TABLES_TEXT = """\

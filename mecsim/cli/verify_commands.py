@@ -34,9 +34,7 @@ OnlyOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the command of this file."""
-    app.command(epilog="Examples: mecsim verify --only channel; mecsim verify results/bandwidth --rerun 3")(
-        verify
-    )
+    app.command(epilog="Example: mecsim verify --only channel --mutants")(verify)
 
 
 def verify(

@@ -14,6 +14,9 @@ from mecsim.messages import shortened
 
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[][{}:,]|[^][{}:,"\s]+', re.DOTALL)
 
+MOST_WITH_LINES = 4_000_000
+"""Finding lines takes about a second for so many characters."""
+
 
 class JsonLines:
     """The lines of all values of a text.
@@ -55,7 +58,8 @@ def parse_json(text: str, source: str) -> Any:
         if len(found) == len(pairs):
             return found
         twice = sorted(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-        raise ScenarioError(source, [f"{source}: {shortened(key)}: duplicate key" for key in twice])
+        places = ((f"{source}{_second_line(text, key)}", shortened(key)) for key in twice)
+        raise ScenarioError(source, [f"{place}: {name}: duplicate key" for place, name in places])
 
     try:
         return json.loads(text, object_pairs_hook=unique)
@@ -66,6 +70,19 @@ def parse_json(text: str, source: str) -> Any:
     except ValueError as error:  # an integer of thousands of digits
         problem = f"{source}: not a JSON text: {error}"
     raise ScenarioError(source, [problem])
+
+
+def _second_line(text: str, key: str) -> str:
+    """Return ``:line`` of the second place of a key in an object; empty if the text around it is no JSON."""
+    seen = set()
+    try:
+        for path, line in _values(text if len(text) <= MOST_WITH_LINES else ""):
+            if path in seen and path[-1] == key:
+                return f":{line}"
+            seen.add(path)
+    except (IndexError, TypeError, ValueError):
+        return ""
+    return ""
 
 
 def _values(text: str) -> Iterator[tuple[Path, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -14,7 +15,7 @@ from pydantic.types import Strict
 
 from mecsim.config.base import Real, Section, key, refusal
 from mecsim.config.bounded_file import read_bounded
-from mecsim.config.json_text import JsonLines, parse_json
+from mecsim.config.json_text import MOST_WITH_LINES, JsonLines, parse_json
 from mecsim.config.problems import dotted, problem_lines
 from mecsim.errors import InstanceError, ScenarioError, UnreadableFile
 from mecsim.system.derived import derived_problems
@@ -23,8 +24,6 @@ from mecsim.system.instance import Instance
 
 SCHEMA = 1
 MAX_BYTES = 64_000_000
-# Finding the lines of problems takes about a second for this much text.
-_MAX_BYTES_WITH_LINES = 4_000_000
 
 _Positive = Annotated[Real, Field(gt=0)]
 _NotNegative = Annotated[Real, Field(ge=0)]
@@ -108,19 +107,22 @@ def load_instance(path: str | Path) -> Instance:
     try:
         given = InstanceTables.model_validate(data)
     except ValidationError as error:
-        lined = text if len(text) <= _MAX_BYTES_WITH_LINES else None
+        lined = text if len(text) <= MOST_WITH_LINES else None
         raise InstanceError(
             source, problem_lines(error, InstanceTables, data, source, lined, JsonLines)
         ) from None
     try:
         instance = _instance(given, Path(path).stem)
     except InstanceError as error:
-        raise InstanceError(source, [f"{source}: {problem}" for problem in error.problems]) from error
-    problems = derived_problems(instance)
-    if problems:
-        lines = JsonLines(text if len(text) <= _MAX_BYTES_WITH_LINES else "")
+        lines = JsonLines(text if len(text) <= MOST_WITH_LINES else "")
+        places = [f"{source}:{lines.of(_place(problem))}" for problem in error.problems]
+        problems = [f"{place}: {problem}" for place, problem in zip(places, error.problems, strict=True)]
+        raise InstanceError(source, problems) from error
+    found = derived_problems(instance)
+    if found:
+        lines = JsonLines(text if len(text) <= MOST_WITH_LINES else "")
         raise InstanceError(
-            source, [f"{source}:{lines.of(path)}: {dotted(path)}: {problem}" for path, problem in problems]
+            source, [f"{source}:{lines.of(path)}: {dotted(path)}: {problem}" for path, problem in found]
         )
     return instance
 
@@ -186,6 +188,13 @@ def _read(path: Path, source: str) -> str:
         raise InstanceError(source, [f"{source}: not a JSON text: {error}"]) from error
     except UnreadableFile as error:
         raise InstanceError(source, [f"{source}: {error}"]) from error
+
+
+def _place(problem: str) -> tuple[str | int, ...]:
+    """Return the place of what a problem begins with, such as ``gain[2][0]``."""
+    name = re.match(r"\w[\w.\[\]]*", problem)
+    steps = re.findall(r"\w+", name[0]) if name else []
+    return tuple(int(step) if step.isdecimal() else step for step in steps)
 
 
 def _kind(value: Any) -> str:
