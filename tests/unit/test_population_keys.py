@@ -30,7 +30,7 @@ OUTAGE = {"server": 1, "from_s": 1, "to_s": 2}
             "users.arrivals.stay = 3: unknown key; did you mean",
         ),
         ({"users.max_present": 3}, "users.max_present = 3: must be >= count = 4, the users who are there"),
-        ({"users.classes": [{"name": "a"}]}, "users.classes[0].share: missing, must be a number > 0"),
+        ({"users.classes": [{"name": "a"}]}, "users.classes[0].share: missing, must be a number >= 1e-06"),
         (
             {"users.classes": [{"name": "a", "share": 1}, {"name": "a", "share": 1}]},
             'users.classes[1].name = "a": there is a class of this name before it',
@@ -46,7 +46,7 @@ OUTAGE = {"server": 1, "from_s": 1, "to_s": 2}
         ),
         (
             {"calendar.brownouts": [{"from_s": 1, "to_s": 2, "gpu": 0}]},
-            "brownouts[0].gpu = 0: must be a number > 0",
+            "brownouts[0].gpu = 0: must be a number >= 1e-06",
         ),
         (
             {"calendar.failures": {"mtbf_s": 1e-5, "mttr_s": 1e-5}},

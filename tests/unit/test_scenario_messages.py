@@ -155,8 +155,8 @@ def test_all_problems_at_once_in_the_order_of_the_file():
         ),
         (
             ('{ model = "static" }', '{ model = "random_waypoint", speed_mps = [0, 2] }'),
-            "users.mobility.speed_mps = [0, 2]: must be two numbers [low, high] with 1e-6 <= low <= high <= 400 "
-            "(a random waypoint speed from 0 has no stationary state)",
+            "users.mobility.speed_mps = [0, 2]: must be two numbers [low, high] with 1e-6 <= low <= high "
+            "<= 400 (a random waypoint speed from 0 has no stationary state)",
         ),
         (
             ('{ model = "static" }', '{ model = "random_waypoint", speed_mps = [2, 1] }'),
@@ -246,8 +246,8 @@ def test_all_problems_at_once_in_the_order_of_the_file():
         ),
         (
             ('decision_latency = "none"', "decision_latency = -0.5"),
-            "reallocation.decision_latency = -0.5: must be 'none', 'measured' or a number of seconds >= 1e-12 "
-            "and <= 10000",
+            "reallocation.decision_latency = -0.5: must be 'none', 'measured' or a number of seconds "
+            ">= 1e-12 and <= 10000",
         ),
         (
             ('decision_latency = "none"', 'events = ["arrival", "arival"]'),

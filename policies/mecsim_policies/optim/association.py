@@ -83,9 +83,9 @@ def _bounded(pairs: Pairs) -> Pairs:
 
     def bounded(values: Floats) -> Floats:
         finite = np.isfinite(values)
-        return (
-            values if finite.all() else np.where(finite, values, _FORBIDDEN * values[finite].max(initial=0.0))
-        )
+        if finite.all():
+            return values
+        return np.where(finite, values, _FORBIDDEN * values[finite].max(initial=0.0))
 
     return Pairs(
         score=pairs.score,

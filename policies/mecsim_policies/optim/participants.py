@@ -27,8 +27,8 @@ class Participants:
     instance : Instance
         The snapshot of these users alone.
     allowed : (K, M) bool
-        Which servers each may have: those with a link that carries something, and only its own for a pinned
-        user.
+        Which servers each may have: those with a link that carries something, and for a pinned user only
+        its own.
     start : Allocation or None
         The allocation in force for them, if it may be kept.
     """
