@@ -24,11 +24,12 @@ def shortened(text: str, most: int = LONGEST_QUOTE) -> str:
 
 def reason(error: BaseException, most: int = LONGEST_REASON) -> str:
     """Return type and text of an exception of others on one line, whatever its text is."""
+    name = type.__dict__["__name__"].__get__(type(error))  # whatever its metaclass says
     try:
-        text = str(error)
+        text = printable(str(error))
     except BaseException:  # noqa: BLE001 - code of others, which is asked for a text and no more
         text = ""
-    return shortened(f"{type(error).__name__}: {text}" if text else type(error).__name__, most)
+    return shortened(f"{name}: {text}" if text else name, most)
 
 
 def either(words: tuple[str, ...]) -> str:
