@@ -40,6 +40,8 @@ def printable(text: str) -> str:
     Idempotent. Not printable are control characters, ends of lines, what turns the direction of writing, what
     has no width, lone surrogates, and what Unicode has not assigned.
     """
+    if type(text) is not str:  # a subclass may lie about itself
+        text = str.__getitem__(text, slice(None))
     if text.isascii() and text.isprintable():
         return text
     return "".join(map(_shown, text))
@@ -47,7 +49,7 @@ def printable(text: str) -> str:
 
 def printable_lines(text: str) -> str:
     r"""Return `printable` of each line: only ``\n`` ends one."""
-    return "\n".join(map(printable, text.split("\n")))
+    return "\n".join(map(printable, str.split(text, "\n")))
 
 
 def json_escaped(text: str) -> str:

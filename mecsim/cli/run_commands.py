@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import typer
 
 from mecsim.cli.console import print_json, print_table, print_text, progress, say
@@ -19,6 +22,9 @@ from mecsim.cli.options import (
     read_scenario,
 )
 from mecsim.cli.result_options import RESULTS
+
+if TYPE_CHECKING:
+    from mecsim.results.result import Results
 
 
 def register(app: typer.Typer) -> None:
@@ -48,8 +54,6 @@ def run(
     in a process of its own; to step through it with a debugger, call mecsim.simulate from Python.
     report.html in the folder shows it all: charts, a replay, every round.
     """
-    from mecsim.analysis.diagnostics import run_warnings
-    from mecsim.cli.summaries import run_object, run_table
     from mecsim.results.store import claim
     from mecsim.study.plan import Run
     from mecsim.study.policy_choice import choose_policies
@@ -69,11 +73,18 @@ def run(
                 show = monitor.forward(update)
                 results = results_of(asked, folder, limit_s, lambda done_s: show(done_s, ""))
         report = monitor.write_report(quiet=quiet)
+    _show(results, folder, report, as_json=as_json)
+
+
+def _show(results: Results, folder: Path, report: Path | None, *, as_json: bool) -> None:
+    from mecsim.analysis.diagnostics import run_warnings
+    from mecsim.cli.summaries import run_object, run_table
+
     if as_json:
         print_json(run_object(results, folder) | {"warnings": run_warnings(results)})
-    else:
-        print_table(run_table(results, folder))
-        for line in run_warnings(results):
-            print_text(f"warning: {line}")
-        if report is not None:
-            print_text(f"report: {report}")
+        return
+    print_table(run_table(results, folder))
+    for line in run_warnings(results):
+        print_text(f"warning: {line}")
+    if report is not None:
+        print_text(f"report: {report}")

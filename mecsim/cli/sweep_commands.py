@@ -97,10 +97,7 @@ def sweep(
     study = load_study(file, parse_changes(changes or ()), allow_local_policies=allow_local_policies)
     study = study if limit_s is None else replace(study, limit_s=limit_s)
     part = None if shard is None else parse_shard(shard)
-    if executor not in ("local", "dask"):
-        raise MecsimError(f"--executor {executor}: must be local or dask")
-    if (executor == "dask") != (scheduler is not None):
-        raise MecsimError("--executor dask and --scheduler ADDRESS go together")
+    _check_executor(executor, scheduler)
     folder = out or RESULTS / study.name
     if told := other_changes(study, folder):
         say(f"note: {told}", quiet=quiet)
@@ -117,6 +114,13 @@ def sweep(
                 allow_local_policies=allow_local_policies, limit_s=limit_s, out=folder,
             )  # fmt: skip
             raise RunFailed(f"{error}: {again}") from error
+
+
+def _check_executor(executor: str, scheduler: str | None) -> None:
+    if executor not in ("local", "dask"):
+        raise MecsimError(f"--executor {executor}: must be local or dask")
+    if (executor == "dask") != (scheduler is not None):
+        raise MecsimError("--executor dask and --scheduler ADDRESS go together")
 
 
 def _command(file: Path, **options: object) -> str:

@@ -67,7 +67,6 @@ def tune(
     The folder --out, or results/SCENARIO-HASH-tuned, gets tuning.csv, tuning/ and test/ with their
     runs, and in test/ the tables and the figure of the comparison of those chosen.
     """
-    from mecsim.cli.summaries import comparison_table
     from mecsim.study.policy_choice import split_policies
     from mecsim.study.tune import candidates
     from mecsim.study.tune import tune as tune_policies
@@ -83,7 +82,12 @@ def tune(
             on_progress=lambda done, _, message: update(done, message),
         )  # fmt: skip
     write_csv_file(folder / "tuning.csv", tuned.candidates)
-    files = [folder / "tuning.csv", *tuned.test.save(folder / "test")]
+    _show(tuned, [folder / "tuning.csv", *tuned.test.save(folder / "test")], as_json=as_json)
+
+
+def _show(tuned: Tuned, files: list[Path], *, as_json: bool) -> None:
+    from mecsim.cli.summaries import comparison_table
+
     if as_json:
         print_json(_object(tuned, files))
         return

@@ -16,6 +16,7 @@ from mecsim.errors import MecsimError
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from mecsim.testing.verification.finding import Setting
     from mecsim.testing.verification.suite import Row
 
 FOLDER = RESULTS / "verification"
@@ -70,8 +71,6 @@ def verify(
     must also keep the laws of every run: sums, orders, budgets. --rerun repeats runs of policies that ship
     with mecsim, bit for bit. Exit code 1 if a run is not what it says.
     """
-    import json
-
     from mecsim.cli.run_checks import verify_folder
 
     if results is not None:
@@ -81,7 +80,6 @@ def verify(
         return
     if rerun:
         raise MecsimError("--rerun: needs RESULTS, a folder of runs")
-    from mecsim.testing.verification.figures import save_figures
     from mecsim.testing.verification.finding import Setting
     from mecsim.testing.verification.in_processes import verify_in_processes
     from mecsim.testing.verification.suite import FULL_SIZE, chosen
@@ -90,6 +88,20 @@ def verify(
     setting = Setting(seed, FULL_SIZE if full else 1)
     with progress("verify", len(checks), quiet=quiet) as tell:
         rows = verify_in_processes(checks, setting, jobs, mutants=mutants, on_progress=tell)
+    _show(rows, setting, out, mutants=mutants, as_json=as_json)
+    bad = [row for row in rows if not row.fine]
+    for row in bad:
+        say(f"{row.check.name}: {row.error or _complaint(row)}")
+    if bad:
+        raise typer.Exit(RUN_FAILED)
+
+
+def _show(rows: Sequence[Row], setting: Setting, out: Path, *, mutants: bool, as_json: bool) -> None:
+    """Write the findings to a folder and print them."""
+    import json
+
+    from mecsim.testing.verification.figures import save_figures
+
     report = _report(rows)
     out.mkdir(parents=True, exist_ok=True)
     files = [out / "verification.json", *save_figures(rows, setting, out)]
@@ -100,11 +112,6 @@ def verify(
         print_table(_table(rows, mutants=mutants))
         print_text(*_summary(rows, mutants=mutants).split("\n"))
         print_text(f"files: {', '.join(str(file) for file in files)}")
-    bad = [row for row in rows if not row.fine]
-    for row in bad:
-        say(f"{row.check.name}: {row.error or _complaint(row)}")
-    if bad:
-        raise typer.Exit(RUN_FAILED)
 
 
 def _report(rows: Sequence[Row]) -> dict[str, Any]:

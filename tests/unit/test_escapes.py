@@ -152,5 +152,21 @@ def test_a_text_that_cannot_be_had_does_no_harm():
         def __str__(self):
             raise SystemExit(0)
 
+    class Liar(str):
+        def isprintable(self):
+            return True
+
+        def isascii(self):
+            return True
+
+        def __format__(self, spec):
+            return "\x1b"
+
+    class Lying(Exception):
+        def __str__(self):
+            return Liar("\x1b[31m")
+
     assert described(Silent()) == "Silent: its text cannot be shown"
+    assert described(Lying()) == r"Lying: \x1b[31m"
+    assert printable(Liar("\x1b")) == printable_lines(Liar("\x1b")) == r"\x1b"
     assert len(described(ValueError("x" * 10_000))) <= 400
