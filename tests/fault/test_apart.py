@@ -1,4 +1,4 @@
-"""Commands of one policy: what is not built in runs elsewhere, with the same output, and a failure is named."""
+"""Commands of one policy: what is not built in runs elsewhere, with the same output; a failure is named."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -36,11 +35,16 @@ def _unknown_elsewhere(brought: Sequence[object]) -> Iterator[ModuleType]:
 
 
 def _is_found(module: ModuleType) -> bool:
-    kept = sys.modules.pop(module.__name__)
+    """Return whether a new process finds the module: not through packages that are in memory here alone."""
+    name, path = "", None
     try:
-        spec = find_spec(module.__name__)
-    except (ImportError, ValueError, AttributeError):
+        for part in module.__name__.split("."):
+            name = f"{name}.{part}" if name else part
+            specs = (finder.find_spec(name, path) for finder in sys.meta_path)
+            spec = next((spec for spec in specs if spec is not None), None)
+            if spec is None:
+                return False
+            path = None if spec.submodule_search_locations is None else list(spec.submodule_search_locations)
+    except Exception:  # noqa: BLE001 - finders are of others
         return False
-    finally:
-        sys.modules[module.__name__] = kept
     return spec is not None and spec.origin == module.__file__
