@@ -10,7 +10,7 @@ from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mecsim.errors import ResultStoreError
+from mecsim.errors import MecsimError, ResultStoreError
 from mecsim.results.blas import one_blas_thread
 from mecsim.results.metrics import MEASURED_DECISIONS, run_metrics, run_notes
 from mecsim.results.provenance import environment
@@ -20,6 +20,7 @@ from mecsim.results.store import claim, load_run, write_run
 from mecsim.study.plan import Run
 from mecsim.study.policy_choice import PolicyChoice, is_own
 from mecsim.study.progress import OnProgress
+from mecsim.study.replaced_code import CodeWatch
 from mecsim.study.run_status import run_status
 from mecsim.study.working_folder import same_folder
 from mecsim.tables import SCHEMA
@@ -99,15 +100,28 @@ def execute(
         out = Path(out).absolute()
         claim(out, run.run_id)
     generators = GlobalGenerators()
+    watch = CodeWatch(run.policy.label) if run.policy.is_foreign else None
     with same_folder():
         policy, label = run.policy.make(), run.policy.label
     drawn = generators.look()
+    if watch is not None:
+        watch.check("when it was made")
     started = datetime.now(UTC)
     wall_s, cpu_s = time.perf_counter(), time.process_time()
     try:
         with one_blas_thread() as blas, same_folder():
-            simulation = Simulation(run.scenario, policy, run.seed, label=label, on_progress=on_progress)
+            simulation = Simulation(
+                run.scenario, policy, run.seed, label=label, on_progress=_both(watch, on_progress)
+            )
             record = simulation.run()
+        if watch is not None:
+            watch.check("at the end of the run")
+    except MecsimError:
+        raise
+    except Exception:
+        if watch is not None:  # what failed may be what was replaced
+            watch.check("when the run failed")
+        raise
     finally:
         generators.put_back(drawn)
     wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
@@ -125,6 +139,19 @@ def execute(
         results.manifest.update(metrics=told, notes=run_notes(results, metrics))
         results.manifest.update(write_run(results, out))
     return results
+
+
+def _both(watch: CodeWatch | None, on_progress: OnProgress | None) -> OnProgress | None:
+    """Return what is called after each decision."""
+    if watch is None:
+        return on_progress
+
+    def after_decision(time_s: float) -> None:
+        watch.note_decision(time_s)
+        if on_progress is not None:
+            on_progress(time_s)
+
+    return after_decision
 
 
 def finished(run: Run, folder: Path) -> Results | None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from mecsim.errors import PolicyFailed
+
 _LIBRARIES = (
     "builtins", "math", "heapq", "bisect", "simpy", "numpy", "numpy.linalg", "numpy.random", "scipy.special",
 )  # fmt: skip
@@ -18,15 +20,34 @@ _CODE = (FunctionType, BuiltinFunctionType, type, np.ufunc)
 _code_of = attrgetter("__code__")
 
 
-class ReplacedCode:
-    """Notices when functions, classes or methods of mecsim, NumPy and Python become others.
+class CodeWatch:
+    """Notices when functions, classes or methods of mecsim, NumPy and Python become others during a run.
 
-    Modules that are imported later are not looked at, nor is what holds no code. A look takes some tenths
-    of a millisecond.
+    Modules that are imported later are not looked at, nor is what holds no code. Since a look takes half a
+    millisecond, it comes before epochs 0, 1, 3, 7 and so on, and at the end: what is replaced and put back
+    in between is not seen.
+
+    Parameters
+    ----------
+    label : str
+        What to call the policy in messages.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, label: str) -> None:
+        self._label, self._decisions = label, 0
         self._holders = [_Held(holder) for holder in _holders()]
+
+    def check(self, when: str) -> None:
+        """Raise PolicyFailed if something has been replaced."""
+        name = self.look()
+        if name:
+            raise PolicyFailed(f"policy '{self._label}' has replaced {name}, seen {when}")
+
+    def note_decision(self, time_s: float) -> None:
+        """Count a decision that is about to be made, and look before some of them."""
+        self._decisions += 1
+        if self._decisions & (self._decisions - 1) == 0:
+            self.check(f"at t = {time_s:g} s (epoch {self._decisions - 1})")
 
     def look(self) -> str:
         """Return the first name that holds other code than at first, such as ``numpy.log1p``."""
