@@ -21,7 +21,7 @@ ALL_ORDERS, USERS = frozenset({"users", "servers"}), frozenset({"users"})
 FLAT = Traits(permutation_rtol=1e-5)
 SMALL = ("one user", "one of each", "tiny budgets")
 # Where searches end depends on the last bits of what they compare: permuted to a thousandth of the SCR.
-SEARCH = Traits(permutation_rtol=1e-3, systems=SMALL, most_users=4)
+SEARCH = Traits(permutation_rtol=1e-3, systems=SMALL, most_users=4, decision_limit_s=300)
 TRAITS = {
     "rucaa": Traits(order_matters=ALL_ORDERS),
     "gucaa": Traits(order_matters=USERS),

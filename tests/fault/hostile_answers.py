@@ -96,11 +96,6 @@ class Exploding(Allocation):
     def columns(self):
         raise SystemExit(0)
 
-    def __eq__(self, other):
-        raise SystemExit(0)
-
-    __hash__ = None
-
 
 class ReturnsAnExplosive(Harmless):
     """What raises is a property that the engine does not need."""
@@ -139,11 +134,10 @@ class ReturnsALookAlike(Fails):
 
 
 class ReturnsUncheckedValues(Fails):
-    """An allocation made past its checks: fields of another type, shape and length."""
+    """An allocation made past its checks."""
 
     def trick(self, observation, answer):
-        for name in ("bandwidth_hz", "server_power_w"):
-            object.__setattr__(answer, name, [["many"], None])
+        object.__setattr__(answer, "bandwidth_hz", [["many"], None])
         return answer
 
 
@@ -198,15 +192,9 @@ class BendsTheGains(Marked):
         return answer
 
 
-class UnpinsUsers(Marked):
-    def trick(self, observation, answer):
-        object.__setattr__(observation, "pinned", ~observation.pinned)
-        return answer
-
-
 class ForgetsTheTime(Marked):
     def trick(self, observation, answer):
-        object.__setattr__(observation, "time_s", -1.0)
+        object.__setattr__(observation, "pinned", ~observation.pinned)
         object.__setattr__(observation, "epoch", 10**6)
         return answer
 
@@ -231,6 +219,18 @@ class KeepsItsAnswer(Fails):
             array.setflags(write=True)
             array *= 1000
         self.kept = [answer.bandwidth_hz, answer.server_gpu_flops]
+        return answer
+
+
+class WritesIntoItsAnswer(Harmless):
+    """Through ctypes, at the next epoch."""
+
+    kept = None
+
+    def trick(self, observation, answer):
+        if self.kept is not None:
+            ctypes.memset(self.kept.bandwidth_hz.ctypes.data, 1, self.kept.bandwidth_hz.nbytes)
+        self.kept = answer
         return answer
 
 

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class TookTooLong(BaseException):
+class _TookTooLong(BaseException):
     """Raised into code that has not come back in time; no ``except Exception`` holds it up."""
 
 
 @contextmanager
 def in_time(limit_s: float) -> Iterator[None]:
-    """Raise :class:`TookTooLong` in what runs longer than a limit, again and again.
+    """Raise :class:`_TookTooLong` in what runs longer than a limit, again and again.
 
     It needs the main thread and signals, and does not reach code that is compiled or catches everything;
     elsewhere nothing is limited.
@@ -25,7 +25,7 @@ def in_time(limit_s: float) -> Iterator[None]:
         return
 
     def ring(number: int, frame: FrameType | None) -> None:
-        raise TookTooLong(f"no answer within {limit_s:g} s")
+        raise _TookTooLong(f"no answer within {limit_s:g} s")
 
     previous = signal.signal(signal.SIGALRM, ring)
     delay_s, interval_s = signal.setitimer(signal.ITIMER_REAL, limit_s, 1.0)

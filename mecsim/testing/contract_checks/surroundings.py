@@ -69,8 +69,12 @@ def _altered(was: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 
 def _filters() -> list[tuple[Any, ...]]:
-    """Return the filters that hold for all modules and messages."""
-    return [(entry[0], entry[2]) for entry in warnings.filters if entry[1] is None and entry[3] is None]
+    """Return the filters for all code; packages bring some for warnings of their own."""
+    return [
+        (action, category)
+        for action, message, category, module, _ in warnings.filters
+        if message is None and module is None and category.__module__ == "builtins"
+    ]
 
 
 def _mask() -> int:
