@@ -117,7 +117,8 @@ def _plain(policy: Policy, label: str, instance: Instance) -> dict[str, Any]:
     text = json.dumps(
         found, default=lambda value: value.tolist() if hasattr(value, "tolist") else repr(value)
     )
-    return json.loads(text) | {"allocation": columns}
+    plain: dict[str, Any] = json.loads(text)
+    return plain | {"allocation": columns}
 
 
 class _Row:

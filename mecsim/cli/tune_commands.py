@@ -68,15 +68,14 @@ def tune(
     """
     from mecsim.cli.summaries import comparison_table
     from mecsim.study.plan import split_policies
-    from mecsim.study.tune import candidates
-    from mecsim.study.tune import tune as tune_policies
+    from mecsim.study import tune as tuning
 
     loaded = read_scenario(scenario, changes)
-    wanted: dict[str, Any] = dict(candidates(spec) for spec in split_policies(policies))
+    wanted: dict[str, Any] = dict(tuning.candidates(spec) for spec in split_policies(policies))
     folder = out or RESULTS / f"{loaded.name}-{loaded.sha256[:8]}-tuned"
     total = (budget + replications) * len(wanted)
     with progress(f"{loaded.name}: tuning {len(wanted)} policies", total, quiet=quiet) as update:
-        tuned = tune_policies(
+        tuned = tuning.tune(
             loaded, wanted, metric, budget=budget, replications=replications, seed=seed,
             tuning_seed=tuning_seed, jobs=jobs, limit_s=limit_s, out=folder,
             on_progress=lambda done, _, message: update(done, message),

@@ -16,7 +16,6 @@ from contextlib import suppress
 from mecsim.study.isolation.descendants import adopt_orphans, end_children
 from mecsim.study.isolation.keeper import keep
 
-START = "from mecsim.study.isolation.server import serve; serve()"
 _TICK_S = 0.5
 
 
@@ -63,8 +62,6 @@ def _reap(keepers: set[int]) -> None:
 def _prepare() -> None:
     """Load what every run needs, once; what is loaded stays shared with the children."""
     import cloudpickle  # noqa: F401 - what it pickles needs it
-    import mecsim_policies.baselines
-    import mecsim_policies.heuristics  # noqa: F401
     import pandas as pd  # noqa: F401
     import pyarrow.parquet as pq  # noqa: F401
 
@@ -75,7 +72,8 @@ def _prepare() -> None:
     from mecsim.study import outcome  # noqa: F401
 
     environment()
-    Simulation(load_scenario("smoke"), make_policy("nearest"), 0)
-    policy_version("nearest")
+    for name in ("nearest", "gucaa"):  # what policies of others build on
+        Simulation(load_scenario("smoke"), make_policy(name), 0)
+        policy_version(name)
     gc.collect()
     gc.freeze()
