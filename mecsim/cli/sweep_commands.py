@@ -109,7 +109,7 @@ def sweep(
         _plan(study, folder, part, jobs, as_json, quiet)
     else:
         given = {"executor": executor, "scheduler": scheduler, "shard": shard, "set": changes,
-                 "plugin": plugins, "allow_local_policies": allow_local_policies, "limit_s": limit_s}  # fmt: skip
+            "plugin": plugins, "allow_local_policies": allow_local_policies, "limit_s": limit_s}  # fmt: skip
         with _resumable(_command(file, **given, out=folder)):
             _run(study, folder, part, jobs, scheduler, live, as_json, quiet)
 

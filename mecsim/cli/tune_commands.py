@@ -67,8 +67,8 @@ def tune(
     runs, and in test/ the tables and the figure of the comparison of those chosen.
     """
     from mecsim.cli.summaries import comparison_table
-    from mecsim.study.plan import split_policies
     from mecsim.study import tune as tuning
+    from mecsim.study.plan import split_policies
 
     loaded = read_scenario(scenario, changes)
     wanted: dict[str, Any] = dict(tuning.candidates(spec) for spec in split_policies(policies))
