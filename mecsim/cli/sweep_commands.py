@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -106,14 +108,25 @@ def sweep(
     elif dry_run:
         _plan(study, folder, part, jobs, as_json, quiet)
     else:
-        try:
+        given = {"executor": executor, "scheduler": scheduler, "shard": shard, "set": changes,
+            "plugin": plugins, "allow_local_policies": allow_local_policies, "limit_s": limit_s}  # fmt: skip
+        with _resumable(_command(file, **given, out=folder)):
             _run(study, folder, part, jobs, scheduler, live, as_json, quiet)
-        except RunFailed as error:
-            again = _command(
-                file, executor=executor, scheduler=scheduler, shard=shard, set=changes, plugin=plugins,
-                allow_local_policies=allow_local_policies, limit_s=limit_s, out=folder,
-            )  # fmt: skip
-            raise RunFailed(f"{error}: {again}") from error
+
+
+@contextmanager
+def _resumable(command: str) -> Iterator[None]:
+    try:
+        yield
+    except RunFailed as error:
+        raise RunFailed(f"{error}: {command}") from error
+
+
+def _check_executor(executor: str, scheduler: str | None) -> None:
+    if executor not in ("local", "dask"):
+        raise MecsimError(f"--executor {executor}: must be local or dask")
+    if (executor == "dask") != (scheduler is not None):
+        raise MecsimError("--executor dask and --scheduler ADDRESS go together")
 
 
 def _check_executor(executor: str, scheduler: str | None) -> None:

@@ -67,16 +67,15 @@ def tune(
     The folder --out, or results/SCENARIO-HASH-tuned, gets tuning.csv, tuning/ and test/ with their
     runs, and in test/ the tables and the figure of the comparison of those chosen.
     """
+    from mecsim.study import tune as tuning
     from mecsim.study.policy_choice import split_policies
-    from mecsim.study.tune import candidates
-    from mecsim.study.tune import tune as tune_policies
 
     loaded = read_scenario(scenario, changes)
-    wanted: dict[str, Any] = dict(candidates(spec) for spec in split_policies(policies))
+    wanted: dict[str, Any] = dict(tuning.candidates(spec) for spec in split_policies(policies))
     folder = out or RESULTS / f"{loaded.name}-{loaded.sha256[:8]}-tuned"
     total = (budget + replications) * len(wanted)
     with progress(f"{loaded.name}: tuning {len(wanted)} policies", total, quiet=quiet) as update:
-        tuned = tune_policies(
+        tuned = tuning.tune(
             loaded, wanted, metric, budget=budget, replications=replications, seed=seed,
             tuning_seed=tuning_seed, jobs=jobs, limit_s=limit_s, out=folder,
             on_progress=lambda done, _, message: update(done, message),

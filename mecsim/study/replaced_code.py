@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from operator import attrgetter, is_
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
-from mecsim.errors import PolicyFailed
+from mecsim.errors import MecsimError, PolicyFailed
+from mecsim.study.progress import OnProgress
 
 _LIBRARIES = (
     "builtins", "math", "heapq", "bisect", "simpy", "numpy", "numpy.linalg", "numpy.random", "scipy.special",
@@ -20,38 +22,55 @@ _CODE = (FunctionType, BuiltinFunctionType, type, np.ufunc)
 _code_of = attrgetter("__code__")
 
 
-class CodeWatch:
-    """Notices when functions, classes or methods of mecsim, NumPy and Python become others during a run.
+@contextmanager
+def code_watch(
+    label: str, on_progress: OnProgress | None, *, is_foreign: bool
+) -> Iterator[OnProgress | None]:
+    """Yield what to call before each decision of a run, and notice what the code of others replaces.
 
-    Modules that are imported later are not looked at, nor is what holds no code. Since a look takes half a
-    millisecond, it comes before epochs 0, 1, 3, 7 and so on, and at the end: what is replaced and put back
-    in between is not seen.
+    Watched are functions, classes and methods of mecsim, NumPy and Python. Modules that are imported later
+    are not looked at, nor is what holds no code. Since a look takes half a millisecond, it comes before
+    epochs 0, 1, 3, 7 and so on, and at the end: what is replaced and put back in between is not seen.
 
-    Parameters
-    ----------
-    label : str
-        What to call the policy in messages.
+    Raises
+    ------
+    PolicyFailed
+        If something has been replaced.
     """
+    if not is_foreign:
+        yield on_progress
+        return
+    watch = _CodeWatch(label, on_progress)
+    try:
+        yield watch.before_decision
+    except MecsimError:
+        raise
+    except Exception:
+        watch.check("when the run failed")  # what failed may be what was replaced
+        raise
+    watch.check("at the end of the run")
 
-    def __init__(self, label: str) -> None:
-        self._label, self._decisions = label, 0
+
+class _CodeWatch:
+    """What names of mecsim, NumPy and Python held at first."""
+
+    def __init__(self, label: str, on_progress: OnProgress | None) -> None:
+        self._label, self._on_progress, self._epoch = label, on_progress, 0
         self._holders = [_Held(holder) for holder in _holders()]
 
     def check(self, when: str) -> None:
-        """Raise PolicyFailed if something has been replaced."""
-        name = self.look()
+        """Raise PolicyFailed if a name, such as ``numpy.log1p``, holds other code than at first."""
+        name = next((held.replaced() for held in self._holders if not held.is_as_before()), "")
         if name:
             raise PolicyFailed(f"policy '{self._label}' has replaced {name}, seen {when}")
 
-    def note_decision(self, time_s: float) -> None:
-        """Count a decision that is about to be made, and look before some of them."""
-        self._decisions += 1
-        if self._decisions & (self._decisions - 1) == 0:
-            self.check(f"at t = {time_s:g} s (epoch {self._decisions - 1})")
-
-    def look(self) -> str:
-        """Return the first name that holds other code than at first, such as ``numpy.log1p``."""
-        return next((held.replaced() for held in self._holders if not held.is_as_before()), "")
+    def before_decision(self, time_s: float) -> None:
+        """Look before some decisions, and pass the progress on."""
+        if self._epoch & (self._epoch + 1) == 0:
+            self.check(f"at t = {time_s:g} s (epoch {self._epoch})")
+        self._epoch += 1
+        if self._on_progress is not None:
+            self._on_progress(time_s)
 
 
 class _Held:

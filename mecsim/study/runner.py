@@ -8,9 +8,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mecsim.errors import MecsimError, ResultStoreError
+from mecsim.errors import ResultStoreError
 from mecsim.results.blas import one_blas_thread
 from mecsim.results.metrics import MEASURED_DECISIONS, run_metrics, run_notes
 from mecsim.results.provenance import environment
@@ -20,7 +20,7 @@ from mecsim.results.store import claim, load_run, write_run
 from mecsim.study.plan import Run
 from mecsim.study.policy_choice import PolicyChoice, is_own
 from mecsim.study.progress import OnProgress
-from mecsim.study.replaced_code import CodeWatch
+from mecsim.study.replaced_code import code_watch
 from mecsim.study.run_status import run_status
 from mecsim.study.working_folder import same_folder
 from mecsim.tables import SCHEMA
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mecsim.policy import Policy
     from mecsim.scenario.schema import Scenario
     from mecsim.study.policy_choice import PolicyLike
+    from mecsim.world.world import World
 
 
 def simulate(
@@ -93,42 +94,13 @@ def execute(
 
     ``before_writing`` is called once no code of the policy is needed any more.
     """
-    from mecsim.engine.global_generators import GlobalGenerators
-    from mecsim.engine.simulation import Simulation
-
     if out is not None:
         out = Path(out).absolute()
         claim(out, run.run_id)
-    generators = GlobalGenerators()
-    watch = CodeWatch(run.policy.label) if run.policy.is_foreign else None
-    with same_folder():
-        policy, label = run.policy.make(), run.policy.label
-    drawn = generators.look()
-    if watch is not None:
-        watch.check("when it was made")
-    started = datetime.now(UTC)
-    wall_s, cpu_s = time.perf_counter(), time.process_time()
-    try:
-        with one_blas_thread() as blas, same_folder():
-            simulation = Simulation(
-                run.scenario, policy, run.seed, label=label, on_progress=_both(watch, on_progress)
-            )
-            record = simulation.run()
-        if watch is not None:
-            watch.check("at the end of the run")
-    except MecsimError:
-        raise
-    except Exception:
-        if watch is not None:  # what failed may be what was replaced
-            watch.check("when the run failed")
-        raise
-    finally:
-        generators.put_back(drawn)
-    wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
-    times = {"started_utc": started.isoformat(timespec="seconds"), "wall_s": wall_s, "cpu_s": cpu_s}
-    manifest = _manifest(run, policy, dict(record.counts)) | _marks(run, record, drawn) | times
-    results = Results.of(record, simulation.world, manifest)
-    results.manifest["environment"] = environment() | {"threads": blas.threads}
+    done = _simulated(run, on_progress)
+    manifest = _manifest(run, done.policy, dict(done.record.counts)) | _marks(run, done.record, done.drawn)
+    results = Results.of(done.record, done.world, manifest | done.times)
+    results.manifest["environment"] = environment() | {"threads": done.threads}
     results.manifest["digest"] = tables_digest(results.tables)
     results.manifest["tables"] = {name: {"rows": len(frame)} for name, frame in results.tables.items()}
     if before_writing is not None:
@@ -141,17 +113,39 @@ def execute(
     return results
 
 
-def _both(watch: CodeWatch | None, on_progress: OnProgress | None) -> OnProgress | None:
-    """Return what is called after each decision."""
-    if watch is None:
-        return on_progress
+class _Simulated(NamedTuple):
+    """A run that has been simulated: its policy and world, what happened, and in what surroundings."""
 
-    def after_decision(time_s: float) -> None:
-        watch.note_decision(time_s)
-        if on_progress is not None:
-            on_progress(time_s)
+    policy: Policy
+    world: World
+    record: RunRecord
+    drawn: tuple[str, ...]
+    times: dict[str, Any]
+    threads: dict[str, str | None]
 
-    return after_decision
+
+def _simulated(run: Run, on_progress: OnProgress | None) -> _Simulated:
+    from mecsim.engine.global_generators import GlobalGenerators
+    from mecsim.engine.simulation import Simulation
+
+    generators = GlobalGenerators()
+    with (
+        code_watch(run.policy.label, on_progress, is_foreign=run.policy.is_foreign) as watched,
+        same_folder(),
+    ):
+        policy, label = run.policy.make(), run.policy.label
+        drawn = generators.look()
+        started = datetime.now(UTC)
+        wall_s, cpu_s = time.perf_counter(), time.process_time()
+        try:
+            with one_blas_thread() as blas:
+                simulation = Simulation(run.scenario, policy, run.seed, label=label, on_progress=watched)
+                record = simulation.run()
+        finally:
+            generators.put_back(drawn)
+    wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
+    times = {"started_utc": started.isoformat(timespec="seconds"), "wall_s": wall_s, "cpu_s": cpu_s}
+    return _Simulated(policy, simulation.world, record, drawn, times, blas.threads)
 
 
 def finished(run: Run, folder: Path) -> Results | None:

@@ -18,10 +18,10 @@ from mecsim.results.blas import THREAD_VARIABLES
 from mecsim.study.isolation.ending import Ending
 from mecsim.study.isolation.fresh import call_in_fresh_process
 from mecsim.study.isolation.packing import packed
-from mecsim.study.isolation.server import START
 from mecsim.study.isolation.wire import Closed, Garbled, receive_json, send, send_json
 
 OnNote = Callable[[float], None]
+_START = "from mecsim.study.isolation.server import serve; serve()"
 _GRACE_S = 15.0
 _STOP_S = 3.0
 _ENDING = {"how": str, "code": int, "told": str, "trace": str, "calls": int, "time_s": float}
@@ -204,7 +204,7 @@ class _Server:
             self._control, there = socket.socketpair()
             with there:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-c", START],
+                    [sys.executable, "-P", "-c", _START],
                     stdin=there.fileno(),
                     stdout=subprocess.DEVNULL,
                     env=os.environ | dict.fromkeys(THREAD_VARIABLES, "1") | {"PYTHONPATH": _import_path()},

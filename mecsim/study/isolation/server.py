@@ -17,7 +17,6 @@ from importlib import import_module
 from mecsim.study.isolation.descendants import adopt_orphans, end_children
 from mecsim.study.isolation.keeper import keep
 
-START = "from mecsim.study.isolation.server import serve; serve()"
 _TICK_S = 0.5
 # By name: what is called here calls this room.
 _PRELOADED = ("cloudpickle", "pandas", "pyarrow.parquet", "mecsim.study.isolated_run")
@@ -73,7 +72,7 @@ def _prepare() -> None:
     for name in _PRELOADED:
         import_module(name)
     environment()
-    for name in ("nearest", "gucaa"):
+    for name in ("nearest", "gucaa"):  # what policies of others build on
         Simulation(load_scenario("smoke"), make_policy(name), 0)
         policy_version(name)
     gc.collect()
