@@ -56,7 +56,13 @@ class StudyError(_ProblemsError):
 
 
 class PolicyError(MecsimError):
-    """Something is wrong with a policy or with what it returned."""
+    """Something is wrong with policies or with what they returned; each argument is one such problem.
+
+    It quotes code of others, whose text may not begin a line of its own.
+    """
+
+    def __str__(self) -> str:
+        return "\n".join(printable(str(problem)) for problem in self.args)
 
 
 class PluginError(MecsimError):
@@ -68,24 +74,14 @@ class ContractViolation(MecsimError, AssertionError):
 
 
 class PolicyNotFound(PolicyError):
-    """No policy answers to a given name, or it cannot be imported; each argument is one such problem."""
-
-    def __str__(self) -> str:
-        return "\n".join(printable(str(problem)) for problem in self.args)
+    """No policy answers to a given name, or it cannot be imported."""
 
 
-class _OneLineError(PolicyError):
-    """An error whose text quotes a policy, which may not begin a line of its own."""
-
-    def __str__(self) -> str:
-        return printable(Exception.__str__(self))
-
-
-class InvalidAllocation(_OneLineError):
+class InvalidAllocation(PolicyError):
     """A policy returned something that is not a feasible allocation."""
 
 
-class PolicyFailed(_OneLineError):
+class PolicyFailed(PolicyError):
     """A policy raised an exception; it is chained as the cause."""
 
 

@@ -18,7 +18,6 @@ from mecsim.errors import (
     InvalidAllocation,
     MecsimError,
     PolicyFailed,
-    PolicyNotFound,
     ResultStoreError,
     RunFailed,
     ScenarioError,
@@ -35,7 +34,7 @@ RUN_FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 
 ProgressUpdate = Callable[[float, str], None]
 _LINE_EVERY_S = 10.0
-_LISTS = (ScenarioError, InstanceError, TraceError, StudyError, PolicyNotFound)
+_LISTS = (ScenarioError, InstanceError, TraceError, StudyError, PolicyError)
 
 
 def exit_code(error: MecsimError) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -228,7 +229,11 @@ def is_own(policy: Policy) -> bool:
 
     The same must hold for a policy in its attribute ``policy``.
     """
-    own = type(policy).__module__.partition(".")[0] in _OWN_MODULES
+    kind = type(policy)
+    named = getattr(sys.modules.get(kind.__module__), kind.__qualname__, None)
+    own = (
+        kind.__module__.partition(".")[0] in _OWN_MODULES and named is kind
+    )  # a class may lie about its module
     inner: Any = getattr(policy, "policy", None)
     return own and (not callable(getattr(inner, "allocate", None)) or is_own(inner))
 
