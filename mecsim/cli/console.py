@@ -17,6 +17,7 @@ from mecsim.errors import (
     InstanceError,
     InvalidAllocation,
     MecsimError,
+    PolicyError,
     PolicyFailed,
     ResultStoreError,
     RunFailed,
