@@ -59,9 +59,9 @@ class StudyError(_ProblemsError):
 
 
 class PolicyError(MecsimError):
-    """Something is wrong with a policy or with what it returned; each argument is one such problem.
+    """Something is wrong with policies or with what they returned; each argument is one such problem.
 
-    The text quotes the policy, which may not begin a line of its own.
+    It quotes code of others, whose text may not begin a line of its own.
     """
 
     def __str__(self) -> str:

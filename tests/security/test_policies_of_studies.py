@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from mecsim_policies.baselines import Nearest
 
-from mecsim import plugins
+from mecsim import load_scenario, plugins
 from mecsim.cli import main
 from mecsim.errors import StudyError
 from mecsim.study.spec import load_study
@@ -46,6 +46,7 @@ NAMED = {
 def _desk(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("mine.py").write_text(CODE)
+    load_scenario("smoke")  # the models of scenarios are imported, as they are in any study
 
 
 def written(policy):

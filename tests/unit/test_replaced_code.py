@@ -86,9 +86,7 @@ def test_what_is_replaced_is_named(monkeypatch, scenario, trick, epoch):
         (guard._problem, "__code__"),
     ):
         monkeypatch.setattr(holder, name, getattr(holder, name))  # put back afterwards
-    with pytest.raises(
-        PolicyFailed, match=rf"policy 'Tricky' has replaced {TRICKS[trick]}, seen"
-    ) as caught:
+    with pytest.raises(PolicyFailed, match=rf"policy 'Tricky' has replaced {TRICKS[trick]}, seen") as caught:
         mecsim.simulate(scenario, Tricky(trick, epoch), seed=1)
     monkeypatch.undo()
     assert str(caught.value).endswith(("(epoch 1)", "when the run failed", "at the end of the run"))

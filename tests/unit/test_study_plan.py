@@ -161,6 +161,12 @@ def test_ours_around_somebody_elses_is_not_ours() -> None:
     assert not is_own(Hysteresis(Mine()))
 
 
+def test_a_class_that_calls_itself_ours_is_not() -> None:
+    """Mutant: the name of the module is taken from the class."""
+    posing = type("Gucaa", (Gucaa,), {"__module__": Gucaa.__module__})
+    assert not is_own(posing())
+
+
 def test_worker_count() -> None:
     assert worker_count(1, 50) == 1
     assert worker_count(8, 3) == 3
