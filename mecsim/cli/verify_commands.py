@@ -69,8 +69,6 @@ def verify(
     must also keep the laws of every run: sums, orders, budgets. --rerun repeats runs of policies that ship
     with mecsim, bit for bit. Exit code 1 if a run is not what it says.
     """
-    import json
-
     from mecsim.cli.run_checks import verify_folder
 
     if results is not None:
@@ -80,11 +78,21 @@ def verify(
         return
     if rerun:
         raise MecsimError("--rerun: needs RESULTS, a folder of runs")
+    _verify_installation(only, (full, mutants, seed), out, quiet=quiet, as_json=as_json)
+
+
+def _verify_installation(
+    only: list[str] | None, asked: tuple[bool, bool, int], out: Path, *, quiet: bool, as_json: bool
+) -> None:
+    """Run the checks, write and print what they found, and end with 1 if one fails."""
+    import json
+
     from mecsim.testing.verification.figures import save_figures
     from mecsim.testing.verification.finding import Setting
     from mecsim.testing.verification.suite import FULL_SIZE, chosen
     from mecsim.testing.verification.suite import verify as run_checks
 
+    full, mutants, seed = asked
     checks = chosen([name.strip() for names in only or () for name in names.split(",") if name.strip()])
     setting = Setting(seed, FULL_SIZE if full else 1)
     with progress("verify", len(checks), quiet=quiet) as tell:
