@@ -81,11 +81,27 @@ def verify(
     if rerun:
         raise MecsimError("--rerun: needs RESULTS, a folder of runs")
     from mecsim.testing.verification.finding import Setting
+    from mecsim.testing.verification.suite import FULL_SIZE
+
+    setting = Setting(seed, FULL_SIZE if full else 1)
+    _verify_installation(only, setting, jobs, out, mutants=mutants, quiet=quiet, as_json=as_json)
+
+
+def _verify_installation(
+    only: list[str] | None,
+    setting: Setting,
+    jobs: int,
+    out: Path,
+    *,
+    mutants: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Run the checks, show what they found, and end with 1 if one fails."""
     from mecsim.testing.verification.in_processes import verify_in_processes
-    from mecsim.testing.verification.suite import FULL_SIZE, chosen
+    from mecsim.testing.verification.suite import chosen
 
     checks = chosen([name.strip() for names in only or () for name in names.split(",") if name.strip()])
-    setting = Setting(seed, FULL_SIZE if full else 1)
     with progress("verify", len(checks), quiet=quiet) as tell:
         rows = verify_in_processes(checks, setting, jobs, mutants=mutants, on_progress=tell)
     _show(rows, setting, out, mutants=mutants, as_json=as_json)

@@ -160,7 +160,7 @@ def _metadata_problems(table: str, file: pq.ParquetFile, rows: int, content: byt
             if chunk.total_compressed_size > LEAST_WALKED:
                 told = max(told, unpacked_bytes(content, chunk))
             size += told
-            if i in texts:
+            if i in texts and row_group.num_rows:
                 size += row_group.num_rows * first_page_bytes(content, chunk)
     if held != metadata.num_rows:
         yield f"has {metadata.num_rows} rows, its parts have {held}"

@@ -111,7 +111,6 @@ def _header(content: bytes, at: int) -> _Header:
 
 
 def _start(chunk: Any) -> int:
-    first = chunk.data_page_offset
-    if chunk.has_dictionary_page and 0 < chunk.dictionary_page_offset < first:
-        first = chunk.dictionary_page_offset
-    return max(int(first), 0)
+    # A column without rows has a dictionary and no data, whose offset is then 0.
+    offsets = [chunk.data_page_offset, *([chunk.dictionary_page_offset] if chunk.has_dictionary_page else [])]
+    return min((int(offset) for offset in offsets if offset > 0), default=0)

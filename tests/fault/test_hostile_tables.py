@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mecsim import load_results, simulate
+from mecsim import load_results, load_scenario, simulate
 from mecsim.errors import ResultStoreError
 from mecsim.results import parquet_file
 from mecsim.results.manifest import MANIFEST, manifest_sha256
@@ -196,3 +196,14 @@ def test_tables_in_which_little_happens_are_no_bombs() -> None:
     ).assign(epoch=np.repeat(np.arange(epochs), users), user=np.tile(np.arange(users), epochs))
     content = parquet_bytes("allocations", frame)
     assert 34 * len(frame) / len(content) < 500
+
+
+def test_a_run_without_a_single_round_can_be_read(tmp_path: Path) -> None:
+    """Columns without rows have a dictionary, no page of data, and an offset of 0 for it."""
+    scenario = load_scenario("smoke").with_changes({"duration_s": 0.001, "warmup_s": 0})
+    written_run = simulate(scenario, "nearest", out=tmp_path / "run")
+    assert load_run(tmp_path / "run").digest() == written_run.digest()
+    for table in ("rounds", "epochs", "generations", "positions", "allocations"):
+        empty = written_run.tables[table].head(0)
+        put(tmp_path / "run", table, parquet_bytes(table, empty), 0)
+    assert len(load_results(tmp_path / "run").rounds) == 0
