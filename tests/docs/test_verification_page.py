@@ -25,7 +25,7 @@ def test_the_options_of_verify_are_there(capsys):
     assert main(["verify", "--help"]) == 0
     told = capsys.readouterr().out
     options = set(re.findall(r"\$ mecsim verify (--\w+)", PAGE))
-    assert {"--mutants", "--only", "--full", "--seed"} == options
+    assert {"--mutants", "--only", "--full", "--seed", "--jobs"} == options
     assert all(option in told for option in options)
 
 

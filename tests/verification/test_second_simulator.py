@@ -12,6 +12,7 @@ from mecsim.testing.verification.queues import LESS_WORK, RESERVED, in_turn, sha
 
 ciw = pytest.importorskip("ciw", reason="the second simulator comes with the extra 'test'")
 JOBS = 2000
+FEW = Setting(size=0.1)  # of the usual 25,000 jobs in turn
 
 
 def ciw_ends(jobs, *, sharing):
@@ -38,7 +39,7 @@ def before_the_last_arrival(jobs, ends_s):
 
 @pytest.mark.parametrize("law", ["exponential", "constant"])
 def test_first_come_first_served(law):
-    jobs = in_turn(Setting(), law)
+    jobs = in_turn(FEW, law)
     np.testing.assert_allclose(ciw_ends(jobs, sharing=False), jobs.ends_s[:JOBS], rtol=1e-9)
 
 
@@ -52,7 +53,7 @@ def test_processor_sharing():
 
 def test_an_engine_without_work_conserving_sharing_is_rejected():
     with RESERVED.in_force():
-        jobs = shared(Setting())
+        jobs = shared(Setting(size=0.25))
     ends_s = ciw_ends(jobs, sharing=True)
     known = before_the_last_arrival(jobs, ends_s)
     assert not np.allclose(ends_s[known], jobs.ends_s[: len(ends_s)][known], rtol=1e-4)
@@ -60,5 +61,5 @@ def test_an_engine_without_work_conserving_sharing_is_rejected():
 
 def test_an_engine_that_forgets_a_tenth_of_the_work_is_rejected():
     with LESS_WORK.in_force():
-        jobs = in_turn(Setting(), "exponential")
+        jobs = in_turn(FEW, "exponential")
     assert not np.allclose(ciw_ends(jobs, sharing=False), jobs.ends_s[:JOBS], rtol=1e-6)
