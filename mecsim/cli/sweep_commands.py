@@ -129,13 +129,6 @@ def _check_executor(executor: str, scheduler: str | None) -> None:
         raise MecsimError("--executor dask and --scheduler ADDRESS go together")
 
 
-def _check_executor(executor: str, scheduler: str | None) -> None:
-    if executor not in ("local", "dask"):
-        raise MecsimError(f"--executor {executor}: must be local or dask")
-    if (executor == "dask") != (scheduler is not None):
-        raise MecsimError("--executor dask and --scheduler ADDRESS go together")
-
-
 def _command(file: Path, **options: object) -> str:
     """Return the command with the options that were given."""
     words = ["mecsim", "sweep", str(file)]
