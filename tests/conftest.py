@@ -1,6 +1,7 @@
 """Scenarios and policies that several folders of tests draw from."""
 
 import hashlib
+import signal
 
 import numpy as np
 import pytest
@@ -99,6 +100,13 @@ def record_digest(record):
 def _no_plugins_of_other_tests(monkeypatch):
     """Give each test the installed plug-ins and none that another test has registered."""
     monkeypatch.setattr(plugins, "_registered", {})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible():
+    """Let Ctrl-C interrupt here and in what tests start, also where the suite runs in the background."""
+    if signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, None):
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

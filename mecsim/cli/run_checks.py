@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from mecsim.cli.console import RUN_FAILED, print_json, progress, say
+from mecsim.cli.console import RUN_FAILED, print_json, print_text, progress, say
 
 
 def verify_folder(results: Path, rerun: int, *, quiet: bool, as_json: bool) -> None:
@@ -26,7 +26,7 @@ def verify_folder(results: Path, rerun: int, *, quiet: bool, as_json: bool) -> N
         told = f"{len(checks) - len(bad)} of {len(checks)} runs are what they say"
         same = {how: sum(check.rerun == how for check in repeated) for how in ("same bits", "same metrics")}
         again = ", ".join(f"{count} with the {how}" for how, count in same.items() if count)
-        typer.echo(told + (f"; run again: {again}" if again else ""))
+        print_text(told + (f"; run again: {again}" if again else ""))
     for check in checks:
         for line in check.problems:
             say(f"{check.folder}: {line}")
