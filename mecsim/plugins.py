@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, NamedTuple
@@ -44,6 +45,16 @@ def register(group: Group, name: str, plugin: Any) -> None:
     if installed is not None:
         raise group.error(f"{group.noun} '{name}' is already provided by {_origin(installed)}")
     _registered.setdefault(group.name, {})[name] = plugin
+
+
+def registered(group: Group) -> dict[str, Any]:
+    """Return what has been registered in this process, by name."""
+    return dict(_registered.get(group.name, {}))
+
+
+def bring(group: Group, plugins: Mapping[str, Any]) -> None:
+    """Make what another process has registered known here."""
+    _registered.setdefault(group.name, {}).update(plugins)
 
 
 def state() -> tuple[object, ...]:

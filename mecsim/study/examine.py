@@ -85,4 +85,6 @@ def _key(place: str, parameters: Mapping[str, Any]) -> str:
     for code in code_named(place, parameters):
         with suppress(OSError):
             contents.append(hashlib.sha256(Path(code.rpartition(":")[0]).read_bytes()).hexdigest())
-    return json.dumps([place, dict(parameters), contents, sys.path], sort_keys=True, default=repr)
+    return json.dumps(
+        [place, dict(parameters), contents, sys.path, str(Path.cwd())], sort_keys=True, default=repr
+    )

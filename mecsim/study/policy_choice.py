@@ -5,16 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mecsim import plugins
 from mecsim.errors import PolicyError, PolicyFailed, PolicyNotFound
 from mecsim.foreign_code import Interrupts, described
 from mecsim.messages import shortened
-from mecsim.plugins import require
-from mecsim.policy_spec import code_named
+from mecsim.policy_spec import INNER, code_named
 from mecsim.policy_spec import split_specs as split_policies
 from mecsim.registry import POLICIES, is_builtin, make_policy, parse_policy, policy_version
 from mecsim.study.examine import examine, version_of
@@ -96,6 +96,13 @@ class PolicyChoice:
             raise PolicyNotFound(f"policy '{target}' is made already: no parameters can be given with it")
         return cls(target, {}, automatic_label(kind.__name__, {}), given)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel with what has been registered in this process, as far as the choice names it."""
+        values = tuple(getattr(self, each.name) for each in fields(self))
+        asked = f"{self.target} {self.parameters.get(INNER, '')}"
+        named = {name: each for name, each in plugins.registered(POLICIES).items() if name in asked}
+        return _arrived, (values, named)
+
     def make(self) -> Policy:
         """Return a new policy object, shared with no other run."""
         if self.instance is not None:
@@ -124,8 +131,8 @@ class PolicyChoice:
         if self.instance is not None:
             return
         if ":" not in self.target:
-            require(POLICIES, self.target)
-        if self.is_foreign:
+            plugins.require(POLICIES, self.target)
+        if self.is_foreign and self.target not in plugins.registered(POLICIES):
             examine(self._place(), self.parameters, limit_s)
         else:
             self.make()
@@ -135,6 +142,8 @@ class PolicyChoice:
         """Version of the policy's code, as far as it can be known."""
         if self.instance is not None:
             return "an object made in Python"
+        if self.target in plugins.registered(POLICIES):
+            return policy_version(self.target, **self.parameters)
         if self.is_foreign:
             return version_of(self._place(), self.parameters)
         return _installed_version(self._place(), str(self.parameters.get("policy", "")))
@@ -142,6 +151,11 @@ class PolicyChoice:
     def _place(self) -> str:
         module, _, name = self.target.rpartition(":")
         return f"{Path(self.folder, module)}:{name}" if module.endswith(".py") else self.target
+
+
+def _arrived(values: tuple[Any, ...], registered: Mapping[str, Any]) -> PolicyChoice:
+    plugins.bring(POLICIES, registered)
+    return PolicyChoice(*values)
 
 
 def choose_policies(
@@ -220,7 +234,7 @@ def _unregistered(asked: Iterable[PolicyLike]) -> list[str]:
                 for code in codes
             ]
             if not codes:
-                require(POLICIES, choice.target)
+                plugins.require(POLICIES, choice.target)
         except PolicyNotFound as error:
             problems += error.args
     return problems

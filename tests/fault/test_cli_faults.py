@@ -149,7 +149,9 @@ def test_an_exception_in_a_policy_is_placed_in_the_persons_own_file(
 def test_solve_with_a_broken_policy(policy: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("bad.py").write_text(POLICIES.replace("epoch == 2", "epoch == 0"))
     assert main(["solve", str(INSTANCE), "--policy", policy]) == 1
-    assert f"policy '{policy.rpartition(':')[2]}' r" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert message.startswith(f"policy '{policy.rpartition(':')[2]}'")
+    assert "raised KeyError: 'oops' (" in message or "returned None" in message
 
 
 @pytest.mark.parametrize(
@@ -224,7 +226,9 @@ def test_a_killed_worker_costs_its_own_run_only(capsys: pytest.CaptureFixture[st
     assert main(["compare", "smoke", "-p", policies, "-r", "3", "-j", "2", "-q", "--out", "study"]) == 1
     printed = capsys.readouterr()
     assert "3 of 9 runs failed" in printed.err
-    assert printed.err.count("its worker process was killed") == 3
+    assert (
+        printed.err.count("policy 'Killed' was killed by signal 9 (SIGKILL), by itself or for lack of") == 3
+    )
     kept = load_results("study")
     assert {(m["policy"], m["seed"]) for m in kept.manifest["runs"]} == {
         (policy, seed) for policy in ("gucaa", "nearest") for seed in range(3)

@@ -9,6 +9,7 @@ import os
 import pickle
 import sys
 from collections.abc import Callable
+from itertools import count
 from typing import IO, Any
 
 import numpy as np
@@ -77,20 +78,14 @@ def serve() -> None:
 
 
 def _run(make: Any, answers: IO[str], limit: Callable[[], None]) -> RunRecord:
-    """Run, limiting the time of each decision; a decision is told when the one before is done."""
-    scenario, epochs = Scenario.from_toml(SCENARIO), 0
-    period_s = scenario.reallocation.period_s
+    """Run, limiting the time of each decision, which is told before it is made."""
+    epochs = count()
 
-    def tell_next(_: float) -> None:
-        nonlocal epochs
-        epochs += 1
+    def tell(time_s: float) -> None:
         limit()
-        _tell(answers, {"epoch": epochs, "time_s": epochs * period_s})
+        _tell(answers, {"epoch": next(epochs), "time_s": time_s})
 
-    simulation = Simulation(scenario, make(), SEED, on_progress=tell_next)
-    limit()
-    _tell(answers, {"epoch": 0, "time_s": 0.0})
-    return simulation.run()
+    return Simulation(Scenario.from_toml(SCENARIO), make(), SEED, on_progress=tell).run()
 
 
 def _tell(answers: IO[str], message: dict[str, Any]) -> None:
