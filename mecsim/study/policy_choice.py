@@ -98,10 +98,12 @@ class PolicyChoice:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel with what has been registered in this process, as far as the choice names it."""
-        values = tuple(getattr(self, each.name) for each in fields(self))
+        return _arrived, (tuple(getattr(self, each.name) for each in fields(self)), self._registered_here())
+
+    def _registered_here(self) -> dict[str, Any]:
+        """Return the policies it may name that have been registered in this process."""
         asked = f"{self.target} {self.parameters.get(INNER, '')}"
-        named = {name: each for name, each in plugins.registered(POLICIES).items() if name in asked}
-        return _arrived, (values, named)
+        return {name: each for name, each in plugins.registered(POLICIES).items() if name in asked}
 
     def make(self) -> Policy:
         """Return a new policy object, shared with no other run."""
@@ -132,7 +134,8 @@ class PolicyChoice:
             return
         if ":" not in self.target:
             plugins.require(POLICIES, self.target)
-        if self.is_foreign and self.target not in plugins.registered(POLICIES):
+        # What is registered in Python is code of this process already.
+        if self.is_foreign and not self._registered_here():
             examine(self._place(), self.parameters, limit_s)
         else:
             self.make()
@@ -142,8 +145,8 @@ class PolicyChoice:
         """Version of the policy's code, as far as it can be known."""
         if self.instance is not None:
             return "an object made in Python"
-        if self.target in plugins.registered(POLICIES):
-            return policy_version(self.target, **self.parameters)
+        if self._registered_here():
+            return policy_version(self._place(), **self.parameters)
         if self.is_foreign:
             return version_of(self._place(), self.parameters)
         return _installed_version(self._place(), str(self.parameters.get("policy", "")))

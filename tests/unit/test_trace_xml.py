@@ -237,5 +237,5 @@ def test_files_that_cannot_be_read(tmp_path):
         load_trace(tmp_path / "no file.csv")
     with pytest.raises(TraceError, match=r"must end in \.csv, \.xml, \.gpx"):
         load_trace(tmp_path / "trace.kml")
-    with pytest.raises(TraceError, match="cannot be read"):
+    with pytest.raises(TraceError, match="is a folder, must be a regular file"):
         load_trace(tmp_path, "csv")
