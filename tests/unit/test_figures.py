@@ -64,7 +64,7 @@ def test_metrics_of_other_code_are_worked_out_anew(study, folder: Path, tmp_path
     run.manifest["metrics"]["scr"] = 7.0
     write_run(run, tmp_path / "this")
     (tmp_path / "this" / "rounds.parquet").unlink()
-    run.manifest["environment"] = run.manifest["environment"] | {"code_sha256": "other"}
+    run.manifest["environment"] = run.manifest["environment"] | {"code_sha256": "0" * 64}
     write_run(run, tmp_path / "other")
     assert study_frames(tmp_path / "this").per_run["scr"].to_list() == [7.0]
     assert study_frames(tmp_path / "other").per_run["scr"].to_list() == [told]

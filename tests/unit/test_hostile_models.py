@@ -1,6 +1,7 @@
 """Models of others that keep, change, lie and leave: they change nothing but their own answer."""
 
 import sys
+from contextlib import suppress
 from typing import Literal
 
 import numpy as np
@@ -156,22 +157,25 @@ def test_what_a_model_is_handed_is_its_own(world_of, make_scenario):
     """Mutants: the area, the parameters or the arrays of a link are those of the world."""
     handed = []
 
+    def overwrite(array):
+        with suppress(ValueError):  # what cannot be made writable needs no copy
+            array.flags.writeable = True
+            array[...] = 7.0
+
     def walk(model, size_m, user):
-        size_m.flags.writeable = True
-        size_m[:] = 1.0
+        overwrite(size_m)
         object.__setattr__(model, "speed", 99.0)
         return legs()
 
     def loss(model, link):
         handed.append(link.ground_m)
-        link.ground_m.flags.writeable = True
-        link.ground_m[...] = 1.0
+        overwrite(link.ground_m)
         return np.full(link.ground_m.shape, 100.0)
 
     world = world_of(walk=walk, loss=loss)
     links = np.arange(3), np.array([0, 1, 0]), np.array(0.0)
     first = world.mean_gain(*links)
-    handed[-1][...] = 7.0
+    overwrite(handed[-1])
     assert np.array_equal(first, world.mean_gain(*links))
     assert world.scenario.area.size_m == (500, 400)
     assert world.scenario.users.mobility.speed == 1.0
