@@ -1,6 +1,6 @@
 """`mecsim verify`: its checks reject their mutants, and its verdicts have the stated level.
 
-`mecsim verify --mutants` runs all checks; these tests run those that take less than about a second.
+`mecsim verify --mutants`, which CI runs too, runs all checks; these tests run a few of each group that are fast.
 """
 
 import json
@@ -30,7 +30,7 @@ from mecsim.testing.verification.in_processes import verify_in_processes
 from mecsim.testing.verification.mutant import replaced, reused
 from mecsim.testing.verification.reference_queues import sigma_of_refusals, stationary_law
 
-QUICK = ("C8", "C9", "C10", "C11", "C5 closed", "R", "Q", "O1", "O4", "O5", "law g", "K", "D1 ", "D3")
+QUICK = ("C8", "C9", "C10", "C11", "C5 closed", "O1", "law g", "K", "D3")
 
 
 @pytest.mark.parametrize("check", suite.chosen(QUICK), ids=lambda check: check.name)
