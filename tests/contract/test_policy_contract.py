@@ -21,13 +21,13 @@ ALL_ORDERS, USERS = frozenset({"users", "servers"}), frozenset({"users"})
 FLAT = Traits(permutation_rtol=1e-5)
 SMALL = ("one user", "one of each", "tiny budgets")
 # Where searches end depends on the last bits of what they compare: permuted to a thousandth of the SCR.
-SEARCH = Traits(permutation_rtol=1e-3, systems=SMALL, most_users=4, decision_limit_s=300)
+SEARCH = Traits(permutation_rtol=1e-3, systems=SMALL, most_users=3, decision_limit_s=300)
 TRAITS = {
     "rucaa": Traits(order_matters=ALL_ORDERS),
     "gucaa": Traits(order_matters=USERS),
     "gucro": Traits(order_matters=USERS),
     "dashf": FLAT,
-    "local_search": Traits(permutation_rtol=1e-3, most_users=8),
+    "local_search": Traits(permutation_rtol=1e-3, most_users=4),
     "exhaustive": SEARCH,
     "dashf-reference": SEARCH,
 }

@@ -33,7 +33,14 @@ from mecsim.results.result import Results
 
 def made(rounds: dict, epochs: dict | None = None, **manifest) -> Results:
     """Return results that have only what is looked at."""
-    known = {"warmup_s": 10.0, "duration_s": 100.0, "users": 2, "counts": {}, "scenario_toml": ""}
+    known = {
+        "run_id": "made",
+        "warmup_s": 10.0,
+        "duration_s": 100.0,
+        "users": 2,
+        "counts": {},
+        "scenario_toml": "schema = 1",
+    }
     return Results(pd.DataFrame(rounds), pd.DataFrame(epochs or {}), *[pd.DataFrame()] * 3, known | manifest)
 
 
@@ -114,8 +121,8 @@ def test_rounds_are_in_the_order_in_which_they_end(smoke: Results):
 def test_only_arrivals_can_pile_up(smoke: Results):
     assert not can_pile_up(smoke.manifest)
     text = '[workload]\nrounds = { mode = "poisson", rate_per_s = 1 }'
-    assert can_pile_up({"scenario_toml": text, "counts": {}})
-    assert can_pile_up({"scenario_toml": "", "counts": {"arrived": 3}})
+    assert can_pile_up({"run_id": "made", "scenario_toml": text, "counts": {}})
+    assert can_pile_up({"run_id": "made", "scenario_toml": "schema = 1", "counts": {"arrived": 3}})
 
 
 def test_an_overload_and_a_transient_are_told():

@@ -1,6 +1,6 @@
 """`mecsim verify`: its checks reject their mutants, and its verdicts have the stated level.
 
-`mecsim verify --mutants`, which CI runs too, runs all checks; these tests run a few of each group that are fast.
+`mecsim verify --mutants` runs all checks, in CI too; these tests run a few fast ones of each group.
 """
 
 import json

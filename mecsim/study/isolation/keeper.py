@@ -100,11 +100,13 @@ class _Watch:
                         receive(self._asker)
                         return self._ended("stopped")
                     self._take(source)
+                if self._has_ended():
+                    self._take_the_rest()
             except Garbled as error:
                 return self._ended("garbled", told=str(error))
             if self._value is not None:
                 return self._after_the_answer()
-            if self._has_ended():
+            if self._status is not None:
                 return self._after_a_death()
 
     def _readable(self) -> list[socket.socket]:
@@ -120,6 +122,12 @@ class _Watch:
             if len(self._trace) < _MOST_TRACE:
                 self._trace += content
         else:
+            for message in self._messages.take(content):
+                self._judge(message)
+
+    def _take_the_rest(self) -> None:
+        """Take what the child has sent since the last look, before it ended."""
+        while self._value is None and (content := _read(self._answers, now=True)):
             for message in self._messages.take(content):
                 self._judge(message)
 
