@@ -1,7 +1,7 @@
 """Hostile policies in the process of their run: each fails by name, changes nothing, or is marked.
 
 Mutants, each seen to fail here: the engine's own observation handed out, the answer's own `violations` asked,
-`except Exception` around the call, the answer used without a copy, generators not looked at.
+`except Exception` around the call, failures of threads dropped, generators not looked at.
 """
 
 import random
