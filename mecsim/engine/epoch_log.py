@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from typing import NamedTuple
 
 from mecsim.engine.accounting import Accounting
 from mecsim.engine.counters import Counters
@@ -13,8 +13,7 @@ from mecsim.engine.recorder import Recorder, Table
 from mecsim.policy import Observation
 
 
-@dataclass(frozen=True, slots=True)
-class EpochRow:
+class EpochRow(NamedTuple):
     """One row of the epochs table, as it is known when the epoch ends."""
 
     epoch: int
@@ -76,19 +75,18 @@ class EpochLog:
     def put_in_force(self, time_s: float, handovers: int) -> None:
         """Note that the decision of this epoch took effect."""
         if self._open is not None:
-            self._open = replace(self._open, in_force_s=time_s, handovers=handovers)
+            self._open = self._open._replace(in_force_s=time_s, handovers=handovers)
 
     def end(self) -> None:
         """Record the epoch that ends now: what was drawn and finished since it began."""
         began = self._open
         if began is None:
             return
-        row = replace(
-            began,
+        row = began._replace(
             realised_energy_j=self._accounting.metered_j() - began.realised_energy_j,
             rounds_finished=self._counters.rounds - began.rounds_finished,
         )
-        self._recorder.epoch(asdict(row))
+        self._recorder.epoch(row._asdict())
 
     def table(self) -> Table:
         """Return the epochs with the predictions for true gains."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Literal
 
 import numpy as np
@@ -118,6 +119,7 @@ class _Rows:
     def __init__(self, name: str, columns: Sequence[Column]) -> None:
         self._name = name
         self._names = tuple(column.name for column in columns)
+        self._values_of = itemgetter(*self._names)
         self._codes: dict[str, dict[str, int]] = {c.name: {} for c in columns if c.dtype == "str"}
         self._dtype = np.dtype([(column.name, _STORED[column.dtype]) for column in columns])
         self._chunks: list[NDArray[np.void]] = []
@@ -129,7 +131,7 @@ class _Rows:
             check_bytes(self._name, self._count, self._count * self._dtype.itemsize)
             self._chunks.append(np.zeros(_CHUNK_ROWS, dtype=self._dtype))
         codes = {name: known.setdefault(row[name], len(known)) for name, known in self._codes.items()}
-        self._chunks[-1][at] = tuple(codes[name] if name in codes else row[name] for name in self._names)
+        self._chunks[-1][at] = self._values_of({**row, **codes})
         self._count += 1
 
     def table(self) -> Table:

@@ -76,8 +76,10 @@ class RoundRunner:
         log = self._roster.jobs[user].log
         if log is None:
             return 0.0
-        server = self._in_force.grants.server[user]
-        return float(self._phases[phase].work(log.terms._replace(server_epochs=self._server_epochs[server])))
+        terms, server_epochs = log.terms, self._server_epochs[self._in_force.grants.server[user]]
+        if server_epochs != terms.server_epochs:
+            terms = terms._replace(server_epochs=server_epochs)
+        return float(self._phases[phase].work(terms))
 
     def _open(self, user: int, index: int, arrival_s: float) -> None:
         """Start a round now; phi is fixed from here on."""

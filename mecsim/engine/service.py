@@ -171,14 +171,14 @@ class Service:
         self._clock.call_at(self._radio.window_end_s, EventKind.WINDOW, 0, self._next_window)
 
     def _plan_end(self, job: Job) -> None:
-        job.cancel_due()
-        if job.state is JobState.STALLED:
-            return
-        now = self._clock.now
-        over_radio = self._over_radio[job.phase]
-        end_s = self._radio.end_s(job, now) if over_radio else now + job.left / job.rate
+        now, end_s = self._clock.now, math.inf
+        if job.state is not JobState.STALLED:
+            over_radio = self._over_radio[job.phase]
+            end_s = self._radio.end_s(job, now) if over_radio else now + job.left / job.rate
         if end_s < math.inf:
             self._plan_due(job, max(now, end_s))
+        else:
+            job.cancel_due()
 
     def _plan_due(self, job: Job, time_s: float) -> None:
         job.cancel_due()

@@ -33,9 +33,13 @@ def shannon_rate(
     """
     bandwidth = np.asarray(bandwidth_hz, dtype=np.float64)
     received_w = np.asarray(gain, dtype=np.float64) * power_w
-    snr = np.zeros(np.broadcast(bandwidth, received_w).shape)
     noise_w = noise_w_per_hz * bandwidth
-    np.divide(received_w, noise_w, out=snr, where=noise_w > 0)
+    is_wide = noise_w > 0
+    if is_wide.all():
+        snr = received_w / noise_w
+    else:
+        snr = np.zeros(np.broadcast(bandwidth, received_w).shape)
+        np.divide(received_w, noise_w, out=snr, where=is_wide)
     rate: Floats = (bandwidth * _BITS_PER_NAT) * np.log1p(snr)
     return rate
 
