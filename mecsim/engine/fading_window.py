@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mecsim.system.arrays import Floats, Ints
 from mecsim.world.world import WINDOW_BLOCKS, World
 
 
@@ -62,19 +63,40 @@ class FadingWindow:
         ``downlink`` says which of them send downwards.
         """
         self.load(links)
-        rows = np.array([n for n, _ in links])
         first = self._column(now_s)
         edge_s = (self.window * WINDOW_BLOCKS + first + 1) * self._world.block_s
+        rows: int | Ints
+        if len(links) == 1:  # a row is a view, and most grants come alone
+            rows = user = links[0][0]
+            rate = self._rate_of_one(user, first, bandwidth_hz[0], power_w[0], is_downlink=downlink[0])
+        else:
+            rows = np.array([n for n, _ in links])
+            rate = self._rates(rows, first, np.array(bandwidth_hz), np.array(power_w), downlink)
+        bits = rate * self._world.block_s
+        bits[..., 0] = rate[..., 0] * (edge_s - now_s)
+        self._rate[rows, first:] = rate
+        self._bits[rows, first:] = np.cumsum(bits, axis=-1)
+        for n, _ in links:
+            self._anchor_s[n] = now_s
+
+    def _rate_of_one(
+        self, user: int, first: int, bandwidth_hz: float, power_w: float, *, is_downlink: bool
+    ) -> Floats:
+        """Return the block rates of one link from block ``first`` on."""
+        gain = self._gain[user, first:]
+        if is_downlink and self._downlink_factor is not None:
+            gain = gain * self._downlink_factor[user, first:]
+        law = self._world.rate_law.towards("down" if is_downlink else "up")
+        return law.rate(bandwidth_hz, power_w, gain)
+
+    def _rates(
+        self, rows: Ints, first: int, bandwidth_hz: Floats, power_w: Floats, downlink: Sequence[bool]
+    ) -> Floats:
+        """Return the block rates of some links from block ``first`` on, a row each."""
         gain = self._gain[rows, first:]
         if self._downlink_factor is not None:
             gain *= np.where(np.array(downlink)[:, None], self._downlink_factor[rows, first:], 1.0)
-        rate = self._world.rate_law.rows(np.array(bandwidth_hz), np.array(power_w), gain, downlink)
-        bits = rate * self._world.block_s
-        bits[:, 0] = rate[:, 0] * (edge_s - now_s)
-        self._rate[rows, first:] = rate
-        self._bits[rows, first:] = np.cumsum(bits, axis=1)
-        for n, _ in links:
-            self._anchor_s[n] = now_s
+        return self._world.rate_law.rows(bandwidth_hz, power_w, gain, downlink)
 
     def bits(self, user: int, time_s: float) -> float:
         """Return the bits sent from the anchor to a time in this window."""
