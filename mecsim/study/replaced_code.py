@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from inspect import getattr_static
 from itertools import chain
 from operator import attrgetter, is_
 from types import BuiltinFunctionType, FunctionType, ModuleType
@@ -24,7 +23,7 @@ _LIBRARIES = (
 _CLASSES = {"pandas": ("DataFrame", "Series")}
 _OWN = ("mecsim", "mecsim_policies")
 _CODE = (FunctionType, BuiltinFunctionType, type, np.ufunc)
-_WRAPPERS = (property, cached_property, classmethod, staticmethod)
+_WRAPPERS = {property: "fget", cached_property: "func", classmethod: "__func__", staticmethod: "__func__"}
 _facts_of = attrgetter("__code__", "__defaults__", "__kwdefaults__")
 # What Python and pydantic write into modules and classes by themselves.
 _CHANGING = ("__warningregistry__", "__abstractmethods__", "_abc_impl", "__pydantic_complete__")
@@ -121,9 +120,8 @@ class _Held:
 
 def _function_in(value: Any) -> Any:
     """Return the function that a property, class method or static method calls; others as they are."""
-    for name in ("fget", "__func__", "func"):
-        value = getattr_static(value, name, value) if isinstance(value, _WRAPPERS) else value
-    return value
+    place = _WRAPPERS.get(type(value))
+    return getattr(value, place) if place else value
 
 
 def _holders() -> Iterator[_Held]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mecsim.engine.recorder import RunRecord
+    from mecsim.engine.simulation import Simulation
     from mecsim.policy import Policy
     from mecsim.scenario.schema import Scenario
     from mecsim.study.policy_choice import PolicyLike
@@ -148,7 +149,7 @@ def _simulated(run: Run, on_progress: OnProgress | None) -> _Simulated:
             with one_blas_thread() as blas:
                 simulation = Simulation(run.scenario, policy, run.seed, label=label, on_progress=watched)
                 record = simulation.run()
-                _refuse_an_early_end(run, simulation.clock.now)
+                _refuse_an_early_end(run, simulation)
         finally:
             generators.put_back(drawn)
     wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
@@ -156,11 +157,14 @@ def _simulated(run: Run, on_progress: OnProgress | None) -> _Simulated:
     return _Simulated(policy, simulation.world, record, drawn, times, blas.threads)
 
 
-def _refuse_an_early_end(run: Run, now_s: float) -> None:
+def _refuse_an_early_end(run: Run, simulation: Simulation) -> None:
     """Refuse a simulation that did not come to its end: SimPy has an exception that says so, and means it."""
-    if now_s < run.scenario.duration_s:
-        ended = f"was ended at t = {now_s:g} s of {run.scenario.duration_s:g} s"
-        raise PolicyFailed(f"policy '{run.policy.label}': its run {ended}: something raised StopSimulation")
+    if simulation.clock.now < run.scenario.duration_s:
+        when = f"t = {simulation.clock.now:g} s (epoch {simulation.counters.epochs - 1})"
+        raise PolicyFailed(
+            f"policy '{run.policy.label}': its run ended at {when}, before {run.scenario.duration_s:g} s: "
+            "something raised StopSimulation"
+        )
 
 
 class _ThreadsOfMaking(PolicyThreads):

@@ -132,8 +132,7 @@ def tune(
             scenario, own, sizes[name], seed=tuning_seed, jobs=jobs, limit_s=limit_s, out=folders["tuning"],
             on_progress=counted_on(on_progress, done, total),
         )  # fmt: skip
-        done += sizes[name] * len(own)
-        failures += found.failures
+        done, failures = done + sizes[name] * len(own), [*failures, *found.failures]
         part, best = _chosen(found, name, metric)
         parts.append(part)
         chosen[-1] = own[best]
@@ -143,9 +142,8 @@ def tune(
     )  # fmt: skip
     import pandas as pd
 
-    seeds = tuple(range(tuning_seed, tuning_seed + max(sizes.values())))
-    together = pd.concat(parts, ignore_index=True)
-    return Tuned(metric, budget, seeds, test.seeds, together, test, (*failures, *test.failures))
+    seeds, tried = range(tuning_seed, tuning_seed + max(sizes.values())), pd.concat(parts, ignore_index=True)
+    return Tuned(metric, budget, tuple(seeds), test.seeds, tried, test, (*failures, *test.failures))
 
 
 def candidates(spec: str, limit_s: float | None = None) -> tuple[str, list[PolicyChoice]]:
