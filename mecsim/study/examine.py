@@ -16,7 +16,7 @@ from typing import Any
 
 from mecsim.errors import PolicyFailed, PolicyNotFound
 from mecsim.foreign_code import one_line
-from mecsim.plugin_files import PluginFile, files_as_first_read
+from mecsim.plugin_files import files_as_first_read, read_file
 from mecsim.policy_spec import code_named
 from mecsim.registry import POLICIES, make_policy, policy_version
 from mecsim.study.isolation.child import Child, is_inside
@@ -77,7 +77,7 @@ def _is_imported(place: str) -> bool:
     if not module.endswith(".py"):
         return module in sys.modules
     with suppress(PolicyNotFound, OSError):
-        return PluginFile.read(Path(module), POLICIES).module_name in sys.modules
+        return read_file(Path(module), POLICIES).module_name in sys.modules
     return False
 
 
