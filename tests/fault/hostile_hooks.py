@@ -95,7 +95,11 @@ def fails_soon():
     raise ValueError("in a thread")
 
 
-class FailsInAThreadOfItsConstructor(Fails):
+class FailsInAThreadOfItsConstructor(Hostile):
+    """It began before there was an epoch; `test_runs_are_what_they_say.py` has its message."""
+
+    expect = "contained or fails"
+
     def __init__(self):
         super().__init__()
         threading.Thread(target=fails_soon).start()

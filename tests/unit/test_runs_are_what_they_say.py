@@ -16,7 +16,7 @@ import typer
 
 import mecsim
 from mecsim.cli.console import name_failures
-from mecsim.errors import MecsimError, ResultStoreError
+from mecsim.errors import MecsimError, PolicyFailed, ResultStoreError
 from mecsim.plugin_files import version_of_content
 from mecsim.results.manifest import manifest_sha256, read_manifest
 from mecsim.results.store import load_run
@@ -53,6 +53,15 @@ def test_a_policy_is_in_the_process_only_where_it_is(monkeypatch: pytest.MonkeyP
     assert mecsim.simulate(SCENARIO, policy).manifest["policy_in_process"] is True
     monkeypatch.setattr(runner, "is_inside", lambda: True)
     assert mecsim.simulate(SCENARIO, policy).manifest["policy_in_process"] is False
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_of_the_constructor_that_fails_is_the_policys_failure() -> None:
+    """Mutant rejected: threads looked at from the first call on, so that the run counts as finished."""
+    hostile = Path(__file__).parents[1] / "fault" / "hostile_hooks.py"
+    long = load_scenario("smoke").with_changes({"duration_s": 60, "warmup_s": 0})
+    with pytest.raises(PolicyFailed, match=r"started when it was made: ValueError: in a thread \(.*py:\d+\)"):
+        mecsim.simulate(long, f"{hostile}:FailsInAThreadOfItsConstructor")
 
 
 @pytest.fixture
