@@ -10,8 +10,9 @@ import signal
 import sysconfig
 import threading
 from collections.abc import Callable, Iterator
+from inspect import getattr_static
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 from mecsim.escapes import printable
@@ -61,6 +62,17 @@ def place_of(error: BaseException) -> str:
             file, line = found[-1]
             return f"{one_line(file, 200)}:{line}"
     return ""
+
+
+def files_of(error: BaseException) -> set[str]:
+    """Return the files of code that an exception has passed through."""
+    return {file for file, _ in _frames(error)}
+
+
+def file_of_class(kind: type) -> str:
+    """Return the file with the code of the method ``allocate`` of a class; empty where nothing tells."""
+    code = getattr(getattr_static(kind, "allocate", None), "__code__", None)
+    return code.co_filename if isinstance(code, CodeType) else ""
 
 
 def _frames(error: BaseException) -> Iterator[tuple[str, int]]:

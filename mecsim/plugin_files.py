@@ -10,6 +10,8 @@ import inspect
 import stat
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -83,6 +85,30 @@ Shipment: TypeAlias = "type[Any] | tuple[PluginFile, str]"
 """What a class is pickled as: itself, or the file that defines it and its name there."""
 
 _files: dict[str, PluginFile] = {}
+_first_read: ContextVar[dict[str, PluginFile] | None] = ContextVar("first_read", default=None)
+
+
+@contextmanager
+def files_as_first_read() -> Iterator[None]:
+    """Take each file inside as it is when it is first read: what runs is what its version says.
+
+    A file may be edited while its run goes on, by the user or by its own code.
+    """
+    token = _first_read.set({})
+    try:
+        yield
+    finally:
+        _first_read.reset(token)
+
+
+def read_file(path: Path, group: Group) -> PluginFile:
+    """Return a file of code; raise the error of the group if there is none."""
+    held, place = _first_read.get(), str(path.absolute())
+    if held is None:
+        return PluginFile.read(path, group)
+    if place not in held:
+        held[place] = PluginFile.read(path, group)
+    return held[place]
 
 
 def file_of(plugin: Any) -> PluginFile | None:
@@ -105,7 +131,7 @@ def import_file(path: Path, group: Group) -> ModuleType:
     """Return the module of a file, imported once, and anew when the file has changed."""
     if path.suffix != ".py":
         raise group.error(f"{group.noun} file '{path}' is not a Python file")
-    return _imported(PluginFile.read(path, group), group, str(path))
+    return _imported(read_file(path, group), group, str(path))
 
 
 def classes_of(module: ModuleType) -> Iterator[type[Any]]:

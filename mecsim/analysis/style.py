@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec
 import numpy as np
 
 from mecsim.analysis.stats import t_interval
+from mecsim.results.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -124,6 +126,17 @@ def phase_fill(place: int) -> tuple[str, str]:
     return PHASE_FILLS[place % len(PHASE_FILLS)]
 
 
+@contextmanager
+def _our_style() -> Iterator[None]:
+    """Forget what a ``matplotlibrc`` says: one in the present folder may be of others, and import modules."""
+    from matplotlib import rc_context, rcdefaults, rcParams
+
+    with rc_context():
+        rcdefaults()
+        rcParams.update(STYLE)
+        yield
+
+
 P = ParamSpec("P")
 
 
@@ -132,9 +145,7 @@ def in_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @wraps(draw)
     def styled(*arguments: P.args, **named: P.kwargs) -> Figure:
-        from matplotlib import rc_context
-
-        with rc_context(STYLE):
+        with _our_style():
             return draw(*arguments, **named)
 
     return styled
@@ -147,15 +158,21 @@ def interval_ends(samples: Any) -> tuple[float, float]:
 
 
 def save_figure(figure: Figure, path: str | Path) -> list[Path]:
-    """Write a figure as PNG and PDF, the same bytes every time; return both paths."""
-    from matplotlib import rc_context
+    """Write a figure as PNG and PDF, the same bytes every time; return both paths.
 
+    Raises
+    ------
+    ResultStoreError
+        If a file cannot be written.
+    """
     stem = Path(path)
     if stem.suffix.lower() in (".png", ".pdf"):
         stem = stem.with_suffix("")
     stem.parent.mkdir(parents=True, exist_ok=True)
     png, pdf = stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.pdf")
-    with rc_context(STYLE):
-        figure.savefig(png, dpi=PNG_DPI)
-        figure.savefig(pdf, metadata={"CreationDate": None})
+    with _our_style():
+        write_atomically(png, lambda part: figure.savefig(part, format="png", dpi=PNG_DPI))
+        write_atomically(
+            pdf, lambda part: figure.savefig(part, format="pdf", metadata={"CreationDate": None})
+        )
     return [png, pdf]

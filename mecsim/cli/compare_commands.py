@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mecsim.cli.console import RUN_FAILED, output_width, print_json, print_table, print_text, progress, say
+from mecsim.cli.console import (
+    name_failures,
+    output_width,
+    print_json,
+    print_table,
+    print_text,
+    progress,
+    say,
+)
 from mecsim.cli.live import LiveOption, monitored
 from mecsim.cli.options import (
     JobsOption,
@@ -177,7 +185,7 @@ def _compare(asked: _Asked, *, live: bool, quiet: bool, as_json: bool) -> None:
         first = [*(decided.lines if decided else ()), *(f"warning: {line}" for line in warned)]
         last = [f"report: {report}"] if report is not None else []
         _print(comparison, [*first, *_afterwards(comparison, files), *last])
-    _name_failures(comparison)
+    name_failures(comparison.failures, f"{comparison.out}/failed-*.txt", len(comparison.outcomes))
 
 
 def _print(comparison: Comparison, lines: list[str]) -> None:
@@ -201,14 +209,3 @@ def _afterwards(comparison: Comparison, files: list[Path]) -> list[str]:
     lines.append(f"tables: {', '.join(str(file) for file in files if file.suffix == '.csv')}")
     lines.append(f"figure: {', '.join(str(file) for file in files if file.suffix != '.csv')}")
     return lines
-
-
-def _name_failures(comparison: Comparison) -> None:
-    if not comparison.failures:
-        return
-    total = len(comparison.outcomes)
-    say(f"{len(comparison.failures)} of {total} runs failed and are missing above:")
-    for outcome in comparison.failures:
-        say(f"  {outcome.run_id}: {outcome.error}")
-    say(f"tracebacks: {comparison.out}/failed-*.txt")
-    raise typer.Exit(RUN_FAILED)

@@ -8,7 +8,7 @@ import shutil
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,8 @@ from mecsim.results.plain_values import plain_json
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from mecsim.study.outcome import RunOutcome
 
 RUN_FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 
@@ -85,6 +87,17 @@ def say(message: str, *, quiet: bool = False) -> None:
     """Write a line to standard error, unless ``quiet``; it controls no terminal."""
     if not quiet:
         typer.echo(printable(message), err=True)
+
+
+def name_failures(failures: Sequence[RunOutcome], tracebacks: str, total: int | None = None) -> None:
+    """Name the runs that failed, of so many, and end with 1 if there are any."""
+    if not failures:
+        return
+    say(f"{len(failures)}{f' of {total}' if total else ''} runs failed and are missing above:")
+    for outcome in failures:
+        say(f"  {outcome.run_id}: {outcome.error}")
+    say(f"tracebacks: {tracebacks}")
+    raise typer.Exit(RUN_FAILED)
 
 
 def print_text(*lines: object) -> None:

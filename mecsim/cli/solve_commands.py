@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -15,11 +14,14 @@ from mecsim.cli.console import print_json, print_table, print_text, say, writing
 from mecsim.cli.options import JsonOption, QuietOption
 from mecsim.errors import InvalidAllocation, MecsimError
 from mecsim.escapes import csv_cell
+from mecsim.foreign_code import one_line
+from mecsim.results.plain_values import through_json
 
 if TYPE_CHECKING:
     from mecsim.cli.solutions import Solution
     from mecsim.policy import Policy
     from mecsim.study.policy_choice import PolicyChoice
+    from mecsim.system.allocation import Allocation
     from mecsim.system.instance import Instance
 
 InstanceArgument = Annotated[
@@ -93,16 +95,30 @@ def _print(solutions: Sequence[Solution]) -> None:
 
 def _solution(choice: PolicyChoice, instance: Instance) -> Solution:
     """Return the solution of a policy, from a process of its own if it is not built in."""
-    from mecsim.cli.solutions import Solution
     from mecsim.study.apart import computed_apart
-    from mecsim.system.allocation import Allocation
 
     if not choice.is_foreign:
         return _decide(choice.make(), choice.label, instance)
     found = computed_apart(choice, _plain, choice.label, instance)
-    trace = None if found["trace"] is None else [_Row(row) for row in found["trace"]]
+    try:
+        return _received(found, choice.label, instance)
+    except (KeyError, TypeError, ValueError, OverflowError, InvalidAllocation) as error:
+        problem = "was answered for by something that is no solution"
+        raise InvalidAllocation(f"policy '{choice.label}' {problem}: {one_line(str(error))}") from error
+
+
+def _received(found: dict[str, Any], label: str, instance: Instance) -> Solution:
+    """Return a solution from what another process has sent, which may be anything."""
+    from mecsim.cli.solutions import Solution
+    from mecsim.engine.answer import plain_number
+    from mecsim.system.allocation import Allocation
+
+    allocation, rows = Allocation(**found["allocation"]), found["trace"]
+    _refuse_unusable(allocation, label, instance)
+    is_trace = isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
+    trace = [_Row(row) for row in rows] if is_trace else None
     return Solution(
-        choice.label, instance, Allocation(**found["allocation"]), found["cpu_s"], found["iterations"], trace
+        label, instance, allocation, float(found["cpu_s"]), plain_number(found["iterations"]), trace
     )
 
 
@@ -114,10 +130,7 @@ def _plain(policy: Policy, label: str, instance: Instance) -> dict[str, Any]:
     }
     trace = [row._asdict() for row in solution.trace] if _is_trace(solution.trace) else None
     found = {"cpu_s": solution.cpu_s, "iterations": solution.iterations, "trace": trace}
-    text = json.dumps(
-        found, default=lambda value: value.tolist() if hasattr(value, "tolist") else repr(value)
-    )
-    plain: dict[str, Any] = json.loads(text)
+    plain: dict[str, Any] = through_json(found)
     return plain | {"allocation": columns}
 
 
@@ -143,12 +156,16 @@ def _decide(policy: Policy, label: str, instance: Instance) -> Solution:
     if allocation is None:
         problem = answer.problem or "returned None, must be an Allocation"
         raise InvalidAllocation(f"policy '{label}' {problem}") from answer.cause
-    # Without a server and a number for each user there is nothing to show.
+    _refuse_unusable(allocation, label, instance)
+    iterations = plain_number(caller.attribute("iterations"))
+    return Solution(label, instance, allocation, answer.cpu_s, iterations, caller.attribute("trace"))
+
+
+def _refuse_unusable(allocation: Allocation, label: str, instance: Instance) -> None:
+    """Refuse what has not a server and a number for each user: there is nothing to show."""
     unusable = [v for v in allocation.violations(instance) if v.field == "server" or v.where == "all users"]
     if unusable:
         raise InvalidAllocation(f"policy '{label}': {'; '.join(map(str, unusable))}")
-    iterations = plain_number(caller.attribute("iterations"))
-    return Solution(label, instance, allocation, answer.cpu_s, iterations, caller.attribute("trace"))
 
 
 def _write_traces(path: Path, solutions: Sequence[Solution]) -> None:
@@ -159,7 +176,7 @@ def _write_traces(path: Path, solutions: Sequence[Solution]) -> None:
             f"--trace: no trace is stored by {', '.join(without)}; it takes a policy whose attribute 'trace' "
             "holds named tuples, as dashf's does"
         )
-    found = [{"policy": s.label} | row._asdict() for s in solutions for row in s.trace]
+    found = [row._asdict() | {"policy": s.label} for s in solutions for row in s.trace]
     rows = [{csv_cell(name): csv_cell(value) for name, value in row.items()} for row in found]
     columns = list(dict.fromkeys(["policy", *(name for row in rows for name in row)]))
     with writing(path), path.open("w", newline="", encoding="utf-8") as file:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -96,8 +96,7 @@ def sweep(
     from mecsim.study.spec import load_study, parse_shard
     from mecsim.study.sweep import RESULTS
 
-    study = load_study(file, parse_changes(changes or ()), allow_local_policies=allow_local_policies)
-    study = study if limit_s is None else replace(study, limit_s=limit_s)
+    study = load_study(file, parse_changes(changes or ()), limit_s, allow_local_policies=allow_local_policies)
     part = None if shard is None else parse_shard(shard)
     _check_executor(executor, scheduler)
     folder = out or RESULTS / study.name
@@ -112,6 +111,22 @@ def sweep(
             "plugin": plugins, "allow_local_policies": allow_local_policies, "limit_s": limit_s}  # fmt: skip
         with _resumable(_command(file, **given, out=folder)):
             _run(study, folder, part, jobs, scheduler, live, as_json, quiet)
+
+
+@contextmanager
+def _warnings_said() -> Iterator[None]:
+    """Say what the study warns of, such as that it waits for workers, in one line of its own."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def said(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if category is UserWarning:
+                say(f"note: {message}")
+            else:
+                show(message, category, *place, **more)
+
+        warnings.showwarning = said
+        yield
 
 
 @contextmanager
@@ -164,6 +179,7 @@ def _run(
     with (
         monitored(live, study.name, size, folder, policies) as monitor,
         progress(study.name, size, quiet=quiet) as update,
+        _warnings_said(),
     ):
         show = monitor.forward(update)
         done = run_study(

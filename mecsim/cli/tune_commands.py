@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mecsim.cli.console import output_width, print_json, print_table, print_text, progress
+from mecsim.cli.console import name_failures, output_width, print_json, print_table, print_text, progress
 from mecsim.cli.options import (
     JobsOption,
     JsonOption,
@@ -71,10 +72,14 @@ def tune(
     from mecsim.study.policy_choice import split_policies
 
     loaded = read_scenario(scenario, changes)
-    wanted: dict[str, Any] = dict(tuning.candidates(spec) for spec in split_policies(policies))
+    wanted: dict[str, Any] = dict(tuning.candidates(spec, limit_s) for spec in split_policies(policies))
     folder = out or RESULTS / f"{loaded.name}-{loaded.sha256[:8]}-tuned"
     total = (budget + replications) * len(wanted)
-    with progress(f"{loaded.name}: tuning {len(wanted)} policies", total, quiet=quiet) as update:
+    with (
+        progress(f"{loaded.name}: tuning {len(wanted)} policies", total, quiet=quiet) as update,
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore", RuntimeWarning)  # failed runs are named at the end
         tuned = tuning.tune(
             loaded, wanted, metric, budget=budget, replications=replications, seed=seed,
             tuning_seed=tuning_seed, jobs=jobs, limit_s=limit_s, out=folder,
@@ -82,6 +87,7 @@ def tune(
         )  # fmt: skip
     write_csv_file(folder / "tuning.csv", tuned.candidates)
     _show(tuned, [folder / "tuning.csv", *tuned.test.save(folder / "test")], as_json=as_json)
+    name_failures(tuned.failures, f"{folder}/*/failed-*.txt")
 
 
 def _show(tuned: Tuned, files: list[Path], *, as_json: bool) -> None:

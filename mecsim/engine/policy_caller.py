@@ -18,7 +18,7 @@ from mecsim.engine.global_generators import GlobalGenerators
 from mecsim.engine.handout import changed_fields, handed_out
 from mecsim.engine.policy_threads import PolicyThreads
 from mecsim.errors import InvalidAllocation, PolicyFailed
-from mecsim.foreign_code import Interrupts, described, one_line, place_of, text_of
+from mecsim.foreign_code import Interrupts, described, file_of_class, one_line, place_of, text_of
 from mecsim.policy import Observation, Policy, ScenarioInfo
 from mecsim.system.allocation import Allocation
 
@@ -75,7 +75,7 @@ class PolicyCaller:
         self.irreproducible: dict[str, str] = {}
         self._context = contextvars.copy_context()
         self._generators = GlobalGenerators()
-        self._threads, self._interrupts = PolicyThreads(), Interrupts()
+        self._threads, self._interrupts = PolicyThreads(file_of_class(type(policy))), Interrupts()
 
     def __enter__(self) -> PolicyCaller:
         self._interrupts.__enter__()

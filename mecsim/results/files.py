@@ -12,6 +12,7 @@ from mecsim.errors import ResultStoreError, UnreadableFile
 
 PART = ".part"
 MOST_NOTE_BYTES = 16 << 20
+_ROOM_BYTES = 4 << 20
 
 
 def make_folder(folder: str | Path) -> Path:
@@ -30,6 +31,18 @@ def make_folder(folder: str | Path) -> Path:
     if not os.access(path, os.W_OK):
         raise ResultStoreError(f"{path}: cannot be written to; choose another place with --out")
     return path
+
+
+def has_room(folder: Path) -> bool:
+    """Return whether a file of some megabytes can be written to a folder; it is removed again."""
+    probe = folder / f".{uuid.uuid4().hex[:8]}{PART}"
+    try:
+        write_file(probe, bytes(_ROOM_BYTES))
+    except OSError:
+        return False
+    finally:
+        probe.unlink(missing_ok=True)
+    return True
 
 
 def read_note(path: Path) -> str:

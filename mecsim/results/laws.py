@@ -92,6 +92,17 @@ def _one_at_a_time(results: Results, scenario: Scenario) -> str:
     )
 
 
+def _counted(results: Results, scenario: Scenario) -> str:
+    rounds = results.rounds.sort_values(["user", "round"])
+    user, number = rounds["user"].to_numpy(), rounds["round"].to_numpy()
+    place = np.arange(len(user))
+    expected = place - np.maximum.accumulate(np.where(np.diff(user, prepend=-1) != 0, place, 0))
+    wrong = np.flatnonzero(number != expected)
+    if len(wrong) == 0:
+        return ""
+    return f"user {user[wrong[0]]}: round {number[wrong[0]]} comes where round {expected[wrong[0]]} is due"
+
+
 def _decided_before(results: Results, scenario: Scenario) -> str:
     epoch, time_s = results.rounds["epoch"].to_numpy(), results.epochs["time_s"].to_numpy()
     if len(epoch) and epoch.max() >= len(time_s):
@@ -147,6 +158,7 @@ LAWS = (
     Law("everything lies between the start and the end of the run", _within_the_run),
     Law("epochs follow each other", _epochs_in_order),
     Law("a user has one round at a time", _one_at_a_time),
+    Law("the rounds of a user are counted from 0", _counted),
     Law("a round begins after the decision that it names", _decided_before),
     Law("users and servers are those of the scenario", _known_devices),
     Law("a server grants at most what it has", _budgets),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import ConfigDict, Field, create_model, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, create_model, field_validator
 from pydantic.types import Strict
 
 from mecsim.config.base import Real, Section, Whole, key, refusal
@@ -29,9 +29,57 @@ _Flag: TypeAlias = Annotated[bool, Strict()]
 _Seconds: TypeAlias = Annotated[Real, Field(ge=0, le=1e12)]
 _Weight: TypeAlias = Annotated[Real, Field(ge=0, le=1e100)]
 _HASH, _LINE_TOLD, _LINES = "64 hexadecimal digits", "one line of text", "a list of lines of text"
-
-
 _ARRIVALS = ("left", "done", "refused", "out_of_energy")
+
+
+def _is_line(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= 2000 and value.isprintable()
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e308
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, bool) or _is_number(value) or _is_line(value)
+
+
+def _is_count(value: Any) -> bool:
+    return _is_number(value) and 0 <= value < 1e18
+
+
+def _is_number_or_null(value: Any) -> bool:
+    return value is None or _is_number(value)
+
+
+def _is_measure(value: Any) -> bool:
+    # Decisions keep NaN and infinity, as Python's JSON writes them.
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _every(fits: Callable[[Any], bool], allowed: str) -> AfterValidator:
+    """Return the check that every value of a table fits."""
+
+    def checked(values: dict[str, Any]) -> dict[str, Any]:
+        wrong = [((name,), allowed) for name, value in values.items() if not fits(value)]
+        if wrong:
+            raise refusal(*wrong)
+        return values
+
+    return AfterValidator(checked)
+
+
+_Table: TypeAlias = dict[str, Any]
+_LinesByName: TypeAlias = Annotated[_Table, _every(_is_line, "must be one line of text")]
+_Versions: TypeAlias = Annotated[
+    _Table, _every(lambda one: one is None or _is_line(one), "must be one line of text or null")
+]
+_PlainByName: TypeAlias = Annotated[
+    _Table, _every(_is_plain, "must be one line of text, a number, true, false or null")
+]
+_Counts: TypeAlias = Annotated[_Table, _every(_is_count, "must be a finite number >= 0")]
+_Metrics: TypeAlias = Annotated[_Table, _every(_is_number_or_null, "must be a number or null")]
+_Measures: TypeAlias = Annotated[_Table, _every(_is_measure, "must be a number")]
 
 
 class _Part(Section):
@@ -50,20 +98,11 @@ class _Environment(_Part):
     code_sha256: _Hash = key("Hash of the code", allowed=_HASH)
     git_commit: _Line | None = key("Commit of a checkout", allowed=_LINE_TOLD, default=None)
     python: _Line | None = key("Version of Python", allowed=_LINE_TOLD, default=None)
-    packages: dict[str, Any] = key("Versions of packages", allowed="a table of versions", default={})
+    packages: _Versions = key("Versions of packages", allowed="a table of versions", default={})
     platform: _Line | None = key("Operating system", allowed=_LINE_TOLD, default=None)
     simd: tuple[_Line, ...] | None = key("Processor features", allowed=_LINES, default=None)
-    threads: dict[str, Any] = key("BLAS threads", allowed="a table", default={})
-
-    @field_validator("packages")
-    @classmethod
-    def _are_versions(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return _each(values, lambda one: one is None or _is_line(one), "must be one line of text or null")
-
-    @field_validator("threads")
-    @classmethod
-    def _are_plain(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return _each(values, _is_plain, "must be one line of text, a number, true, false or null")
+    kernels: _PlainByName = key("Kernels in use", allowed="a table", default={})
+    threads: _PlainByName = key("BLAS threads", allowed="a table", default={})
 
 
 class _Entry(_Part):
@@ -100,22 +139,26 @@ class Manifest(_Part):
     objective: _Objective = key("Weights of the objective")
     switched_off: tuple[_Line, ...] = key("Effects that are left out", allowed=_LINES)
     reproducible: _Flag = key("Whether another run has the same bits", default=True)
+    not_reproducible_because: tuple[_Line, ...] = key("Why it may not", allowed=_LINES, default=())
+    remarks: tuple[_Line, ...] = key("Remarks on the policy", allowed=_LINES, default=())
     policy_target: Annotated[_Line, Field(min_length=1)] = key("What made the policy", allowed=_LINE_TOLD)
     policy_parameters: dict[str, Any] = key("Its parameters", allowed="a table of parameters")
     policy_version: _Line = key("Its version", allowed=_LINE_TOLD)
     policy_is_own: _Flag = key("Whether it ships with mecsim")
+    policy_in_process: _Flag = key("Whether it ran in the process that asked for it", default=False)
+    solvers: _Counts = key("Problems that solvers solved", allowed="a table of numbers", default={})
     scenario_sha256: _Hash = key("Hash of the scenario", allowed=_HASH)
-    plugins: dict[str, Any] = key("Versions of plug-ins", allowed="a table of versions", default={})
+    plugins: _LinesByName = key("Versions of plug-ins", allowed="a table of versions", default={})
     scenario_toml: _Text = key("The scenario with every key", allowed="the text of a scenario")
     scenario_text: _Text = key("The scenario as it was given", allowed="the text of a scenario")
-    counts: dict[str, Any] = key("Counts of events", allowed="a table of numbers")
+    counts: _Counts = key("Counts of events", allowed="a table of numbers")
     environment: _Environment = key("What it was computed with")
     started_utc: Annotated[_Line, Field(max_length=40)] = key("When", allowed="a date and time", default="")
     wall_s: _Seconds = key("Time it took")
     cpu_s: _Seconds = key("CPU time it took")
     digest: _Hash = key("Digest of the tables", allowed=_HASH)
     tables: _Tables = key("Rows and hashes of the tables")  # type: ignore[valid-type]
-    metrics: dict[str, Any] = key("Metrics", allowed="a table of numbers", default={})
+    metrics: _Metrics = key("Metrics", allowed="a table of numbers", default={})
     notes: tuple[_Line, ...] = key("Remarks on the metrics", allowed=_LINES, default=())
     sha256: _Hash = key("Hash of all the rest", allowed=_HASH)
 
@@ -129,22 +172,12 @@ class Manifest(_Part):
 
     @field_validator("counts")
     @classmethod
-    def _are_counts(cls, values: dict[str, Any]) -> dict[str, Any]:
+    def _are_enough(cls, values: dict[str, Any]) -> dict[str, Any]:
         needed = ("handovers", *(_ARRIVALS if "arrived" in values else ()))
         missing = [((name,), "missing, must be a number >= 0") for name in needed if name not in values]
         if missing:
             raise refusal(*missing)
-        return _each(values, _is_count, "must be a finite number >= 0")
-
-    @field_validator("metrics")
-    @classmethod
-    def _are_numbers(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return _each(values, _is_number_or_null, "must be a number or null")
-
-    @field_validator("plugins")
-    @classmethod
-    def _are_lines(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return _each(values, _is_line, "must be one line of text")
+        return values
 
     @field_validator("tables", mode="before")
     @classmethod
@@ -162,16 +195,11 @@ class Decision(_Part):
         "Name of the decision", allowed="letters, digits and . = + - _"
     )
     identity: _Hash = key("Hash of inputs and code", allowed=_HASH)
-    metrics: dict[str, Any] = key("Measures of the decision", allowed="a table of numbers")
+    metrics: _Measures = key("Measures of the decision", allowed="a table of numbers")
     trace: tuple[dict[str, Any], ...] = key("Rows that the policy left", allowed="a list of tables")
     wall_s: _Seconds = key("Time it took")
     notes: tuple[_Line, ...] = key("Remarks", allowed=_LINES)
     sha256: _Hash = key("Hash of all the rest", allowed=_HASH)
-
-    @field_validator("metrics")
-    @classmethod
-    def _are_numbers(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return _each(values, _is_measure, "must be a number")
 
     @field_validator("trace")
     @classmethod
@@ -192,35 +220,3 @@ def is_scenario_key(name: str) -> bool:
 def _reserved() -> frozenset[str]:
     columns = (column.name for columns in TABLES.values() for column in columns)
     return frozenset(("scenario", "policy", *columns))
-
-
-def _each(values: dict[str, Any], fits: Callable[[Any], bool], allowed: str) -> dict[str, Any]:
-    wrong = [((name,), allowed) for name, value in values.items() if not fits(value)]
-    if wrong:
-        raise refusal(*wrong)
-    return values
-
-
-def _is_line(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= 2000 and value.isprintable()
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e308
-
-
-def _is_plain(value: Any) -> bool:
-    return value is None or isinstance(value, bool) or _is_number(value) or _is_line(value)
-
-
-def _is_count(value: Any) -> bool:
-    return _is_number(value) and 0 <= value < 1e18
-
-
-def _is_number_or_null(value: Any) -> bool:
-    return value is None or _is_number(value)
-
-
-def _is_measure(value: Any) -> bool:
-    # Decisions keep NaN and infinity, as Python's JSON writes them.
-    return isinstance(value, int | float) and not isinstance(value, bool)

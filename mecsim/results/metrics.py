@@ -229,6 +229,13 @@ def stored_metrics(manifest: Mapping[str, Any]) -> dict[str, float]:
     return {name: math.nan if value is None else value for name, value in stored.items()}
 
 
+def same_metrics(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
+    """Return whether two sets of metrics are the same to the bit; NaN is itself."""
+    return one.keys() == other.keys() and all(
+        repr(float(one[name])) == repr(float(other[name])) for name in one
+    )
+
+
 def notes_by_seed(notes: Iterable[tuple[str, int, str]]) -> list[str]:
     """Return one line for each policy and note, which names all its seeds, from (policy, seed, note)."""
     seeds: dict[tuple[str, str], list[str]] = {}

@@ -60,7 +60,8 @@ def read_table(root: Path, table: str, entry: dict[str, Any]) -> pa.Table:
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         raise ResultStoreError(f"{path}: cannot be read as Parquet: {_one_line(error)}; {ADVICE}") from error
     if not problems:
-        return read
+        # What pandas may have stored there, such as columns to be made the index, is not part of a table.
+        return read.replace_schema_metadata(None)
     raise ResultStoreError("\n".join(f"{path}: {problem}; {ADVICE}" for problem in problems))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -24,3 +25,8 @@ def plain_json(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return plain_json(value.tolist())
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def through_json(value: Any) -> Any:
+    """Return a value as it comes back from JSON, with NaN and infinity; others as their text."""
+    return json.loads(json.dumps(value, default=lambda v: v.tolist() if hasattr(v, "tolist") else repr(v)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from mecsim.errors import MecsimError
 from mecsim.results.manifest import read_manifest
-from mecsim.results.metrics import METRICS
+from mecsim.results.metrics import METRICS, same_metrics, stored_metrics
 from mecsim.study.decision_run import DecisionRun, read_decision
 from mecsim.study.outcome import FailureKind, RunOrigin, RunOutcome
 from mecsim.study.plan import Run
@@ -63,7 +62,7 @@ def decoded(value: Any, run: Run, folder: Path | None) -> RunOutcome:
             wall_s=_number(value["wall_s"]),
         )
         _compare_with_store(outcome, run, folder)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"an answer that lacks something: {error}") from error
     return outcome
 
@@ -94,11 +93,8 @@ def _compare_with_store(outcome: RunOutcome, run: Run, folder: Path | None) -> N
         record = read_decision(folder) if isinstance(run, DecisionRun) else read_manifest(folder)
     except MecsimError as error:
         raise ValueError(f"an answer without results: {error}") from error
-    stored = {name: math.nan if v is None else v for name, v in dict(record.get("metrics") or {}).items()}
     assert outcome.metrics is not None
-    same = stored.keys() == outcome.metrics.keys() and all(
-        repr(float(stored[name])) == repr(value) for name, value in outcome.metrics.items()
-    )
+    same = same_metrics(stored_metrics(record), outcome.metrics)
     if record.get("run_id") != run.run_id or not same:
         raise ValueError("an answer that differs from the results in the folder of the run")
 

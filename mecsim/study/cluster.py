@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+import warnings
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -22,6 +23,7 @@ from mecsim.study.schedule import RunQueue
 
 _PATIENCE_S = 30
 _ASK_EVERY_S = 10.0
+_WAITING = "the study waits for one; Ctrl-C ends it, and the same command goes on"
 
 
 def run_on_dask(queue: RunQueue, address: str, out: Path, limit_s: float | None) -> Iterator[RunOutcome]:
@@ -106,7 +108,7 @@ def _differences(there: dict[str, str], here: dict[str, str]) -> str:
 
 def _done(dask: ModuleType, client: Any, pending: list[Any], address: str) -> list[Any]:
     """Wait until runs are done, and return them; raise RunFailed if the scheduler is lost."""
-    asked_s = time.monotonic()
+    asked_s, is_waiting = time.monotonic(), False
     while True:
         try:
             done = list(dask.wait(pending, timeout=1.0, return_when="FIRST_COMPLETED").done)
@@ -117,6 +119,9 @@ def _done(dask: ModuleType, client: Any, pending: list[Any], address: str) -> li
         is_due = time.monotonic() - asked_s > _ASK_EVERY_S
         if client.status != "running" or (is_due and not _answers(client)):
             raise _lost(address)
+        if is_due and not is_waiting and not client.nthreads():
+            is_waiting = True
+            warnings.warn(f"--scheduler {address}: no worker is connected, {_WAITING}", stacklevel=2)
         asked_s = time.monotonic() if is_due else asked_s
         if done:
             return done

@@ -12,8 +12,9 @@ import numpy as np
 
 from mecsim.analysis.rounding import plus_minus
 from mecsim.analysis.stats import paired_difference, t_interval
+from mecsim.errors import ResultStoreError
 from mecsim.results.csv_text import write_csv_file
-from mecsim.results.metrics import METRICS
+from mecsim.results.metrics import METRICS, same_metrics, stored_metrics
 from mecsim.study.outcome import RunOutcome
 
 if TYPE_CHECKING:
@@ -144,16 +145,19 @@ class Comparison:
         return save_figure(figure, path)
 
     def stored_runs(self) -> dict[str, Iterator[Results]]:
-        """Return the finished runs of each policy, read one by one; empty without ``out``."""
-        from mecsim.results.store import load_run
+        """Return the finished runs of each policy, read one by one; empty without ``out``.
 
+        Raises
+        ------
+        ResultStoreError
+            When one is read that was deleted, or changed since it was finished.
+        """
         if self.out is None:
             return {}
-        ids = {
-            policy: [o.run_id for o in self.outcomes if o.policy == policy and o.metrics is not None]
+        return {
+            policy: (_stored(self.out, o) for o in self.outcomes if o.policy == policy and not o.error)
             for policy in self.policies
         }
-        return {policy: map(load_run, map(self.out.joinpath, own)) for policy, own in ids.items()}
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write ``comparison.csv`` (the tidy table), ``per_run.csv``, ``paired.csv`` and the figure."""
@@ -172,3 +176,21 @@ class Comparison:
         """Return the metrics of one policy, one row a seed."""
         rows = self.per_run[self.per_run["policy"] == policy].set_index("seed")
         return rows.reindex(list(self.seeds))[[m.name for m in METRICS]].to_numpy(np.float64)
+
+
+def _stored(folder: Path, outcome: RunOutcome) -> Results:
+    """Return a finished run from its folder, if it is still what its outcome says."""
+    from mecsim.results.store import load_run
+
+    place = folder / outcome.run_id
+    try:
+        results = load_run(place)
+    except ResultStoreError as error:
+        told = f"{error}\n{place}: was finished, and deleted or changed since"
+        raise ResultStoreError(told) from OSError(place)
+    if not same_metrics(stored_metrics(results.manifest), outcome.metrics or {}):
+        raise ResultStoreError(
+            f"{place}: was changed since it was finished; look at the policies of the comparison, delete the "
+            "folder, and run again"
+        ) from OSError(place)
+    return results

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from mecsim.errors import PolicyFailed, PolicyNotFound
-from mecsim.plugin_files import PluginFile
+from mecsim.foreign_code import one_line
+from mecsim.plugin_files import files_as_first_read, read_file
 from mecsim.policy_spec import code_named
 from mecsim.registry import POLICIES, make_policy, policy_version
 from mecsim.study.isolation.child import Child, is_inside
@@ -45,11 +46,11 @@ def examine(place: str, parameters: Mapping[str, Any], limit_s: float | None = N
         if isinstance(stopped := getattr(interrupt, "ending", None), Ending):
             interrupt.add_note(f"policy '{place}' {where(stopped)}")
         raise
-    if ending.how == "answered" and isinstance(ending.value, dict):
-        if "problem" in ending.value:
-            kind = PolicyFailed if ending.value.get("left") else PolicyNotFound
-            raise kind(str(ending.value["problem"]))
-        _versions[key] = str(ending.value["version"])
+    told = ending.value if ending.how == "answered" and isinstance(ending.value, dict) else {}
+    if isinstance(problem := told.get("problem"), str):
+        raise (PolicyFailed if told.get("left") else PolicyNotFound)(problem)
+    if isinstance(version := told.get("version"), str):
+        _versions[key] = one_line(version)
         return _versions[key]
     raise PolicyFailed(f"policy '{place}' cannot be made: {where(ending, limit_s)}")
 
@@ -63,8 +64,9 @@ def version_of(place: str, parameters: Mapping[str, Any]) -> str:
 
 def _examined(place: str, parameters: dict[str, Any], child: Child) -> dict[str, Any]:
     try:
-        make_policy(place, **parameters)
-        return {"version": policy_version(place, **parameters)}
+        with files_as_first_read():
+            make_policy(place, **parameters)
+            return {"version": policy_version(place, **parameters)}
     except PolicyNotFound as error:
         cause = error.__cause__
         return {"problem": str(error), "left": cause is not None and not isinstance(cause, Exception)}
@@ -75,7 +77,7 @@ def _is_imported(place: str) -> bool:
     if not module.endswith(".py"):
         return module in sys.modules
     with suppress(PolicyNotFound, OSError):
-        return PluginFile.read(Path(module), POLICIES).module_name in sys.modules
+        return read_file(Path(module), POLICIES).module_name in sys.modules
     return False
 
 

@@ -25,7 +25,7 @@ def note_failure(folder: Path, run_id: str, error: str, details: str) -> None:
     if error:
         reason = printable(" ".join(error.split()))
         write_text(note, f"{reason}\n\n{printable_lines(details)}")
-    else:
+    elif note.is_symlink() or not note.is_dir():  # a folder of that name is not ours
         note.unlink(missing_ok=True)
 
 

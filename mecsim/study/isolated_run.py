@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from mecsim.errors import PolicyFailed, RunFailed
+from mecsim.results.files import has_room
 from mecsim.study.answer import decoded, encoded
 from mecsim.study.isolation.child import Child
 from mecsim.study.isolation.client import Call
 from mecsim.study.isolation.ending import Ending
-from mecsim.study.isolation.place import where
+from mecsim.study.isolation.place import line, moment, where
 from mecsim.study.outcome import FailureKind, RunOutcome, attempt, failure
 from mecsim.study.plan import Run
 from mecsim.study.progress import OnProgress
@@ -75,7 +76,7 @@ def outcome_of(ending: Ending, run: Run, folder: Path | None, limit_s: float | N
     """Return the outcome of a run whose process ended like that."""
     if ending.how == "answered":
         try:
-            return decoded(ending.value, run, folder)
+            return _without_pretence(decoded(ending.value, run, folder), run, folder)
         except ValueError as error:
             message = f"policy '{run.policy.label}' was answered for by {error}"
             return failure(run, RunFailed(message), "killed")
@@ -91,15 +92,35 @@ def outcome_of(ending: Ending, run: Run, folder: Path | None, limit_s: float | N
     )
 
 
+def _without_pretence(outcome: RunOutcome, run: Run, folder: Path | None) -> RunOutcome:
+    """Return an outcome that says the store is broken, which stops a study, only if that is so from here."""
+    if outcome.failure_kind == "store" and run.is_foreign and folder is not None and has_room(folder.parent):
+        return replace(outcome, failure_kind="raised")
+    return outcome
+
+
 def attempted(run: Run, folder: Path | None, reuse: bool, child: Child) -> dict[str, Any]:
     """Return the outcome of a run that is made in this process, for the process that asked."""
     try:
-        return encoded(attempt(run, folder, child.note, reuse=reuse, before_writing=child.ready))
+        return encoded(
+            _named_run(attempt(run, folder, child.note, reuse=reuse, before_writing=child.ready), child)
+        )
     except BaseException as error:  # noqa: BLE001 - a policy that leaves, in whatever way, has failed
         trace = "".join(traceback.format_exception(error))
         ending = Ending("raised", told=_named(error), trace=trace, calls=child.calls, time_s=child.last_s)
         reason = PolicyFailed(f"policy '{run.policy.label}' {where(ending)}")
         return encoded(replace(failure(run, reason), details=trace))
+
+
+def _named_run(outcome: RunOutcome, child: Child) -> RunOutcome:
+    """Return an outcome whose error names the policy: code of others may also raise between its calls."""
+    who = f"policy '{outcome.policy}'"
+    if not outcome.error or outcome.failure_kind == "store" or who in outcome.error:
+        return outcome
+    at = moment(Ending("raised", calls=child.calls, time_s=child.last_s))
+    place = line(outcome.details)
+    told = f"the run of {who} failed{at}: {outcome.error}{place and f' ({place})'}"
+    return replace(outcome, error=told)
 
 
 def _named(error: BaseException) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from mecsim.errors import MecsimError
 from mecsim.results.provenance import environment
 from mecsim.study.labels import folder_name
 from mecsim.study.policy_choice import PolicyChoice
@@ -17,6 +18,7 @@ from mecsim.study.policy_choice import PolicyChoice
 if TYPE_CHECKING:
     from mecsim.scenario.schema import Scenario
 
+MOST_RUNS = 1_000_000
 _CODE = ("code_sha256", "python", "packages")
 
 
@@ -83,7 +85,14 @@ def plan(scenario: Scenario, policies: Sequence[PolicyChoice], replications: int
 
     Replication k has the seed ``seed + k`` under every policy, hence the same world. Runs are
     ordered by replication, so that a study stopped half-way holds complete pairs.
+
+    Raises
+    ------
+    MecsimError
+        If there are more than `MOST_RUNS`.
     """
+    if (size := len(policies) * replications) > MOST_RUNS:
+        raise MecsimError(f"replications = {replications}: {size} runs, must be at most {MOST_RUNS}")
     return [Run(scenario, policy, seed + k) for k in range(replications) for policy in policies]
 
 

@@ -1,10 +1,12 @@
-"""Functions that code of others has replaced: with another ``numpy.log1p`` nothing that is computed holds."""
+"""What code of others has replaced: with another ``numpy.log1p`` nothing that is computed holds."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
+from itertools import chain
 from operator import attrgetter, is_
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
@@ -16,10 +18,15 @@ from mecsim.study.progress import OnProgress
 
 _LIBRARIES = (
     "builtins", "math", "heapq", "bisect", "simpy", "numpy", "numpy.linalg", "numpy.random", "scipy.special",
+    "pandas",
 )  # fmt: skip
+_CLASSES = {"pandas": ("DataFrame", "Series")}
 _OWN = ("mecsim", "mecsim_policies")
 _CODE = (FunctionType, BuiltinFunctionType, type, np.ufunc)
-_code_of = attrgetter("__code__")
+_WRAPPERS = {property: "fget", cached_property: "func", classmethod: "__func__", staticmethod: "__func__"}
+_facts_of = attrgetter("__code__", "__defaults__", "__kwdefaults__")
+# What Python and pydantic write into modules and classes by themselves.
+_CHANGING = ("__warningregistry__", "__abstractmethods__", "_abc_impl", "__pydantic_complete__")
 
 
 @contextmanager
@@ -28,9 +35,10 @@ def code_watch(
 ) -> Iterator[OnProgress | None]:
     """Yield what to call before each decision of a run, and notice what the code of others replaces.
 
-    Watched are functions, classes and methods of mecsim, NumPy and Python. Modules that are imported later
-    are not looked at, nor is what holds no code. Since a look takes half a millisecond, it comes before
-    epochs 0, 1, 3, 7 and so on, and at the end: what is replaced and put back in between is not seen.
+    Watched are functions, classes and methods of mecsim, NumPy, pandas and Python with their defaults, and
+    the constants and properties of mecsim. Modules that are imported later are not looked at. Since a look
+    takes half a millisecond, it comes before epochs 0, 1, 3, 7 and so on, and at the end: what is replaced
+    and put back in between is not seen.
 
     Raises
     ------
@@ -56,7 +64,7 @@ class _CodeWatch:
 
     def __init__(self, label: str, on_progress: OnProgress | None) -> None:
         self._label, self._on_progress, self._epoch = label, on_progress, 0
-        self._holders = [_Held(holder) for holder in _holders()]
+        self._holders = list(_holders())
 
     def check(self, when: str) -> None:
         """Raise PolicyFailed if a name, such as ``numpy.log1p``, holds other code than at first."""
@@ -74,37 +82,55 @@ class _CodeWatch:
 
 
 class _Held:
-    """The code that a module or class holds by name."""
+    """What a module or class holds by name: all of it, or the code alone."""
 
-    def __init__(self, holder: Mapping[str, Any]) -> None:
-        held = {name: value for name, value in list(holder.items()) if isinstance(value, _CODE)}
+    def __init__(self, holder: Mapping[str, Any], *, is_own: bool) -> None:
+        held = {
+            name: value
+            for name, value in list(holder.items())
+            if isinstance(value, _CODE) or (is_own and name not in _CHANGING)
+        }
         self._holder, self._names, self._values = holder, tuple(held), tuple(held.values())
-        self._functions = tuple(value for value in self._values if isinstance(value, FunctionType))
-        self._codes = tuple(map(_code_of, self._functions))
+        functions = ((name, _function_in(value)) for name, value in held.items())
+        self._functions = {name: each for name, each in functions if isinstance(each, FunctionType)}
+        self._facts = self._facts_now()
 
     def is_as_before(self) -> bool:
         return all(map(is_, map(self._holder.get, self._names), self._values)) and all(
-            map(is_, map(_code_of, self._functions), self._codes)
+            map(is_, chain.from_iterable(self._facts), chain.from_iterable(self._facts_now()))
         )
 
     def replaced(self) -> str:
-        """Return the first name with other code."""
-        codes = dict(zip(self._functions, self._codes, strict=True))
+        """Return the first name that holds something else, or a function that was changed."""
         for name, value in zip(self._names, self._values, strict=True):
-            has_other_code = isinstance(value, FunctionType) and value.__code__ is not codes[value]
-            if self._holder.get(name) is not value or has_other_code:
-                return ".".join(filter(None, (self._place(), name)))
+            if self._holder.get(name) is not value:
+                return self._full(name)
+        for name, before, now in zip(self._functions, self._facts, self._facts_now(), strict=True):
+            if not all(map(is_, before, now)):
+                return self._full(name)
         return ""
 
-    def _place(self) -> str:
-        return str(self._holder.get("__name__") or self._holder.get("__module__") or "")
+    def _facts_now(self) -> tuple[tuple[Any, ...], ...]:
+        return tuple(map(_facts_of, self._functions.values()))
+
+    def _full(self, name: str) -> str:
+        place = self._holder.get("__name__") or self._holder.get("__module__") or ""
+        return ".".join(filter(None, (str(place), name)))
 
 
-def _holders() -> Iterator[Mapping[str, Any]]:
-    """Yield the names of modules, and those of mecsim's own classes."""
+def _function_in(value: Any) -> Any:
+    """Return the function that a property, class method or static method calls; others as they are."""
+    place = _WRAPPERS.get(type(value))
+    return getattr(value, place) if place else value
+
+
+def _holders() -> Iterator[_Held]:
+    """Yield what is watched: modules, and classes of mecsim and of the tables."""
     for name, module in list(sys.modules.items()):
         is_own = name.partition(".")[0] in _OWN
         if isinstance(module, ModuleType) and (is_own or name in _LIBRARIES):
-            yield vars(module)
-            own = [each for each in list(vars(module).values()) if is_own and isinstance(each, type)]
-            yield from (vars(each) for each in own if each.__module__ == name)
+            yield _Held(vars(module), is_own=is_own)
+            classes = [each for each in list(vars(module).values()) if is_own and isinstance(each, type)]
+            classes = [each for each in classes if each.__module__ == name]
+            classes += [vars(module)[each] for each in _CLASSES.get(name, ()) if each in vars(module)]
+            yield from (_Held(vars(each), is_own=is_own) for each in classes)

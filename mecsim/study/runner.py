@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,13 +9,18 @@ from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mecsim.errors import ResultStoreError
+from mecsim.engine.policy_threads import PolicyThreads
+from mecsim.errors import PolicyFailed, ResultStoreError
+from mecsim.foreign_code import described
+from mecsim.plugin_files import files_as_first_read
 from mecsim.results.blas import one_blas_thread
 from mecsim.results.metrics import MEASURED_DECISIONS, run_metrics, run_notes
+from mecsim.results.plain_values import through_json
 from mecsim.results.provenance import environment
 from mecsim.results.recompute import checked_metrics
 from mecsim.results.result import Results, tables_digest
 from mecsim.results.store import claim, load_run, write_run
+from mecsim.study.isolation.child import is_inside
 from mecsim.study.plan import Run
 from mecsim.study.policy_choice import PolicyChoice, is_own
 from mecsim.study.progress import OnProgress
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mecsim.engine.recorder import RunRecord
+    from mecsim.engine.simulation import Simulation
     from mecsim.policy import Policy
     from mecsim.scenario.schema import Scenario
     from mecsim.study.policy_choice import PolicyLike
@@ -97,8 +102,10 @@ def execute(
     if out is not None:
         out = Path(out).absolute()
         claim(out, run.run_id)
-    done = _simulated(run, on_progress)
-    manifest = _manifest(run, done.policy, dict(done.record.counts)) | _marks(run, done.record, done.drawn)
+    with files_as_first_read():
+        done = _simulated(run, on_progress)
+        manifest = _manifest(run, done.policy, dict(done.record.counts))
+    manifest |= _marks(run, done.record, done.drawn)
     results = Results.of(done.record, done.world, manifest | done.times)
     results.manifest["environment"] = environment() | {"threads": done.threads}
     results.manifest["digest"] = tables_digest(results.tables)
@@ -132,8 +139,9 @@ def _simulated(run: Run, on_progress: OnProgress | None) -> _Simulated:
     with (
         code_watch(run.policy.label, on_progress, is_foreign=run.policy.is_foreign) as watched,
         same_folder(),
+        _ThreadsOfMaking(run.policy.label) as threads,
     ):
-        policy, label = run.policy.make(), run.policy.label
+        policy, label = threads.of_making(run.policy.make), run.policy.label
         drawn = generators.look()
         started = datetime.now(UTC)
         wall_s, cpu_s = time.perf_counter(), time.process_time()
@@ -141,11 +149,49 @@ def _simulated(run: Run, on_progress: OnProgress | None) -> _Simulated:
             with one_blas_thread() as blas:
                 simulation = Simulation(run.scenario, policy, run.seed, label=label, on_progress=watched)
                 record = simulation.run()
+                _refuse_an_early_end(run, simulation)
         finally:
             generators.put_back(drawn)
     wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
     times = {"started_utc": started.isoformat(timespec="seconds"), "wall_s": wall_s, "cpu_s": cpu_s}
     return _Simulated(policy, simulation.world, record, drawn, times, blas.threads)
+
+
+def _refuse_an_early_end(run: Run, simulation: Simulation) -> None:
+    """Refuse a simulation that did not come to its end: SimPy has an exception that says so, and means it."""
+    if simulation.clock.now < run.scenario.duration_s:
+        when = f"t = {simulation.clock.now:g} s (epoch {simulation.counters.epochs - 1})"
+        raise PolicyFailed(
+            f"policy '{run.policy.label}': its run ended at {when}, before {run.scenario.duration_s:g} s: "
+            "something raised StopSimulation"
+        )
+
+
+class _ThreadsOfMaking(PolicyThreads):
+    """The threads that a policy has started when it was made: if one fails, now or later, the run does."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__()
+        self._label = label
+
+    def of_making(self, make: Callable[[], Policy]) -> Policy:
+        """Return a policy made by a function."""
+        self.call_begins()
+        try:
+            return make()
+        finally:
+            self.call_ends()
+
+    def __enter__(self) -> _ThreadsOfMaking:
+        super().__enter__()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        super().__exit__()
+        if raised[0] is None and self.failures:
+            error = self.failures[0]
+            reason = f"raised in a thread that it started when it was made: {described(error)}"
+            raise PolicyFailed(f"policy '{self._label}' {reason}") from error
 
 
 def finished(run: Run, folder: Path) -> Results | None:
@@ -171,7 +217,7 @@ def _manifest(run: Run, policy: Policy, counts: dict[str, Any]) -> dict[str, Any
         "scenario": scenario.name,
         "policy": run.policy.label,
         "seed": run.seed,
-        "swept": _json(dict(run.swept)),
+        "swept": through_json(dict(run.swept)),
         "duration_s": scenario.duration_s,
         "warmup_s": scenario.warmup_s,
         "users": scenario.users.count,
@@ -182,15 +228,15 @@ def _manifest(run: Run, policy: Policy, counts: dict[str, Any]) -> dict[str, Any
         },
         "switched_off": scenario.switched_off(),
         "policy_target": run.policy.target,
-        "policy_parameters": _json(run.policy.parameters),
+        "policy_parameters": through_json(run.policy.parameters),
         "policy_version": run.policy.version,
-        "policy_is_own": run.policy.instance is None and is_own(policy),
+        "policy_is_own": _is_own(run, policy),
         "solvers": _solvers(run, policy),
         "scenario_sha256": run.scenario_sha256,
         "plugins": scenario.plugin_versions(),
         "scenario_toml": scenario.to_toml(),
         "scenario_text": scenario.text,
-        "counts": _json(counts),
+        "counts": through_json(counts),
         "environment": environment(),
     }
 
@@ -212,16 +258,15 @@ def _marks(run: Run, record: RunRecord, drawn: Sequence[str]) -> dict[str, Any]:
         "reproducible": not reasons,
         "not_reproducible_because": reasons,
         "remarks": [*record.remarks, *by_policy],
-        "policy_in_process": run.policy.instance is not None,
+        "policy_in_process": run.policy.instance is not None and not is_inside(),
     }
 
 
 def _solvers(run: Run, policy: Policy) -> dict[str, int]:
     """Return how many problems each solver has solved, from a policy that ships with mecsim and says so."""
-    ours = run.policy.instance is None and is_own(policy)
-    return dict(getattr(policy, "solvers", {})) if ours else {}
+    return dict(getattr(policy, "solvers", {})) if _is_own(run, policy) else {}
 
 
-def _json(values: Any) -> Any:
-    """Return values as JSON holds them: NumPy's as Python's, what JSON does not know as its text."""
-    return json.loads(json.dumps(values, default=lambda v: v.tolist() if hasattr(v, "tolist") else repr(v)))
+def _is_own(run: Run, policy: Policy) -> bool:
+    """Return whether a policy ships with mecsim: by its name, and by its code."""
+    return not run.policy.is_foreign and is_own(policy)

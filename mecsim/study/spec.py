@@ -21,10 +21,9 @@ from mecsim.scenario.load import load_scenario, read_scenario_text
 from mecsim.scenario.schema import Scenario
 from mecsim.scenario.shipped import shipped_files
 from mecsim.study.labels import LABEL_RULE, is_label
-from mecsim.study.plan import Run
+from mecsim.study.plan import MOST_RUNS, Run
 from mecsim.study.policy_choice import PolicyChoice, choose_policies
 
-MOST_RUNS = 1_000_000
 # What is no scenario at all is not quoted: a study names it, not the user.
 _QUOTED_LINE = re.compile(r"(:\d+: ).*(?=not valid TOML: |duplicate key or table$)", re.DOTALL)
 
@@ -135,7 +134,11 @@ class Study:
 
 
 def load_study(
-    study: str | Path, changes: Mapping[str, Any] | None = None, *, allow_local_policies: bool = False
+    study: str | Path,
+    changes: Mapping[str, Any] | None = None,
+    limit_s: float | None = None,
+    *,
+    allow_local_policies: bool = False,
 ) -> Study:
     """Return the study of a file.
 
@@ -145,6 +148,8 @@ def load_study(
         A TOML file as in docs/studies.md.
     changes : mapping, optional
         Scenario keys to change in every scenario, before the grid.
+    limit_s : float, optional
+        In place of that of the file; it holds for making each policy, too.
     allow_local_policies : bool
         Whether a policy of the file may be ``file.py:Class``, and so bring code of its own.
 
@@ -163,6 +168,8 @@ def load_study(
         given = StudyTables.model_validate(tables)
     except ValidationError as error:
         raise StudyError(source, problem_lines(error, StudyTables, tables, source, text)) from None
+    if limit_s is not None:
+        given = given.model_copy(update={"limit_s": limit_s})
     return _checked(given, source, text, dict(changes or {}), allow_local_policies)
 
 

@@ -13,6 +13,7 @@ from mecsim.results.csv_text import csv_text
 from mecsim.results.files import make_folder, write_text
 from mecsim.results.leftovers import remove_parts, set_aside
 from mecsim.results.lock import folder_lock
+from mecsim.results.metrics import same_metrics, stored_metrics
 from mecsim.study.failure_note import note_failure
 from mecsim.study.folder_watch import FolderWatch
 from mecsim.study.outcome import RunOutcome, reused
@@ -211,14 +212,28 @@ def _executor(folder: Path, limit_s: float | None, scheduler: str | None, times:
 
 
 def _refuse_lost_runs(outcomes: Sequence[RunOutcome], states: Sequence[RunStatus], folder: Path) -> None:
-    """Raise ResultStoreError if somebody has deleted what was finished."""
-    missing = {state.run.run_id for state in states if state.status == "missing"}
-    lost = [outcome.run_id for outcome in outcomes if not outcome.error and outcome.run_id in missing]
+    """Raise ResultStoreError if somebody has deleted or changed what was finished."""
+    stored = {state.run.run_id: state for state in states}
+    finished = [outcome for outcome in outcomes if not outcome.error]
+    lost = [outcome.run_id for outcome in finished if stored[outcome.run_id].status == "missing"]
     if lost:
         raise ResultStoreError(
             f"{folder}: {len(lost)} finished runs were deleted while the study ran, first {lost[0]}; "
             "the same command runs them again"
         ) from FileNotFoundError(lost[0])
+    changed = [o.run_id for o in finished if not _is_the_same(o, stored[o.run_id])]
+    if changed:
+        raise ResultStoreError(
+            f"{folder}: {len(changed)} finished runs were changed while the study ran, first {changed[0]}; "
+            "look at the policies of the study, delete these folders, and run again"
+        ) from OSError(changed[0])
+
+
+def _is_the_same(outcome: RunOutcome, state: RunStatus) -> bool:
+    """Return whether a folder has the metrics that its run has reported."""
+    if state.status == "damaged" or state.manifest is None or outcome.metrics is None:
+        return False
+    return same_metrics(stored_metrics(state.manifest), outcome.metrics)
 
 
 def _refuse_a_broken_store(outcome: RunOutcome, folder: Path) -> None:

@@ -13,12 +13,15 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mecsim.errors import MecsimError
 from mecsim.messages import either, nearest
 from mecsim.policy_spec import PolicySpec, parse_value
 from mecsim.results.metrics import METRIC, METRICS
 from mecsim.study.compare import compare
 from mecsim.study.comparison import Comparison
+from mecsim.study.outcome import RunOutcome
 from mecsim.study.policy_choice import PolicyChoice, choose_policies
 from mecsim.study.progress import OnStudyProgress, counted_on
 
@@ -48,6 +51,8 @@ class Tuned:
         ``mean``, ``low``, ``high`` of the metric on them, ``chosen``.
     test : Comparison
         The chosen ones on the test seeds.
+    failures : tuple of RunOutcome
+        The runs that failed, of tuning and of the test.
     """
 
     metric: str
@@ -56,6 +61,7 @@ class Tuned:
     test_seeds: tuple[int, ...]
     candidates: pd.DataFrame
     test: Comparison
+    failures: tuple[RunOutcome, ...] = ()
 
     @property
     def lines(self) -> list[str]:
@@ -116,7 +122,7 @@ def tune(
     root = None if out is None else Path(out)
     folders = {name: None if root is None else root / name for name in ("tuning", "test")}
     total = sum(sizes[name] * len(own) for name, own in policies.items()) + replications * len(policies)
-    done, parts, chosen = 0, [], []
+    done, parts, chosen, failures = 0, [], [], list[RunOutcome]()
     for name, own in policies.items():
         chosen.append(own[0])
         if len(own) == 1:
@@ -126,7 +132,7 @@ def tune(
             scenario, own, sizes[name], seed=tuning_seed, jobs=jobs, limit_s=limit_s, out=folders["tuning"],
             on_progress=counted_on(on_progress, done, total),
         )  # fmt: skip
-        done += sizes[name] * len(own)
+        done, failures = done + sizes[name] * len(own), [*failures, *found.failures]
         part, best = _chosen(found, name, metric)
         parts.append(part)
         chosen[-1] = own[best]
@@ -136,14 +142,14 @@ def tune(
     )  # fmt: skip
     import pandas as pd
 
-    seeds = tuple(range(tuning_seed, tuning_seed + max(sizes.values())))
-    return Tuned(metric, budget, seeds, test.seeds, pd.concat(parts, ignore_index=True), test)
+    seeds, tried = range(tuning_seed, tuning_seed + max(sizes.values())), pd.concat(parts, ignore_index=True)
+    return Tuned(metric, budget, tuple(seeds), test.seeds, tried, test, (*failures, *test.failures))
 
 
-def candidates(spec: str) -> tuple[str, list[PolicyChoice]]:
+def candidates(spec: str, limit_s: float | None = None) -> tuple[str, list[PolicyChoice]]:
     """Return a policy's name and its candidates: ``"dashf:max_iterations=1|3|10"`` gives three.
 
-    Several parameters with alternatives give all their combinations.
+    Several parameters with alternatives give all their combinations. Making each may take ``limit_s``.
 
     Raises
     ------
@@ -159,7 +165,7 @@ def candidates(spec: str) -> tuple[str, list[PolicyChoice]]:
         str(PolicySpec(target, dict(zip(parameters, values, strict=True))))
         for values in product(*alternatives)
     ]
-    return PolicyChoice.of(target).label, choose_policies(specs)
+    return PolicyChoice.of(target).label, choose_policies(specs, limit_s=limit_s)
 
 
 def _check(
@@ -196,10 +202,13 @@ def _check(
 
 
 def _chosen(found: Comparison, policy: str, metric: str) -> tuple[pd.DataFrame, int]:
-    """Return the table of one policy's candidates, and the place of the best."""
+    """Return the table of one policy's candidates, and the place of the best.
+
+    Who fails in hard worlds has only easy ones in its mean, so the best is one of those with the most seeds.
+    """
     rows = found.table[found.table["metric"] == metric]
-    means = (METRIC[metric].sign * rows["mean"]).fillna(float("-inf")).to_numpy()
-    best = int(means.argmax())
+    means = (METRIC[metric].sign * rows["mean"]).where(rows["n"] == rows["n"].max(), -np.inf)
+    best = int(means.fillna(-np.inf).to_numpy().argmax())
     values: dict[str, Any] = {
         "policy": policy, "candidate": list(found.policies), "of": len(rows), "seeds": rows["n"].to_numpy(),
         **{name: rows[name].to_numpy() for name in ("mean", "low", "high")},

@@ -22,6 +22,7 @@ from typing import IO
 
 from mecsim.errors import RunFailed
 from mecsim.results.blas import THREAD_VARIABLES
+from mecsim.study.import_path import import_path
 from mecsim.study.outcome import RunOutcome, attempt, failure
 from mecsim.study.plan import Run
 
@@ -90,14 +91,12 @@ class WorkerProcess:
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
             self._discard()
-            # Modules that can be imported here can be imported there.
-            paths = os.pathsep.join(path for path in sys.path if path)
             one_thread = dict.fromkeys(THREAD_VARIABLES, "1")
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _START],
+                [sys.executable, "-P", "-c", _START],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env=os.environ | one_thread | {"PYTHONPATH": paths},
+                env=os.environ | one_thread | {"PYTHONPATH": import_path()},
                 process_group=0,
             )
             threading.Thread(target=_end_children, args=(self._process,), daemon=True).start()

@@ -46,6 +46,14 @@ def test_every_promise_is_in_the_table():
         assert any(promise in sentence for page, promise, _ in TABLE if page == "README"), sentence
 
 
+def test_what_a_policy_cannot_do_is_in_the_table():
+    """Mutant: a paragraph of the section without a row."""
+    section = (
+        PAGES["SECURITY"].partition("## What a policy can and cannot do")[2].partition("## Reporting")[0]
+    )
+    assert sum(promise in section for page, promise, _ in TABLE if page == "SECURITY") >= 8
+
+
 def test_a_pointer_to_nothing_is_noticed():
     assert is_there("docs/test_security_page.py::test_a_pointer_to_nothing_is_noticed")
     assert not is_there("docs/test_security_page.py::test_gone")

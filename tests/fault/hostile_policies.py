@@ -17,7 +17,7 @@ import runpy
 from pathlib import Path
 from typing import NamedTuple
 
-FILES = ("hostile_failures.py", "hostile_answers.py", "hostile_processes.py")
+FILES = ("hostile_failures.py", "hostile_answers.py", "hostile_processes.py", "hostile_hooks.py")
 SAFE = ("fails", "unmakeable", "harmless", "marked", "irreproducible")
 _KINDS = {"Hostile", "Fails", "Harmless", "Marked", "Ends", "Hangs", "Irreproducible"}
 

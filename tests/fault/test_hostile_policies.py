@@ -41,6 +41,7 @@ def test_there_are_enough_of_them():
     assert kinds >= {"fails", "harmless", "marked", "irreproducible", "ends", "hangs", "contained"}
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("case", **names("fails"))
 def test_it_fails_by_name_in_one_printable_line(scenario, case):

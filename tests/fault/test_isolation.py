@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from mecsim.study.isolation import client
 from mecsim.study.isolation.child import Child
 from mecsim.study.isolation.client import Call
 from mecsim.study.isolation.fresh import call_in_fresh_process
@@ -245,6 +246,38 @@ def test_a_call_begins_in_the_surroundings_of_who_asks(
         assert found["folder"] == found["path"] == str(tmp_path / name)
         assert (found["variable"], found["blas"], found["blocked"]) == (name, "1", [])
         assert (found["input"], found["descriptors"]) == ("", [0, 1, 2] if sys.platform == "linux" else [])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_a_server_that_is_stopped_is_replaced() -> None:
+    """A policy can stop it. Mutant rejected: the next call waits for ever, whatever its limit."""
+    assert Call(forks).wait().value == "done"
+    server = client._server
+    for way in server._free:
+        way.close()
+    server._free.clear()
+    assert server._process is not None
+    stopped = server._process.pid
+    os.kill(stopped, signal.SIGSTOP)
+    assert Call(forks, limit_s=60.0).wait().value == "done"
+    assert not Path(f"/proc/{stopped}").exists()
+
+
+@pytest.mark.parametrize("limit_s", [1e10, 1e300, float("inf")])
+def test_a_limit_that_is_longer_than_any_clock_counts(limit_s: float) -> None:
+    """Mutant rejected: the OverflowError of a wait for so long."""
+    assert Call(forks, limit_s=limit_s).wait().value == "done"
+
+
+def blocks_nothing(child: Child) -> None:
+    os.set_blocking(2, False)
+
+
+def test_the_state_of_our_descriptors_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mutant rejected: a terminal that the policy has made non-blocking for the command, which then fails."""
+    before = os.get_blocking(2)
+    Call(blocks_nothing).wait()
+    assert os.get_blocking(2) == before
 
 
 def test_without_fork_a_call_has_a_fresh_process() -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from mecsim.cli import main
 from mecsim.cli.console import exit_code
 from mecsim.errors import MecsimError, ResultStoreError
+from mecsim.results.manifest import manifest_sha256
 from mecsim.study import cluster as on_cluster
 from mecsim.study.compare import compare
 from mecsim.study.spec import Study, load_study
@@ -88,6 +91,46 @@ def test_workers_of_other_versions_and_a_scheduler_that_dies(
     again = sweep(study, out=tmp_path / "out", jobs=1)
     assert again.origins["reused"] >= len(finished)
     assert not again.failures
+
+
+def test_a_run_that_is_changed_under_a_study_is_an_error(study: Study, tmp_path: Path) -> None:
+    """A policy may write into the folders of others. Mutant rejected: runs.csv with the changed numbers."""
+
+    def change(done: float, total: int, message: str) -> None:
+        for file in tmp_path.glob(f"*/{message.partition(':')[0]}/manifest.json") if message else ():
+            manifest = json.loads(file.read_text())
+            manifest["metrics"]["scr"] *= 2
+            file.write_text(json.dumps(manifest | {"sha256": manifest_sha256(manifest)}))
+
+    with pytest.raises(ResultStoreError, match="12 finished runs were changed while the study") as caught:
+        sweep(study, out=tmp_path / "out", jobs=1, on_progress=change)
+    assert exit_code(caught.value) == 1
+    found = compare("smoke", ["nearest"], 1, out=tmp_path / "two", on_progress=change)
+    with pytest.raises(ResultStoreError, match="was changed since it was finished") as caught:
+        list(found.stored_runs()["nearest"])
+    assert exit_code(caught.value) == 1
+
+
+def test_a_scheduler_without_workers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mutant rejected: waiting without a word."""
+
+    class Client:
+        status = "running"
+
+        def nthreads(self) -> dict[str, int]:
+            return {}
+
+    waits = iter([(), (), ("done",)])
+    dask = SimpleNamespace(
+        wait=lambda *_, **__: SimpleNamespace(done=next(waits)),
+        TimeoutError=TimeoutError,
+        CancelledError=OSError,
+    )
+    monkeypatch.setattr(on_cluster, "_ASK_EVERY_S", -1.0)
+    monkeypatch.setattr(on_cluster, "_answers", lambda client: True)
+    with pytest.warns(UserWarning, match="no worker is connected, the study waits") as told:
+        assert on_cluster._done(dask, Client(), [], "tcp://a") == ["done"]  # type: ignore[arg-type]
+    assert len(told) == 1
 
 
 def test_a_folder_that_is_deleted_under_a_study_is_an_error(study: Study, tmp_path: Path) -> None:

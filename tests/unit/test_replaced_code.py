@@ -1,16 +1,20 @@
 """A policy that replaces what computes its results fails; see docs/verification.md J2.
 
-Mutants, each seen to fail here: no look at all, `==` in place of `is`, `__code__` not looked at.
+Mutants, each seen to fail here: no look at all, `==` in place of `is`, `__code__` not looked at, nor
+defaults, constants, properties, fields and pandas.
 """
 
 import builtins
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import mecsim
+from mecsim import Allocation
 from mecsim.engine import guard
 from mecsim.errors import PolicyFailed
+from mecsim.system import allocation
 from mecsim.system.instance import Instance
 
 
@@ -46,12 +50,42 @@ def a_name_that_is_gone():
     del np.log1p
 
 
+def a_default_of_a_function():
+    Allocation.violations.__defaults__ = (1e9,)
+
+
+def a_constant():
+    allocation.GRANTS = ()
+
+
+def a_property():
+    Instance.user_count = property(lambda instance: 1)
+
+
+def a_field_with_slots():
+    Allocation.bandwidth_hz = property(lambda answer: 0.0, lambda answer, value: None)
+
+
+def the_code_of_a_property():
+    Instance.user_count.fget.__code__ = (lambda self: 1).__code__
+
+
+def a_method_of_a_frame():
+    pd.Series.mean = lambda series: 12345.0
+
+
 TRICKS = {
     numpy_log1p: "numpy.log1p",
     a_method: "mecsim.system.instance.scr",
     the_code_of_a_function: "mecsim.engine.guard._problem",
     a_builtin: "builtins.divmod",
     a_name_that_is_gone: "numpy.log1p",
+    a_default_of_a_function: "mecsim.system.allocation.violations",
+    a_constant: "mecsim.system.allocation.GRANTS",
+    a_property: "mecsim.system.instance.user_count",
+    a_field_with_slots: "mecsim.system.allocation.bandwidth_hz",
+    the_code_of_a_property: "mecsim.system.instance.user_count",
+    a_method_of_a_frame: "pandas.mean",
 }
 
 
@@ -84,6 +118,12 @@ def test_what_is_replaced_is_named(monkeypatch, scenario, trick, epoch):
         (Instance, "scr"),
         (builtins, "divmod"),
         (guard._problem, "__code__"),
+        (Allocation.violations, "__defaults__"),
+        (allocation, "GRANTS"),
+        (Instance.user_count.fget, "__code__"),
+        (Instance, "user_count"),
+        (Allocation, "bandwidth_hz"),
+        (pd.Series, "mean"),
     ):
         monkeypatch.setattr(holder, name, getattr(holder, name))  # put back afterwards
     with pytest.raises(PolicyFailed, match=rf"policy 'Tricky' has replaced {TRICKS[trick]}, seen") as caught:

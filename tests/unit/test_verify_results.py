@@ -62,6 +62,7 @@ BROKEN = {
     "everything lies between": ("rounds", "start_s", (3, 1e4)),
     "epochs follow each other": ("epochs", "time_s", (2, 0.0)),
     "a user has one round at a time": ("rounds", "start_s", (60, 0.0)),
+    "the rounds of a user are counted": ("rounds", "round", (3, 2_000_000_000)),
     "a round begins after": ("rounds", "epoch", (0, 3)),
     "users and servers are those": ("rounds", "server_last", (3, 7)),
     "a server grants at most": ("allocations", "bandwidth_hz", (3, 1e9)),

@@ -73,7 +73,7 @@ def legend_above(figure: Figure, policies: Sequence[str], *, lines: bool = True)
     """Name the policies above all panels."""
     handles = policy_handles(policies, lines=lines)
     room = _LETTERS_AN_INCH * figure.get_figwidth()
-    longest = max(map(len, policies)) + (9 if lines else 5)
+    longest = max(map(len, policies), default=0) + (9 if lines else 5)
     columns = max(1, min(len(handles), int(room / longest)))
     figure.legend(handles=handles, loc="outside upper center", ncols=columns, frameon=False, handlelength=2.6)
     figure.set_figheight(figure.get_figheight() + 0.16 * -(-len(handles) // columns))

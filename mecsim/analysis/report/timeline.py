@@ -89,7 +89,7 @@ def _step(collected: Collected) -> float:
     duration_s = float(results.manifest["duration_s"])
     period_s = duration_s / max(len(results.epochs), 1)
     raw = max(duration_s / MOST_STEPS, period_s)
-    nice = [m * 10.0**e for e in range(-3, 9) for m in (1.0, 2.0, 5.0)]
+    nice = [m * 10.0**e for e in range(-3, 10) for m in (1.0, 2.0, 5.0)]
     return min(value for value in nice if value >= raw)
 
 

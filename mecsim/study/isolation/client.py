@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -12,11 +13,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from mecsim.results.blas import THREAD_VARIABLES
+from mecsim.study.import_path import import_path
 from mecsim.study.isolation.ending import Ending
 from mecsim.study.isolation.fresh import call_in_fresh_process
+from mecsim.study.isolation.output import same_blocking, shared_output
 from mecsim.study.isolation.packing import packed
 from mecsim.study.isolation.wire import Closed, Garbled, receive_json, send, send_json
 
@@ -24,6 +28,8 @@ OnNote = Callable[[float], None]
 _START = "from mecsim.study.isolation.server import serve; serve()"
 _GRACE_S = 15.0
 _STOP_S = 3.0
+_BEGIN_S = 300.0
+_LOOK_S = 1.0
 _ENDING = {"how": str, "code": int, "told": str, "trace": str, "calls": int, "time_s": float}
 
 
@@ -59,6 +65,7 @@ class Call:
         self._is_stopped = False
         self._has_begun = False
         self._last: tuple[int, float] = 0, 0.0
+        self._pid = 0
 
     def wait(self) -> Ending:
         """Make the call and return how it ended.
@@ -77,7 +84,7 @@ class Call:
         if not hasattr(os, "fork"):
             return call_in_fresh_process(payload, self._limit_s)
         for _ in range(3):
-            with _server.keeper() as self._socket:
+            with _server.keeper() as self._socket, same_blocking():
                 ending = self._converse(self._socket, payload)
             if ending is not None:
                 return ending
@@ -98,7 +105,7 @@ class Call:
 
     def _converse(self, asker: socket.socket, payload: bytes) -> Ending | None:
         """Return how the call ended; None if nobody was there to begin it."""
-        self._has_begun, self._last = False, (0, 0.0)
+        self._has_begun, self._last, self._pid = False, (0, 0.0), 0
         try:
             _ask(asker, _header(self._limit_s), payload)
             if self._is_stopped:
@@ -108,19 +115,20 @@ class Call:
             self.stop()
             with suppress(Exception):
                 asker.settimeout(_STOP_S)
-                interrupt.ending = self._listen(asker)  # type: ignore[attr-defined]
+                interrupt.ending = self._listen(asker, _STOP_S)  # type: ignore[attr-defined]
             raise
         except (Closed, Garbled):
             asker.close()
             return self._lost() if self._has_begun else None
 
-    def _listen(self, asker: socket.socket) -> Ending:
-        deadline_s = math.inf
+    def _listen(self, asker: socket.socket, patience_s: float = _BEGIN_S) -> Ending:
+        deadline_s = time.monotonic() + patience_s
         while True:
-            left_s = None if math.isinf(deadline_s) else max(deadline_s - time.monotonic(), 0.0)
-            if not select.select([asker], [], [], left_s)[0]:
-                asker.close()
-                return self._lost()
+            if not select.select([asker], [], [], _LOOK_S)[0]:
+                if time.monotonic() > deadline_s or (not self._has_begun and _server.is_stopped()):
+                    self._give_up()
+                    raise Closed
+                continue
             message = _heard(asker)
             if "ending" in message:
                 return _ending(message["ending"])
@@ -128,6 +136,7 @@ class Call:
                 self._has_begun = True
                 if self._is_stopped:
                     self.stop()
+                self._pid = int(message["begun"])
                 # In case the keeper cannot end it.
                 deadline_s = (
                     math.inf if self._limit_s is None else time.monotonic() + self._limit_s + _GRACE_S
@@ -137,6 +146,14 @@ class Call:
             self._last = int(note["calls"]), float(note["time_s"])
             if self._on_note is not None:
                 self._on_note(self._last[1])
+
+    def _give_up(self) -> None:
+        """End what does not answer: the call's process, or a server that does not begin it."""
+        if not self._has_begun:
+            _server.kill()
+        elif self._pid:
+            with suppress(OSError):
+                os.kill(self._pid, signal.SIGKILL)
 
     def _lost(self) -> Ending:
         calls, time_s = self._last
@@ -175,6 +192,23 @@ class _Server:
         process = self._process
         return process is None or process.poll() is not None
 
+    def is_stopped(self) -> bool:
+        """Return whether somebody has stopped the server, as far as the system tells."""
+        process = self._process
+        with suppress(OSError, IndexError):
+            if process is not None:
+                state = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+                return state in ("T", "t")
+        return False
+
+    def kill(self) -> None:
+        """End a server that answers nobody; what it has begun goes on."""
+        with self._lock:
+            if self._process is not None:
+                self._process.kill()
+                self._process.wait()
+            self.forget()
+
     def forget(self) -> None:
         """Leave the server, which ends, or which belongs to the process that this one is a copy of."""
         for way in (self._control, *self._free):
@@ -207,7 +241,7 @@ class _Server:
                     [sys.executable, "-P", "-c", _START],
                     stdin=there.fileno(),
                     stdout=subprocess.DEVNULL,
-                    env=os.environ | dict.fromkeys(THREAD_VARIABLES, "1") | {"PYTHONPATH": _import_path()},
+                    env=os.environ | dict.fromkeys(THREAD_VARIABLES, "1") | {"PYTHONPATH": import_path()},
                     process_group=0,
                 )
         return self._control
@@ -239,10 +273,7 @@ def _ending(report: Any) -> Ending:
 
 def _ask(asker: socket.socket, header: dict[str, Any], payload: bytes) -> None:
     """Send a call, and where foreign code shall print: to our standard error, or nowhere."""
-    try:
-        output = os.dup(2)
-    except OSError:
-        output = os.open(os.devnull, os.O_WRONLY)
+    output = shared_output()
     try:
         socket.send_fds(asker, [b"o"], [output])
         send_json(asker, header)
@@ -258,10 +289,5 @@ def _heard(asker: socket.socket) -> Any:
         return receive_json(asker)
     except OSError as error:
         raise Closed from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Garbled(str(error)) from error
-
-
-def _import_path() -> str:
-    """Return what PYTHONPATH must be for modules to be found as here, but not in a changing folder."""
-    return os.pathsep.join(str(path) or os.getcwd() for path in sys.path)  # noqa: PTH109

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+from mecsim.study.import_path import import_path
 from mecsim.study.isolation.ending import Ending, How
 
 _START = "from mecsim.study.isolation.fresh import serve; serve()"
@@ -14,7 +15,6 @@ _START = "from mecsim.study.isolation.fresh import serve; serve()"
 
 def call_in_fresh_process(payload: bytes, limit_s: float | None) -> Ending:
     """Return how a call ended, without where it was; only its own process is ended, not what it started."""
-    path = os.pathsep.join(str(path) for path in sys.path if path)
     try:
         done = subprocess.run(
             [sys.executable, "-P", "-c", _START],
@@ -22,7 +22,7 @@ def call_in_fresh_process(payload: bytes, limit_s: float | None) -> Ending:
             stdout=subprocess.PIPE,
             timeout=limit_s,
             check=False,
-            env=os.environ | {"PYTHONPATH": path},
+            env=os.environ | {"PYTHONPATH": import_path()},
         )
     except subprocess.TimeoutExpired:
         return Ending("limit")

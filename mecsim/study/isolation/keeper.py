@@ -37,7 +37,7 @@ def keep(asker: socket.socket) -> None:
             report = watch.wait()
             watch.end()
             send_json(asker, {"ending": report | watch.progress()})
-    except (Closed, OSError, ValueError):
+    except (Closed, OSError, ValueError, RecursionError):
         # Nobody waits any more.
         end_children()
 

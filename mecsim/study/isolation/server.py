@@ -11,13 +11,14 @@ import os
 import select
 import signal
 import socket
+import time
 from contextlib import suppress
 from importlib import import_module
 
 from mecsim.study.isolation.descendants import adopt_orphans, end_children
 from mecsim.study.isolation.keeper import keep
 
-_TICK_S = 0.5
+_TICK_S, _LAST_S = 0.5, 3.0
 # By name: what is called here calls this room.
 _PRELOADED = ("cloudpickle", "pandas", "pyarrow.parquet", "mecsim.study.isolated_run")
 
@@ -38,7 +39,12 @@ def serve() -> None:
                 break
             keepers.add(_fork(control, *descriptors))
         _reap(keepers)
-    # Each keeper learns by itself that nobody waits for it.
+    # Each keeper learns by itself that nobody waits for it, unless a call has stopped it.
+    deadline_s = time.monotonic() + _LAST_S
+    while keepers and time.monotonic() < deadline_s:
+        _reap(keepers)
+        time.sleep(0.02)
+    end_children()
 
 
 def _fork(control: socket.socket, asker: int) -> int:

@@ -22,6 +22,7 @@ from typing import IO, Any, NamedTuple
 
 from mecsim.foreign_code import described, is_users
 from mecsim.policy import Policy
+from mecsim.study.import_path import import_path
 
 _START = "from mecsim.testing.contract_checks.short_run_process import serve; serve()"
 _START_S, _DECISIONS = 90.0, 13
@@ -108,8 +109,7 @@ class _Process:
 
 @contextmanager
 def _process(request: bytes, hash_seed: str) -> Iterator[_Process]:
-    paths = os.pathsep.join(path for path in sys.path if path)
-    environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": paths}
+    environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": import_path()}
     with (
         tempfile.TemporaryFile() as asked,
         tempfile.TemporaryFile() as answers,
@@ -118,7 +118,7 @@ def _process(request: bytes, hash_seed: str) -> Iterator[_Process]:
         asked.write(request)
         asked.seek(0)
         process = subprocess.Popen(
-            [sys.executable, "-c", _START],
+            [sys.executable, "-P", "-c", _START],
             stdin=asked,
             stdout=answers,
             stderr=errors,

@@ -8,6 +8,7 @@ from multiprocessing import get_context
 
 import cloudpickle
 
+from mecsim.study.import_path import safe_path
 from mecsim.study.pool import worker_count
 from mecsim.testing.verification.finding import Check, Setting
 from mecsim.testing.verification.suite import CHECKS, Row, verify
@@ -33,7 +34,7 @@ def verify_in_processes(
     if jobs == 1:
         return verify(checks, setting, mutants=mutants, on_progress=on_progress)
     by_name, rows = {check.name: check for check in checks}, dict[str, Row]()
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with safe_path(), ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         waiting = [pool.submit(_rows_of, [c.name for c in part], setting, mutants) for part in parts]
         for done in as_completed(waiting):
             for name, *found in cloudpickle.loads(done.result()):
