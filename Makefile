@@ -48,9 +48,9 @@ install() {
   if has_uv; then
     uv pip install --quiet --python $(BIN)/python "$$@" -e '$(WHAT)'
   elif has_pip $(BIN)/python; then
-    $(BIN)/python -m pip install --quiet --disable-pip-version-check "$$@" -e '$(WHAT)'
+    $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) "$$@" -e '$(WHAT)'
   else
-    "$(PYTHON)" -m pip --python $(BIN)/python install --quiet --disable-pip-version-check "$$@" -e '$(WHAT)'
+    "$(PYTHON)" -m pip --python $(BIN)/python install --quiet --disable-pip-version-check $(PIP_FLAGS) "$$@" -e '$(WHAT)'
   fi
 }
 echo "mecsim: installing into $(VENV); the first time takes a minute or two"
@@ -65,6 +65,8 @@ export SETUP
 WHAT := .[report,sql,cluster,ecos,test,lint]
 TESTED := -c constraints.txt
 PINS := $(TESTED)
+# For `lowest`: compiling every module takes half a minute, and its tests import few of them.
+PIP_FLAGS :=
 
 # A file stays on one worker, so that its tests share what they compute; tests/conftest.py puts slow files first.
 WORKERS := -n $(JOBS) --dist loadfile --no-loadscope-reorder
@@ -91,7 +93,7 @@ test: $(STAMP) ## run every test
 lowest: ## run the quick tests with the lowest versions that pyproject.toml allows; Python 3.11 or 3.12
 	mkdir -p build
 	"$(PYTHON)" .ci/floors.py >build/floors.txt
-	$(MAKE) --no-print-directory setup VENV=build/lowest PINS='-c build/floors.txt' WHAT='.[report,sql,cluster,ecos,test]'
+	$(MAKE) --no-print-directory setup VENV=build/lowest PINS='-c build/floors.txt' PIP_FLAGS=--no-compile WHAT='.[report,sql,cluster,ecos,test]'
 	build/lowest/bin/python -m pytest $(WORKERS) $(QUICK)
 
 coverage: $(STAMP) ## run every test and say which branches none of them takes
