@@ -107,7 +107,7 @@ def test_r2_deviations_in_a_rectangle(verdicts):
 def test_r2_rejects_a_uniform_start(verdicts, reference):
     """P(centre) 0.25 for 0.4545, deviation 0.2887 for 0.2310."""
     with NAIVE.in_force():
-        start, _ = places(users=10_000)
+        start, _ = places(users=3000)
     with verdicts.rejects("R2 uniform start"):
         check_place(verdicts, start, reference, "t = 0")
 
@@ -115,7 +115,7 @@ def test_r2_rejects_a_uniform_start(verdicts, reference):
 def test_r2_rejects_jumps_from_waypoint_to_waypoint(verdicts, reference):
     """Users who stand at their waypoints are uniform, also later."""
     with JUMPS.in_force():
-        _, later = places(users=10_000)
+        _, later = places(users=3000)
     with verdicts.rejects("R2 jumps"):
         check_place(verdicts, later, reference, f"t = {LATER_S:g} s")
 
@@ -141,6 +141,6 @@ def any_leg(rectangle):
 def test_r2_rejects_a_leg_drawn_without_regard_to_its_length(verdicts, reference):
     """The leg met at random is long; drawing it like any other puts users too near to the border."""
     with replaced("leg not weighed by its length", Region, "rectangle", any_leg).in_force():
-        start, _ = places()
+        start, _ = places(users=20_000)
     with verdicts.rejects("R2 leg not weighed by its length"):
         check_place(verdicts, start, reference, "t = 0")
