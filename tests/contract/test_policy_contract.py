@@ -35,9 +35,9 @@ TRAITS = {
     "dashf-reference": SEARCH,
 }
 SLOW = ("dashf-reference", "exhaustive", "local_search")
-# With many decisions a system: slow policies get the two with a single user. Several users in the middle of
-# rounds are in the check of pinned users, and predicted in test_predicted_scr.py.
-LONG = ("middle of rounds", "predicted scr")
+# Slow policies, which have no reset, get the two systems with a single user here. Several users in the middle
+# of rounds are in the check of pinned users, and predicted in test_predicted_scr.py.
+LONG = ("middle of rounds", "predicted scr", "without a reset")
 SHORT_RUNS = ("short run", "same run twice", "leaves nothing behind")  # test_short_run.py
 
 
