@@ -48,9 +48,9 @@ install() {
   if has_uv; then
     uv pip install --quiet --python $(BIN)/python "$$@" -e '$(WHAT)'
   elif has_pip $(BIN)/python; then
-    $(BIN)/python -m pip install --quiet --disable-pip-version-check "$$@" -e '$(WHAT)'
+    $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) "$$@" -e '$(WHAT)'
   else
-    "$(PYTHON)" -m pip --python $(BIN)/python install --quiet --disable-pip-version-check "$$@" -e '$(WHAT)'
+    "$(PYTHON)" -m pip --python $(BIN)/python install --quiet --disable-pip-version-check $(PIP_FLAGS) "$$@" -e '$(WHAT)'
   fi
 }
 echo "mecsim: installing into $(VENV); the first time takes a minute or two"
@@ -65,6 +65,11 @@ export SETUP
 WHAT := .[report,sql,cluster,ecos,test,lint]
 TESTED := -c constraints.txt
 PINS := $(TESTED)
+# For `lowest`: compiling every module takes half a minute, and its tests import few of them.
+PIP_FLAGS :=
+
+# A file stays on one worker, so that its tests share what they compute; tests/conftest.py puts slow files first.
+WORKERS := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # What touches every dependency in about a minute; `make test` runs everything.
 QUICK := $(addprefix tests/unit/test_,$(addsuffix .py,allocation dashf_policy equations export instance_file \
@@ -83,16 +88,16 @@ demo: $(STAMP) ## compare policies on two simulated hours of moving users
 	$(BIN)/mecsim demo
 
 test: $(STAMP) ## run every test
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest $(WORKERS)
 
 lowest: ## run the quick tests with the lowest versions that pyproject.toml allows; Python 3.11 or 3.12
 	mkdir -p build
 	"$(PYTHON)" .ci/floors.py >build/floors.txt
-	$(MAKE) --no-print-directory setup VENV=build/lowest PINS='-c build/floors.txt' WHAT='.[report,sql,cluster,ecos,test]'
-	build/lowest/bin/python -m pytest -n $(JOBS) --dist loadfile $(QUICK)
+	$(MAKE) --no-print-directory setup VENV=build/lowest PINS='-c build/floors.txt' PIP_FLAGS=--no-compile WHAT='.[report,sql,cluster,ecos,test]'
+	build/lowest/bin/python -m pytest $(WORKERS) $(QUICK)
 
 coverage: $(STAMP) ## run every test and say which branches none of them takes
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=term --cov-report=html --cov-fail-under=90
+	$(BIN)/python -m pytest $(WORKERS) --cov --cov-report=term --cov-report=html --cov-fail-under=90
 
 verify: $(STAMP) ## check the simulator against closed forms, and that each check rejects its bug
 	$(BIN)/mecsim verify --mutants --jobs $(JOBS)

@@ -35,6 +35,35 @@ token_bits = { uniform = [10e6, 50e6] }
 fading = { model = "rayleigh", block_s = 0.05 }
 """
 
+SLOW_FILES = (
+    "contract/test_policy_contract.py",
+    "fault/test_hostile_commands.py",
+    "docs/test_pages.py",
+    "determinism/test_everything_on.py",
+    "statistical/test_waypoint_place.py",
+    "golden/test_goldens.py",
+    "fault/test_sweep_faults.py",
+    "optimiser/test_policies.py",
+    "unit/test_paper.py",
+    "search/test_robustness.py",
+    "unit/test_cli.py",
+    "report/test_browser.py",
+    "docs/test_quickstart.py",
+    "fault/test_cli_faults.py",
+    "statistical/test_waypoint_speed.py",
+    "statistical/test_group.py",
+    "fault/test_killed_workers.py",
+    "unit/test_stats_comparison.py",
+    "packaging/test_wheel.py",
+    "exact/test_conservation.py",
+)
+"""They start first, so that no worker is left alone with one of them at the end."""
+
+
+def pytest_collection_modifyitems(items):
+    places = {f"tests/{name}": place for place, name in enumerate(SLOW_FILES)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
+
 
 class RandomPolicy:
     """Feasible allocations drawn at each epoch from (seed, epoch), some grants of zero.
@@ -199,6 +228,16 @@ def random_policy():
 def digest():
     """Return the function from a record to a hash of it."""
     return record_digest
+
+
+@pytest.fixture
+def without_pictures(monkeypatch):
+    """Let commands draw no figure and build no report, where a test is about neither."""
+    from mecsim.analysis.report import page
+    from mecsim.study.comparison import Comparison
+
+    monkeypatch.setattr(Comparison, "figure", lambda self, path: [])
+    monkeypatch.setattr(page, "write_report", lambda folder: folder / page.REPORT)
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from mecsim.registry import list_policies
 from mecsim.testing import CONTRACT_CHECKS, Traits, check_policy, examine_policy
 
 CHECKS = ("short run", "same run twice", "leaves nothing behind")
@@ -124,3 +125,51 @@ def test_a_policy_that_hangs_in_a_check_is_ended():
 
     with pytest.raises(AssertionError, match=r"TookTooLong: no answer within 0.2 s .*short_run\.py"):
         check_policy(Hangs(), traits=Traits(decision_limit_s=0.02), checks=["types and budgets"])
+
+
+IN_TURN = """
+from mecsim.registry import make_policy
+
+class InTurn:
+    \"\"\"Asks one policy after the other, at every so-manieth epoch, and keeps the answer meanwhile.\"\"\"
+    def __init__(self):
+        self.policies = [POLICIES]
+    def reset(self, info, rng):
+        for policy in self.policies:
+            if hasattr(policy, "reset"):
+                policy.reset(info, rng)
+    def allocate(self, observation):
+        turn, left = divmod(observation.epoch, EVERY)
+        return None if left else self.policies[turn % len(self.policies)].allocate(observation)
+"""
+SLOW = ("dashf-reference", "exhaustive", "local_search")
+# The twelve decisions of a run: each policy has two of them or four, and one if it takes seconds.
+TURNS = {
+    ("rucaa", "gucaa", "nearest", "local_only", "edge_only", "hysteresis"): 1,
+    ("aauco", "gucro", "dashf"): 1,
+    SLOW: 4,
+}
+
+
+def in_turn(folder, made, every):
+    """Return the spec of a policy that asks some, made by an expression each, in turn."""
+    text = BROKEN + IN_TURN.replace("POLICIES", made).replace("EVERY", str(every))
+    (folder / "in_turn.py").write_text(text)
+    return f"{folder / 'in_turn.py'}:InTurn"
+
+
+@pytest.mark.parametrize("names", TURNS, ids="-".join)
+def test_they_pass_in_short_runs(names, tmp_path):
+    """With a run for each it would take a minute. One decision ends a run, or differs between processes."""
+    made = ", ".join(f"make_policy({name!r})" for name in names)
+    check_policy(in_turn(tmp_path, made, TURNS[names]), traits=Traits(decision_limit_s=300), checks=CHECKS)
+
+
+def test_every_policy_is_in_a_short_run():
+    names = [entry.name for entry in list_policies() if not entry.error]
+    assert sorted(name for names in TURNS for name in names) == sorted(names)
+
+
+def test_one_that_differs_between_processes_is_noticed_among_others(tmp_path):
+    report = examine_policy(in_turn(tmp_path, "make_policy('nearest'), OrderOfASet()", 4), checks=CHECKS)
+    assert list(report.failed) == ["same run twice"]

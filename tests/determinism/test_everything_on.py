@@ -22,7 +22,7 @@ from mecsim.scenario.load import load_scenario
 from mecsim.world.world import World
 
 CHANGES = {
-    "duration_s": 90,
+    "duration_s": 60,
     "warmup_s": 0,
     "area.size_m": [800, 800],
     "servers.positions_m": [[200, 400], [600, 400], [400, 700]],
@@ -30,7 +30,7 @@ CHANGES = {
     "users.mobility": {"model": "gauss_markov", "memory": 0.8, "mean_speed_mps": 8, "sigma_mps": 3},
     "users.arrivals": {"rate_per_s": 0.1, "stay_s": {"exponential": 40}, "hourly": [1.0, 0.5]},
     "users.max_present": 12,
-    "users.battery": {"capacity_j": 70, "idle_w": 1},
+    "users.battery": {"capacity_j": 45, "idle_w": 1},
     "users.classes": [
         {"name": "phone", "share": 2, "gpu_count": 1},
         {"name": "car", "share": 1, "gpu_count": 4, "max_power_w": 0.4},

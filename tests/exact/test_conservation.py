@@ -18,7 +18,8 @@ from mecsim.policy import Phase
 from mecsim.registry import make_policy
 from mecsim.world.world import World
 
-SEEDS = range(100, 116)
+# Of 100 to 115 those in which most happens, and small ones; all modes of rounds are among them.
+SEEDS = (101, 105, 107, 108, 109, 110, 111, 112, 113)
 RELATIVE = 1e-9
 PHASES = ("local", "uplink", "server", "downlink")
 PARTS = [*(f"{phase}_s" for phase in PHASES), "stall_s", "interruption_s"]

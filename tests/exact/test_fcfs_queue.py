@@ -16,10 +16,10 @@ from mecsim.world.world import World
 
 # Exact means for service rate 1, standard deviations of a mean over 2e5 jobs (Q1, Q2), and jobs taken here.
 LAWS = {
-    ("exponential", 0.5): (2.0, 0.0144, 80_000),
-    ("exponential", 0.8): (5.0, 0.105, 120_000),
-    ("constant", 0.5): (1.5, 0.0039, 25_000),
-    ("constant", 0.8): (3.0, 0.035, 25_000),
+    ("exponential", 0.5): (2.0, 0.0144, 60_000),
+    ("exponential", 0.8): (5.0, 0.105, 70_000),
+    ("constant", 0.5): (1.5, 0.0039, 15_000),
+    ("constant", 0.8): (3.0, 0.035, 15_000),
 }
 
 

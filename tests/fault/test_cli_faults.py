@@ -66,6 +66,9 @@ class Killed(Gucaa):
 '''
 
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
+
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -209,7 +212,8 @@ def test_a_mended_policy_clears_its_failures(capsys: pytest.CaptureFixture[str])
 def test_an_ascii_pipe_and_a_folder_with_an_accent(tmp_path: Path) -> None:
     """F14. Mutant rejected: the default, where a plus-minus sign ends in a traceback."""
     code = "import sys; from mecsim.cli import main; sys.exit(main(sys.argv[1:]))"
-    arguments = ["compare", "smoke", "-p", "nearest", "-r", "2", "-j", "1", "-q", "--out", "à côté"]
+    short = ["--set", "duration_s=20", "-q", "--out", "à côté"]
+    arguments = ["compare", "smoke", "-p", "nearest", "-r", "2", "-j", "1", *short]
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True, text=True, check=False,
@@ -243,7 +247,7 @@ def test_a_killed_worker_costs_its_own_run_only(capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_is_130_keeps_finished_runs_and_leaves_nobody_behind(jobs: str) -> None:
     """F12."""
-    scenario = load_scenario("smoke").with_changes({"duration_s": 1200})
+    scenario = load_scenario("smoke").with_changes({"duration_s": 200})
     Path("long.toml").write_text(scenario.to_toml())
     code = (  # a shell that starts something in the background lets it ignore Ctrl-C
         "import signal, sys; from mecsim.cli import main; "

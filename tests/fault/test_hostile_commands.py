@@ -1,6 +1,8 @@
-"""Every hostile policy under every command: what must come of it comes, and the bits of others stay theirs.
+"""Every hostile policy under two commands: what must come of it comes, and the bits of others stay theirs.
 
-The cases say what is expected (`hostile_policies.py`). All of a command share its processes.
+The cases say what is expected (`hostile_policies.py`). All of a command share its processes. The commands end
+in the same call in a process of its own, and differ in who waits for it: so every policy is under `compare`
+with two workers and one of the others, and every kind of expectation under all of them.
 """
 
 from __future__ import annotations
@@ -43,9 +45,21 @@ MADE = [
 UNMADE = [
     case for case in CASES if case.expect == "unmakeable" or case.name.endswith("EndsTheProcessWhenMade")
 ]
-# What hangs costs its limit: all of them once, one under every command.
-FEW = [case for case in MADE if case.expect != "hangs" or case.name == "LoopsOverEverything"]
-COMMANDS = ("compare -j 1", "compare -j 2", "sweep", "run")
+COMMANDS = ("compare -j 2", "compare -j 1", "sweep", "run")
+
+
+def cases_of(command: str) -> list:
+    """Return the cases of a command: all, or a third of each kind; each that hangs costs its limit."""
+    if command == "compare -j 2":
+        return MADE
+    found, others = [], COMMANDS[1:]
+    for kind in sorted({case.expect for case in MADE}):
+        own = [case for case in MADE if case.expect == kind]
+        if kind == "hangs":
+            found += [case for case in own if case.name == "LoopsOverEverything"]
+        else:
+            found += own if len(own) < 2 * len(others) else own[others.index(command) :: len(others)]
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +88,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[dic
 
 
 def _outcomes(command: str, folder: Path) -> Iterator[RunOutcome]:
-    cases = MADE if command == "compare -j 2" else FEW
+    cases = cases_of(command)
     hanging = [case.spec for case in cases if case.expect == "hangs"]
     others = [case.spec for case in cases if case.expect != "hangs"]
     # Those that hang first, so that the built-in policy at the end runs after all.
@@ -99,7 +113,7 @@ def _outcome_of_run(choice: PolicyChoice, folder: Path, limit_s: float) -> RunOu
         return RunOutcome(run.run_id, choice.label, 0, error=str(error), failure_kind="raised")
 
 
-PAIRS = [(command, case) for command in COMMANDS for case in (MADE if command == "compare -j 2" else FEW)]
+PAIRS = [(command, case) for command in COMMANDS for case in cases_of(command)]
 
 
 @pytest.mark.parametrize(("command", "case"), PAIRS, ids=lambda each: getattr(each, "name", each))
@@ -148,6 +162,17 @@ def test_a_policy_that_cannot_be_made_is_named_before_any_run(tmp_path: Path, ca
     assert not any(name.startswith("mecsim_plugin_hostile") for name in sys.modules)
 
 
+def test_every_case_is_under_two_commands_and_every_kind_under_all() -> None:
+    kinds = {case.expect for case in MADE}
+    for command in COMMANDS:
+        assert {case.expect for case in cases_of(command)} == kinds
+    counts = [
+        sum(case in cases_of(command) for command in COMMANDS) for case in MADE if case.expect != "hangs"
+    ]
+    assert min(counts) == 2
+
+
+@pytest.mark.usefixtures("without_pictures")
 def test_the_command_says_it_with_its_exit_code(tmp_path: Path, capsys) -> None:
     """Two commands as a user gives them. Mutant rejected: a policy's exit code 0 becomes the command's."""
     by_name = {case.name: case.spec for case in CASES}

@@ -32,7 +32,7 @@ policies = [{policies}]
 replications = {replications}
 {more}
 [grid]
-duration_s = [20]
+duration_s = [{duration_s}]
 """
 POLICIES = '''
 import os, signal, time
@@ -100,6 +100,9 @@ ALLOW = "--allow-local-policies"
 posix = pytest.mark.skipif(os.name != "posix", reason="signals, fork")
 
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
+
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -107,9 +110,11 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("bad.py").write_text(POLICIES)
 
 
-def write_study(policies: str = '"gucaa", "nearest"', replications: int = 1, more: str = "") -> Path:
-    path = Path("study.toml")
-    path.write_text(STUDY.format(policies=policies, replications=replications, more=more))
+def write_study(
+    policies: str = '"gucaa", "nearest"', replications: int = 1, more: str = "", duration_s: int = 20
+) -> Path:
+    path, given = Path("study.toml"), {"policies": policies, "replications": replications}
+    path.write_text(STUDY.format(**given, more=more, duration_s=duration_s))
     return path
 
 
@@ -134,7 +139,7 @@ def test_a_sweep_killed_after_any_write_resumes_to_the_same_tables(
     tmp_path: Path, killed_after: Callable[..., bool]
 ) -> None:
     """F7, for k = 1, 2, 3 ... Mutants rejected: see the two tests below."""
-    study, whole = write_study(), tmp_path / "whole"
+    study, whole = write_study(duration_s=11), tmp_path / "whole"
     assert len(sweep(study, out=whole, jobs=1).outcomes) == 2
     undisturbed = digests(whole)
     kept_counts = set()

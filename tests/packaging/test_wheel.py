@@ -149,21 +149,22 @@ def test_the_wheel_is_what_runs(installed, cwd):
     assert [file for file in files.values() if not Path(file).is_relative_to(installed.folder)] == []
 
 
-def test_a_policy_of_the_wheel_runs(installed, cwd):
-    done = installed.run("mecsim", "run", "smoke", "--policy", "nearest", "--out", "written", cwd=cwd)
+def test_a_policy_of_the_wheel_runs(installed, folder_with_policies):
+    command = ("mecsim", "run", "smoke", "--policy", "nearest", "--out", "written")
+    done = installed.run(*command, cwd=folder_with_policies)
     assert done.returncode == 0, done.stdout + done.stderr
-    (manifest,) = (cwd / "written").rglob("manifest.json")
+    (manifest,) = (folder_with_policies / "written").rglob("manifest.json")
     assert (manifest.parent / "rounds.parquet").stat().st_size > 0
 
 
 def test_a_scenario_finds_its_files_in_the_wheel(installed, tmp_path):
     """Mutant: a trace or a file of positions looked for in the present folder, or left out of the wheel."""
-    for name in ("sumo-trace", "gpx-walk"):
-        shorter = ("--set", "duration_s=20", "--set", "warmup_s=0")
-        run_it = ("mecsim", "run", name, "--policy", "nearest", *shorter, "--out", f"written-{name}")
-        done = installed.run(*run_it, cwd=tmp_path)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert list((tmp_path / f"written-{name}").rglob("positions.parquet"))
+    code = "import mecsim\nfor name in ('sumo-trace', 'gpx-walk'):\n" + (
+        "    short = mecsim.load_scenario(name).with_changes({'duration_s': 20, 'warmup_s': 0})\n"
+        "    assert len(mecsim.simulate(short, 'nearest').positions)"
+    )
+    done = installed.run("python", "-c", code, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_foreign_package_is_a_real_trap(installed, folder_with_policies):

@@ -146,7 +146,7 @@ def rows(mobility, window):
 @pytest.mark.parametrize("size", [1, 2, 3, 15, 16, 17, 31, 33, 40, 43])
 def test_a_row_has_the_same_bits_in_a_batch_of_any_size(mobility, size):
     users, servers = pairs()
-    for window in (2, 61):
+    for window in (2, 61) if size > 3 else (2,):
         for first in range(0, USERS, size):
             part = slice(first, first + size)
             batch = world(mobility).gain_window(users[part], servers[part], window)

@@ -155,7 +155,7 @@ def test_no_small_step_gains_anything(snapshot, seed):
     assert best_gain(instance, dataclasses.replace(found, local_fraction=other_phi), rng) > 1e-5
 
 
-def general_solver(instance, server, rng, tries=6):
+def general_solver(instance, server, rng, tries=3):
     """Return the best SCR that SLSQP on shares of everything finds from several starts."""
     u, s, users = instance.users, instance.servers, len(server)
     scale = np.stack(

@@ -21,7 +21,7 @@ from mecsim.system.arrays import frozen
 
 # The whole of range(2000) has been through; this is a part of it that takes seconds.
 BLOCKS = 4
-EACH = 15
+EACH = 10
 
 
 def checked(allocation, instance):

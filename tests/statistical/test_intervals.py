@@ -4,8 +4,11 @@ A share of intervals that hold the mean is compared with 0.95 within 5 sigma of 
 plus what the method itself is known to lose at that length, which is stated.
 """
 
+from functools import cache
+
 import numpy as np
 import pytest
+from scipy import stats
 
 from mecsim.analysis.diagnostics import Rounds, short_warmup, short_warmup_together, steady_growth
 from mecsim.analysis.sequential import Claim, judge, look_level, look_sizes
@@ -189,6 +192,14 @@ def followed(claim, difference, level, sizes):
     return "undecided"
 
 
+@pytest.fixture
+def quantiles_once(monkeypatch):
+    """Work out each quantile of Student's law once: most of what a look costs."""
+    known = cache(stats.t.ppf)
+    monkeypatch.setattr(stats.t, "ppf", lambda share, freedom: known(float(share), float(freedom)))
+
+
+@pytest.mark.usefixtures("quantiles_once")
 def test_sequential_stopping_keeps_its_error_under_no_difference(record):
     """1000 studies of at most 200 replications without any difference, in a margin too small to settle it.
 

@@ -168,21 +168,21 @@ def test_rejects_the_probabilities_scaled_up_at_the_edge(verdicts):
         return list(np.cumsum(chance / chance.sum() if chance.sum() else [0.0, 0.0, 1.0, 0.0]))
 
     with other_turns("scaled probabilities", scaled).in_force():
-        ways = walk()
+        ways = walk(users=4000)
     with verdicts.rejects("Manhattan, scaled probabilities at the edge"):
         check_place(verdicts, places(ways, LATER_S), f"t = {LATER_S:g} s")
 
 
 def test_rejects_a_start_with_a_fresh_speed(verdicts):
     with FRESH_SPEED.in_force():
-        ways = walk(until_s=0.0)
+        ways = walk(until_s=0.0, users=2000)
     with verdicts.rejects("Manhattan, fresh speeds"):
         check_speed(verdicts, speeds(ways, 0.0), "t = 0")
 
 
 def test_rejects_a_start_from_crossings_that_are_equally_likely(verdicts):
     with CROSSINGS.in_force():
-        ways = walk(until_s=0.0)
+        ways = walk(until_s=0.0, users=2000)
     with verdicts.rejects("Manhattan, crossings alike"):
         check_place(verdicts, places(ways, 0.0), "t = 0")
 

@@ -67,9 +67,11 @@ HEAVY = (
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
+    if not request.node.name.endswith("writes_everything"):
+        request.getfixturevalue("without_pictures")
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
@@ -221,10 +223,8 @@ def test_demo_compares_the_policies_of_the_paper(capsys: pytest.CaptureFixture[s
     from mecsim.cli import compare_commands
     from mecsim.scenario.load import load_scenario
 
-    asked = []
-    monkeypatch.setattr(
-        compare_commands, "read_scenario", lambda name, changes: asked.append(name) or load_scenario("smoke")
-    )
+    asked, short = [], load_scenario("smoke").with_changes({"duration_s": 20})
+    monkeypatch.setattr(compare_commands, "read_scenario", lambda name, changes: asked.append(name) or short)
     assert main(["demo", "-r", "2", "-j", "1"]) == 0
     printed = capsys.readouterr().out
     assert asked == ["campus"]

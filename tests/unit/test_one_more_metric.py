@@ -20,8 +20,8 @@ ENTRY = """
     ),
 """
 SCRIPT = """
-import json, sys
-import mecsim
+import contextlib, io, json, sys
+import mecsim, mecsim.cli
 from mecsim.analysis.figure_kinds import FigureRequest, draw
 from mecsim.analysis.frames import study_frames
 from mecsim.analysis.report.collect import collect
@@ -35,6 +35,12 @@ found = mecsim.compare(short, ["nearest", "gucaa"], 2, out=sys.argv[1])
 frames = study_frames(sys.argv[1])
 pair = FigureRequest(("local_time_s", "scr"), "", None, 3.5)
 axes = draw("forest", frames, FigureRequest((), "", None, 7.0)).axes
+def told(*command):
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        mecsim.cli.main([*command])
+    return out.getvalue()
+
 print(json.dumps({
     "package": mecsim.__file__,
     "run_metrics": list(run_metrics(mecsim.simulate(short, "nearest"))),
@@ -47,6 +53,9 @@ print(json.dumps({
     "report sentences": [one.text for one in sentences(collect(sys.argv[1]).setting)],
     "claim": parse_claim("local_time_s:gucaa-nearest ±5%", ["gucaa", "nearest"]).metric,
     "checked": check_metric("local_time_s"),
+    "table": told("table", sys.argv[1], "-m", "local_time_s"),
+    "wrong": told("table", sys.argv[1], "-m", "local_time"),
+    "tune": told("tune", "smoke", "-p", "nearest", "--metric", "local_time"),
 }))
 """
 
@@ -64,25 +73,13 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict:
     table.write_text(text.replace("\nALL_METRICS = (", "\nALL_METRICS = (" + ENTRY, 1), encoding="utf-8")
     answer = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(root / "runs")],
-        env=os.environ | {"PYTHONPATH": str(root)}, cwd=root, capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": str(root), "COLUMNS": "200"}, cwd=root,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr
     found = json.loads(answer.stdout)
     assert Path(found["package"]).is_relative_to(root)
-    tools = {}
-    call = "import sys, mecsim.cli as cli; sys.exit(cli.main(sys.argv[1:]))"
-    for name, command in {
-        "table": ["table", "runs", "-m", "local_time_s"],
-        "wrong": ["table", "runs", "-m", "local_time"],
-        "tune": ["tune", "smoke", "-p", "nearest", "--metric", "local_time"],
-    }.items():
-        done = subprocess.run(
-            [sys.executable, "-c", call, *command],
-            env=os.environ | {"PYTHONPATH": str(root), "COLUMNS": "200"}, cwd=root,
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        tools[name] = done.stdout + done.stderr
-    return found | tools
+    return found
 
 
 @pytest.mark.parametrize(

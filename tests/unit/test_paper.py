@@ -32,6 +32,7 @@ from mecsim.study.snapshot import USES, decide, measures
 MEANS = {"rucaa": 50.0, "gucaa": 70.0, "aauco": 190.0, "gucro": 150.0, "dashf": 300.0}
 SEEDS = 8
 COMMAND = ["paper", "--seeds", "2", "-q", "--json"]
+FEW_MHZ, DECISIONS = (10, 50, 100), 2 * 42
 ENDS = (".png", ".pdf", ".csv", "-runs.csv")
 
 
@@ -297,10 +298,11 @@ def test_figures_have_ieee_widths_units_and_text_that_fits() -> None:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a command that nobody disturbed, with one child process."""
     folder, printed = tmp_path_factory.mktemp("whole"), io.StringIO()
-    with redirect_stdout(printed):
+    with redirect_stdout(printed), pytest.MonkeyPatch.context() as patched:
+        patched.setattr(snapshots, "BANDWIDTHS_MHZ", FEW_MHZ)
         assert main(["paper", "--quick", "--seeds", "2", "-q", "-j", "1", "--out", str(folder)]) == 0
     assert "2 seeds; mean" in printed.getvalue()
-    assert "154 new decisions" in printed.getvalue()
+    assert f"{DECISIONS} new decisions" in printed.getvalue()
     return folder
 
 
@@ -311,7 +313,7 @@ def test_the_command_writes_figures_tables_and_the_page(whole: Path) -> None:
     width, _ = struct.unpack(">II", (whole / "fig3b.png").read_bytes()[16:24])
     assert width == 1050
     runs = pd.read_csv(whole / "fig3b-runs.csv")
-    assert len(runs) == 10 * 5 * 2
+    assert len(runs) == len(FEW_MHZ) * 5 * 2
     points = pd.read_csv(whole / "fig3b.csv").query("metric == 'scr' and policy == 'dashf'")
     means = runs[runs["policy"] == "dashf"].groupby("bandwidth_mhz")["scr"].mean()
     np.testing.assert_allclose(points["mean"], means, rtol=1e-12)
@@ -319,10 +321,14 @@ def test_the_command_writes_figures_tables_and_the_page(whole: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_killed_at_its_decisions_and_at_its_figures_it_ends_with_the_same_bytes(
-    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Mutants rejected: decisions made again; figures of what is in memory; a page that is written first."""
-    code = "import sys; from mecsim.cli import main; sys.exit(main(sys.argv[1:]))"
+    monkeypatch.setattr(snapshots, "BANDWIDTHS_MHZ", FEW_MHZ)
+    code = (
+        "import sys; from mecsim.cli import main; from mecsim.study.paper import snapshots; "
+        f"snapshots.BANDWIDTHS_MHZ = {FEW_MHZ}; sys.exit(main(sys.argv[1:]))"
+    )
     command = [*COMMAND, "-j", "2", "--out", str(tmp_path)]
     kept: dict[str, int] = {}
     for reached in (lambda: len(decisions_of(tmp_path)) >= 5, (tmp_path / "fig2.png").is_file):
@@ -337,12 +343,12 @@ def test_killed_at_its_decisions_and_at_its_figures_it_ends_with_the_same_bytes(
         assert decisions_of(tmp_path).items() >= kept.items()
         kept = decisions_of(tmp_path)
         assert not (tmp_path / "paper.md").exists()
-    assert len(kept) == 2 * 77
+    assert len(kept) == DECISIONS
     assert main(command) == 0
     printed = capsys.readouterr()
     assert printed.err == ""
     found = json.loads(printed.out)
-    assert found["decisions"] == {"reused": 2 * 77}
+    assert found["decisions"] == {"reused": DECISIONS}
     assert decisions_of(tmp_path) == kept
     assert bytes_of(tmp_path) == bytes_of(whole)
     assert {Path(file).name for file in found["files"]} == set(bytes_of(whole))

@@ -98,7 +98,7 @@ def test_the_user_may_interrupt(tmp_path):
     path = tmp_path / "slow.py"
     path.write_text(
         "import os, signal, time\nclass Slow:\n    def __init__(self):\n"
-        "        os.kill(os.getpid(), signal.SIGINT)\n        time.sleep(5)\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n        time.sleep(0.3)\n"
         "    def allocate(self, observation): ...\n"
     )
     with pytest.raises(KeyboardInterrupt):

@@ -17,6 +17,7 @@ from mecsim.results.metrics import METRICS
 from mecsim.study.outcome import RunOutcome
 
 MEASURED = "decision_cpu_s"
+SHORT = load_scenario("smoke").with_changes({"duration_s": 30})  # six decisions
 
 
 class Fails:
@@ -46,7 +47,7 @@ class Counts:
         from mecsim_policies.baselines import Nearest
 
         self.calls += 1
-        return Nearest(local_fraction=0.0 if self.calls > 12 else 1.0).allocate(observation)
+        return Nearest(local_fraction=0.0 if self.calls > 6 else 1.0).allocate(observation)
 
 
 def outcome(policy: str, seed: int, **metrics: float) -> RunOutcome:
@@ -57,7 +58,7 @@ def outcome(policy: str, seed: int, **metrics: float) -> RunOutcome:
 
 @pytest.fixture(scope="module")
 def comparison() -> Comparison:
-    return compare("smoke", ["nearest", "gucaa", "edge_only"], replications=4, seed=5)
+    return compare(SHORT, ["nearest", "gucaa", "edge_only"], replications=4, seed=5)
 
 
 def test_the_tidy_table_equals_scipy(comparison: Comparison) -> None:
@@ -94,7 +95,7 @@ def test_every_policy_has_the_seeds_asked_for(comparison: Comparison) -> None:
 
 def test_policies_meet_the_same_worlds(tmp_path: Path) -> None:
     """Mutant rejected: a seed of its own for every run, as in seed + number of the run."""
-    compare("smoke", ["nearest", "rucaa"], replications=2, out=tmp_path)
+    compare(SHORT, ["nearest", "rucaa"], replications=2, out=tmp_path)
     positions = load_results(tmp_path).positions
     worlds = {key: frame[["x_m", "y_m"]].to_numpy() for key, frame in positions.groupby(["policy", "seed"])}
     for seed in (0, 1):
@@ -104,7 +105,7 @@ def test_policies_meet_the_same_worlds(tmp_path: Path) -> None:
 
 def test_workers_and_their_order_change_nothing(comparison: Comparison, tmp_path: Path) -> None:
     """Mutant rejected: rows in the order in which workers finish; bits that depend on BLAS threads."""
-    parallel = compare("smoke", ["nearest", "gucaa", "edge_only"], 4, seed=5, jobs=3, out=tmp_path)
+    parallel = compare(SHORT, ["nearest", "gucaa", "edge_only"], 4, seed=5, jobs=3, out=tmp_path)
     unmeasured = [c for c in comparison.per_run.columns if c != MEASURED]
     pd.testing.assert_frame_equal(
         parallel.per_run[unmeasured], comparison.per_run[unmeasured], check_exact=True
@@ -113,8 +114,8 @@ def test_workers_and_their_order_change_nothing(comparison: Comparison, tmp_path
 
 
 def test_finished_runs_are_used_again_and_count_as_before(tmp_path: Path) -> None:
-    first = compare("smoke", ["nearest"], 2, out=tmp_path)
-    again = compare("smoke", ["gucaa", "nearest"], 3, out=tmp_path)
+    first = compare(SHORT, ["nearest"], 2, out=tmp_path)
+    again = compare(SHORT, ["gucaa", "nearest"], 3, out=tmp_path)
     origins = {(o.policy, o.seed): o.origin for o in again.outcomes}
     assert {key for key, origin in origins.items() if origin == "reused"} == {("nearest", 0), ("nearest", 1)}
     rows = again.per_run.query("policy == 'nearest' and seed < 2").reset_index(drop=True)
@@ -123,7 +124,7 @@ def test_finished_runs_are_used_again_and_count_as_before(tmp_path: Path) -> Non
 
 def test_a_failed_run_is_named_and_the_others_are_kept(tmp_path: Path) -> None:
     with pytest.warns(RuntimeWarning, match="of 12 runs failed"):
-        found = compare("smoke", ["gucaa", Fails()], replications=6, out=tmp_path)
+        found = compare(SHORT, ["gucaa", Fails()], replications=6, out=tmp_path)
     failed = {o.seed for o in found.failures}
     assert 0 < len(failed) < 6
     assert all("KeyError: 'oops'" in o.error for o in found.failures)
@@ -157,14 +158,14 @@ def test_a_run_that_raised_is_tried_once_more(jobs: int, times: int, tmp_path: P
     policies = ["nearest", f"{tmp_path}/flaky.py:FailsAtFirst"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        found = compare("smoke", policies, replications=1, jobs=jobs, out=tmp_path / "out")
+        found = compare(SHORT, policies, replications=1, jobs=jobs, out=tmp_path / "out")
     assert len(found.failures) == times - 1
     assert len(list((tmp_path / "out").glob("failed-*"))) == times - 1
 
 
 def test_when_every_run_fails_that_is_an_error() -> None:
     with pytest.raises(RunFailed, match="every run failed; the first, smoke-nearest"):
-        compare(load_scenario("smoke"), [{"name": f"{__file__}:Never", "label": "nearest"}], replications=1)
+        compare(SHORT, [{"name": f"{__file__}:Never", "label": "nearest"}], replications=1)
 
 
 class Never:
@@ -177,14 +178,12 @@ class Never:
 def test_a_policy_object_starts_every_run_afresh(tmp_path: Path) -> None:
     """Mutant rejected: one object for all runs, whose counter goes on."""
     policy = Counts()
-    mine = compare("smoke", [policy], replications=2)
+    mine = compare(SHORT, [policy], replications=2)
     assert policy.calls == 0
     assert (
-        compare("smoke", [Counts()], replications=2, seed=0)
-        .per_run["delay_s"]
-        .equals(mine.per_run["delay_s"])
+        compare(SHORT, [Counts()], replications=2, seed=0).per_run["delay_s"].equals(mine.per_run["delay_s"])
     )
-    alone = compare("smoke", [Counts()], replications=1, seed=1).per_run["delay_s"].iloc[0]
+    alone = compare(SHORT, [Counts()], replications=1, seed=1).per_run["delay_s"].iloc[0]
     assert alone == mine.per_run["delay_s"].iloc[1]
 
 
@@ -222,7 +221,7 @@ def test_all_unknown_policies_are_named_before_anything_runs(tmp_path: Path) -> 
 
 def test_progress_counts_every_run() -> None:
     told: list[tuple[float, int, str]] = []
-    compare("smoke", ["nearest"], replications=2, on_progress=lambda *news: told.append(news))
+    compare(SHORT, ["nearest"], replications=2, on_progress=lambda *news: told.append(news))
     done = [done for done, _, _ in told]
     assert done == sorted(done)
     assert told[-1][:2] == (2, 2)
