@@ -73,7 +73,9 @@ def _time_column(phase: PhaseSpec) -> Column:
 def _energy_column(phase: PhaseSpec) -> Column:
     device = "GPUs" if phase.resource.medium == "gpu" else "radio"
     for_round = " for this round" if phase.payer == "server" else ""
-    return Column(f"{phase.name}_j", "float64", "J", f"energy of the {phase.payer}'s {device}{for_round}")
+    receiver = ", and of the receiver's electronics" if phase.resource.medium == "radio" else ""
+    meaning = f"energy of the {phase.payer}'s {device}{for_round}{receiver}"
+    return Column(f"{phase.name}_j", "float64", "J", meaning)
 
 
 def round_columns(phases: Sequence[PhaseSpec]) -> tuple[Column, ...]:

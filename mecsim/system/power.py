@@ -135,11 +135,16 @@ class PowerSpec:
         """
         if phase.resource.medium != "gpu" or not phase.at_server or not self.shares_gpu.any():
             return own_j
-        in_use = np.bincount(server, weights=np.where(work > 0, granted, 0.0), minlength=len(kappa))
+        in_use = self.speed_in_use(server, granted, work)
         drive = shared_drive(in_use, self.servers.min_gpu_flops).value
         return np.where(
             self.shares_gpu[server], eq.shared_gpu_energy(kappa[server], drive[server], work), own_j
         )
+
+    def speed_in_use(self, server: Ints, granted: Floats, work: Floats) -> Floats:
+        """Return the sum of the speeds of each server's users with work there, (M,)."""
+        counted = np.where(work > 0, granted, 0.0)
+        return np.bincount(server, weights=counted, minlength=len(self.shares_gpu))
 
 
 class Drive(NamedTuple):

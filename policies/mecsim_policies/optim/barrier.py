@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mecsim.system.arrays import Floats
-from mecsim_policies.optim.newton import Derivatives, Step, arrow_solve, positive
-from mecsim_policies.optim.shares import BAND, PHI, POWERS, SHARED, Price, ShareProblem
+from mecsim_policies.optim.newton import Derivatives, SharedHessian, Step, arrow_solve, positive
+from mecsim_policies.optim.price import Price
+from mecsim_policies.optim.shares import BAND, GPU, OWN, PHI, POWERS, SHARED, ShareProblem
 from mecsim_policies.optim.user_terms import UserTerms
 
 # Slacks of T below this, relative to T, are lost in the rounding of the delays.
@@ -72,8 +73,9 @@ class Barrier:
             if self.nu is not None:
                 energy_j = energy_j + self._transform_excess(shares)
             slack_s = np.reshape(longest_s, (-1, 1)) - delay_s.reshape(copies, -1)
+            above = self._above(moved)
             slacks = [
-                part.reshape(copies, -1) for part in (1.0 - p.used(shares), 1.0 - moved[:, SHARED:], moved)
+                part.reshape(copies, -1) for part in (1.0 - p.used(shares), 1.0 - moved[:, SHARED:], above)
             ]
             slack = np.concatenate([slack_s, *slacks], axis=1)
             own = (self.price.per_j * energy_j - score).reshape(copies, -1).sum(axis=1)
@@ -89,7 +91,7 @@ class Barrier:
         p = self.problem
         moved, change = shares[:, : self.free], move[:, : self.free]
         uses = (
-            -change / moved,
+            -change / self._above(moved),
             change[:, SHARED:] / (1.0 - moved[:, SHARED:]),
             p.used(move) / (1.0 - p.used(shares)),
         )
@@ -114,20 +116,22 @@ class Barrier:
         slope_s, slope_j, curve = terms.derivatives(None if self.nu is None else np.stack(self.nu))
         if self.move_phi:
             terms.add_phi(slope_s, slope_j, curve)
+        shared = self._add_shared(rows, slope_j, curve)
         p, free, users = self.problem, self.free, len(shares)
         inverse_slack = terms.inverse_slack
         moved, slope_s, slope_j = rows[:free], slope_s[:free], slope_j[:free]
         score_gradient = p.slope / (1.0 + p.slope * rows[:SHARED].sum(axis=0))
         slack = 1.0 - p.used(shares)
         to_bound = 1.0 / (1.0 - moved[SHARED:])
+        from_bound = 1.0 / self._above(moved.T).T
         steep = inverse_slack * slope_s
-        gradient = steep - 1.0 / moved
+        gradient = steep - from_bound
         gradient[:SHARED] += (1.0 / slack)[p.server].T
         gradient[SHARED:] += to_bound
         blocks = curve[:free, :free] + steep[:, None] * steep
         blocks[:SHARED, :SHARED] += self.weight * score_gradient**2
         diagonal = blocks.reshape(free * free, users)[:: free + 1]
-        diagonal += 1.0 / moved**2
+        diagonal += from_bound**2
         diagonal[SHARED:] += to_bound**2
         return Derivatives(
             barrier_gradient=np.ascontiguousarray(gradient.T),
@@ -138,7 +142,34 @@ class Barrier:
             border=np.ascontiguousarray((-inverse_slack * steep).T),
             inverse_slack=inverse_slack,
             slack=slack,
+            shared=shared,
         )
+
+    def _above(self, moved: Floats) -> Floats:
+        """Return how far shares (K N, F) lie above their lower bounds."""
+        power = self.problem.power
+        if power is None or not power.own_floor.any():
+            return moved
+        above = moved.copy()
+        above[:, OWN] -= power.own_floor
+        return above
+
+    def _add_shared(self, rows: Floats, slope_j: Floats, curve: Floats) -> SharedHessian | None:
+        """Add the derivatives of shared GPUs' energy; return the part of the Hessian that joins users."""
+        power = self.problem.power
+        if power is None or not power.shares:
+            return None
+        found = power.gradient(self.problem.parts(rows[PHI]), rows[GPU], self.weight * self.price.per_j)
+        slope_j[GPU] += found.by_speed
+        joined = found.weight > 0
+        softness = np.divide(1.0, found.weight, out=np.ones_like(found.weight), where=joined)
+        vectors = np.zeros((rows.shape[1], self.free))
+        vectors[:, GPU] = found.speed_part
+        if self.move_phi:
+            slope_j[PHI] += found.by_phi
+            curve[PHI, PHI] -= found.excess
+            vectors[:, PHI] = found.phi_part
+        return SharedHessian(vectors * joined[self.problem.server, None], softness)
 
     def _transform_excess(self, shares: Floats) -> Floats:
         """Return by how much the transformed energies pass the true ones, (N,).

@@ -14,7 +14,8 @@ from mecsim.system.instance import Instance
 from mecsim_policies.optim.association import best_fractions
 from mecsim_policies.optim.pairs import Pairs, slots_by_capacity
 from mecsim_policies.optim.point import Point
-from mecsim_policies.optim.shares import PHI, Price, ShareProblem, Totals
+from mecsim_policies.optim.price import Price, Totals
+from mecsim_policies.optim.shares import PHI, ShareProblem
 from mecsim_policies.optim.trace import Iterate
 from mecsim_policies.optim.work_factors import HALF, WorkFactors
 

@@ -1,0 +1,196 @@
+"""Energies that are not the paper's: GPUs that servers share, and the electronics of radios.
+
+The GPUs of a server that shares them draw by the sum A of the shares of speed of its users with work there:
+``drive(A) sum (1 - phi) shared_j``, with ``drive(A) = A^2`` above the least speed. A user at phi = 1 has no
+work at its server, so its share does not count. The electronics of a link draw a constant power, so their
+energy is one over the rate, as the time is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from mecsim.system.arrays import Floats, Ints
+from mecsim.system.instance import Instance
+from mecsim.system.power import shared_drive
+
+
+class InUse(NamedTuple):
+    """What servers are used for: the shares of speed in use and the energy at full speed, (K M,)."""
+
+    speed: Floats
+    energy_j: Floats
+
+
+class Joining(NamedTuple):
+    """What a user's work at a server costs at speed g: ``fixed_j + linear_j g + square_j g^2``, each (N,)."""
+
+    fixed_j: Floats
+    linear_j: Floats
+    square_j: Floats
+
+
+class SharedGradient(NamedTuple):
+    """Derivatives of the energy of shared GPUs.
+
+    ``by_speed`` and ``by_phi`` (K N,) are the gradient. The Hessian is ``weight v v'`` for each server
+    (K M,), v being ``speed_part`` and ``phi_part`` (K N,) in the user's speed and phi, less ``excess``
+    (K N,) in each phi, which the square has and the product of drive and energy has not; terms of the
+    phi of two users that the square adds are left in it.
+    """
+
+    by_speed: Floats
+    by_phi: Floats
+    weight: Floats
+    speed_part: Floats
+    phi_part: Floats
+    excess: Floats
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PowerTerms:
+    """The constants of K associations of N users; all of a GPU's or link's resources count as 1.
+
+    Parameters
+    ----------
+    server : (K N,) int
+        Among the servers of all copies.
+    electronics_j : (2, K N) float
+        Energy of a link's electronics over one over the rate in nat; row 0 is the uplink.
+    own_floor : (K N,) float
+        Least share of the user's own speed.
+    shared_j : (K N,) float
+        Energy of the server's training at full speed where GPUs are shared; 0 at the other servers.
+    gpu_floor : (K M,) float
+        Least share of speed that the GPUs of a server draw by.
+    """
+
+    server: Ints
+    electronics_j: Floats
+    own_floor: Floats
+    shared_j: Floats
+    gpu_floor: Floats
+
+    @classmethod
+    def of(cls, instance: Instance, server: Ints, radio_s: Floats, server_j: Floats) -> PowerTerms | None:
+        """Return the terms of an association with the given times and energies; None for the paper's law.
+
+        Parameters
+        ----------
+        instance : Instance
+        server : (N,) int
+        radio_s : (2, N) float
+            Times of the links with all of the bandwidth, for a rate of one nat.
+        server_j : (N,) float
+            Energies of the servers' training at full speed.
+        """
+        power, users = instance.power, np.arange(instance.user_count)
+        if power is None:
+            return None
+        both_w = np.stack([power.electronics_w(sender, users, server) for sender in ("user", "server")])
+        return cls(
+            server=server,
+            electronics_j=both_w * radio_s,
+            own_floor=power.users.min_gpu_flops / instance.users.max_gpu_flops,
+            shared_j=np.where(power.shares_gpu[server], server_j, 0.0),
+            gpu_floor=power.servers.min_gpu_flops / instance.servers.max_gpu_flops,
+        )
+
+    @classmethod
+    def stack(cls, powers: Sequence[PowerTerms], servers: Ints, server: Ints) -> PowerTerms:
+        """Return the terms of many associations, (K, N), from those of everybody at each server."""
+        copies, rows = len(servers), np.arange(servers.shape[1])
+        links = np.stack([one.electronics_j for one in powers])[servers, :, rows]
+        return cls(
+            server=server,
+            electronics_j=np.ascontiguousarray(links.reshape(len(server), 2).T),
+            own_floor=np.tile(powers[0].own_floor, copies),
+            shared_j=np.stack([one.shared_j for one in powers])[servers, rows].ravel(),
+            gpu_floor=np.tile(powers[0].gpu_floor, copies),
+        )
+
+    def take(self, of_users: Ints, server: Ints, count: int) -> PowerTerms:
+        """Return the terms of some of the copies, which have so many servers."""
+        return PowerTerms(
+            server,
+            self.electronics_j[:, of_users],
+            self.own_floor[of_users],
+            self.shared_j[of_users],
+            self.gpu_floor[:count],
+        )
+
+    @property
+    def shares(self) -> bool:
+        """Whether any work is done at GPUs that are shared."""
+        return bool(self.shared_j.any())
+
+    def energy_j(self, part: Floats, gpu: Floats, per_rate: Floats) -> Floats:
+        """Return the energies of every user, (K N,).
+
+        Parameters
+        ----------
+        part : (2, K N) float
+            phi and 1 - phi.
+        gpu : (K N,) float
+            Shares of speed.
+        per_rate : (2, K N) float
+            phi and 1 - phi over the rates.
+        """
+        links = self.electronics_j * per_rate
+        energy_j: Floats = links[0] + links[1]
+        if self.shares:
+            drive = shared_drive(self.in_use(part, gpu).speed, self.gpu_floor).value
+            energy_j = energy_j + part[1] * self.shared_j * drive[self.server]
+        return energy_j
+
+    def counts(self, part: Floats) -> Floats:
+        """Return 1 for users with work at shared GPUs, 0 for the others, (K N,)."""
+        return ((part[1] > 0) & (self.shared_j > 0)).astype(np.float64)
+
+    def in_use(self, part: Floats, gpu: Floats) -> InUse:
+        """Return what the servers of all copies are used for."""
+        count = len(self.gpu_floor)
+        return InUse(
+            np.bincount(self.server, weights=self.counts(part) * gpu, minlength=count),
+            np.bincount(self.server, weights=part[1] * self.shared_j, minlength=count),
+        )
+
+    def gradient(self, part: Floats, gpu: Floats, per_j: float) -> SharedGradient:
+        """Return the derivatives of the energy of shared GPUs; the Hessian counts a joule ``per_j`` times."""
+        used, counts = self.in_use(part, gpu), self.counts(part)
+        drive = shared_drive(used.speed, self.gpu_floor)
+        bend = drive.curvature * used.energy_j
+        tilt = np.divide(drive.slope, bend, out=np.zeros_like(bend), where=bend > 0)
+        phi_part = -self.shared_j * tilt[self.server]
+        weight = per_j * bend
+        return SharedGradient(
+            by_speed=counts * (drive.slope * used.energy_j)[self.server],
+            by_phi=-self.shared_j * drive.value[self.server],
+            weight=weight,
+            speed_part=counts,
+            phi_part=phi_part,
+            excess=weight[self.server] * phi_part**2,
+        )
+
+    def joining(self, server: int, current: PowerTerms, part: Floats, gpu: Floats) -> Joining:
+        """Return what each user's whole work at a server would add to the energy of the others and its own.
+
+        Parameters
+        ----------
+        server : int
+            This is the problem in which every user is there.
+        current : PowerTerms
+            The association in force, one copy.
+        part, gpu
+            As it is in force.
+        """
+        used, here = current.in_use(part, gpu), current.server == server
+        speed = used.speed[server] - here * current.counts(part) * gpu
+        speed = np.maximum(speed, 0.0)
+        energy_j = used.energy_j[server] - here * part[1] * current.shared_j
+        energy_j = np.where(self.shared_j > 0, np.maximum(energy_j, 0.0) + self.shared_j, 0.0)
+        return Joining(self.shared_j * speed**2, 2.0 * speed * energy_j, energy_j)
