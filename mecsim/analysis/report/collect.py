@@ -47,7 +47,8 @@ class RunSummary:
     user_delay_s : Series
         Mean delay of each user's rounds after the warm-up.
     energy_j : dict
-        Sums over all rounds of each phase's energy and of ``energy_j``; ``metered_j`` and ``idle_j``, sums over epochs.
+        Sums over all rounds of each phase's energy and of ``energy_j``, and over epochs, ``metered_j`` and
+        ``idle_j``.
     troubles : tuple of str
         Reasons to doubt the numbers.
     rounds : Rounds
