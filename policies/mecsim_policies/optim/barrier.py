@@ -23,6 +23,7 @@ _GRAIN = 1e-13
 # The most that one step may take of the slack of a budget or bound, and of a delay, which is curved.
 _MAX_BOUND_USE = 0.8
 _MAX_DELAY_USE = 0.5
+_ROUNDING = 1.0
 
 Transform = tuple[Floats, Floats]
 """nu of the energies of uplink and downlink, each (N,)."""
@@ -72,6 +73,9 @@ class Barrier:
             delay_s, energy_j, score = p.evaluate(shares)
             if self.nu is not None:
                 energy_j = energy_j + self._transform_excess(shares)
+            if p.power is not None:
+                part = p.parts(shares[:, PHI])
+                energy_j = energy_j + p.power.rounding_j(part, shares[:, GPU], self._rounding)
             slack_s = np.reshape(longest_s, (-1, 1)) - delay_s.reshape(copies, -1)
             above = self._above(moved)
             slacks = [
@@ -116,7 +120,7 @@ class Barrier:
         slope_s, slope_j, curve = terms.derivatives(None if self.nu is None else np.stack(self.nu))
         if self.move_phi:
             terms.add_phi(slope_s, slope_j, curve)
-        shared = self._add_shared(rows, slope_j, curve)
+        shared = self._add_shared(rows, slope_j)
         p, free, users = self.problem, self.free, len(shares)
         inverse_slack = terms.inverse_slack
         moved, slope_s, slope_j = rows[:free], slope_s[:free], slope_j[:free]
@@ -145,6 +149,11 @@ class Barrier:
             shared=shared,
         )
 
+    @property
+    def _rounding(self) -> float:
+        """Width, as a share of speed, by which the kink of shared GPUs is rounded: less along the path."""
+        return _ROUNDING / self.weight
+
     def _above(self, moved: Floats) -> Floats:
         """Return how far shares (K N, F) lie above their lower bounds."""
         power = self.problem.power
@@ -154,22 +163,21 @@ class Barrier:
         above[:, OWN] -= power.own_floor
         return above
 
-    def _add_shared(self, rows: Floats, slope_j: Floats, curve: Floats) -> SharedHessian | None:
-        """Add the derivatives of shared GPUs' energy; return the part of the Hessian that joins users."""
+    def _add_shared(self, rows: Floats, slope_j: Floats) -> SharedHessian | None:
+        """Add the gradient of shared GPUs' energy; return its Hessian, which joins users."""
         power = self.problem.power
         if power is None or not power.shares:
             return None
-        found = power.gradient(self.problem.parts(rows[PHI]), rows[GPU], self.weight * self.price.per_j)
+        part, per_j = self.problem.parts(rows[PHI]), self.weight * self.price.per_j
+        found = power.gradient(part, rows[GPU], per_j, self._rounding)
         slope_j[GPU] += found.by_speed
         joined = found.weight > 0
         softness = np.divide(1.0, found.weight, out=np.ones_like(found.weight), where=joined)
         vectors = np.zeros((rows.shape[1], self.free))
-        vectors[:, GPU] = found.speed_part
+        vectors[:, GPU] = found.counts * joined[self.problem.server]
         if self.move_phi:
             slope_j[PHI] += found.by_phi
-            curve[PHI, PHI] -= found.excess
-            vectors[:, PHI] = found.phi_part
-        return SharedHessian(vectors * joined[self.problem.server, None], softness)
+        return SharedHessian(vectors, softness)
 
     def _transform_excess(self, shares: Floats) -> Floats:
         """Return by how much the transformed energies pass the true ones, (N,).

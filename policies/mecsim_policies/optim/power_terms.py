@@ -16,7 +16,7 @@ import numpy as np
 
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
-from mecsim.system.power import shared_drive
+from mecsim.system.power import Drive, shared_drive
 
 
 class InUse(NamedTuple):
@@ -37,18 +37,15 @@ class Joining(NamedTuple):
 class SharedGradient(NamedTuple):
     """Derivatives of the energy of shared GPUs.
 
-    ``by_speed`` and ``by_phi`` (K N,) are the gradient. The Hessian is ``weight v v'`` for each server
-    (K M,), v being ``speed_part`` and ``phi_part`` (K N,) in the user's speed and phi, less ``excess``
-    (K N,) in each phi, which the square has and the product of drive and energy has not; terms of the
-    phi of two users that the square adds are left in it.
+    ``by_speed`` and ``by_phi`` (K N,) are the gradient. In the speeds the Hessian is ``weight c c'`` for each
+    server (K M,), c being 1 for users who count (K N,). The mixed derivatives in speed and phi are left out:
+    with them the Hessian is not positive, and Newton's method needs more steps.
     """
 
     by_speed: Floats
     by_phi: Floats
     weight: Floats
-    speed_part: Floats
-    phi_part: Floats
-    excess: Floats
+    counts: Floats
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -159,21 +156,26 @@ class PowerTerms:
             np.bincount(self.server, weights=part[1] * self.shared_j, minlength=count),
         )
 
-    def gradient(self, part: Floats, gpu: Floats, per_j: float) -> SharedGradient:
-        """Return the derivatives of the energy of shared GPUs; the Hessian counts a joule ``per_j`` times."""
+    def rounding_j(self, part: Floats, gpu: Floats, width: float) -> Floats:
+        """Return by how much rounding the kink at the least speed adds to the energy of each user, (K N,)."""
+        if not (self.shares and self.gpu_floor.any()):
+            return np.zeros(len(gpu))
+        speed = self.in_use(part, gpu).speed
+        more = _rounded(speed, self.gpu_floor, width).value - shared_drive(speed, self.gpu_floor).value
+        return part[1] * self.shared_j * more[self.server]
+
+    def gradient(self, part: Floats, gpu: Floats, per_j: float, width: float) -> SharedGradient:
+        """Return the derivatives of the energy of shared GPUs, its kink rounded.
+
+        The Hessian counts a joule ``per_j`` times.
+        """
         used, counts = self.in_use(part, gpu), self.counts(part)
-        drive = shared_drive(used.speed, self.gpu_floor)
-        bend = drive.curvature * used.energy_j
-        tilt = np.divide(drive.slope, bend, out=np.zeros_like(bend), where=bend > 0)
-        phi_part = -self.shared_j * tilt[self.server]
-        weight = per_j * bend
+        drive = _rounded(used.speed, self.gpu_floor, width)
         return SharedGradient(
             by_speed=counts * (drive.slope * used.energy_j)[self.server],
             by_phi=-self.shared_j * drive.value[self.server],
-            weight=weight,
-            speed_part=counts,
-            phi_part=phi_part,
-            excess=weight[self.server] * phi_part**2,
+            weight=per_j * drive.curvature * used.energy_j,
+            counts=counts,
         )
 
     def joining(self, server: int, current: PowerTerms, part: Floats, gpu: Floats) -> Joining:
@@ -194,3 +196,26 @@ class PowerTerms:
         energy_j = used.energy_j[server] - here * part[1] * current.shared_j
         energy_j = np.where(self.shared_j > 0, np.maximum(energy_j, 0.0) + self.shared_j, 0.0)
         return Joining(self.shared_j * speed**2, 2.0 * speed * energy_j, energy_j)
+
+
+def _rounded(speed: Floats, floor: Floats, width: float) -> Drive:
+    """Return the drive with ``max(A, floor)`` replaced by a smooth convex function that is never below it.
+
+    It is ``(A + floor + sqrt((A - floor)^2 + width^2)) / 2``. Newton's method would stop at the kink.
+    """
+    exact = shared_drive(speed, floor)
+    kinked = (floor > 0) & (speed > 0)
+    if not kinked.any():
+        return exact
+    a, m = np.where(kinked, speed, 1.0), floor
+    root = np.sqrt((a - m) ** 2 + width**2)
+    top, slope, bend = 0.5 * (a + m + root), 0.5 * (1.0 + (a - m) / root), 0.5 * width**2 / root**3
+    return Drive(
+        np.where(kinked, top**3 / a, exact.value),
+        np.where(kinked, (3.0 * top**2 * slope - top**3 / a) / a, exact.slope),
+        np.where(
+            kinked,
+            (6.0 * top * slope**2 + 3.0 * top**2 * bend - 6.0 * top**2 * slope / a + 2.0 * top**3 / a**2) / a,
+            exact.curvature,
+        ),
+    )
