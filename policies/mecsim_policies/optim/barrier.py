@@ -73,7 +73,7 @@ class Barrier:
             delay_s, energy_j, score = p.evaluate(shares)
             if self.nu is not None:
                 energy_j = energy_j + self._transform_excess(shares)
-            if p.power is not None:
+            if p.power is not None and p.power.has_floor:
                 part = p.parts(shares[:, PHI])
                 energy_j = energy_j + p.power.rounding_j(part, shares[:, GPU], self._rounding)
             slack_s = np.reshape(longest_s, (-1, 1)) - delay_s.reshape(copies, -1)
@@ -120,12 +120,12 @@ class Barrier:
         slope_s, slope_j, curve = terms.derivatives(None if self.nu is None else np.stack(self.nu))
         if self.move_phi:
             terms.add_phi(slope_s, slope_j, curve)
-        shared = self._add_shared(rows, slope_j)
         p, free, users = self.problem, self.free, len(shares)
+        slack = 1.0 - p.used(shares)
+        joint_slack, shared = self._add_shared(rows, slope_j, slack)
         inverse_slack = terms.inverse_slack
         moved, slope_s, slope_j = rows[:free], slope_s[:free], slope_j[:free]
         score_gradient = p.slope / (1.0 + p.slope * rows[:SHARED].sum(axis=0))
-        slack = 1.0 - p.used(shares)
         to_bound = 1.0 / (1.0 - moved[SHARED:])
         from_bound = 1.0 / self._above(moved.T).T
         steep = inverse_slack * slope_s
@@ -145,7 +145,7 @@ class Barrier:
             blocks=positive(np.ascontiguousarray(blocks.transpose(2, 0, 1))),
             border=np.ascontiguousarray((-inverse_slack * steep).T),
             inverse_slack=inverse_slack,
-            slack=slack,
+            slack=joint_slack,
             shared=shared,
         )
 
@@ -163,21 +163,31 @@ class Barrier:
         above[:, OWN] -= power.own_floor
         return above
 
-    def _add_shared(self, rows: Floats, slope_j: Floats) -> SharedHessian | None:
-        """Add the gradient of shared GPUs' energy; return its Hessian, which joins users."""
+    def _add_shared(
+        self, rows: Floats, slope_j: Floats, slack: Floats
+    ) -> tuple[Floats, SharedHessian | None]:
+        """Add the gradient of shared GPUs' energy; return slacks that have its Hessian, and the rest of that.
+
+        In the speeds of all users of a server it has the form of a budget's, and joins that. Where only some
+        users have work there, it is a term of its own.
+        """
         power = self.problem.power
         if power is None or not power.shares:
-            return None
+            return slack, None
         part, per_j = self.problem.parts(rows[PHI]), self.weight * self.price.per_j
         found = power.gradient(part, rows[GPU], per_j, self._rounding)
         slope_j[GPU] += found.by_speed
-        joined = found.weight > 0
-        softness = np.divide(1.0, found.weight, out=np.ones_like(found.weight), where=joined)
-        vectors = np.zeros((rows.shape[1], self.free))
-        vectors[:, GPU] = found.counts * joined[self.problem.server]
         if self.move_phi:
             slope_j[PHI] += found.by_phi
-        return SharedHessian(vectors, softness)
+        joined = (found.weight > 0)[self.problem.server]
+        if (found.counts >= joined).all():
+            joint = slack.copy()
+            joint[:, GPU] = 1.0 / np.sqrt(1.0 / slack[:, GPU] ** 2 + found.weight)
+            return joint, None
+        softness = np.divide(1.0, found.weight, out=np.ones_like(found.weight), where=found.weight > 0)
+        vectors = np.zeros((rows.shape[1], self.free))
+        vectors[:, GPU] = found.counts * joined
+        return slack, SharedHessian(vectors, softness)
 
     def _transform_excess(self, shares: Floats) -> Floats:
         """Return by how much the transformed energies pass the true ones, (N,).

@@ -64,6 +64,8 @@ class PowerTerms:
         Energy of the server's training at full speed where GPUs are shared; 0 at the other servers.
     gpu_floor : (K M,) float
         Least share of speed that the GPUs of a server draw by.
+    shares, has_floor : bool
+        Whether there is any energy of shared GPUs, and any least share of theirs above 0.
     """
 
     server: Ints
@@ -71,6 +73,8 @@ class PowerTerms:
     own_floor: Floats
     shared_j: Floats
     gpu_floor: Floats
+    shares: bool
+    has_floor: bool
 
     @classmethod
     def of(cls, instance: Instance, server: Ints, radio_s: Floats, server_j: Floats) -> PowerTerms | None:
@@ -89,12 +93,16 @@ class PowerTerms:
         if power is None:
             return None
         both_w = np.stack([power.electronics_w(sender, users, server) for sender in ("user", "server")])
+        shared_j = np.where(power.shares_gpu[server], server_j, 0.0)
+        floor = np.where(power.shares_gpu, power.servers.min_gpu_flops / instance.servers.max_gpu_flops, 0.0)
         return cls(
             server=server,
             electronics_j=both_w * radio_s,
             own_floor=power.users.min_gpu_flops / instance.users.max_gpu_flops,
-            shared_j=np.where(power.shares_gpu[server], server_j, 0.0),
-            gpu_floor=power.servers.min_gpu_flops / instance.servers.max_gpu_flops,
+            shared_j=shared_j,
+            gpu_floor=floor,
+            shares=bool(shared_j.any()),
+            has_floor=bool(floor.any()),
         )
 
     @classmethod
@@ -108,6 +116,8 @@ class PowerTerms:
             own_floor=np.tile(powers[0].own_floor, copies),
             shared_j=np.stack([one.shared_j for one in powers])[servers, rows].ravel(),
             gpu_floor=np.tile(powers[0].gpu_floor, copies),
+            shares=any(one.shares for one in powers),
+            has_floor=powers[0].has_floor,
         )
 
     def take(self, of_users: Ints, server: Ints, count: int) -> PowerTerms:
@@ -118,12 +128,9 @@ class PowerTerms:
             self.own_floor[of_users],
             self.shared_j[of_users],
             self.gpu_floor[:count],
+            self.shares,
+            self.has_floor,
         )
-
-    @property
-    def shares(self) -> bool:
-        """Whether any work is done at GPUs that are shared."""
-        return bool(self.shared_j.any())
 
     def energy_j(self, part: Floats, gpu: Floats, per_rate: Floats) -> Floats:
         """Return the energies of every user, (K N,).
@@ -140,26 +147,25 @@ class PowerTerms:
         links = self.electronics_j * per_rate
         energy_j: Floats = links[0] + links[1]
         if self.shares:
-            drive = shared_drive(self.in_use(part, gpu).speed, self.gpu_floor).value
+            speed = np.bincount(self.server, self.counts(part) * gpu, len(self.gpu_floor))
+            drive = shared_drive(speed, self.gpu_floor).value if self.has_floor else speed**2
             energy_j = energy_j + part[1] * self.shared_j * drive[self.server]
         return energy_j
 
     def counts(self, part: Floats) -> Floats:
         """Return 1 for users with work at shared GPUs, 0 for the others, (K N,)."""
-        return ((part[1] > 0) & (self.shared_j > 0)).astype(np.float64)
+        return np.sign(part[1] * self.shared_j)
 
     def in_use(self, part: Floats, gpu: Floats) -> InUse:
         """Return what the servers of all copies are used for."""
-        count = len(self.gpu_floor)
+        count, energy_j = len(self.gpu_floor), part[1] * self.shared_j
         return InUse(
-            np.bincount(self.server, weights=self.counts(part) * gpu, minlength=count),
-            np.bincount(self.server, weights=part[1] * self.shared_j, minlength=count),
+            np.bincount(self.server, np.sign(energy_j) * gpu, count),
+            np.bincount(self.server, energy_j, count),
         )
 
     def rounding_j(self, part: Floats, gpu: Floats, width: float) -> Floats:
         """Return by how much rounding the kink at the least speed adds to the energy of each user, (K N,)."""
-        if not (self.shares and self.gpu_floor.any()):
-            return np.zeros(len(gpu))
         speed = self.in_use(part, gpu).speed
         more = _rounded(speed, self.gpu_floor, width).value - shared_drive(speed, self.gpu_floor).value
         return part[1] * self.shared_j * more[self.server]
@@ -170,7 +176,10 @@ class PowerTerms:
         The Hessian counts a joule ``per_j`` times.
         """
         used, counts = self.in_use(part, gpu), self.counts(part)
-        drive = _rounded(used.speed, self.gpu_floor, width)
+        if self.has_floor:
+            drive = _rounded(used.speed, self.gpu_floor, width)
+        else:
+            drive = Drive(used.speed**2, 2.0 * used.speed, np.full(len(used.speed), 2.0))
         return SharedGradient(
             by_speed=counts * (drive.slope * used.energy_j)[self.server],
             by_phi=-self.shared_j * drive.value[self.server],

@@ -56,6 +56,11 @@ class Run:
         self.fixed = np.zeros(users, dtype=bool) if self.work is None else self.work.fixed
         self.everyone_at = tuple(self.problem(np.full(users, m)) for m in range(servers))
 
+    @property
+    def shares_gpu(self) -> bool:
+        """Whether the GPUs of any server draw by the sum of the speeds in use."""
+        return any(problem.power is not None and problem.power.shares for problem in self.everyone_at)
+
     def price(self) -> Price:
         """Return the prices at y."""
         return Price.at(self.instance, self.y)
