@@ -144,6 +144,9 @@ def _alternate(run: Run, outer: int, point: Point, *, path_weight: float | None 
                 break
             start = best.shares.copy()
             start[:, PHI] = fractions
+            # With shared GPUs phi changes the speed in use too, which the phi step does not see.
+            if run.shares_gpu and problem.cost(run.price(), start) > best.totals.cost(run.price()):
+                break
         last = _resources(run, problem, start, path_weight if turn == 0 else None)
         before = best.totals.cost(last.price)
         better = last.cost < before
