@@ -140,7 +140,10 @@ class TrueGainPrediction:
                 granted = all_of(phase.resource.grant.field)
                 law = world.rate_law.up if phase.payer == "user" else world.rate_law.down
                 rate = law.rate(granted, power_w, gain)
-                transfers.append((k, power_w, eq.time_for(phase.work(work_terms), rate)))
+                seconds = eq.time_for(phase.work(work_terms), rate)
+                if world.power is not None:
+                    power_w = power_w + world.power.electronics_w(phase.payer, users, server)
+                transfers.append((k, power_w, seconds))
         return transfers
 
     def _gain(self, users: Ints, servers: Ints, times_s: Floats) -> Floats:

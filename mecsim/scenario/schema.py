@@ -212,6 +212,17 @@ class Scenario(Section):
         crowds = bool(self.calendar.flash_crowds)
         return self.users.arrivals is not None or crowds or self.users.mobility.model == "trace"
 
+    @property
+    def _has_boards(self) -> bool:
+        tables = (self.servers, self.users, *(self.users.classes or ()))
+        return any(each.gpu_power not in ("cubic", None) for each in tables)
+
+    @property
+    def _has_electronics(self) -> bool:
+        tables = (self.servers, self.users, *(self.users.classes or ()))
+        powers = [power for each in tables for power in (each.circuit_power_w, each.receive_power_w)]
+        return any(any(power) if isinstance(power, tuple) else power for power in powers)
+
     def switched_off(self) -> list[str]:
         """Return every physical effect that this scenario leaves out, one line each."""
         effects = {
@@ -220,6 +231,8 @@ class Scenario(Section):
             "surroundings that move: ambient_hz = 0": self.channel.fading.ambient_hz == 0,
             "interference between cells: model = 'none'": self.channel.interference.model == "none",
             "receiver noise: noise_figure_db = 0": self.channel.noise_figure_db == 0,
+            "board power of GPUs: gpu_power = 'cubic'": not self._has_boards,
+            "radio electronics: circuit_power_w, receive_power_w = 0": not self._has_electronics,
             "mobility: model = 'static'": self.users.mobility.model == "static",
             "transfer times: bits_per_param = 0": self.workload.bits_per_param == 0,
             "handover interruption: latency_s = 0": self.handover.latency_s == 0,

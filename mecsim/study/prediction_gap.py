@@ -195,7 +195,14 @@ class _Stages:
         at = int(np.searchsorted(seen.user, user))
         server, score = int(allocation.server[at]), float(self._scores[seen.epoch][at])
         grants = {name: float(getattr(allocation, name)[at]) for name in _GRANTS}
-        return Grant(decided.in_force_s, server, score=score, **grants)
+        in_use = 0.0
+        if seen.instance.power is not None:
+            at_server = 1.0 - allocation.local_fraction
+            speeds = seen.instance.power.speed_in_use(
+                allocation.server, allocation.server_gpu_flops, at_server
+            )
+            in_use = float(speeds[server])
+        return Grant(decided.in_force_s, server, score=score, server_in_use_flops=in_use, **grants)
 
 
 def _without_zeros(grant: Grant, before: Grant | None) -> Grant:

@@ -9,6 +9,7 @@ import numpy as np
 
 from mecsim.errors import InstanceError
 from mecsim.system.arrays import Floats, frozen
+from mecsim.system.power import PowerSpec
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -80,7 +81,7 @@ class Score:
 
 
 class Devices(Protocol):
-    """Anything with users and servers, as an instance has them."""
+    """Anything with users, servers and their power law, as an instance has them."""
 
     @property
     def users(self) -> Users:
@@ -90,6 +91,11 @@ class Devices(Protocol):
     @property
     def servers(self) -> Servers:
         """The M servers."""
+        ...
+
+    @property
+    def power(self) -> PowerSpec | None:
+        """Their power law; None for the paper's."""
         ...
 
 

@@ -21,6 +21,7 @@ from mecsim.errors import InstanceError, ScenarioError, UnreadableFile
 from mecsim.system.derived import derived_problems
 from mecsim.system.devices import Score, Servers, Users, Weights
 from mecsim.system.instance import Instance
+from mecsim.system.instance_power import PowerTables, power_of_tables, tables_of_power
 
 SCHEMA = 1
 MAX_BYTES = 64_000_000
@@ -63,6 +64,7 @@ class InstanceTables(Section):
     servers: tuple[_Server, ...] = key("Servers", allowed="a list of objects")  # type: ignore[valid-type]
     gain: _Links = key("Power gains of the links", allowed=_LINKS)
     downlink_share: _Links = key("Factors of the gains downwards", allowed=_LINKS, default=())
+    power: PowerTables | None = key("Power law, where it is not the paper's", default=None)
 
     @field_validator("schema_version")
     @classmethod
@@ -88,8 +90,10 @@ def load_instance(path: str | Path) -> Instance:
     path : str or Path
         A JSON object with ``schema`` (1), ``noise_w_per_hz``, ``users`` and ``servers`` (lists of
         objects), ``gain`` (a list of M numbers for each of the N users) and optionally ``name``,
-        ``bits_per_param``, ``weights``, ``score``, ``ergodic`` (true or false) and ``downlink_share``
-        (factors of the gains downwards, a list as of ``gain``).
+        ``bits_per_param``, ``weights``, ``score``, ``ergodic`` (true or false), ``downlink_share``
+        (factors of the gains downwards, a list as of ``gain``) and ``power``, with ``users`` and ``servers``
+        (lists of objects with ``min_gpu_flops``, ``circuit_power_w``, ``receive_power_w``, and for servers
+        ``shares_gpu``).
 
     Raises
     ------
@@ -142,6 +146,7 @@ def _instance(given: InstanceTables, stem: str) -> Instance:
         name=given.name if "name" in own else stem,
         ergodic=given.ergodic,
         downlink_share=share,
+        power=power_of_tables(given.power),
     )
 
 
@@ -162,6 +167,8 @@ def instance_to_json(instance: Instance) -> str:
         data["ergodic"] = True
     if instance.downlink_share is not None:
         data["downlink_share"] = instance.downlink_share.tolist()
+    if instance.power is not None:
+        data["power"] = tables_of_power(instance.power)
     return json.dumps(data, indent=1)
 
 

@@ -19,6 +19,7 @@ from mecsim.scenario.schema import Scenario
 from mecsim.scenario.workload import Continuous, Synchronous
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, frozen
+from mecsim.testing.reference_power import electronics_w, part_of_cube, shares_gpu
 from mecsim.testing.reference_round import Round, User
 from mecsim.units import gbps_to_bps
 from mecsim.world.world import World
@@ -111,16 +112,17 @@ class ReferenceEngine:
             else:
                 user.left -= user.rate * elapsed_s
                 user.round.time_s[user.phase] += elapsed_s
-                user.round.energy_j[user.phase] += user.power_w * elapsed_s
-                on_the_user = user.phase in (Phase.LOCAL, Phase.UPLINK)
-                meter, who = (self.user_meter_j, n) if on_the_user else (self.server_meter_j, self._server(n))
-                meter[who] += user.power_w * elapsed_s
+                user.round.energy_j[user.phase] += (user.power_w + user.other_w) * elapsed_s
+                meters = [(self.user_meter_j, n), (self.server_meter_j, self._server(n))]
+                payer, other = meters if user.phase in (Phase.LOCAL, Phase.UPLINK) else meters[::-1]
+                payer[0][payer[1]] += user.power_w * elapsed_s
+                other[0][other[1]] += user.other_w * elapsed_s
         self.now_s = until_s
 
     def _rate_and_power(self, n: int) -> tuple[float, float]:
         """Return the rate in bit/s or FLOP/s and the power in W of the phase that a user is in."""
         user, grants, world = self.users[n], self._grants(), self.world
-        server = self._server(n)
+        server, user.other_w = self._server(n), 0.0
         if self._interrupted(user):
             return 0.0, 0.0
         if user.phase in RADIO:
@@ -133,13 +135,19 @@ class ReferenceEngine:
             if user.phase is Phase.DOWNLINK:
                 gain *= world.downlink_share(np.array([n]), np.array([server]), block_s).item()
             snr = gain * power_w / (world.noise_w_per_hz * bandwidth_hz)
-            return bandwidth_hz * self._bits_per_s_and_hz(snr), power_w
+            circuit_w, user.other_w = electronics_w(world, user.phase, n, server)
+            return bandwidth_hz * self._bits_per_s_and_hz(snr), power_w + circuit_w
         if user.phase is Phase.LOCAL:
             speed = grants.user_gpu_flops[n]
             gpus, kappa = world.workload.devices["gpu_count"][n], world.workload.devices["kappa"][n]
         else:
             speed = grants.server_gpu_flops[n] * self._stretch(n, (Phase.SERVER,), grants.server_gpu_flops)
             gpus, kappa = world.servers.gpu_count[server], world.servers.kappa[server]
+            if shares_gpu(world, server):
+                granted = grants.server_gpu_flops
+                using = self._using(n, (Phase.SERVER,))
+                in_use = (granted[k] * self._stretch(k, (Phase.SERVER,), granted) for k in using)
+                return gpus * speed, gpus * kappa * part_of_cube(world, server, speed, in_use)
         return gpus * speed, gpus * kappa * speed**3
 
     def _bits_per_s_and_hz(self, snr: float) -> float:
@@ -152,10 +160,15 @@ class ReferenceEngine:
         if self.scenario.service.sharing == "reserved":
             return 1.0
         server = self._grants().server
+        used = sum(grant[k] for k in self._using(n, phases))
+        here = sum(grant[k] for k in range(len(server)) if server[k] == server[n])
+        return float(here / used) if used > 0 else 1.0
+
+    def _using(self, n: int, phases: tuple[Phase, ...]) -> list[int]:
+        """Return the users at the server of a user who are in some phases and not interrupted."""
+        server = self._grants().server
         here = [k for k in range(len(server)) if server[k] == server[n]]
-        using = [k for k in here if self.users[k].phase in phases and not self._interrupted(self.users[k])]
-        used = sum(grant[k] for k in using)
-        return float(sum(grant[k] for k in here) / used) if used > 0 else 1.0
+        return [k for k in here if self.users[k].phase in phases and not self._interrupted(self.users[k])]
 
     def _score(self, n: int) -> float:
         grants, servers, law = self._grants(), self.world.servers, self.scenario.objective
@@ -276,6 +289,7 @@ class ReferenceEngine:
                 world.workload.users(rounds),
                 gain(*links, np.array([self.now_s])),
                 world.downlink_share(*links, np.array([self.now_s])),
+                world.power,
             ),
             phase=frozen([user.phase for user in users], np.int8),
             remaining=frozen([user.left for user in users]),

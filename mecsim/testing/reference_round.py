@@ -45,3 +45,4 @@ class User:
     interrupted_until_s: float = 0.0
     rate: float = 0.0
     power_w: float = 0.0
+    other_w: float = 0.0

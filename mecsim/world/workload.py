@@ -15,15 +15,19 @@ from mecsim.scenario.schema import Scenario
 from mecsim.scenario.workload import Periodic, Poisson
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.devices import Users
-from mecsim.units import tflops_to_flops
+from mecsim.world.devices import gpu_constants
 from mecsim.world.population import Population
 
 _CHUNK = 256
 _SMALLEST = 2.0**-54
+_POWER = ("gpu_min", "circuit_power_w", "receive_power_w")
 
 
 class Workload:
     """Adapter sizes, token data and arrivals of every user; a pure function of (scenario, seed).
+
+    ``devices`` are the columns of the users' devices, ``power`` those of their power law that are no part
+    of them, and ``gpu_idle_w`` is what the idle GPUs of each user draw, all (N,).
 
     Parameters
     ----------
@@ -38,15 +42,20 @@ class Workload:
         self._seed = seed
         population = population or Population.draw(scenario, seed)
         users = population.count
-        cards = _each(scenario, population, "gpu")
-        peak = np.array([tflops_to_flops(card.peak_tflops) for card in cards])
+
+        def each(name: str) -> list[Any]:
+            return _each(scenario, population, name)
+
+        gpus = gpu_constants(each("gpu"), each("gpu_power"), each("gpu_utilisation"))
         self.devices = {
-            "epochs": np.array(_each(scenario, population, "epochs"), dtype=np.float64),
-            "gpu_count": np.array(_each(scenario, population, "gpu_count"), dtype=np.float64),
-            "max_gpu_flops": peak * np.array(_each(scenario, population, "gpu_utilisation")),
-            "kappa": np.array([card.board_power_w for card in cards]) / peak**3,
-            "max_power_w": np.array(_each(scenario, population, "max_power_w"), dtype=np.float64),
+            "epochs": np.array(each("epochs"), dtype=np.float64),
+            "gpu_count": np.array(each("gpu_count"), dtype=np.float64),
+            "max_gpu_flops": gpus.max_gpu_flops,
+            "kappa": gpus.kappa,
+            "max_power_w": np.array(each("max_power_w"), dtype=np.float64),
         }
+        self.power = {name: np.array(each(name)) for name in _POWER}
+        self.gpu_idle_w = self.devices["gpu_count"] * gpus.idle_w
         draws = [stream(seed, Purpose.WORKLOAD_USER, n).random(2) for n in range(users)]
         self._once = np.maximum(np.array(draws).reshape(users, 2), _SMALLEST)
         self._amounts = _amounts(scenario)

@@ -16,8 +16,9 @@ from mecsim_policies.optim.overflow import overflow_allowed
 from mecsim_policies.optim.parameters import whole_number
 from mecsim_policies.optim.participants import Participants, all_local
 from mecsim_policies.optim.point import Point
+from mecsim_policies.optim.price import Price
 from mecsim_policies.optim.resources import Solution
-from mecsim_policies.optim.shares import PHI, Price, ShareProblem
+from mecsim_policies.optim.shares import PHI, ShareProblem
 
 _STARTS = 4
 _WIDTH = 48

@@ -11,9 +11,10 @@ from mecsim_policies.optim.association import best_fractions, relax, round_to_sl
 from mecsim_policies.optim.overflow import overflow_allowed
 from mecsim_policies.optim.pairs import Pairs, slots_by_capacity
 from mecsim_policies.optim.participants import Participants, all_local
+from mecsim_policies.optim.price import Price
 from mecsim_policies.optim.resources import solve, solve_again
 from mecsim_policies.optim.rules import equal_split, fewest_users_first
-from mecsim_policies.optim.shares import PHI, Price, ShareProblem
+from mecsim_policies.optim.shares import PHI, ShareProblem
 
 _Y_TOLERANCE = 1e-4
 _TOLERANCE = 1e-5

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from mecsim_policies.optim.shares import PHI, Price, ShareProblem
+from mecsim_policies.optim.price import Price
+from mecsim_policies.optim.shares import PHI, ShareProblem
 
 from mecsim.system.devices import Servers, Users
 from mecsim.system.instance import Instance

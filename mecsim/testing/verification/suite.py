@@ -16,6 +16,7 @@ from mecsim.testing.verification import (
     largescale,
     mobility,
     oracles,
+    power_laws,
     queues,
     tandem,
     walks,
@@ -28,7 +29,7 @@ _GROUPS: dict[str, tuple[Check, ...]] = {
     "mobility": mobility.CHECKS + walks.CHECKS,
     "queues": queues.CHECKS + tandem.CHECKS,
     "optimisers": oracles.CHECKS,
-    "engine": engine_laws.LAWS,
+    "engine": engine_laws.LAWS + power_laws.CHECKS,
     "determinism": engine_laws.DETERMINISM,
 }
 CHECKS = tuple(replace(check, group=group) for group, checks in _GROUPS.items() for check in checks)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,14 +30,41 @@ def pairs_of(
     """
     delay_s, energy_j = (np.full((2, *allowed.shape), np.inf) for _ in range(2))
     score = np.zeros(allowed.shape)
+    unshared = _unshared(instance)
     for m in range(instance.server_count):
         for phi in (0, 1):
             everyone = _everyone_at(m, float(phi), instance, slots, current)
             delay_s[phi, :, m] = instance.delay(everyone)
-            energy_j[phi, :, m] = instance.energy(everyone)
+            energy_j[phi, :, m] = unshared.energy(everyone)
+            if phi == 0 and instance.power is not None:
+                energy_j[phi, :, m] += _shared_less_own(m, everyone, instance, current)
             score[:, m] = instance.score(everyone) / instance.score_law.scale
     delay_s, energy_j = (np.where(allowed, both, np.inf) for both in (delay_s, energy_j))
     return Pairs(score, delay_s[0], delay_s[1], energy_j[0], energy_j[1])
+
+
+def _unshared(instance: Instance) -> Instance:
+    """Return the snapshot in which every user's share of a server has a speed of its own."""
+    if instance.power is None:
+        return instance
+    return replace(instance, power=replace(instance.power, shares_gpu=np.zeros(instance.server_count, bool)))
+
+
+def _shared_less_own(m: int, everyone: Allocation, instance: Instance, current: Allocation | None) -> Floats:
+    """Return what users pay for work at a server that shares its GPUs, less what they would alone, (N,).
+
+    The speed in use is that of those who are served there with work, or all of it if there are none.
+    """
+    power, s, u = instance.power, instance.servers, instance.users
+    if power is None or not power.shares_gpu[m]:
+        return np.zeros(instance.user_count)
+    in_use = 0.0
+    if current is not None:
+        in_use = float(current.server_gpu_flops[(current.server == m) & (current.local_fraction < 1)].sum())
+    in_use = in_use or float(s.max_gpu_flops[m])
+    work = u.adapter_params * u.flops_per_param * s.epochs[m]
+    cube = max(in_use, float(power.servers.min_gpu_flops[m])) ** 3
+    return np.asarray(s.kappa[m] * work * (cube / in_use - everyone.server_gpu_flops**2))
 
 
 def _everyone_at(

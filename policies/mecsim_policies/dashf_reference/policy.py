@@ -27,8 +27,8 @@ from mecsim_policies.optim.overflow import overflow_allowed
 from mecsim_policies.optim.pairs import Pairs, slots_by_capacity
 from mecsim_policies.optim.parameters import whole_number
 from mecsim_policies.optim.participants import Participants, all_local
+from mecsim_policies.optim.price import Price
 from mecsim_policies.optim.rules import equal_split
-from mecsim_policies.optim.shares import Price
 from mecsim_policies.optim.trace import Iterate
 
 _SDR_SOLVERS = {"SCS": ("SCS", "CLARABEL"), "CLARABEL": ("CLARABEL", "SCS")}  # should the first fail

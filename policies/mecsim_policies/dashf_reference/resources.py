@@ -17,9 +17,10 @@ from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
 from mecsim.system.rates import LinkLaw, RateLaw
+from mecsim_policies.dashf_reference import power
 from mecsim_policies.dashf_reference.rates import touching_shannon
 from mecsim_policies.dashf_reference.solvers import Solved, cvxpy, installed, solve_in_turn
-from mecsim_policies.optim.shares import Price
+from mecsim_policies.optim.price import Price
 
 SOLVERS = ("ECOS", "CLARABEL", "SCS")
 _TOLERANCE = 1e-6
@@ -75,7 +76,7 @@ class Shares:
             bandwidth_hz=within(self.band, s.bandwidth_hz),
             user_power_w=np.minimum(self.up, 1.0) * u.max_power_w,
             server_power_w=within(self.down, s.max_power_w),
-            user_gpu_flops=np.minimum(self.own, 1.0) * u.max_gpu_flops,
+            user_gpu_flops=power.at_least(instance, np.minimum(self.own, 1.0) * u.max_gpu_flops),
             server_gpu_flops=within(self.gpu, s.max_gpu_flops),
         )
 
@@ -141,13 +142,14 @@ class ConvexProblem:
     variables: tuple[Any, ...]
 
     @classmethod
-    def of(cls, users: int, servers: int) -> ConvexProblem:
+    def of(cls, users: int, servers: int, powered: bool = False) -> ConvexProblem:
         """Write the problem of docs/model.md section 7 down; whatever an instance changes is a parameter."""
         cp = cvxpy()
         p = {name: cp.Parameter(users, nonneg=True) for name in _PER_USER}
         p["member"] = cp.Parameter((servers, users), nonneg=True)
         p["per_longest"] = cp.Parameter(nonneg=True)
         p["slope"] = cp.Parameter(nonneg=True)
+        p |= power.parameters(users, servers) if powered else {}
         shares = tuple(cp.Variable(users) for _ in range(5))
         b, q, g, p_, f = shares
         T, r_u, r_d = cp.Variable(), cp.Variable(users), cp.Variable(users)
@@ -170,6 +172,7 @@ class ConvexProblem:
                 *(share >= 0 for share in shares),
                 p_ <= 1,
                 f <= 1,
+                *(power.bounds(p, g, f) if powered else []),
             ],
         )
         assert problem.is_dpp()
@@ -200,7 +203,7 @@ def _energy(p: dict[str, Any], shares: tuple[Any, ...], r_u: Any, r_d: Any) -> A
     """Return all energies, those of the radio by the transform."""
     cp = cvxpy()
     _, q, g, p_, f = shares
-    return (
+    by_the_paper = (
         p["local_j"] @ cp.square(f)
         + p["server_j"] @ cp.square(g)
         + p["up_j_nu"] @ cp.square(p_)
@@ -208,11 +211,12 @@ def _energy(p: dict[str, Any], shares: tuple[Any, ...], r_u: Any, r_d: Any) -> A
         + p["down_j_nu"] @ cp.square(q)
         + p["down_j_over_4nu"] @ cp.square(cp.inv_pos(r_d))
     )
+    return by_the_paper + power.energy(p, g, r_u, r_d) if "load" in p else by_the_paper
 
 
 @lru_cache(maxsize=4)
-def _compiled(users: int, servers: int) -> ConvexProblem:
-    return ConvexProblem.of(users, servers)
+def _compiled(users: int, servers: int, powered: bool) -> ConvexProblem:
+    return ConvexProblem.of(users, servers, powered)
 
 
 def solve_convex(
@@ -248,7 +252,7 @@ def solve_convex(
         If no solver succeeds.
     """
     k = Constants.of(instance, server, phi)
-    convex = _compiled(instance.user_count, instance.server_count)
+    convex = _compiled(instance.user_count, instance.server_count, instance.power is not None)
     r_u, r_d = k.rates(last)
     delay_s = k.local_s / last.own + k.server_s / last.gpu + k.up_s / r_u + k.down_s / r_d
     scale_s = max(float(delay_s.max()), 1e-300)
@@ -267,6 +271,7 @@ def solve_convex(
         "per_longest": price.per_s * scale_s,
         "slope": instance.score_law.slope,
     }
+    values |= power.values(instance, server, phi, price.per_j, k.server_j, (k.up_s / r_u, k.down_s / r_d))
     for name, value in values.items():
         convex.parameters[name].value = value
     solved = solve_in_turn(convex.problem, installed(solvers), convex.residual, tolerance, options)

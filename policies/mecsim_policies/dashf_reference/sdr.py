@@ -14,7 +14,7 @@ from mecsim.system.arrays import Floats, Ints
 from mecsim_policies.dashf_reference.solvers import Solved, cvxpy, solve_in_turn
 from mecsim_policies.optim.association import Relaxed
 from mecsim_policies.optim.pairs import Pairs
-from mecsim_policies.optim.shares import Price
+from mecsim_policies.optim.price import Price
 
 _TOLERANCE = 1e-3
 _LONGEST = 1e3

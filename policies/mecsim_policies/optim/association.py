@@ -17,8 +17,8 @@ from scipy.optimize import linear_sum_assignment
 
 from mecsim.system.arrays import Floats, Ints
 from mecsim_policies.optim.pairs import Pairs
+from mecsim_policies.optim.price import Price
 from mecsim_policies.optim.relaxation_pattern import pattern_of
-from mecsim_policies.optim.shares import Price
 
 _FORBIDDEN = 1e3
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mecsim.system.arrays import Floats
-from mecsim_policies.optim.newton import Derivatives, Step, arrow_solve, positive
-from mecsim_policies.optim.shares import BAND, PHI, POWERS, SHARED, Price, ShareProblem
+from mecsim_policies.optim.newton import Derivatives, SharedHessian, Step, arrow_solve, positive
+from mecsim_policies.optim.price import Price
+from mecsim_policies.optim.shares import BAND, GPU, OWN, PHI, POWERS, SHARED, ShareProblem
 from mecsim_policies.optim.user_terms import UserTerms
 
 # Slacks of T below this, relative to T, are lost in the rounding of the delays.
@@ -22,6 +23,7 @@ _GRAIN = 1e-13
 # The most that one step may take of the slack of a budget or bound, and of a delay, which is curved.
 _MAX_BOUND_USE = 0.8
 _MAX_DELAY_USE = 0.5
+_ROUNDING = 1.0
 
 Transform = tuple[Floats, Floats]
 """nu of the energies of uplink and downlink, each (N,)."""
@@ -71,9 +73,13 @@ class Barrier:
             delay_s, energy_j, score = p.evaluate(shares)
             if self.nu is not None:
                 energy_j = energy_j + self._transform_excess(shares)
+            if p.power is not None and p.power.has_floor:
+                part = p.parts(shares[:, PHI])
+                energy_j = energy_j + p.power.rounding_j(part, shares[:, GPU], self._rounding)
             slack_s = np.reshape(longest_s, (-1, 1)) - delay_s.reshape(copies, -1)
+            above = self._above(moved)
             slacks = [
-                part.reshape(copies, -1) for part in (1.0 - p.used(shares), 1.0 - moved[:, SHARED:], moved)
+                part.reshape(copies, -1) for part in (1.0 - p.used(shares), 1.0 - moved[:, SHARED:], above)
             ]
             slack = np.concatenate([slack_s, *slacks], axis=1)
             own = (self.price.per_j * energy_j - score).reshape(copies, -1).sum(axis=1)
@@ -89,7 +95,7 @@ class Barrier:
         p = self.problem
         moved, change = shares[:, : self.free], move[:, : self.free]
         uses = (
-            -change / moved,
+            -change / self._above(moved),
             change[:, SHARED:] / (1.0 - moved[:, SHARED:]),
             p.used(move) / (1.0 - p.used(shares)),
         )
@@ -115,19 +121,21 @@ class Barrier:
         if self.move_phi:
             terms.add_phi(slope_s, slope_j, curve)
         p, free, users = self.problem, self.free, len(shares)
+        slack = 1.0 - p.used(shares)
+        joint_slack, shared = self._add_shared(rows, slope_j, slack)
         inverse_slack = terms.inverse_slack
         moved, slope_s, slope_j = rows[:free], slope_s[:free], slope_j[:free]
         score_gradient = p.slope / (1.0 + p.slope * rows[:SHARED].sum(axis=0))
-        slack = 1.0 - p.used(shares)
         to_bound = 1.0 / (1.0 - moved[SHARED:])
+        from_bound = 1.0 / self._above(moved.T).T
         steep = inverse_slack * slope_s
-        gradient = steep - 1.0 / moved
+        gradient = steep - from_bound
         gradient[:SHARED] += (1.0 / slack)[p.server].T
         gradient[SHARED:] += to_bound
         blocks = curve[:free, :free] + steep[:, None] * steep
         blocks[:SHARED, :SHARED] += self.weight * score_gradient**2
         diagonal = blocks.reshape(free * free, users)[:: free + 1]
-        diagonal += 1.0 / moved**2
+        diagonal += from_bound**2
         diagonal[SHARED:] += to_bound**2
         return Derivatives(
             barrier_gradient=np.ascontiguousarray(gradient.T),
@@ -137,8 +145,49 @@ class Barrier:
             blocks=positive(np.ascontiguousarray(blocks.transpose(2, 0, 1))),
             border=np.ascontiguousarray((-inverse_slack * steep).T),
             inverse_slack=inverse_slack,
-            slack=slack,
+            slack=joint_slack,
+            shared=shared,
         )
+
+    @property
+    def _rounding(self) -> float:
+        """Width, as a share of speed, by which the kink of shared GPUs is rounded: less along the path."""
+        return _ROUNDING / self.weight
+
+    def _above(self, moved: Floats) -> Floats:
+        """Return how far shares (K N, F) lie above their lower bounds."""
+        power = self.problem.power
+        if power is None or not power.own_floor.any():
+            return moved
+        above = moved.copy()
+        above[:, OWN] -= power.own_floor
+        return above
+
+    def _add_shared(
+        self, rows: Floats, slope_j: Floats, slack: Floats
+    ) -> tuple[Floats, SharedHessian | None]:
+        """Add the gradient of shared GPUs' energy; return slacks that have its Hessian, and the rest of that.
+
+        In the speeds of all users of a server it has the form of a budget's, and joins that. Where only some
+        users have work there, it is a term of its own.
+        """
+        power = self.problem.power
+        if power is None or not power.shares:
+            return slack, None
+        part, per_j = self.problem.parts(rows[PHI]), self.weight * self.price.per_j
+        found = power.gradient(part, rows[GPU], per_j, self._rounding)
+        slope_j[GPU] += found.by_speed
+        if self.move_phi:
+            slope_j[PHI] += found.by_phi
+        joined = (found.weight > 0)[self.problem.server]
+        if (found.counts >= joined).all():
+            joint = slack.copy()
+            joint[:, GPU] = 1.0 / np.sqrt(1.0 / slack[:, GPU] ** 2 + found.weight)
+            return joint, None
+        softness = np.divide(1.0, found.weight, out=np.ones_like(found.weight), where=found.weight > 0)
+        vectors = np.zeros((rows.shape[1], self.free))
+        vectors[:, GPU] = found.counts * joined
+        return slack, SharedHessian(vectors, softness)
 
     def _transform_excess(self, shares: Floats) -> Floats:
         """Return by how much the transformed energies pass the true ones, (N,).

@@ -16,8 +16,9 @@ from mecsim_policies.optim.moves import apply_change, ranked_changes
 from mecsim_policies.optim.pairs import slots_by_capacity
 from mecsim_policies.optim.participants import Participants
 from mecsim_policies.optim.point import Point
+from mecsim_policies.optim.price import Price
 from mecsim_policies.optim.resources import Solution
-from mecsim_policies.optim.shares import Price, ShareProblem
+from mecsim_policies.optim.shares import ShareProblem
 
 _ROUGH_GAP = 1e-3
 _SCREEN_GAIN = 1e-3

@@ -100,7 +100,7 @@ class NeighbourhoodSearch:
         """How associations are compared: phi moves only from cold, and if it may."""
         if self.warm:
             return WARM._replace(weight=WARM.weight * max(1.0, len(self.run.fixed) / _FEW_USERS))
-        return COLD._replace(move_phi=False) if self.run.fixed.any() else COLD
+        return COLD._replace(move_phi=False) if self.run.fixed.any() or self.run.shares_gpu else COLD
 
     def from_slots(self) -> Point:
         """Return part 1's point with equal slots, at the y of the strongest servers."""

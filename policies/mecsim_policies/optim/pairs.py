@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from mecsim.system import equations as eq
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
-from mecsim_policies.optim.shares import BAND, DOWN, GPU, OWN, UP
+from mecsim.system.power import shared_drive
+from mecsim_policies.optim.shares import BAND, DOWN, GPU, OWN, PHI, UP
 from mecsim_policies.optim.work_factors import HALF, WorkFactors
 
 
@@ -83,7 +84,8 @@ class Pairs:
             for column, shared in ((BAND, band), (DOWN, down), (GPU, gpu)):
                 shared[rows, server] = shares[:, column]
             power_w, own_flops = shares[:, UP] * power_w, shares[:, OWN] * own_flops
-        pairs = cls.at(instance, (band, down, gpu), power_w, own_flops, work)
+        in_use = _speed_in_use(instance, server, shares)
+        pairs = cls.at(instance, (band, down, gpu), power_w, own_flops, work, in_use)
         return pairs if work is None else pairs.with_fixed_fraction(work.fixed)
 
     @classmethod
@@ -94,8 +96,12 @@ class Pairs:
         power_w: Floats,
         own_flops: Floats,
         work: WorkFactors | None = None,
+        in_use: Floats | None = None,
     ) -> Pairs:
-        """Return the constants for given shares of b, q, g, each (N, M), and users' p, f, each (N,)."""
+        """Return the constants for given shares of b, q, g, each (N, M), and users' p, f, each (N,).
+
+        ``in_use`` (M,) are the shares of speed by which shared GPUs draw.
+        """
         u, s = instance.users, instance.servers
         band, down, gpu = shares
         n = instance.user_count
@@ -115,13 +121,36 @@ class Pairs:
         local_s = eq.time_for(local_flop, (u.gpu_count * own_flops)[:, None])
         server_s = eq.time_for(server_flop, s.gpu_count * gpu_flops)
         local_j = eq.gpu_energy(u.kappa[:, None], own_flops[:, None], local_flop)
+        server_j = eq.gpu_energy(s.kappa, gpu_flops, server_flop)
+        uplink_w, downlink_w = power_w[:, None], server_w
+        if instance.power is not None:
+            links = np.arange(n)[:, None], np.arange(instance.server_count)
+            uplink_w = uplink_w + instance.power.electronics_w("user", *links)
+            downlink_w = downlink_w + instance.power.electronics_w("server", *links)
+            if in_use is not None:
+                drive = shared_drive(in_use * s.max_gpu_flops, instance.power.servers.min_gpu_flops).value
+                shared_j = eq.shared_gpu_energy(s.kappa, drive, server_flop)
+                server_j = np.where(instance.power.shares_gpu, shared_j, server_j)
         return cls(
             score=np.log1p(instance.score_law.slope * (band + down + gpu)),
             delay_0_s=server_s + downlink_s,
             delay_1_s=local_s + uplink_s,
-            energy_0_j=eq.gpu_energy(s.kappa, gpu_flops, server_flop) + server_w * downlink_s,
-            energy_1_j=local_j + power_w[:, None] * uplink_s,
+            energy_0_j=server_j + downlink_w * downlink_s,
+            energy_1_j=local_j + uplink_w * uplink_s,
         )
+
+
+def _speed_in_use(instance: Instance, server: Ints | None, shares: Floats | None) -> Floats | None:
+    """Return the share of speed by which the GPUs of each server draw, (M,); None if none are shared.
+
+    Where nobody has work, from cold everywhere, it is all of the speed: a server must not look free.
+    """
+    if instance.power is None or not instance.power.shares_gpu.any():
+        return None
+    in_use = np.zeros(instance.server_count)
+    if server is not None and shares is not None:
+        in_use = instance.power.speed_in_use(server, shares[:, GPU], 1.0 - shares[:, PHI])
+    return np.where(in_use > 0, in_use, 1.0)
 
 
 def slots_by_capacity(instance: Instance) -> Floats:

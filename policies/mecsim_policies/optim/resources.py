@@ -18,7 +18,8 @@ import numpy as np
 from mecsim.system.arrays import Floats, Ints
 from mecsim_policies.optim.barrier import Barrier, Transform
 from mecsim_policies.optim.path import PathPoint, corrector, initial_longest_s, predictor
-from mecsim_policies.optim.shares import SHARED, Price, ShareProblem, Totals
+from mecsim_policies.optim.price import Price, Totals
+from mecsim_policies.optim.shares import SHARED, ShareProblem
 
 # Larger steps lose the path where the energies are not convex, and need more steps to return to it.
 _GROWTH = 6.0

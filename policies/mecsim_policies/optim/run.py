@@ -14,7 +14,8 @@ from mecsim.system.instance import Instance
 from mecsim_policies.optim.association import best_fractions
 from mecsim_policies.optim.pairs import Pairs, slots_by_capacity
 from mecsim_policies.optim.point import Point
-from mecsim_policies.optim.shares import PHI, Price, ShareProblem, Totals
+from mecsim_policies.optim.price import Price, Totals
+from mecsim_policies.optim.shares import PHI, ShareProblem
 from mecsim_policies.optim.trace import Iterate
 from mecsim_policies.optim.work_factors import HALF, WorkFactors
 
@@ -54,6 +55,11 @@ class Run:
         self.slots = slots_by_capacity(self.instance)
         self.fixed = np.zeros(users, dtype=bool) if self.work is None else self.work.fixed
         self.everyone_at = tuple(self.problem(np.full(users, m)) for m in range(servers))
+
+    @property
+    def shares_gpu(self) -> bool:
+        """Whether the GPUs of any server draw by the sum of the speeds in use."""
+        return any(problem.power is not None and problem.power.shares for problem in self.everyone_at)
 
     def price(self) -> Price:
         """Return the prices at y."""

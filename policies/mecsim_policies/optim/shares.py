@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,8 @@ from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
 from mecsim.system.rates import RateLaw
+from mecsim_policies.optim.power_terms import PowerTerms
+from mecsim_policies.optim.price import Price, Totals
 from mecsim_policies.optim.work_factors import WorkFactors
 
 BAND, DOWN, GPU, UP, OWN, PHI = range(6)
@@ -20,38 +21,6 @@ SHARED = 3
 # The two sides of a user as rows of shares.T: its own first, then the server's; slices make views.
 SPEEDS = slice(OWN, DOWN, -2)
 POWERS = slice(UP, BAND, -2)
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Price:
-    """Prices of a second of the largest delay and of a joule, in score / s1: y w_t / s1 and y w_e / s1."""
-
-    per_s: float
-    per_j: float
-
-    @classmethod
-    def at(cls, instance: Instance, scr: float) -> Price:
-        """Return the prices of Dinkelbach's y = ``scr``."""
-        w, scale = instance.weights, instance.score_law.scale
-        unit = scr / scale if scale else 0.0  # without a scale every allocation is worth the same: nothing
-        return cls(unit * w.delay_per_s, unit * w.energy_per_j)
-
-
-class Totals(NamedTuple):
-    """Largest delay, energy of all and score / s1 of all."""
-
-    longest_s: float
-    energy_j: float
-    score: float
-
-    def cost(self, price: Price) -> float:
-        """Return ``per_s max T + per_j sum E - sum score / s1``, which is -F / s1."""
-        return price.per_s * self.longest_s + price.per_j * self.energy_j - self.score
-
-    def scr(self, instance: Instance) -> float:
-        """Return the service-cost ratio."""
-        w, total = instance.weights, instance.score_law.scale * self.score
-        return eq.service_cost_ratio(total, self.longest_s, self.energy_j, w.delay_per_s, w.energy_per_j)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -71,7 +40,8 @@ class ShareProblem:
 
     The constants are those of the whole work. ``train_s``, ``radio_s``, ``train_j``, ``radio_j`` and
     ``snr`` have shape (2, K N): row 0 is the user's side (own GPU, uplink), row 1 the server's (its
-    GPU, downlink). ``server`` (K N,) counts the servers of all copies, ``k M + m``; ``member``
+    GPU, downlink). ``power`` has the energies of shared GPUs, which ``train_j`` has not, and of electronics,
+    where there are any. ``server`` (K N,) counts the servers of all copies, ``k M + m``; ``member``
     (K, M, N) is 1 where the user is the server's. Copies share nothing: each has its own largest delay.
     """
 
@@ -84,6 +54,7 @@ class ShareProblem:
     snr: Floats
     slope: float
     rate_law: RateLaw
+    power: PowerTerms | None = None
 
     @classmethod
     def of(cls, instance: Instance, server: Ints, work: WorkFactors | None = None) -> ShareProblem:
@@ -103,6 +74,10 @@ class ShareProblem:
             local_flop, server_flop = local_flop * work.local, server_flop * work.server
             uplink_s, downlink_s = radio_s * work.uplink, radio_s * work.downlink
         own_w = u.max_power_w
+        server_j = eq.gpu_energy(s.kappa[server], s.max_gpu_flops[server], server_flop)
+        power = PowerTerms.of(instance, server, np.stack([uplink_s, downlink_s]), server_j)
+        if power is not None:
+            server_j = np.where(power.shared_j > 0, 0.0, server_j)
         return cls(
             server=server,
             member=(server == np.arange(instance.server_count)[:, None])[None].astype(np.float64),
@@ -116,7 +91,7 @@ class ShareProblem:
             train_j=np.stack(
                 [
                     eq.gpu_energy(u.kappa, u.max_gpu_flops, local_flop),
-                    eq.gpu_energy(s.kappa[server], s.max_gpu_flops[server], server_flop),
+                    server_j,
                 ]
             ),
             radio_j=np.stack([own_w * uplink_s, server_w * downlink_s]),
@@ -125,6 +100,7 @@ class ShareProblem:
             ),
             slope=instance.score_law.slope,
             rate_law=instance.rate_law,
+            power=power,
         )
 
     @classmethod
@@ -146,8 +122,10 @@ class ShareProblem:
             table = np.stack([getattr(problem, name) for problem in everyone_at])
             return np.ascontiguousarray(table[servers, :, rows].reshape(copies * users, 2).T)
 
+        server = (servers + count * np.arange(copies)[:, None]).ravel()
+        powers = [problem.power for problem in everyone_at if problem.power is not None]
         return cls(
-            server=(servers + count * np.arange(copies)[:, None]).ravel(),
+            server=server,
             member=(servers[:, None, :] == np.arange(count)[:, None]).astype(np.float64),
             train_s=each("train_s"),
             radio_s=each("radio_s"),
@@ -156,6 +134,7 @@ class ShareProblem:
             snr=each("snr"),
             slope=everyone_at[0].slope,
             rate_law=everyone_at[0].rate_law,
+            power=PowerTerms.stack(powers, servers, server) if powers else None,
         )
 
     def take(self, copies: NDArray[np.bool_]) -> ShareProblem:
@@ -164,9 +143,11 @@ class ShareProblem:
         chosen = np.flatnonzero(copies)
         of_users = (chosen[:, None] * users + np.arange(users)).ravel()
         own = self.server[of_users].reshape(-1, users) - servers * chosen[:, None]
+        server = (own + servers * np.arange(len(chosen))[:, None]).ravel()
         return replace(
             self,
-            server=(own + servers * np.arange(len(chosen))[:, None]).ravel(),
+            server=server,
+            power=None if self.power is None else self.power.take(of_users, server, servers * len(chosen)),
             member=self.member[chosen],
             train_s=self.train_s[:, of_users],
             radio_s=self.radio_s[:, of_users],
@@ -194,7 +175,10 @@ class ShareProblem:
         sides_s = self.train_s * part / speed + self.radio_s * per_rate
         sides_j = self.train_j * part * speed**2 + self.radio_j * power * per_rate
         score = np.log1p(self.slope * (band + rows[DOWN] + rows[GPU]))
-        return sides_s[0] + sides_s[1], sides_j[0] + sides_j[1], score
+        energy_j = sides_j[0] + sides_j[1]
+        if self.power is not None:
+            energy_j = energy_j + self.power.energy_j(part, rows[GPU], per_rate)
+        return sides_s[0] + sides_s[1], energy_j, score
 
     @staticmethod
     def parts(phi: Floats) -> Floats:
@@ -230,6 +214,8 @@ class ShareProblem:
         shares = np.full((len(users), 6), fill)
         shares[:, :SHARED] = (fill / users)[:, None]
         shares[:, PHI] = local_fraction
+        if self.power is not None:
+            shares[:, OWN] = self.power.own_floor + fill * (1.0 - self.power.own_floor)
         return shares
 
     def of_allocation(self, instance: Instance, allocation: Allocation) -> Floats:
@@ -261,6 +247,9 @@ class ShareProblem:
             inner[:, PHI] = np.clip(phi, 2.0 * margin, 1.0 - 2.0 * margin)
             # A user at phi = 0 does not use these, so any value will do; phi itself must be able to leave 0.
             inner[phi <= 0, UP:PHI] = np.minimum(inner[phi <= 0, UP:PHI], 0.5)
+        if self.power is not None:
+            room = margin * (1.0 - self.power.own_floor)
+            inner[:, OWN] = np.clip(inner[:, OWN], self.power.own_floor + room, 1.0 - room)
         return inner
 
     def own_in_full(self, shares: Floats) -> Floats:

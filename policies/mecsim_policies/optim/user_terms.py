@@ -33,6 +33,8 @@ class UserTerms:
         One over T - T_n.
     per_j : float
         Weight of the objective times the price of a joule.
+    electronics_j : (2, N) float, optional
+        Energies of the electronics over one over the rate, phi and 1 - phi counted in.
     """
 
     problem: ShareProblem
@@ -45,6 +47,7 @@ class UserTerms:
     link: RateDerivatives
     inverse_slack: Floats
     per_j: float
+    electronics_j: Floats | None = None
 
     @classmethod
     def at(cls, problem: ShareProblem, rows: Floats, longest_s: Floats, per_j: float) -> UserTerms:
@@ -56,7 +59,10 @@ class UserTerms:
         train_j, radio_j = part * problem.train_j, part * problem.radio_j
         delay_s = train_s / speed + radio_s / link.rate
         slack_s = np.repeat(longest_s, users // len(longest_s)) - delay_s[0] - delay_s[1]
-        return cls(problem, train_s, radio_s, train_j, radio_j, speed, power, link, 1.0 / slack_s, per_j)
+        steady_j = None if problem.power is None else part * problem.power.electronics_j
+        return cls(
+            problem, train_s, radio_s, train_j, radio_j, speed, power, link, 1.0 / slack_s, per_j, steady_j
+        )
 
     def derivatives(self, nu: Floats | None) -> tuple[Floats, Floats, Floats]:
         """Return the gradients of delay and energy, (6, N), and the Hessian of the weighted sum, (6, 6, N).
@@ -78,12 +84,19 @@ class UserTerms:
         # The transform's energy and curvature at nu, at the touching nu if none is given.
         touching = 0.5 / (self.power * link.rate) if nu is None else nu
         flow_j = 0.5 * self.radio_j / (touching * link.rate**3)
+        # The energy of the electronics is one over the rate, as the time is.
+        steady_j = None if self.electronics_j is None else self.electronics_j / link.rate**2
         by_band_j, bent_j = flow_j * link.by_bandwidth, 2.0 * self.radio_j * touching
         slope_j = np.zeros((6, users))
         slope_j[BAND] = -(by_band_j[0] + by_band_j[1])
         slope_j[POWERS] = bent_j * self.power - flow_j * link.by_power
         slope_j[SPEEDS] = 2.0 * self.train_j * self.speed
-        bb, bp, pp = self._radio_hessian(flow_s, flow_j, bent_j, true_energy=nu is None)
+        flow = self.inverse_slack * flow_s
+        if steady_j is not None:
+            slope_j[BAND] -= (steady_j * link.by_bandwidth).sum(axis=0)
+            slope_j[POWERS] -= steady_j * link.by_power
+            flow = flow + self.per_j * steady_j
+        bb, bp, pp = self._radio_hessian(flow, flow_j, bent_j, true_energy=nu is None)
         curve = np.zeros((6, 6, users))
         curve[BAND, BAND] = bb[0] + bb[1]
         curve[BAND, POWERS] = curve[POWERS, BAND] = bp
@@ -94,11 +107,11 @@ class UserTerms:
         return slope_s, slope_j, curve
 
     def _radio_hessian(
-        self, flow_s: Floats, flow_j: Floats, bent_j: Floats, *, true_energy: bool
+        self, flow: Floats, flow_j: Floats, bent_j: Floats, *, true_energy: bool
     ) -> tuple[Floats, Floats, Floats]:
         """Return the second derivatives by bandwidth twice, bandwidth and power, power twice, (2, N)."""
         link, per_j = self.link, self.per_j
-        flow = self.inverse_slack * flow_s + per_j * flow_j
+        flow = flow + per_j * flow_j
         square = (2.0 * flow + per_j * flow_j) / link.rate
         bend, mixed = link.curvature * flow, square * link.by_bandwidth
         bent = bend * link.tilt
@@ -118,9 +131,12 @@ class UserTerms:
         """Add phi's derivatives: delay and energy are linear in it, one side rising, the other falling."""
         p, link, per_j = self.problem, self.link, self.per_j
         side_s = p.train_s / self.speed + p.radio_s / link.rate
-        side_j = p.train_j * self.speed**2 + p.radio_j * self.power / link.rate
+        radio_j = p.radio_j * self.power
+        if p.power is not None:
+            radio_j = radio_j + p.power.electronics_j
+        side_j = p.train_j * self.speed**2 + radio_j / link.rate
         slope_s[PHI], slope_j[PHI] = side_s[0] - side_s[1], side_j[0] - side_j[1]
-        flow = (self.inverse_slack * p.radio_s + per_j * p.radio_j * self.power) / link.rate**2
+        flow = (self.inverse_slack * p.radio_s + per_j * radio_j) / link.rate**2
         by_power = per_j * p.radio_j / link.rate - flow * link.by_power
         by_speed = 2.0 * per_j * p.train_j * self.speed - self.inverse_slack * p.train_s / self.speed**2
         cross = np.zeros((PHI, len(self.inverse_slack)))
