@@ -40,6 +40,9 @@ class GpuCard(Section):
     board_power_w: Annotated[Real, Field(ge=SMALLEST, le=1e6)] = key(
         "Power one GPU draws at its top speed", unit="W", example=400
     )
+    memory_gb: Annotated[Real, Field(ge=SMALLEST, le=1e6)] | None = key(
+        "Memory of one GPU", unit="GB", default=None, example=80
+    )
     source: str = key("Where the numbers come from", default="", max_length=1000)
 
     @model_validator(mode="wrap")
@@ -107,6 +110,16 @@ def adapter_params(name: str) -> float:
 def adapter_source(name: str) -> str:
     """Return where the size of an adapter of the catalogue comes from."""
     return str(_catalogue("adapters")[name]["source"])
+
+
+def base_model_names() -> tuple[str, ...]:
+    """Return the names of the base models in the catalogue."""
+    return tuple(_catalogue("base_models"))
+
+
+def base_model_entry(name: str) -> Mapping[str, Any]:
+    """Return the keys of a base model of the catalogue."""
+    return _catalogue("base_models")[name]
 
 
 def _bottleneck_params(d1: int, r: int, d2: int, adapters: int) -> float:

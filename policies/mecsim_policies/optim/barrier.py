@@ -14,7 +14,8 @@ import numpy as np
 
 from mecsim.system.arrays import Floats
 from mecsim_policies.optim.newton import Derivatives, Step, arrow_solve, positive
-from mecsim_policies.optim.shares import BAND, PHI, POWERS, SHARED, Price, ShareProblem
+from mecsim_policies.optim.price import Price
+from mecsim_policies.optim.shares import BAND, PHI, POWERS, SHARED, ShareProblem
 from mecsim_policies.optim.user_terms import UserTerms
 
 # Slacks of T below this, relative to T, are lost in the rounding of the delays.
@@ -151,5 +152,5 @@ class Barrier:
         power = rows[POWERS]
         rate = p.rate_law.nat_rates(rows[BAND], power, p.snr)
         gap = (power * root - 0.5 / (rate * root)) ** 2
-        excess: Floats = (p.parts(rows[PHI]) * p.radio_j * gap).sum(axis=0)
+        excess: Floats = (p.loads(rows[PHI]).radio_j * gap).sum(axis=0)
         return excess

@@ -14,8 +14,9 @@ from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats
 from mecsim.system.instance import Instance
 from mecsim_policies.optim.point import Point
+from mecsim_policies.optim.price import Price, Totals
 from mecsim_policies.optim.resources import Compared, compare, solve
-from mecsim_policies.optim.shares import Price, ShareProblem, Totals
+from mecsim_policies.optim.shares import ShareProblem
 
 _FIRST_WEIGHT = 30.0
 _NEXT_WEIGHT = 300.0

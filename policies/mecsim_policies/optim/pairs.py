@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,19 +11,33 @@ from numpy.typing import NDArray
 from mecsim.system import equations as eq
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
+from mecsim_policies.optim.charges import Charges
 from mecsim_policies.optim.shares import BAND, DOWN, GPU, OWN, UP
 from mecsim_policies.optim.work_factors import HALF, WorkFactors
+
+
+class Inside(NamedTuple):
+    """Delay and energy of every pair between the ends of phi, as limits there; all (N, M)."""
+
+    delay_0_s: Floats
+    delay_1_s: Floats
+    energy_0_j: Floats
+    energy_1_j: Floats
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Pairs:
     """Score / s1, delay and energy of every pair, linear in phi: ``at_0 + phi (at_1 - at_0)``; all (N, M).
 
+    Here phi is a part of the largest one that fits into the user's memory. Where the ends have charges, the
+    line from end to end lies below the truth, which is at the ends and on the line of ``inside``.
+
     Parameters
     ----------
     score : score / s1 of the pair's shares
     delay_0_s, delay_1_s : delay with phi = 0 and phi = 1
     energy_0_j, energy_1_j : energy with phi = 0 and phi = 1
+    inside : Inside or None
     """
 
     score: Floats
@@ -30,6 +45,7 @@ class Pairs:
     delay_1_s: Floats
     energy_0_j: Floats
     energy_1_j: Floats
+    inside: Inside | None = None
 
     def only(self, allowed: NDArray[np.bool_]) -> Pairs:
         """Return pairs with infinite delays and energies where they are not allowed."""
@@ -50,7 +66,7 @@ class Pairs:
 
         delay_0_s, delay_1_s = halved(self.delay_0_s, self.delay_1_s)
         energy_0_j, energy_1_j = halved(self.energy_0_j, self.energy_1_j)
-        return Pairs(self.score, delay_0_s, delay_1_s, energy_0_j, energy_1_j)
+        return Pairs(self.score, delay_0_s, delay_1_s, energy_0_j, energy_1_j, self.inside)
 
     @classmethod
     def at_slots(
@@ -96,6 +112,9 @@ class Pairs:
         work: WorkFactors | None = None,
     ) -> Pairs:
         """Return the constants for given shares of b, q, g, each (N, M), and users' p, f, each (N,)."""
+        charges = Charges.of(instance, work)
+        if charges is not None:
+            return _with_charges(charges, instance, shares, power_w, own_flops)
         u, s = instance.users, instance.servers
         band, down, gpu = shares
         n = instance.user_count
@@ -122,6 +141,36 @@ class Pairs:
             energy_0_j=eq.gpu_energy(s.kappa, gpu_flops, server_flop) + server_w * downlink_s,
             energy_1_j=local_j + power_w[:, None] * uplink_s,
         )
+
+
+def _with_charges(
+    charges: Charges,
+    instance: Instance,
+    shares: tuple[Floats, Floats, Floats],
+    power_w: Floats,
+    own_flops: Floats,
+) -> Pairs:
+    u, s, (band, down, gpu) = instance.users, instance.servers, shares
+    band_hz, server_w, gpu_flops = band * s.bandwidth_hz, down * s.max_power_w, gpu * s.max_gpu_flops
+    power_w, own_flops = power_w[:, None], own_flops[:, None]
+    rate_up = instance.rate_law.up.rate(band_hz, power_w, instance.gain)
+    rate_down = instance.rate_law.down.rate(band_hz, server_w, instance.downlink_gain)
+
+    def cost(works: Floats) -> tuple[Floats, Floats]:
+        (local, server), (up_bits, down_bits) = works[..., None]
+        local_flop, server_flop = local * u.epochs[:, None], server * s.epochs
+        uplink_s, downlink_s = eq.time_for(up_bits, rate_up), eq.time_for(down_bits, rate_down)
+        delay_s = eq.time_for(local_flop, u.gpu_count[:, None] * own_flops) + uplink_s
+        delay_s = delay_s + eq.time_for(server_flop, s.gpu_count * gpu_flops) + downlink_s
+        energy_j = eq.gpu_energy(u.kappa[:, None], own_flops, local_flop) + eq.radio_energy(power_w, uplink_s)
+        energy_j = energy_j + eq.gpu_energy(s.kappa, gpu_flops, server_flop)
+        return delay_s, energy_j + eq.radio_energy(server_w, downlink_s)
+
+    (delay_0_s, energy_0_j), (delay_1_s, energy_1_j) = map(cost, charges.ends)
+    (inside_0_s, inside_0_j), (inside_1_s, inside_1_j) = map(cost, charges.inside)
+    score = np.log1p(instance.score_law.slope * (band + down + gpu))
+    inside = Inside(inside_0_s, inside_1_s, inside_0_j, inside_1_j)
+    return Pairs(score, delay_0_s, delay_1_s, energy_0_j, energy_1_j, inside)
 
 
 def slots_by_capacity(instance: Instance) -> Floats:
