@@ -37,6 +37,8 @@ def validate(
     as_json: JsonOption = False,
 ) -> None:
     """Check a scenario file: every problem at once, with its line and what is allowed."""
+    from mecsim.scenario.memory_report import memory_lines
+
     loaded = read_scenario(scenario, changes)
     if loaded.files():
         from mecsim.world.mobility.trajectories import replay_of
@@ -50,6 +52,8 @@ def validate(
             f"{scenario}: a valid scenario ({loaded.users.count} users, {loaded.servers.count} servers, "
             f"{loaded.duration_s:g} s)"
         )
+        for line in memory_lines(loaded):
+            print_text(f"  memory: {line}")
         for effect in loaded.switched_off():
             print_text(f"  switched off: {effect}")
 
@@ -57,7 +61,9 @@ def validate(
 def explain(
     key: Annotated[
         str,
-        typer.Argument(metavar="KEY", help="A key, a table, a GPU or an adapter; all tables if left out."),
+        typer.Argument(
+            metavar="KEY", help="A key, table, GPU, adapter or base model; all tables if left out."
+        ),
     ] = "",
     plugins: PluginOption = None,
     quiet: QuietOption = False,

@@ -26,6 +26,8 @@ from mecsim.scenario.area import Area, validation_context
 from mecsim.scenario.calendar import Calendar
 from mecsim.scenario.control import Handover, Objective, Reallocation, Record, Service
 from mecsim.scenario.equipment import Servers, Users
+from mecsim.scenario.gpu_catalogue import GpuCard
+from mecsim.scenario.memory import problems as memory_problems
 from mecsim.scenario.models import Model
 from mecsim.scenario.path_loss import path_loss_model
 from mecsim.scenario.radio import Channel
@@ -86,6 +88,15 @@ class Scenario(Section):
         found = problems(str(info.field_name), value, info.data)
         if found:
             raise refusal(*found)
+        return value
+
+    @field_validator("workload")
+    @classmethod
+    def _fits_into_memory(cls, value: Workload, info: ValidationInfo) -> Workload:
+        if "servers" in info.data and "users" in info.data:
+            found = memory_problems(value, info.data["servers"], info.data["users"])
+            if found:
+                raise refusal(*found)
         return value
 
     @field_validator("calendar")
@@ -160,6 +171,9 @@ class Scenario(Section):
     def sha256(self) -> str:
         """Hash of all values, files and plug-ins, whatever the spelling, the comments and the description."""
         content = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"description"})
+        content["workload"] = self.workload.without_later_keys(content["workload"])
+        if self.workload.base_model is not None:
+            content["memory_gb"] = [card.memory_gb or 0.0 for card in self._cards()]
         content |= {"files": [file.sha256 for file in self.files()]} if self.files() else {}
         content |= {"plugins": self.plugin_versions()} if self.plugin_versions() else {}
         return hashlib.sha256(dump_toml(content).encode()).hexdigest()
@@ -202,6 +216,10 @@ class Scenario(Section):
         classes = [each.mobility for each in self.users.classes or ()]
         return [model for model in (self.users.mobility, *classes, path_loss) if model is not None]
 
+    def _cards(self) -> list[GpuCard]:
+        classes = [each.gpu for each in self.users.classes or () if each.gpu is not None]
+        return [*self.servers.gpu_cards(), *self.users.gpu_cards(), *classes]
+
     def plugin_versions(self) -> dict[str, str]:
         """Return the version of each model in use that does not ship with mecsim, by kind and name."""
         return {f"{each.group.noun} {each.model}": each.version for each in self._models() if not each.is_own}
@@ -234,6 +252,8 @@ class Scenario(Section):
             "board power of GPUs: gpu_power = 'cubic'": not self._has_boards,
             "radio electronics: circuit_power_w, receive_power_w = 0": not self._has_electronics,
             "mobility: model = 'static'": self.users.mobility.model == "static",
+            "passes through the base model: model = 'adapter'": self.workload.model == "adapter",
+            "memory of GPUs: no base_model": self.workload.base_model is None,
             "transfer times: bits_per_param = 0": self.workload.bits_per_param == 0,
             "handover interruption: latency_s = 0": self.handover.latency_s == 0,
             "outdated channel knowledge: csi = 'instantaneous'": self.reallocation.csi == "instantaneous",

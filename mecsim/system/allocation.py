@@ -104,8 +104,9 @@ class Allocation:
             return misshapen
         found = _unknown_servers(self, instance)
         known = not found
-        ones, users = np.ones(len(self.server)), instance.users
-        found += _out_of_range("local_fraction", self.local_fraction, ones, -tolerance * ones, tolerance)
+        users = instance.users
+        most, low = users.local_fraction_max, np.full(len(self.server), -tolerance)
+        found += _out_of_range("local_fraction", self.local_fraction, most, low, tolerance)
         for name, budget, owner in GRANTS:
             values = getattr(self, name)
             if owner == "user":
@@ -172,6 +173,8 @@ def _out_of_range(
             rule, excess = "must be >= 0", -value / bound[n] if 0 < bound[n] < np.inf else np.inf
         else:
             rule = f"must be <= {bound[n]:.9g}"
+            if name == "local_fraction" and bound[n] < 1:
+                rule += ", what fits into the memory of its GPUs"
             excess = value / bound[n] - 1.0 if bound[n] > 0 else np.inf
         found.append(Violation(name, f"user {n}", value, rule, float(excess)))
     return tuple(found)

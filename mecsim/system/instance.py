@@ -16,6 +16,7 @@ from mecsim.system.phases import PHASES, PhaseSpec, WorkTerms
 from mecsim.system.power import PowerSpec
 from mecsim.system.rates import RateLaw
 from mecsim.system.resources import TRANSMIT_POWER
+from mecsim.system.round_work import RoundWork, work_of_the_paper
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -53,6 +54,8 @@ class Instance:
         Factor of the gain downwards, where cells disturb one another and gains count what that leaves.
     power : PowerSpec, optional
         Shared GPUs, lowest speeds and radio electronics; without it the paper's law.
+    work : RoundWork, optional
+        The work of a round, arrays (N,); without it the paper's, that of the adapter alone.
 
     Raises
     ------
@@ -71,12 +74,16 @@ class Instance:
     ergodic: bool = False
     downlink_share: Floats | None = None
     power: PowerSpec | None = None
+    work: RoundWork[Floats] | None = None
 
     def __post_init__(self) -> None:
         expected = (self.user_count, self.server_count)
         problems = self._freeze_links("gain", expected)
         if self.downlink_share is not None:
             problems += self._freeze_links("downlink_share", expected)
+        if self.work is not None:
+            object.__setattr__(self, "work", self.work.made_read_only())
+            problems += self.work.problems(self.user_count)
         if not 0 < self.noise_w_per_hz < np.inf:
             problems.append(f"noise_w_per_hz = {self.noise_w_per_hz}: must be a finite number > 0")
         if not 0 <= self.bits_per_param < np.inf:
@@ -128,9 +135,16 @@ class Instance:
         columns = {field.name: getattr(self.users, field.name)[chosen] for field in fields(Users)}
         share = None if self.downlink_share is None else self.downlink_share[chosen]
         power = None if self.power is None else self.power.of_users(chosen)
+        work = None if self.work is None else self.work.of_users(chosen)
         return replace(
-            self, users=Users(**columns), gain=self.gain[chosen], downlink_share=share, power=power
+            self, users=Users(**columns), gain=self.gain[chosen], downlink_share=share, power=power, work=work
         )
+
+    def affine_work(self) -> RoundWork[Floats]:
+        """Return the work of a round in the affine form, the paper's too."""
+        if self.work is not None:
+            return self.work
+        return work_of_the_paper(self.users.adapter_params, self.users.flops_per_param, self.bits_per_param)
 
     def costs(self, allocation: Allocation) -> Costs:
         """Return the delay and energy of every user and phase, docs/model.md section 2."""
@@ -149,6 +163,7 @@ class Instance:
             user_epochs=users.epochs,
             server_epochs=self.servers.epochs[allocation.server],
             bits_per_param=self.bits_per_param,
+            affine=self.work,
         )
 
     def _phase_costs(self, phase: PhaseSpec, work: Floats, allocation: Allocation) -> tuple[Floats, Floats]:

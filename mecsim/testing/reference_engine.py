@@ -20,7 +20,7 @@ from mecsim.scenario.workload import Continuous, Synchronous
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, frozen
 from mecsim.testing.reference_power import electronics_w, part_of_cube, shares_gpu
-from mecsim.testing.reference_round import Round, User
+from mecsim.testing.reference_round import Round, User, works
 from mecsim.units import gbps_to_bps
 from mecsim.world.world import World
 
@@ -209,14 +209,8 @@ class ReferenceEngine:
         self._end_round(n)
 
     def _work(self, n: int, r: Round) -> dict[Phase, float]:
-        flops = r.flops_per_param * r.params
-        bits = r.params * self.scenario.workload.bits_per_param
-        return {
-            Phase.LOCAL: flops * r.phi * self.world.workload.devices["epochs"][n],
-            Phase.UPLINK: bits * r.phi,
-            Phase.SERVER: flops * (1.0 - r.phi) * self.world.servers.epochs[self._server(n)],
-            Phase.DOWNLINK: bits * (1.0 - r.phi),
-        }
+        epochs = self.world.workload.devices["epochs"][n], self.world.servers.epochs[self._server(n)]
+        return works(self.scenario.workload, r, *epochs)
 
     def _end_round(self, n: int) -> None:
         """Record the round and the start of the next one, and start it if that is now."""
@@ -271,7 +265,7 @@ class ReferenceEngine:
             self._begin_next_phase(r.user)
             user.interrupted_until_s = self.now_s + self.scenario.handover.latency_s
             return
-        received = r.phi * r.params * self.scenario.workload.bits_per_param
+        received = self._work(r.user, r)[Phase.UPLINK]
         held = {Phase.UPLINK: user.work - user.left, Phase.SERVER: received, Phase.DOWNLINK: user.left}
         r.moved_bits += held[user.phase]
         handover = self.scenario.handover

@@ -11,12 +11,15 @@ import numpy as np
 
 from mecsim.rng import Purpose, stream
 from mecsim.scenario.distribution import Distribution
+from mecsim.scenario.memory import largest, memory_bytes
 from mecsim.scenario.schema import Scenario
 from mecsim.scenario.workload import Periodic, Poisson
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.devices import Users
+from mecsim.system.round_work import RoundWork
 from mecsim.world.devices import gpu_constants
 from mecsim.world.population import Population
+from mecsim.world.round_work import affine_work, local_fraction_max
 
 _CHUNK = 256
 _SMALLEST = 2.0**-54
@@ -46,7 +49,8 @@ class Workload:
         def each(name: str) -> list[Any]:
             return _each(scenario, population, name)
 
-        gpus = gpu_constants(each("gpu"), each("gpu_power"), each("gpu_utilisation"))
+        cards = each("gpu")
+        gpus = gpu_constants(cards, each("gpu_power"), each("gpu_utilisation"))
         self.devices = {
             "epochs": np.array(each("epochs"), dtype=np.float64),
             "gpu_count": np.array(each("gpu_count"), dtype=np.float64),
@@ -63,11 +67,20 @@ class Workload:
         self.drawn_per_round = any("round" in (size.per, data.per) for size, data in self._amounts)
         # A few chunks for every user: rounds are asked for nearly in order.
         self._chunk = lru_cache(maxsize=2 * users)(self._draw_chunk)
+        if self._workload.base_model is not None:
+            counts = self.devices["gpu_count"].tolist()
+            memory = [memory_bytes(card, count) for card, count in zip(cards, counts, strict=True)]
+            params = self._largest_adapters()
+            self.devices["local_fraction_max"] = local_fraction_max(self._workload, params, np.array(memory))
 
     def users(self, rounds: Ints) -> Users:
         """Return devices and work of all users, each in the given round, shape (N,)."""
         adapter_params, flops_per_param = self.work(np.arange(len(rounds)), rounds)
         return Users(adapter_params=adapter_params, flops_per_param=flops_per_param, **self.devices)
+
+    def affine(self, users: Users) -> RoundWork[Floats] | None:
+        """Return the work of a round of each user; None for the paper's, that of the adapter alone."""
+        return affine_work(self._workload, users.adapter_params, users.flops_per_param, users.epochs)
 
     def work(self, users: Ints, rounds: Ints) -> tuple[Floats, Floats]:
         """Return adapter parameters d and FLOP per parameter t of rounds of users, each shape (U,).
@@ -93,6 +106,13 @@ class Workload:
         adapter_params = size.ppf((fresh if size.per == "round" else once)[:, 0])
         token_bits = data.ppf((fresh if data.per == "round" else once)[:, 1])
         return adapter_params, w.flops_per_param_and_token * token_bits / w.bits_per_token_id
+
+    def _largest_adapters(self) -> Floats:
+        """Return the adapter size of each user, or the largest where every round has another one."""
+        sizes = [size for size, _ in self._amounts]
+        first = self.work(np.arange(len(self._once)), np.zeros(len(self._once), dtype=np.int64))[0]
+        bound = np.array([largest(size) if size.per == "round" else 0.0 for size in sizes])[self._amount_of]
+        return np.where(bound > 0, bound, first)
 
     def arrivals_s(self, user: int, until_s: float) -> Floats:
         """Return all times of :meth:`arrivals` as an array."""

@@ -182,8 +182,7 @@ class World:
 
     def all_gains(self, time_s: float, *, fading: bool) -> Floats:
         """Return the gains of all links at one time, shape (N, M), with or without fast fading."""
-        users, servers = self._all_links()
-        return (self.gain if fading else self.mean_gain)(users, servers, np.array(time_s))
+        return (self.gain if fading else self.mean_gain)(*self._all_links(), np.array(time_s))
 
     def gain_window(self, users: Ints, servers: Ints, window: int) -> Floats:
         """Return the gains of U links over one window of blocks, shape (U, WINDOW_BLOCKS).
@@ -218,6 +217,7 @@ class World:
             ergodic=self.scenario.channel.fading.model == "ergodic",
             downlink_share=share,
             power=power,
+            work=self.workload.affine(users),
         )
 
     def digest(self) -> str:

@@ -47,14 +47,14 @@ class Aauco:
         if participants is None:
             return all_local(observation)
         instance, allowed = participants.instance, participants.allowed
-        slots = slots_by_capacity(instance)
+        slots, largest = slots_by_capacity(instance), instance.users.local_fraction_max
         pairs = Pairs.at_slots(instance, slots).only(allowed)
         server = participants.strongest()
         best = equal_split(instance, server, np.full(len(server), 0.5))
         y = instance.scr(best)
         if participants.start is not None:
             server = participants.start.server
-            fractions = best_fractions(pairs, Price.at(instance, y), server)
+            fractions = largest * best_fractions(pairs, Price.at(instance, y), server)
             again = equal_split(instance, server, fractions)
             best = again if instance.scr(again) > y else best
             y = instance.scr(best)
@@ -63,7 +63,7 @@ class Aauco:
             price = Price.at(instance, y)
             rounded = round_to_slots(relax(pairs, price, slots, tolerance=_TOLERANCE).association, slots)
             rounded = participants.or_strongest(rounded)
-            found = equal_split(instance, rounded, best_fractions(pairs, price, rounded))
+            found = equal_split(instance, rounded, largest * best_fractions(pairs, price, rounded))
             scr = instance.scr(found)
             if scr <= y * (1.0 + _Y_TOLERANCE):
                 break
@@ -96,11 +96,14 @@ class Gucro:
         instance, users = participants.instance, participants.users
         server = participants.or_strongest(fewest_users_first(observation)[users])
         problem = ShareProblem.of(instance, server)
-        shares = problem.equal_split(np.full(len(users), 0.5))
+        half = np.full(len(users), 0.5)
+        if problem.charges is not None:
+            half = problem.charges.part_of(half)
+        shares = problem.equal_split(half)
         start = participants.start
         if start is not None and np.array_equal(start.server, server):
             given = problem.inside(problem.of_allocation(instance, start), _MARGIN)
-            given[:, PHI] = 0.5
+            given[:, PHI] = half
             shares = given if problem.scr(instance, given) > problem.scr(instance, shares) else shares
         y = problem.scr(instance, shares)
 

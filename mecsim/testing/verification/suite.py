@@ -20,6 +20,7 @@ from mecsim.testing.verification import (
     queues,
     tandem,
     walks,
+    work,
 )
 from mecsim.testing.verification.finding import Check, Finding, Judge, Setting
 
@@ -29,7 +30,7 @@ _GROUPS: dict[str, tuple[Check, ...]] = {
     "mobility": mobility.CHECKS + walks.CHECKS,
     "queues": queues.CHECKS + tandem.CHECKS,
     "optimisers": oracles.CHECKS,
-    "engine": engine_laws.LAWS + power_laws.CHECKS,
+    "engine": engine_laws.LAWS + power_laws.CHECKS + work.CHECKS,
     "determinism": engine_laws.DETERMINISM,
 }
 CHECKS = tuple(replace(check, group=group) for group, checks in _GROUPS.items() for check in checks)

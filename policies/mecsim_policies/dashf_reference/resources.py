@@ -102,9 +102,9 @@ class Constants:
         """Write down docs/model.md section 2 for one association and phi."""
         u, s, m = instance.users, instance.servers, server
         link, B = (np.arange(len(server)), m), s.bandwidth_hz[m]
-        work, bits = u.flops_per_param * u.adapter_params, u.adapter_params * instance.bits_per_param
-        local, remote = work * phi * u.epochs, work * (1.0 - phi) * s.epochs[m]
-        up_s, down_s = (bits * part * np.log(2.0) / B for part in (phi, 1.0 - phi))
+        work = instance.affine_work()
+        local, remote = work.local(phi) * u.epochs, work.server(phi) * s.epochs[m]
+        up_s, down_s = (bits * np.log(2.0) / B for bits in (work.uplink(phi), work.downlink(phi)))
         return cls(
             local_s=local / (u.gpu_count * u.max_gpu_flops),
             up_s=up_s,

@@ -200,5 +200,5 @@ class Barrier:
         power = rows[POWERS]
         rate = p.rate_law.nat_rates(rows[BAND], power, p.snr)
         gap = (power * root - 0.5 / (rate * root)) ** 2
-        excess: Floats = (p.parts(rows[PHI]) * p.radio_j * gap).sum(axis=0)
+        excess: Floats = (p.loads(rows[PHI]).radio_j * gap).sum(axis=0)
         return excess

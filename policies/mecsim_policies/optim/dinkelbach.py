@@ -108,16 +108,16 @@ def _improve(run: Run, search: NeighbourhoodSearch, outer: int, point: Point) ->
     # After the first round the association in force has been solved jointly already.
     choices: tuple[Incumbent, ...] = (best,) if unchanged or (move_phi and outer > 0) else (best, in_force)
     for choice in choices:
-        start = run.point(choice.problem, choice.solution.shares, choice.solution.totals)
+        start, path_weight = search.start(choice)
         run.raise_y(start.scr)
         improve = _jointly if move_phi else _alternate
-        found = improve(run, outer, start, path_weight=choice.weight)
+        found = improve(run, outer, start, path_weight=path_weight)
         if found.scr > point.scr:
             return found
     return point
 
 
-def _jointly(run: Run, outer: int, point: Point, *, path_weight: float) -> Point:
+def _jointly(run: Run, outer: int, point: Point, *, path_weight: float | None) -> Point:
     """Return where the joint step ends: past points where neither part 2 nor phi gains alone."""
     began = time.process_time()
     last = _resources(run, point.problem, point.shares, path_weight, move_phi=True)
@@ -165,7 +165,7 @@ def _resources(
     return solve(
         problem,
         run.price(),
-        problem.inside(start, _WARM_MARGIN) if path_weight is None else start,
+        problem.inside(start, _WARM_MARGIN, move_phi=move_phi) if path_weight is None else start,
         gap=_GAP,
         first_weight=_WARM_WEIGHT if path_weight is None else path_weight,
         path_tolerance=_PATH_TOLERANCE,

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecsim.system.arrays import Floats, Ints
+from mecsim_policies.optim.end_costs import end_costs
 from mecsim_policies.optim.power_terms import Joining
 from mecsim_policies.optim.price import Price
 from mecsim_policies.optim.resources import Solution
@@ -128,7 +129,13 @@ def _responses(
 ) -> Floats:
     """Return the least cost of each user with phi = 0 and phi = 1, shape (N, 2)."""
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # without a gain the cost is infinite
-        costs = _response_costs(problem, price, delay_price, share_price, joining)
+        if problem.fixed is None:
+            costs = _response_costs(problem, price, delay_price, share_price, joining)
+        else:
+            every = np.arange(2.0)[:, None] * np.ones(len(problem.server))
+            costs = np.stack(
+                [end_costs(problem, phi, price, delay_price, share_price) for phi in every], axis=1
+            )
     return np.where(np.isnan(costs), np.inf, costs)
 
 

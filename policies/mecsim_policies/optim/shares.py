@@ -12,6 +12,7 @@ from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
 from mecsim.system.rates import RateLaw
+from mecsim_policies.optim.charges import Charges, Loads, Works
 from mecsim_policies.optim.power_terms import PowerTerms
 from mecsim_policies.optim.price import Price, Totals
 from mecsim_policies.optim.work_factors import WorkFactors
@@ -28,8 +29,8 @@ class ShareProblem:
     """What the columns of ``shares`` (K N, 6) decide for K associations of N users; K is mostly 1.
 
     ``BAND, DOWN, GPU`` are b/B, q/P, g/F of the server, ``UP, OWN`` are p/P and f/F of the user, and
-    ``PHI`` is phi. With ``rho(a, c, w)`` the rate in nat of the instance's rate law, which by Shannon is
-    ``a ln(1 + c w / a)``, the delays and energies of a user are
+    ``PHI`` is phi, in parts of the largest that fits the user's memory. With ``rho(a, c, w)`` the rate in nat
+    of the instance's rate law, by Shannon ``a ln(1 + c w / a)``, the delays and energies of a user are
 
     ======== ============================== ================================
     local    ``phi train_s0 / own``         ``phi train_j0 own^2``
@@ -43,6 +44,8 @@ class ShareProblem:
     GPU, downlink). ``power`` has the energies of shared GPUs, which ``train_j`` has not, and of electronics,
     where there are any. ``server`` (K N,) counts the servers of all copies, ``k M + m``; ``member``
     (K, M, N) is 1 where the user is the server's. Copies share nothing: each has its own largest delay.
+    ``fixed`` is added to what ``PHI`` multiplies. With ``charges`` the constants are those of one FLOP an
+    epoch and one bit, work jumps at the ends of phi; :meth:`relaxed` or :meth:`settled` is solved instead.
     """
 
     server: Ints
@@ -55,6 +58,8 @@ class ShareProblem:
     slope: float
     rate_law: RateLaw
     power: PowerTerms | None = None
+    fixed: Loads | None = None
+    charges: Charges | None = None
 
     @classmethod
     def of(cls, instance: Instance, server: Ints, work: WorkFactors | None = None) -> ShareProblem:
@@ -62,15 +67,16 @@ class ShareProblem:
         u, s = instance.users, instance.servers
         bandwidth_hz, server_w = s.bandwidth_hz[server], s.max_power_w[server]
         link = np.arange(instance.user_count), server
-        one = np.ones(instance.user_count)
-        local_flop = eq.local_work(one, u.adapter_params, u.flops_per_param, u.epochs)
-        server_flop = eq.local_work(one, u.adapter_params, u.flops_per_param, s.epochs[server])
+        one, charges = np.ones(instance.user_count), Charges.of(instance, work)
+        params, flops = (u.adapter_params, u.flops_per_param) if charges is None else (one, one)
+        local_flop = eq.local_work(one, params, flops, u.epochs)
+        server_flop = eq.local_work(one, params, flops, s.epochs[server])
+        bits = eq.uplink_bits(one, params, instance.bits_per_param if charges is None else 1.0)
         # Rates in nat/s at the full bandwidth, so that rho needs no logarithm to base 2.
-        bits = eq.uplink_bits(one, u.adapter_params, instance.bits_per_param)
         radio_s = bits * np.log(2.0) / bandwidth_hz
         noise_w = instance.noise_w_per_hz * bandwidth_hz
         uplink_s = downlink_s = radio_s
-        if work is not None:
+        if work is not None and charges is None:
             local_flop, server_flop = local_flop * work.local, server_flop * work.server
             uplink_s, downlink_s = radio_s * work.uplink, radio_s * work.downlink
         own_w = u.max_power_w
@@ -101,6 +107,7 @@ class ShareProblem:
             slope=instance.score_law.slope,
             rate_law=instance.rate_law,
             power=power,
+            charges=charges,
         )
 
     @classmethod
@@ -135,6 +142,7 @@ class ShareProblem:
             slope=everyone_at[0].slope,
             rate_law=everyone_at[0].rate_law,
             power=PowerTerms.stack(powers, servers, server) if powers else None,
+            charges=everyone_at[0].charges,
         )
 
     def take(self, copies: NDArray[np.bool_]) -> ShareProblem:
@@ -154,6 +162,7 @@ class ShareProblem:
             train_j=self.train_j[:, of_users],
             radio_j=self.radio_j[:, of_users],
             snr=self.snr[:, of_users],
+            fixed=None if self.fixed is None else Loads(*(each[:, of_users] for each in self.fixed)),
         )
 
     def used(self, shares: Floats) -> Floats:
@@ -170,15 +179,40 @@ class ShareProblem:
     def evaluate(self, shares: Floats) -> tuple[Floats, Floats, Floats]:
         """Return delay in s, energy in J and score / s1 of every user, each (N,)."""
         rows = shares.T
+        if self.charges is not None:
+            return self.settled(rows[PHI]).evaluate(shares)
         part, band, speed, power = self.parts(rows[PHI]), rows[BAND], rows[SPEEDS], rows[POWERS]
-        per_rate = part / self.rate_law.nat_rates(band, power, self.snr)
+        rate, fixed = self.rate_law.nat_rates(band, power, self.snr), self.fixed
+        per_rate = part / rate
         sides_s = self.train_s * part / speed + self.radio_s * per_rate
         sides_j = self.train_j * part * speed**2 + self.radio_j * power * per_rate
+        if fixed is not None:
+            sides_s = sides_s + fixed.train_s / speed + fixed.radio_s / rate
+            sides_j = sides_j + fixed.train_j * speed**2 + fixed.radio_j * power / rate
         score = np.log1p(self.slope * (band + rows[DOWN] + rows[GPU]))
         energy_j = sides_j[0] + sides_j[1]
         if self.power is not None:
             energy_j = energy_j + self.power.energy_j(part, rows[GPU], per_rate)
         return sides_s[0] + sides_s[1], energy_j, score
+
+    def loads(self, phi: Floats) -> Loads:
+        """Return times and energies with all of every resource for phi, (K N,)."""
+        part, whole = self.parts(phi), (self.train_s, self.radio_s, self.train_j, self.radio_j)
+        if self.fixed is None:
+            return Loads(*(part * each for each in whole))
+        return Loads(*(part * each + fixed for each, fixed in zip(whole, self.fixed, strict=True)))
+
+    def relaxed(self) -> ShareProblem:
+        """Return the problem whose work is linear from end to end of phi; this one without charges."""
+        return self if self.charges is None else self._between(self.charges.ends.tiled(len(self.member)))
+
+    def settled(self, phi: Floats) -> ShareProblem:
+        """Return the problem in which users at an end of phi, (K N,), stay there whatever ``PHI`` is."""
+        return self if self.charges is None else self._between(self.charges.settled(phi))
+
+    def _between(self, works: Works) -> ShareProblem:
+        linear, fixed = works.loads(Loads(self.train_s, self.radio_s, self.train_j, self.radio_j))
+        return replace(self, **linear._asdict(), fixed=fixed, charges=None)
 
     @staticmethod
     def parts(phi: Floats) -> Floats:
@@ -229,6 +263,8 @@ class ShareProblem:
             allocation.user_gpu_flops / u.max_gpu_flops,
             allocation.local_fraction,
         )
+        if self.charges is not None:
+            columns = (*columns[:-1], self.charges.part_of(columns[-1]))
         return np.stack(columns, axis=1)
 
     def inside(self, shares: Floats, margin: float, *, move_phi: bool = False) -> Floats:
@@ -245,6 +281,8 @@ class ShareProblem:
         inner[:, PHI] = phi = shares[:, PHI]
         if move_phi:
             inner[:, PHI] = np.clip(phi, 2.0 * margin, 1.0 - 2.0 * margin)
+            if self.charges is not None:  # who is at an end stays there
+                inner[:, PHI] = np.where(np.isin(phi, (0.0, 1.0)), phi, inner[:, PHI])
             # A user at phi = 0 does not use these, so any value will do; phi itself must be able to leave 0.
             inner[phi <= 0, UP:PHI] = np.minimum(inner[phi <= 0, UP:PHI], 0.5)
         if self.power is not None:
@@ -257,8 +295,11 @@ class ShareProblem:
 
         It costs nothing, and serves rounds that were begun with another phi.
         """
-        full = shares.copy()
-        full[shares[:, PHI] == 0.0, UP:PHI] = 1.0
+        full, unused = shares.copy(), shares[:, PHI] == 0.0
+        full[unused, OWN] = 1.0
+        if self.charges is not None or self.fixed is not None:  # data may have to be sent
+            unused &= self.relaxed().loads(np.zeros(len(shares))).radio_s[0] == 0.0
+        full[unused, UP] = 1.0
         return full
 
     def allocation(self, instance: Instance, shares: Floats) -> Allocation:
@@ -271,7 +312,7 @@ class ShareProblem:
         own = np.minimum(self.own_in_full(shares)[:, UP:PHI], 1.0)
         return Allocation(
             server=m,
-            local_fraction=shares[:, PHI],
+            local_fraction=shares[:, PHI] * (1.0 if self.charges is None else self.charges.largest),
             bandwidth_hz=shared[:, BAND] * s.bandwidth_hz[m],
             user_power_w=own[:, 0] * u.max_power_w,
             server_power_w=shared[:, DOWN] * s.max_power_w[m],

@@ -53,10 +53,9 @@ class UserTerms:
     def at(cls, problem: ShareProblem, rows: Floats, longest_s: Floats, per_j: float) -> UserTerms:
         """Return the terms at shares, given as rows (6, N), and T of every copy, (K,)."""
         users = rows.shape[1]
-        part, speed, power = problem.parts(rows[PHI]), rows[SPEEDS], rows[POWERS]
+        speed, power = rows[SPEEDS], rows[POWERS]
         link = problem.rate_law.nat_derivatives(rows[BAND], power, problem.snr)
-        train_s, radio_s = part * problem.train_s, part * problem.radio_s
-        train_j, radio_j = part * problem.train_j, part * problem.radio_j
+        train_s, radio_s, train_j, radio_j = problem.loads(rows[PHI])
         delay_s = train_s / speed + radio_s / link.rate
         slack_s = np.repeat(longest_s, users // len(longest_s)) - delay_s[0] - delay_s[1]
         steady_j = None if problem.power is None else part * problem.power.electronics_j
