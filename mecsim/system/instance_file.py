@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, fields
@@ -21,6 +22,7 @@ from mecsim.errors import InstanceError, ScenarioError, UnreadableFile
 from mecsim.system.derived import derived_problems
 from mecsim.system.devices import Score, Servers, Users, Weights
 from mecsim.system.instance import Instance
+from mecsim.system.rate_spec import RateSpec, SpectralEfficiency
 
 SCHEMA = 1
 MAX_BYTES = 64_000_000
@@ -49,6 +51,17 @@ _Weights = _numbers(Weights, _NotNegative, "Weight in the cost", default=0.0)
 _Score = _numbers(Score, _NotNegative, "Parameter of the score", default=0.0)
 
 
+def _ways(way: type[Section]) -> type[Section]:
+    """Return the section with what each direction of the links has."""
+    config = Section.model_config | {"json_schema_extra": {"allowed": "an object with the keys up, down"}}
+    base = type("Ways", (Section,), {"model_config": config})
+    columns: dict[str, Any] = {name: (way, key(f"Of the {name}links", default=way())) for name in ("up", "down")}
+    return create_model("Rate", __base__=base, **columns)
+
+
+_Rate = _ways(_numbers(SpectralEfficiency, _NotNegative, "Of the rate", default=0.0))
+
+
 class InstanceTables(Section):
     """What an instance file says."""
 
@@ -58,6 +71,7 @@ class InstanceTables(Section):
     bits_per_param: _NotNegative = key("Bits sent for each parameter", unit="bit", default=32.0)
     weights: _Weights = key("Weights of the cost", default=_Weights())  # type: ignore[valid-type]
     score: _Score = key("Parameters of the score", default=_Score())  # type: ignore[valid-type]
+    rate: _Rate = key("What links reach of Shannon's rate", default=_Rate())  # type: ignore[valid-type]
     ergodic: Annotated[bool, Strict()] = key("Whether rates are means over fast fading", default=False)
     users: tuple[_User, ...] = key("Users", allowed="a list of objects")  # type: ignore[valid-type]
     servers: tuple[_Server, ...] = key("Servers", allowed="a list of objects")  # type: ignore[valid-type]
@@ -88,8 +102,9 @@ def load_instance(path: str | Path) -> Instance:
     path : str or Path
         A JSON object with ``schema`` (1), ``noise_w_per_hz``, ``users`` and ``servers`` (lists of
         objects), ``gain`` (a list of M numbers for each of the N users) and optionally ``name``,
-        ``bits_per_param``, ``weights``, ``score``, ``ergodic`` (true or false) and ``downlink_share``
-        (factors of the gains downwards, a list as of ``gain``).
+        ``bits_per_param``, ``weights``, ``score``, ``ergodic`` (true or false), ``downlink_share``
+        (factors of the gains downwards, a list as of ``gain``) and ``rate`` (an object with ``up`` and
+        ``down``, objects with fields of :class:`~mecsim.system.rate_spec.SpectralEfficiency`).
 
     Raises
     ------
@@ -142,7 +157,20 @@ def _instance(given: InstanceTables, stem: str) -> Instance:
         name=given.name if "name" in own else stem,
         ergodic=given.ergodic,
         downlink_share=share,
+        rate=_rate(given.rate),
     )
+
+
+def _rate(given: Any) -> RateSpec:
+    ways, problems = {}, list[str]()
+    for name in ("up", "down"):
+        try:
+            ways[name] = SpectralEfficiency(**_own_keys(getattr(given, name)))
+        except InstanceError as error:
+            problems += [f"rate.{name}.{problem}" for problem in error.problems]
+    if problems:
+        raise InstanceError("rate", problems)
+    return RateSpec(**ways)
 
 
 def instance_to_json(instance: Instance) -> str:
@@ -162,6 +190,11 @@ def instance_to_json(instance: Instance) -> str:
         data["ergodic"] = True
     if instance.downlink_share is not None:
         data["downlink_share"] = instance.downlink_share.tolist()
+    if not instance.rate.is_ideal:
+        data["rate"] = {
+            way: {name: value for name, value in numbers.items() if value < math.inf}
+            for way, numbers in asdict(instance.rate).items()
+        }
     return json.dumps(data, indent=1)
 
 
