@@ -158,7 +158,7 @@ class Channel(Section):
         "What the receiver adds to the noise", unit="dB", default=0.0
     )
     rate: Rate | None = key(
-        "What links reach of Shannon's rate b log2(1 + SNR): all of it ('shannon', the same as left out); "
+        "What links reach of Shannon's rate: all of it ('shannon', the same as left out); "
         "'nr-256qam' and 'lte-36942' have the caps of 5G and LTE modems",
         example="nr-256qam",
         default=None,

@@ -49,17 +49,18 @@ def _numbers(kind: type, number: Any, what: str, **default: Any) -> type[Section
 _User, _Server = _numbers(Users, _Positive, "Of a user"), _numbers(Servers, _Positive, "Of a server")
 _Weights = _numbers(Weights, _NotNegative, "Weight in the cost", default=0.0)
 _Score = _numbers(Score, _NotNegative, "Parameter of the score", default=0.0)
+_Way = _numbers(SpectralEfficiency, _NotNegative, "Of the rate", default=0.0)
 
 
-def _ways(way: type[Section]) -> type[Section]:
-    """Return the section with what each direction of the links has."""
-    config = Section.model_config | {"json_schema_extra": {"allowed": "an object with the keys up, down"}}
-    base = type("Ways", (Section,), {"model_config": config})
-    columns: dict[str, Any] = {name: (way, key(f"Of the {name}links", default=way())) for name in ("up", "down")}
-    return create_model("Rate", __base__=base, **columns)
+class _Rate(Section):
+    """What links reach of Shannon's rate."""
 
+    model_config = Section.model_config | {
+        "json_schema_extra": {"allowed": "an object with the keys up, down"}
+    }
 
-_Rate = _ways(_numbers(SpectralEfficiency, _NotNegative, "Of the rate", default=0.0))
+    up: _Way = key("Of the uplinks", default=_Way())  # type: ignore[valid-type]
+    down: _Way = key("Of the downlinks", default=_Way())  # type: ignore[valid-type]
 
 
 class InstanceTables(Section):
@@ -71,12 +72,12 @@ class InstanceTables(Section):
     bits_per_param: _NotNegative = key("Bits sent for each parameter", unit="bit", default=32.0)
     weights: _Weights = key("Weights of the cost", default=_Weights())  # type: ignore[valid-type]
     score: _Score = key("Parameters of the score", default=_Score())  # type: ignore[valid-type]
-    rate: _Rate = key("What links reach of Shannon's rate", default=_Rate())  # type: ignore[valid-type]
     ergodic: Annotated[bool, Strict()] = key("Whether rates are means over fast fading", default=False)
     users: tuple[_User, ...] = key("Users", allowed="a list of objects")  # type: ignore[valid-type]
     servers: tuple[_Server, ...] = key("Servers", allowed="a list of objects")  # type: ignore[valid-type]
     gain: _Links = key("Power gains of the links", allowed=_LINKS)
     downlink_share: _Links = key("Factors of the gains downwards", allowed=_LINKS, default=())
+    rate: _Rate = key("What links reach of Shannon's rate", default=_Rate())
 
     @field_validator("schema_version")
     @classmethod

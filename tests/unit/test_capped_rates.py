@@ -39,7 +39,7 @@ LAWS = {
 
 
 def by_hand(spec, snr):
-    nats = spec.efficiency * np.log2(1.0 + snr / spec.gap)
+    nats = spec.efficiency * np.log1p(snr / spec.gap) * np.log2(np.e)
     return (1.0 - spec.overhead) * np.minimum(nats, spec.cap_bps_hz)
 
 
@@ -106,7 +106,7 @@ def test_the_mean_over_fading_is_that_of_quadrature(name, snr_db):
     assert law.rate(1e6, 1.0, snr * NOISE * 1e6) / 1e6 == pytest.approx(expected, rel=1e-9)
     nats = law.nat_rate(np.array([1e6]), np.array([1.0]), np.array([snr * 1e6]))
     assert nats[0] * np.log2(np.e) / 1e6 == pytest.approx(expected, rel=1e-9)
-    if name == "nr-256qam up" and snr_db >= 10.0:
+    if name == "nr-256qam up" and snr_db >= 30.0:
         open_ended = ErgodicCapped.of(NOISE, replace(spec, cap_bps_hz=np.inf))
         assert open_ended.rate(1e6, 1.0, snr * NOISE * 1e6) / 1e6 != pytest.approx(expected, rel=1e-3)
 
@@ -175,7 +175,7 @@ def test_the_smooth_law_is_below_the_true_one_and_goes_to_it(width):
     true, found = law.nat_rate(BAND, POWER, density), smooth.nat_rate(BAND, POWER, density)
     assert (found < true * (1.0 + 1e-15)).all()
     assert (true - found <= width * true * (1.0 + 1e-6) + 1e-15 * true).all()
-    assert (np.diff(found) >= 0.0).all()
+    assert (np.diff(found) >= -1e-15 * found[1:]).all()
     at_kink = smooth.nat_rate(np.array([1.0]), np.array([law.kink_snr]), np.array([1.0]))
     cap = law.share * law.cap_nat
     assert cap - at_kink[0] == pytest.approx(width * cap, rel=max(1e-6, 1e-15 / width))

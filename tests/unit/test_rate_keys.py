@@ -73,7 +73,7 @@ def test_what_may_not_be_given_is_named(value, told):
 
 def test_all_wrong_numbers_are_told_with_their_lines():
     text = PAPER.to_toml().replace(
-        "[channel]\n", "[channel]\nrate = { up = { gap_db = 99,\n overhead = 2 }, down = { efficiency = 0 } }\n"
+        "[channel]\n", "[channel]\nrate = { up = { gap_db = 99, overhead = 2 }, down = { efficiency = 0 } }\n"
     )
     with pytest.raises(ScenarioError) as caught:
         Scenario.from_toml(text, "f.toml")

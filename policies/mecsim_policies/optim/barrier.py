@@ -23,7 +23,7 @@ _GRAIN = 1e-13
 _MAX_BOUND_USE = 0.8
 _MAX_DELAY_USE = 0.5
 # A kink of the rates is smoothed by so much over the weight, as the barrier smooths a constraint.
-_KINK = 2.0
+_KINK = 8.0
 _WIDEST = 0.1
 
 Transform = tuple[Floats, Floats]
