@@ -95,7 +95,9 @@ class Rate(RateNumbers):
     @field_validator("up", "down")
     @classmethod
     def _instead_of_both(cls, value: Any, info: ValidationInfo) -> Any:
-        both = any(info.data.get(name, own.default) != own.default for name, own in RateNumbers.model_fields.items())
+        both = any(
+            info.data.get(name, own.default) != own.default for name, own in RateNumbers.model_fields.items()
+        )
         if value is not None and both:
             raise refusal(((), "give either numbers for both ways, or up and down"))
         return value

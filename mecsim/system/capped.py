@@ -98,9 +98,7 @@ class Capped:
         """Return a smooth law that is never above this one; without a cap there is no kink."""
         if self.cap_nat == math.inf:
             return self
-        return SmoothCapped(
-            self.noise_w_per_hz, self.efficiency, self.gap, self.cap_nat, self.share, width
-        )
+        return SmoothCapped(self.noise_w_per_hz, self.efficiency, self.gap, self.cap_nat, self.share, width)
 
     def with_downlink(self, down: Self) -> Self:
         """Return the law of N uplinks and N downlinks at once, this one being that of the uplinks."""

@@ -1,7 +1,8 @@
 """The mean over Rayleigh fading of a rate with efficiency, gap, cap and overhead, in closed form.
 
-With x = G / g for the mean SNR g and K = e^(S / eta), the mean of ``min(eta ln(1 + X / x), S)`` over X ~ Exp(1)
-is eta times the integral of ``e^(-x u) / (1 + u)`` over u from 0 to K - 1. The fading has smoothed the kink.
+With x = G / g for the mean SNR g and K = e^(S / eta), the mean of ``min(eta ln(1 + X / x), S)`` over
+X ~ Exp(1) is eta times the integral of ``e^(-x u) / (1 + u)`` over u from 0 to K - 1. The fading has smoothed
+the kink.
 """
 
 from __future__ import annotations

@@ -48,6 +48,10 @@ class LinkLaw(Protocol):
     shares of B and P with the SNR ``h P / (N0 B)``.
     """
 
+    def __hash__(self) -> int:
+        """Return the hash of its values."""
+        ...
+
     @property
     def noise_w_per_hz(self) -> float:
         """Noise power spectral density N0."""

@@ -202,7 +202,7 @@ def _joined(up: LinkLaw, down: LinkLaw) -> LinkLaw | None:
 
 
 @lru_cache(maxsize=64)
-def _of(noise_w_per_hz: float, spec: RateSpec, ergodic: bool) -> RateLaw:  # noqa: FBT001 - a key of the cache
+def _of(noise_w_per_hz: float, spec: RateSpec, ergodic: bool) -> RateLaw:
     up = _law(noise_w_per_hz, spec.up, ergodic=ergodic)
     return RateLaw(up, up if spec.down == spec.up else _law(noise_w_per_hz, spec.down, ergodic=ergodic))
 

@@ -107,7 +107,9 @@ def test_law_for_a_random_feasible_policy(static, random_policy, seed):
     assert_costs(tables, instance.costs(allocation))
 
 
-@pytest.mark.parametrize("rate", ["nr-256qam", "lte-36942", {"up": {"gap_db": 3}, "down": {"cap_bps_hz": 2}}], ids=str)
+@pytest.mark.parametrize(
+    "rate", ["nr-256qam", "lte-36942", {"up": {"gap_db": 3}, "down": {"cap_bps_hz": 2}}], ids=str
+)
 @pytest.mark.parametrize("fading", ["rayleigh", "ergodic"])
 @pytest.mark.parametrize("name", ["gucaa", "gucro", "dashf"])
 def test_law_with_rates_below_shannons(static, name, fading, rate):

@@ -1,4 +1,4 @@
-"""Part 2 with rates that have a cap: against cvxpy and the paper's alternation, at the kink, along the path."""
+"""Part 2 with rates that have a cap: against cvxpy and the paper's alternation, the kink, the path."""
 
 from dataclasses import replace
 
@@ -95,7 +95,7 @@ def test_newton_finds_what_the_alternation_does(part_2, rate, ergodic):
 
 
 def test_an_optimum_lies_at_kinks_and_beyond_them(part_2):
-    """Uplinks end at the kink: more power costs energy and buys nothing. Downlinks may pass it for the score."""
+    """Uplinks end at the kink: more power buys nothing. Downlinks may pass it, for the score."""
     at_kink = beyond = 0
     for seed in range(4):
         instance, _, _, problem, start = part_2(seed, 6, 2, rate="nr-256qam")
@@ -133,7 +133,7 @@ def test_the_path_takes_hardly_more_steps_than_shannons(part_2, rate):
 
 
 def test_true_costs_are_never_above_those_on_the_path(part_2):
-    instance, _, _, problem, shares = part_2(2, 6, 2, rate="nr-256qam")
+    _, _, _, problem, shares = part_2(2, 6, 2, rate="nr-256qam")
     for width in (0.1, 1e-3):
         smooth = problem.smoothed(width)
         for true, on_path in zip(problem.evaluate(shares)[:2], smooth.evaluate(shares)[:2], strict=True):

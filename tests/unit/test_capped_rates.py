@@ -1,9 +1,10 @@
-"""Rates with efficiency, gap, cap and overhead (S3): the kink, the mean over fading, derivatives, the smooth law.
+"""Rates with efficiency, gap, cap and overhead (S3): kink, mean over fading, derivatives, the smooth law.
 
 Mutants: no cap, an overhead forgotten, a mean without its last term, a slope beyond the kink, up as down.
 """
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -62,7 +63,9 @@ def test_below_and_above_the_kink(name):
 def test_the_rate_above_the_kink_is_constant_to_the_bit(name):
     law = Capped.of(NOISE, SPECS[name])
     kink = law.kink_snr
-    assert kink == pytest.approx(SPECS[name].gap * (2 ** (SPECS[name].cap_bps_hz / SPECS[name].efficiency) - 1))
+    assert kink == pytest.approx(
+        SPECS[name].gap * (2 ** (SPECS[name].cap_bps_hz / SPECS[name].efficiency) - 1)
+    )
     above = law.rate(1e6, kink * np.array([1.0 + 1e-9, 2.0, 1e3, 1e12]), NOISE * 1e6)
     assert len(set(above.tolist())) == 1
     below = law.rate(1e6, kink * (1.0 - 1e-6), NOISE * 1e6)
@@ -76,7 +79,12 @@ def test_the_named_laws_have_the_numbers_of_the_standards():
     nr, lte = RATES["nr-256qam"], RATES["lte-36942"]
     assert nr.up.cap_bps_hz == nr.down.cap_bps_hz == 7.40625
     assert (nr.up.overhead, nr.down.overhead) == (0.08, 0.14)
-    assert (lte.up.efficiency, lte.down.efficiency, lte.up.cap_bps_hz, lte.down.cap_bps_hz) == (0.4, 0.6, 2, 4.4)
+    assert (lte.up.efficiency, lte.down.efficiency, lte.up.cap_bps_hz, lte.down.cap_bps_hz) == (
+        0.4,
+        0.6,
+        2,
+        4.4,
+    )
 
 
 def test_shannons_law_is_today_s_object():
@@ -93,7 +101,7 @@ def mean_by_quadrature(spec, snr):
     edges = [0.0, *(point for point in (1e-6, 1e-3, 0.1, 1.0, 10.0, 60.0) if point < kink), min(kink, 200.0)]
     inside = sum(
         quad(lambda x: by_hand(spec, snr * x) * np.exp(-x), a, b, epsabs=0.0, epsrel=1e-12)[0]
-        for a, b in zip(edges[:-1], edges[1:], strict=True)
+        for a, b in pairwise(edges)
     )
     return inside + (by_hand(spec, np.inf) * np.exp(-kink) if np.isfinite(kink) else 0.0)
 
@@ -238,7 +246,9 @@ def test_no_form_overflows_between_the_bounds(cap, efficiency):
     one = np.ones_like(snr)
     for law in (Capped.of(1.0, spec), ErgodicCapped.of(1.0, spec), Capped.of(1.0, spec).smoothed(1e-8)):
         with np.errstate(over="raise", invalid="raise", divide="raise"):
-            rates = law.rate(one, snr, one) if not isinstance(law, SmoothCapped) else law.nat_rate(one, snr, one)
+            rates = (
+                law.rate(one, snr, one) if not isinstance(law, SmoothCapped) else law.nat_rate(one, snr, one)
+            )
             found = law.nat_derivatives(one, one, snr)
         assert np.isfinite(rates).all()
         assert (np.diff(rates) >= -1e-12 * rates[1:]).all()

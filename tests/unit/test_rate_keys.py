@@ -1,4 +1,4 @@
-"""The key `channel.rate` and the key `rate` of instance files: forms, messages, hashes, the law of a world."""
+"""The key `channel.rate`, and `rate` of instance files: forms, messages, hashes, the law of a world."""
 
 import json
 

@@ -74,7 +74,10 @@ def _without_cap(rate: Any) -> Callable[..., Any]:
 
 NO_CAP = replaced("no cap", Capped, "rate", _without_cap)
 SHANNON = replaced(
-    "the efficiency of Shannon", Capped, "rate", lambda rate: lambda law, *link: rate(replace(law, efficiency=1.0), *link)
+    "the efficiency of Shannon",
+    Capped,
+    "rate",
+    lambda rate: lambda law, *link: rate(replace(law, efficiency=1.0), *link),
 )
 NO_LAST_TERM = replaced(
     "the mean without a cap",

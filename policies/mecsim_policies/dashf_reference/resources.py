@@ -2,7 +2,8 @@
 
 Everything is a share: b/B, q/P, g/F of the server, p/P and f/F of the user. By Shannon a rate is
 ``rho = a ln(1 + c w / a)`` for the shares a of bandwidth and w of power, c the SNR with all of both. A cap
-bounds the power that carries a rate; a mean over fading is replaced by a law that touches it at the last point.
+bounds the power that carries a rate; a mean over fading is replaced by a law that touches it at the last
+point.
 """
 
 from __future__ import annotations
