@@ -14,6 +14,7 @@ from mecsim.system.arrays import Floats, Ints, frozen
 from mecsim.system.devices import Score, Servers, Users, Weights
 from mecsim.system.phases import PHASES, PhaseSpec, WorkTerms
 from mecsim.system.power import PowerSpec
+from mecsim.system.rate_spec import IDEAL, RateSpec
 from mecsim.system.rates import RateLaw
 from mecsim.system.resources import TRANSMIT_POWER
 from mecsim.system.round_work import RoundWork, work_of_the_paper
@@ -56,6 +57,8 @@ class Instance:
         Shared GPUs, lowest speeds and radio electronics; without it the paper's law.
     work : RoundWork, optional
         The work of a round, arrays (N,); without it the paper's, that of the adapter alone.
+    rate : RateSpec
+        What links reach of Shannon's rate, up and down.
 
     Raises
     ------
@@ -75,6 +78,7 @@ class Instance:
     downlink_share: Floats | None = None
     power: PowerSpec | None = None
     work: RoundWork[Floats] | None = None
+    rate: RateSpec = IDEAL
 
     def __post_init__(self) -> None:
         expected = (self.user_count, self.server_count)
@@ -123,7 +127,7 @@ class Instance:
     @property
     def rate_law(self) -> RateLaw:
         """How bandwidth, power and gain become a rate, both ways."""
-        return RateLaw.of(self.noise_w_per_hz, ergodic=self.ergodic)
+        return RateLaw.of(self.noise_w_per_hz, self.rate, ergodic=self.ergodic)
 
     @property
     def downlink_gain(self) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, fields
@@ -22,6 +23,7 @@ from mecsim.system.derived import derived_problems
 from mecsim.system.devices import Score, Servers, Users, Weights
 from mecsim.system.instance import Instance
 from mecsim.system.instance_power import PowerTables, power_of_tables, tables_of_power
+from mecsim.system.rate_spec import RateSpec, SpectralEfficiency
 from mecsim.system.round_work import RoundWork
 
 SCHEMA = 2
@@ -63,6 +65,18 @@ _User = create_model(
 _Server = _numbers(Servers, _Positive, "Of a server")
 _Weights = _numbers(Weights, _NotNegative, "Weight in the cost", default=0.0)
 _Score = _numbers(Score, _NotNegative, "Parameter of the score", default=0.0)
+_Way = _numbers(SpectralEfficiency, _NotNegative, "Of the rate", default=0.0)
+
+
+class _Rate(Section):
+    """What links reach of Shannon's rate."""
+
+    model_config = Section.model_config | {
+        "json_schema_extra": {"allowed": "an object with the keys up, down"}
+    }
+
+    up: _Way = key("Of the uplinks", default=_Way())  # type: ignore[valid-type]
+    down: _Way = key("Of the downlinks", default=_Way())  # type: ignore[valid-type]
 
 
 class InstanceTables(Section):
@@ -80,6 +94,7 @@ class InstanceTables(Section):
     gain: _Links = key("Power gains of the links", allowed=_LINKS)
     downlink_share: _Links = key("Factors of the gains downwards", allowed=_LINKS, default=())
     power: PowerTables | None = key("Power law, where it is not the paper's", default=None)
+    rate: _Rate = key("What links reach of Shannon's rate", default=_Rate())
 
     @field_validator("schema_version")
     @classmethod
@@ -120,10 +135,12 @@ def load_instance(path: str | Path) -> Instance:
         A JSON object with ``schema`` (1 or 2), ``noise_w_per_hz``, ``users`` and ``servers`` (lists of
         objects), ``gain`` (a list of M numbers for each of the N users) and optionally ``name``,
         ``bits_per_param``, ``weights``, ``score``, ``ergodic`` (true or false), ``downlink_share``
-        (factors of the gains downwards, a list as of ``gain``) and ``power``, with ``users`` and ``servers``
-        (lists of objects with ``min_gpu_flops``, ``circuit_power_w``, ``receive_power_w``, and for servers
-        ``shares_gpu``). In schema 2 users may have ``local_fraction_max`` and, all of them or none, ``work``
-        (an object with the fields of :class:`~mecsim.system.round_work.RoundWork`).
+        (factors of the gains downwards, a list as of ``gain``), ``rate`` (an object with ``up`` and
+        ``down``, objects with fields of :class:`~mecsim.system.rate_spec.SpectralEfficiency`) and ``power``,
+        with ``users`` and ``servers`` (lists of objects with ``min_gpu_flops``, ``circuit_power_w``,
+        ``receive_power_w``, and for servers ``shares_gpu``). In schema 2 users may have
+        ``local_fraction_max`` and, all of them or none, ``work`` (an object with the fields of
+        :class:`~mecsim.system.round_work.RoundWork`).
 
     Raises
     ------
@@ -178,6 +195,7 @@ def _instance(given: InstanceTables, stem: str) -> Instance:
         downlink_share=share,
         power=power_of_tables(given.power),
         work=_work(given.users),
+        rate=_rate(given.rate),
     )
 
 
@@ -185,6 +203,18 @@ def _work(rows: Sequence[Any]) -> RoundWork[Any] | None:
     if not rows or rows[0].work is None:
         return None
     return RoundWork(**_columns([row.work for row in rows], RoundWork))
+
+
+def _rate(given: Any) -> RateSpec:
+    ways, problems = {}, list[str]()
+    for name in ("up", "down"):
+        try:
+            ways[name] = SpectralEfficiency(**_own_keys(getattr(given, name)))
+        except InstanceError as error:
+            problems += [f"rate.{name}.{problem}" for problem in error.problems]
+    if problems:
+        raise InstanceError("rate", problems)
+    return RateSpec(**ways)
 
 
 def instance_to_json(instance: Instance) -> str:
@@ -212,6 +242,11 @@ def instance_to_json(instance: Instance) -> str:
         data["downlink_share"] = instance.downlink_share.tolist()
     if instance.power is not None:
         data["power"] = tables_of_power(instance.power)
+    if not instance.rate.is_ideal:
+        data["rate"] = {
+            way: {name: value for name, value in numbers.items() if value < math.inf}
+            for way, numbers in asdict(instance.rate).items()
+        }
     return json.dumps(data, indent=1)
 
 

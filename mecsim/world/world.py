@@ -49,8 +49,7 @@ class World:
     """
 
     def __init__(self, scenario: Scenario, seed: int) -> None:
-        channel = scenario.channel
-        fading = channel.fading
+        channel, fading = scenario.channel, scenario.channel.fading
         self.scenario = scenario
         replayed = replay_of(scenario)
         seen_s = None if replayed is None else (replayed.enters_s, replayed.leaves_s)
@@ -66,7 +65,7 @@ class World:
         self.population = self.population.with_idle_power(self.workload.gpu_idle_w)
         self.power = power_of(scenario, self.workload.power | self.workload.devices, self.servers)
         self._trajectories = GrowingTrajectories(scenario, seed, self.population, replayed)
-        self.rate_law = RateLaw.of(self.noise_w_per_hz, ergodic=fading.model == "ergodic")
+        self.rate_law = RateLaw.of(self.noise_w_per_hz, channel.rate_spec, ergodic=fading.model == "ergodic")
         self._local = LocalMean(channel, self.server_position_m, seed)
         self._interference: Interference | None = None
         if channel.interference.model == "full_buffer":
@@ -216,6 +215,7 @@ class World:
             name=self.scenario.name,
             ergodic=self.scenario.channel.fading.model == "ergodic",
             downlink_share=share,
+            rate=self.scenario.channel.rate_spec,
             power=power,
             work=self.workload.affine(users),
         )

@@ -18,6 +18,7 @@ from mecsim.testing.verification import (
     oracles,
     power_laws,
     queues,
+    rate_laws,
     tandem,
     walks,
     work,
@@ -26,7 +27,7 @@ from mecsim.testing.verification.finding import Check, Finding, Judge, Setting
 
 FULL_SIZE = 4
 _GROUPS: dict[str, tuple[Check, ...]] = {
-    "channel": fading.CHECKS + largescale.CHECKS,
+    "channel": fading.CHECKS + rate_laws.CHECKS + largescale.CHECKS,
     "mobility": mobility.CHECKS + walks.CHECKS,
     "queues": queues.CHECKS + tandem.CHECKS,
     "optimisers": oracles.CHECKS,
