@@ -13,7 +13,7 @@ from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
 from mecsim.system.power import shared_drive
 from mecsim_policies.optim.charges import Charges
-from mecsim_policies.optim.shares import BAND, DOWN, GPU, OWN, PHI, UP
+from mecsim_policies.optim.shares import BAND, DOWN, GPU, OWN, UP, ShareProblem
 from mecsim_policies.optim.work_factors import HALF, WorkFactors
 
 
@@ -100,7 +100,7 @@ class Pairs:
             for column, shared in ((BAND, band), (DOWN, down), (GPU, gpu)):
                 shared[rows, server] = shares[:, column]
             power_w, own_flops = shares[:, UP] * power_w, shares[:, OWN] * own_flops
-        in_use = _speed_in_use(instance, server, shares)
+        in_use = _speed_in_use(instance, server, shares, work)
         pairs = cls.at(instance, (band, down, gpu), power_w, own_flops, work, in_use)
         return pairs if work is None else pairs.with_fixed_fraction(work.fixed)
 
@@ -159,7 +159,9 @@ class Pairs:
         )
 
 
-def _speed_in_use(instance: Instance, server: Ints | None, shares: Floats | None) -> Floats | None:
+def _speed_in_use(
+    instance: Instance, server: Ints | None, shares: Floats | None, work: WorkFactors | None
+) -> Floats | None:
     """Return the share of speed by which the GPUs of each server draw, (M,); None if none are shared.
 
     Where nobody has work, from cold everywhere, it is all of the speed: a server must not look free.
@@ -168,7 +170,7 @@ def _speed_in_use(instance: Instance, server: Ints | None, shares: Floats | None
         return None
     in_use = np.zeros(instance.server_count)
     if server is not None and shares is not None:
-        in_use = instance.power.speed_in_use(server, shares[:, GPU], 1.0 - shares[:, PHI])
+        in_use = ShareProblem.of(instance, server, work).speed_in_use(shares)
     return np.where(in_use > 0, in_use, 1.0)
 
 
