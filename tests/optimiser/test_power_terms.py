@@ -1,7 +1,7 @@
 """Shared GPUs, lowest speeds and electronics in the optimisers: derivatives, Newton steps, the reference.
 
-The Hessian of shared GPUs is exact for part 2. The joint step leaves the mixed derivatives of speeds and phi at
-shared GPUs out, and so does the comparison.
+The Hessian of shared GPUs is exact for part 2. The joint step leaves out the mixed derivatives of speeds and
+phi at shared GPUs, and so does the comparison.
 """
 
 from dataclasses import replace

@@ -147,28 +147,31 @@ class PowerTerms:
         links = self.electronics_j * per_rate
         energy_j: Floats = links[0] + links[1]
         if self.shares:
-            speed = np.bincount(self.server, self.counts(part) * gpu, len(self.gpu_floor))
+            speed = self._by_server(self.counts(part) * gpu)
             drive = shared_drive(speed, self.gpu_floor).value if self.has_floor else speed**2
             energy_j = energy_j + part[1] * self.shared_j * drive[self.server]
         return energy_j
 
     def counts(self, part: Floats) -> Floats:
         """Return 1 for users with work at shared GPUs, 0 for the others, (K N,)."""
-        return np.sign(part[1] * self.shared_j)
+        counts: Floats = np.sign(part[1] * self.shared_j)
+        return counts
 
     def in_use(self, part: Floats, gpu: Floats) -> InUse:
         """Return what the servers of all copies are used for."""
-        count, energy_j = len(self.gpu_floor), part[1] * self.shared_j
-        return InUse(
-            np.bincount(self.server, np.sign(energy_j) * gpu, count),
-            np.bincount(self.server, energy_j, count),
-        )
+        energy_j = part[1] * self.shared_j
+        return InUse(self._by_server(np.sign(energy_j) * gpu), self._by_server(energy_j))
+
+    def _by_server(self, values: Floats) -> Floats:
+        sums: Floats = np.bincount(self.server, values, len(self.gpu_floor))  # type: ignore[assignment]
+        return sums
 
     def rounding_j(self, part: Floats, gpu: Floats, width: float) -> Floats:
         """Return by how much rounding the kink at the least speed adds to the energy of each user, (K N,)."""
         speed = self.in_use(part, gpu).speed
         more = _rounded(speed, self.gpu_floor, width).value - shared_drive(speed, self.gpu_floor).value
-        return part[1] * self.shared_j * more[self.server]
+        more_j: Floats = part[1] * self.shared_j * more[self.server]
+        return more_j
 
     def gradient(self, part: Floats, gpu: Floats, per_j: float, width: float) -> SharedGradient:
         """Return the derivatives of the energy of shared GPUs, its kink rounded.
