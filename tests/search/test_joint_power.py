@@ -30,7 +30,7 @@ def solved(request):
     server = np.array([0, 0, 1])
     problem, price = ShareProblem.of(instance, server), Price.at(instance, 300.0)
     start = problem.inside(problem.equal_split(np.full(USERS, 0.5)), 1e-2, move_phi=True)
-    return problem, price, solve(problem, price, start, gap=1e-7, move_phi=True, final_tolerance=1e-10)
+    return problem, price, solve(problem, price, start, gap=1e-7, move_phi=True, steps=80)
 
 
 def by_slsqp(problem, price, shares):
