@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mecsim.system import equations as eq
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
-from mecsim.system.power import shared_drive
+from mecsim.system.power import PowerSpec, shared_drive
 from mecsim_policies.optim.shares import BAND, DOWN, GPU, OWN, PHI, UP
 from mecsim_policies.optim.work_factors import HALF, WorkFactors
 
@@ -124,13 +124,10 @@ class Pairs:
         server_j = eq.gpu_energy(s.kappa, gpu_flops, server_flop)
         uplink_w, downlink_w = power_w[:, None], server_w
         if instance.power is not None:
+            server_j = _server_energy(instance, instance.power, in_use, server_flop, server_j)
             links = np.arange(n)[:, None], np.arange(instance.server_count)
             uplink_w = uplink_w + instance.power.electronics_w("user", *links)
             downlink_w = downlink_w + instance.power.electronics_w("server", *links)
-            if in_use is not None:
-                drive = shared_drive(in_use * s.max_gpu_flops, instance.power.servers.min_gpu_flops).value
-                shared_j = eq.shared_gpu_energy(s.kappa, drive, server_flop)
-                server_j = np.where(instance.power.shares_gpu, shared_j, server_j)
         return cls(
             score=np.log1p(instance.score_law.slope * (band + down + gpu)),
             delay_0_s=server_s + downlink_s,
@@ -138,6 +135,17 @@ class Pairs:
             energy_0_j=server_j + downlink_w * downlink_s,
             energy_1_j=local_j + uplink_w * uplink_s,
         )
+
+
+def _server_energy(
+    instance: Instance, power: PowerSpec, in_use: Floats | None, server_flop: Floats, own_j: Floats
+) -> Floats:
+    """Return the energies of the servers' training, (N, M), with those at shared GPUs in place of ``own_j``."""
+    if in_use is None:
+        return own_j
+    drive = shared_drive(in_use * instance.servers.max_gpu_flops, power.servers.min_gpu_flops).value
+    shared_j = eq.shared_gpu_energy(instance.servers.kappa, drive, server_flop)
+    return np.where(power.shares_gpu, shared_j, own_j)
 
 
 def _speed_in_use(instance: Instance, server: Ints | None, shares: Floats | None) -> Floats | None:

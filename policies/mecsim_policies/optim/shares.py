@@ -76,8 +76,7 @@ class ShareProblem:
         own_w = u.max_power_w
         server_j = eq.gpu_energy(s.kappa[server], s.max_gpu_flops[server], server_flop)
         power = PowerTerms.of(instance, server, np.stack([uplink_s, downlink_s]), server_j)
-        if power is not None:
-            server_j = np.where(power.shared_j > 0, 0.0, server_j)
+        unshared_j = server_j if power is None else server_j - power.shared_j
         return cls(
             server=server,
             member=(server == np.arange(instance.server_count)[:, None])[None].astype(np.float64),
@@ -88,12 +87,7 @@ class ShareProblem:
                 ]
             ),
             radio_s=np.stack([uplink_s, downlink_s]),
-            train_j=np.stack(
-                [
-                    eq.gpu_energy(u.kappa, u.max_gpu_flops, local_flop),
-                    server_j,
-                ]
-            ),
+            train_j=np.stack([eq.gpu_energy(u.kappa, u.max_gpu_flops, local_flop), unshared_j]),
             radio_j=np.stack([own_w * uplink_s, server_w * downlink_s]),
             snr=np.stack(
                 [instance.gain[link] * own_w / noise_w, instance.downlink_gain[link] * server_w / noise_w]
