@@ -140,7 +140,7 @@ class Pairs:
 def _server_energy(
     instance: Instance, power: PowerSpec, in_use: Floats | None, server_flop: Floats, own_j: Floats
 ) -> Floats:
-    """Return the energies of the servers' training, (N, M), with those at shared GPUs in place of ``own_j``."""
+    """Return the energies of the servers' training, (N, M): ``own_j`` where GPUs are not shared."""
     if in_use is None:
         return own_j
     drive = shared_drive(in_use * instance.servers.max_gpu_flops, power.servers.min_gpu_flops).value
