@@ -1,7 +1,7 @@
 """Shared GPUs, lowest speeds and electronics in the optimisers: derivatives, Newton steps, the reference.
 
-The Hessian of shared GPUs is exact for part 2. The joint step leaves the mixed derivatives of speeds and phi
-at shared GPUs out, and so does the comparison.
+The Hessian of shared GPUs is exact for part 2. The joint step leaves out the mixed derivatives of speeds and
+phi at shared GPUs, and so does the comparison.
 """
 
 from dataclasses import replace
@@ -44,6 +44,8 @@ def powered(instance, *, floor=0.0, own_floor=0.0, electronics=1.0, shares=True)
 def make_barrier(part_2, price_at):
     def make(seed, move_phi, **how):
         instance, server, _, _, shares = part_2(seed, N, M)
+        if not move_phi:
+            shares[0, PHI] = 1.0  # one who does not count, so that budget and shared GPU differ
         instance = powered(instance, **how)
         problem = ShareProblem.of(instance, server)
         shares = problem.inside(shares, 1e-2)
@@ -88,11 +90,12 @@ def whole_hessian(barrier, shares, longest_s, *, shared=True):
         H[at, at] = d.blocks[n]
         H[at, -1] = H[-1, at] = d.border[n]
     H[-1, -1] = (d.inverse_slack**2).sum()
+    slack = d.slack if shared else 1.0 - barrier.problem.used(shares)
     for m, row in enumerate(barrier.problem.member[0]):
         for k in range(SHARED):
             used = np.zeros(len(H))
             used[k:-1:free] = row
-            H += np.outer(used, used) / d.slack[m, k] ** 2
+            H += np.outer(used, used) / slack[m, k] ** 2
         if shared and d.shared is not None:
             vector = np.append((row[:, None] * d.shared.vectors).ravel(), 0.0)
             H += np.outer(vector, vector) / d.shared.softness[m]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mecsim.system import equations as eq
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
-from mecsim.system.power import shared_drive
+from mecsim.system.power import PowerSpec, shared_drive
 from mecsim_policies.optim.charges import Charges
 from mecsim_policies.optim.shares import BAND, DOWN, GPU, OWN, UP, ShareProblem
 from mecsim_policies.optim.work_factors import HALF, WorkFactors
@@ -143,13 +143,10 @@ class Pairs:
         server_j = eq.gpu_energy(s.kappa, gpu_flops, server_flop)
         uplink_w, downlink_w = power_w[:, None], server_w
         if instance.power is not None:
+            server_j = _server_energy(instance, instance.power, in_use, server_flop, server_j)
             links = np.arange(n)[:, None], np.arange(instance.server_count)
             uplink_w = uplink_w + instance.power.electronics_w("user", *links)
             downlink_w = downlink_w + instance.power.electronics_w("server", *links)
-            if in_use is not None:
-                drive = shared_drive(in_use * s.max_gpu_flops, instance.power.servers.min_gpu_flops).value
-                shared_j = eq.shared_gpu_energy(s.kappa, drive, server_flop)
-                server_j = np.where(instance.power.shares_gpu, shared_j, server_j)
         return cls(
             score=np.log1p(instance.score_law.slope * (band + down + gpu)),
             delay_0_s=server_s + downlink_s,
@@ -157,6 +154,17 @@ class Pairs:
             energy_0_j=server_j + downlink_w * downlink_s,
             energy_1_j=local_j + uplink_w * uplink_s,
         )
+
+
+def _server_energy(
+    instance: Instance, power: PowerSpec, in_use: Floats | None, server_flop: Floats, own_j: Floats
+) -> Floats:
+    """Return the energies of the servers' training, (N, M): ``own_j`` where GPUs are not shared."""
+    if in_use is None:
+        return own_j
+    drive = shared_drive(in_use * instance.servers.max_gpu_flops, power.servers.min_gpu_flops).value
+    shared_j = eq.shared_gpu_energy(instance.servers.kappa, drive, server_flop)
+    return np.where(power.shares_gpu, shared_j, own_j)
 
 
 def _speed_in_use(
@@ -193,20 +201,16 @@ def _with_charges(
         uplink_w = uplink_w + power.electronics_w("user", *links)
         downlink_w = downlink_w + power.electronics_w("server", *links)
 
-    def server_energy(flop: Floats) -> Floats:
-        own_j = eq.gpu_energy(s.kappa, gpu_flops, flop)
-        if power is None or in_use is None:
-            return own_j
-        drive = shared_drive(in_use * s.max_gpu_flops, power.servers.min_gpu_flops).value
-        return np.where(power.shares_gpu, eq.shared_gpu_energy(s.kappa, drive, flop), own_j)
-
     def cost(works: Floats) -> tuple[Floats, Floats]:
         (local, server), (up_bits, down_bits) = works[..., None]
         local_flop, server_flop = local * u.epochs[:, None], server * s.epochs
         uplink_s, downlink_s = eq.time_for(up_bits, rate_up), eq.time_for(down_bits, rate_down)
         delay_s = eq.time_for(local_flop, u.gpu_count[:, None] * own_flops) + uplink_s
         delay_s = delay_s + eq.time_for(server_flop, s.gpu_count * gpu_flops) + downlink_s
-        energy_j = eq.gpu_energy(u.kappa[:, None], own_flops, local_flop) + server_energy(server_flop)
+        server_j = eq.gpu_energy(s.kappa, gpu_flops, server_flop)
+        if power is not None:
+            server_j = _server_energy(instance, power, in_use, server_flop, server_j)
+        energy_j = eq.gpu_energy(u.kappa[:, None], own_flops, local_flop) + server_j
         energy_j = energy_j + eq.radio_energy(uplink_w, uplink_s)
         return delay_s, energy_j + eq.radio_energy(downlink_w, downlink_s)
 
