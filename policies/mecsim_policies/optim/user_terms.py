@@ -131,12 +131,12 @@ class UserTerms:
         """Add phi's derivatives: delay and energy are linear in it, one side rising, the other falling."""
         p, link, per_j = self.problem, self.link, self.per_j
         side_s = p.train_s / self.speed + p.radio_s / link.rate
-        radio_j = p.radio_j * self.power
+        radio_j, worth = p.radio_j * self.power, per_j * p.radio_j * self.power
         if p.power is not None:
-            radio_j = radio_j + p.power.electronics_j
+            radio_j, worth = radio_j + p.power.electronics_j, worth + per_j * p.power.electronics_j
         side_j = p.train_j * self.speed**2 + radio_j / link.rate
         slope_s[PHI], slope_j[PHI] = side_s[0] - side_s[1], side_j[0] - side_j[1]
-        flow = (self.inverse_slack * p.radio_s + per_j * radio_j) / link.rate**2
+        flow = (self.inverse_slack * p.radio_s + worth) / link.rate**2
         by_power = per_j * p.radio_j / link.rate - flow * link.by_power
         by_speed = 2.0 * per_j * p.train_j * self.speed - self.inverse_slack * p.train_s / self.speed**2
         cross = np.zeros((PHI, len(self.inverse_slack)))
