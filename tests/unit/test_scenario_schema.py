@@ -243,6 +243,8 @@ def test_switched_off_names_every_effect():
         "surroundings that move: ambient_hz = 0",
         "interference between cells: model = 'none'",
         "receiver noise: noise_figure_db = 0",
+        "passes through the base model: model = 'adapter'",
+        "memory of GPUs: no base_model",
         "age of channel knowledge: csi_delay_s = 0",
         "errors of channel knowledge: csi_error_db = 0",
         "decision time: decision_latency = 'none'",

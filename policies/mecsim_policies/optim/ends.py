@@ -26,7 +26,7 @@ def best_ends(run: Run, problem: ShareProblem, shares: Floats, steps: int) -> Po
     """Return a point with phi for the resources of a relaxed solution, whose phi moved from end to end.
 
     Compared at one weight of the barrier, by the true work, are the best phi for these resources, the nearest
-    ends, each of the users farthest from an end at the other one, and phi as it is unless it is close to an end.
+    ends, each of the users farthest from an end at the other one, and phi as it is where not close to an end.
 
     Parameters
     ----------
