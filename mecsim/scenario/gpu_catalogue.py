@@ -59,8 +59,7 @@ class GpuCard(Section):
         """Write a card of the catalogue as its name; for the hash only the numbers count."""
         if info.mode == "json":
             return {"peak_tflops": self.peak_tflops, "board_power_w": self.board_power_w}
-        in_catalogue = self.name in gpu_names() and self == gpu_card(self.name)
-        return self.name if in_catalogue else handler(self)
+        return self.name if is_in_catalogue(self) else handler(self)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
@@ -84,6 +83,11 @@ def gpu_names() -> tuple[str, ...]:
 def gpu_card(name: str) -> GpuCard:
     """Return a card of the catalogue."""
     return GpuCard.model_validate(name)
+
+
+def is_in_catalogue(card: GpuCard) -> bool:
+    """Return whether a card is one of the catalogue, not one that a file writes out."""
+    return card.name in gpu_names() and card == gpu_card(card.name)
 
 
 def adapter_names() -> tuple[str, ...]:
