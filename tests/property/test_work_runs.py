@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mecsim.engine.simulation import Simulation
 from mecsim.registry import make_policy
 
-POLICIES = ("rucaa", "gucaa", "nearest", "local_only", "edge_only", "aauco", "gucro", "dashf", "local_search")
+POLICIES = ("rucaa", "gucaa", "nearest", "local_only", "edge_only", "aauco", "gucro", "dashf")
 
 sizes = st.floats(1e3, 3e6)
 bases = st.fixed_dictionaries({"params": sizes, "layers": st.integers(1, 8), "width": st.integers(2, 64)})
