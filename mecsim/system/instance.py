@@ -13,6 +13,7 @@ from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints, frozen
 from mecsim.system.devices import Score, Servers, Users, Weights
 from mecsim.system.phases import PHASES, PhaseSpec, WorkTerms
+from mecsim.system.rate_spec import IDEAL, RateSpec
 from mecsim.system.rates import RateLaw
 from mecsim.system.resources import TRANSMIT_POWER
 
@@ -50,6 +51,8 @@ class Instance:
         Whether the gains are means over Rayleigh fading, and rates their means over it too.
     downlink_share : (N, M) float, optional
         Factor of the gain downwards, where cells disturb one another and gains count what that leaves.
+    rate : RateSpec
+        What links reach of Shannon's rate, up and down.
 
     Raises
     ------
@@ -67,6 +70,7 @@ class Instance:
     name: str = "instance"
     ergodic: bool = False
     downlink_share: Floats | None = None
+    rate: RateSpec = IDEAL
 
     def __post_init__(self) -> None:
         expected = (self.user_count, self.server_count)
@@ -110,7 +114,7 @@ class Instance:
     @property
     def rate_law(self) -> RateLaw:
         """How bandwidth, power and gain become a rate, both ways."""
-        return RateLaw.of(self.noise_w_per_hz, ergodic=self.ergodic)
+        return RateLaw.of(self.noise_w_per_hz, self.rate, ergodic=self.ergodic)
 
     @property
     def downlink_gain(self) -> Floats:

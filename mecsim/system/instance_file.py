@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, fields
@@ -21,6 +22,7 @@ from mecsim.errors import InstanceError, ScenarioError, UnreadableFile
 from mecsim.system.derived import derived_problems
 from mecsim.system.devices import Score, Servers, Users, Weights
 from mecsim.system.instance import Instance
+from mecsim.system.rate_spec import RateSpec, SpectralEfficiency
 
 SCHEMA = 1
 MAX_BYTES = 64_000_000
@@ -47,6 +49,18 @@ def _numbers(kind: type, number: Any, what: str, **default: Any) -> type[Section
 _User, _Server = _numbers(Users, _Positive, "Of a user"), _numbers(Servers, _Positive, "Of a server")
 _Weights = _numbers(Weights, _NotNegative, "Weight in the cost", default=0.0)
 _Score = _numbers(Score, _NotNegative, "Parameter of the score", default=0.0)
+_Way = _numbers(SpectralEfficiency, _NotNegative, "Of the rate", default=0.0)
+
+
+class _Rate(Section):
+    """What links reach of Shannon's rate."""
+
+    model_config = Section.model_config | {
+        "json_schema_extra": {"allowed": "an object with the keys up, down"}
+    }
+
+    up: _Way = key("Of the uplinks", default=_Way())  # type: ignore[valid-type]
+    down: _Way = key("Of the downlinks", default=_Way())  # type: ignore[valid-type]
 
 
 class InstanceTables(Section):
@@ -63,6 +77,7 @@ class InstanceTables(Section):
     servers: tuple[_Server, ...] = key("Servers", allowed="a list of objects")  # type: ignore[valid-type]
     gain: _Links = key("Power gains of the links", allowed=_LINKS)
     downlink_share: _Links = key("Factors of the gains downwards", allowed=_LINKS, default=())
+    rate: _Rate = key("What links reach of Shannon's rate", default=_Rate())
 
     @field_validator("schema_version")
     @classmethod
@@ -88,8 +103,9 @@ def load_instance(path: str | Path) -> Instance:
     path : str or Path
         A JSON object with ``schema`` (1), ``noise_w_per_hz``, ``users`` and ``servers`` (lists of
         objects), ``gain`` (a list of M numbers for each of the N users) and optionally ``name``,
-        ``bits_per_param``, ``weights``, ``score``, ``ergodic`` (true or false) and ``downlink_share``
-        (factors of the gains downwards, a list as of ``gain``).
+        ``bits_per_param``, ``weights``, ``score``, ``ergodic`` (true or false), ``downlink_share``
+        (factors of the gains downwards, a list as of ``gain``) and ``rate`` (an object with ``up`` and
+        ``down``, objects with fields of :class:`~mecsim.system.rate_spec.SpectralEfficiency`).
 
     Raises
     ------
@@ -142,7 +158,20 @@ def _instance(given: InstanceTables, stem: str) -> Instance:
         name=given.name if "name" in own else stem,
         ergodic=given.ergodic,
         downlink_share=share,
+        rate=_rate(given.rate),
     )
+
+
+def _rate(given: Any) -> RateSpec:
+    ways, problems = {}, list[str]()
+    for name in ("up", "down"):
+        try:
+            ways[name] = SpectralEfficiency(**_own_keys(getattr(given, name)))
+        except InstanceError as error:
+            problems += [f"rate.{name}.{problem}" for problem in error.problems]
+    if problems:
+        raise InstanceError("rate", problems)
+    return RateSpec(**ways)
 
 
 def instance_to_json(instance: Instance) -> str:
@@ -162,6 +191,11 @@ def instance_to_json(instance: Instance) -> str:
         data["ergodic"] = True
     if instance.downlink_share is not None:
         data["downlink_share"] = instance.downlink_share.tolist()
+    if not instance.rate.is_ideal:
+        data["rate"] = {
+            way: {name: value for name, value in numbers.items() if value < math.inf}
+            for way, numbers in asdict(instance.rate).items()
+        }
     return json.dumps(data, indent=1)
 
 
