@@ -218,6 +218,7 @@ class Scenario(Section):
             "shadowing: sigma_db = 0": self.channel.shadowing.sigma_db == 0,
             "fast fading: model = 'none'": self.channel.fading.model == "none",
             "surroundings that move: ambient_hz = 0": self.channel.fading.ambient_hz == 0,
+            "highest rate of a modem: rate = 'shannon'": self.channel.rate_spec.is_ideal,
             "interference between cells: model = 'none'": self.channel.interference.model == "none",
             "receiver noise: noise_figure_db = 0": self.channel.noise_figure_db == 0,
             "mobility: model = 'static'": self.users.mobility.model == "static",

@@ -133,7 +133,7 @@ class ReferenceEngine:
             if user.phase is Phase.DOWNLINK:
                 gain *= world.downlink_share(np.array([n]), np.array([server]), block_s).item()
             snr = gain * power_w / (world.noise_w_per_hz * bandwidth_hz)
-            return bandwidth_hz * self._bits_per_s_and_hz(snr), power_w
+            return bandwidth_hz * self._bits_per_s_and_hz(snr, user.phase), power_w
         if user.phase is Phase.LOCAL:
             speed = grants.user_gpu_flops[n]
             gpus, kappa = world.workload.devices["gpu_count"][n], world.workload.devices["kappa"][n]
@@ -142,10 +142,17 @@ class ReferenceEngine:
             gpus, kappa = world.servers.gpu_count[server], world.servers.kappa[server]
         return gpus * speed, gpus * kappa * speed**3
 
-    def _bits_per_s_and_hz(self, snr: float) -> float:
+    def _bits_per_s_and_hz(self, snr: float, phase: Phase) -> float:
+        rate = self.scenario.channel.rate_spec
+        own = rate.up if phase is Phase.UPLINK else rate.down
+        snr /= own.gap
         if self.scenario.channel.fading.model == "ergodic" and snr > 0:
-            return float(hyperu(1.0, 1.0, 1.0 / snr)) / math.log(2.0)
-        return math.log2(1.0 + snr)
+            mean = float(hyperu(1.0, 1.0, 1.0 / snr))
+            if own.cap_bps_hz < math.inf:
+                top = 2.0 ** (own.cap_bps_hz / own.efficiency)
+                mean -= math.exp((1.0 - top) / snr) * float(hyperu(1.0, 1.0, top / snr))
+            return (1.0 - own.overhead) * own.efficiency * mean / math.log(2.0)
+        return (1.0 - own.overhead) * min(own.efficiency * math.log2(1.0 + snr), own.cap_bps_hz)
 
     def _stretch(self, n: int, phases: tuple[Phase, ...], grant: Floats) -> float:
         """Return the factor of a grant under work-conserving sharing: all grants over those in use."""

@@ -48,8 +48,7 @@ class World:
     """
 
     def __init__(self, scenario: Scenario, seed: int) -> None:
-        channel = scenario.channel
-        fading = channel.fading
+        channel, fading = scenario.channel, scenario.channel.fading
         self.scenario = scenario
         replayed = replay_of(scenario)
         seen_s = None if replayed is None else (replayed.enters_s, replayed.leaves_s)
@@ -63,7 +62,7 @@ class World:
         self.noise_w_per_hz = dbm_to_w(channel.noise_dbm_per_hz + channel.noise_figure_db)
         self.workload = Workload(scenario, seed, self.population)
         self._trajectories = GrowingTrajectories(scenario, seed, self.population, replayed)
-        self.rate_law = RateLaw.of(self.noise_w_per_hz, ergodic=fading.model == "ergodic")
+        self.rate_law = RateLaw.of(self.noise_w_per_hz, channel.rate_spec, ergodic=fading.model == "ergodic")
         self._local = LocalMean(channel, self.server_position_m, seed)
         self._interference: Interference | None = None
         if channel.interference.model == "full_buffer":
@@ -214,6 +213,7 @@ class World:
             name=self.scenario.name,
             ergodic=self.scenario.channel.fading.model == "ergodic",
             downlink_share=downlink_share,
+            rate=self.scenario.channel.rate_spec,
         )
 
     def digest(self) -> str:

@@ -84,6 +84,16 @@ BOUNDS = {
     "channel.interference.activity": (1e-06, 5e-07, 1, 1.01),
     "channel.noise_dbm_per_hz": (-250, -251, 0, 1),
     "channel.noise_figure_db": (0, -1, 50, 51),
+    **{
+        f"channel.rate.{way}{name}": bounds
+        for way in ("", "up.", "down.")
+        for name, bounds in {
+            "efficiency": (0.05, 0.049, 1, 1.01),
+            "gap_db": (0, -1, 30, 31),
+            "cap_bps_hz": (0.1, 0.099, 40, 41),
+            "overhead": (0, -0.1, 0.9, 0.91),
+        }.items()
+    },
     "handover.latency_s": (0, -1, 1e4, 10001),
     "handover.backhaul_gbps": (FLOOR, FLOOR / 2, 1e6, 1000001),
     "reallocation.period_s": (1e-3, 0.9e-3, 1e9, 1.1e9),
@@ -155,6 +165,10 @@ SETTINGS = {
     "channel.shadowing.nlos_sigma_db": {"channel.path_loss": "umi"},
     "channel.fading.k_db": {"channel.fading.model": "rician"},
     "channel.fading.ambient_hz": {"channel.fading.model": "rayleigh"},
+    "channel.rate.up.": {"channel.rate": {"down": {"cap_bps_hz": 5}}},
+    "channel.rate.down.": {"channel.rate": {"up": {"cap_bps_hz": 5}}},
+    "channel.rate.cap_bps_hz": {"channel.rate": {}},
+    "channel.rate.": {"channel.rate": {"cap_bps_hz": 5}},
     "channel.interference.": {"channel.interference.model": "full_buffer"},
 }
 
