@@ -6,9 +6,10 @@ from mecsim_policies.optim.shares import PHI, Price, ShareProblem
 
 from mecsim.system.devices import Servers, Users
 from mecsim.system.instance import Instance
+from mecsim.system.rate_spec import RATES
 
 
-def draw_instance(seed, users, servers, *, like=False, ergodic=False):
+def draw_instance(seed, users, servers, *, like=False, ergodic=False, rate="shannon"):
     """Return a snapshot of the paper's size of devices, unlike ones unless ``like``."""
     rng = np.random.default_rng([seed, users, servers])
 
@@ -36,6 +37,7 @@ def draw_instance(seed, users, servers, *, like=False, ergodic=False):
         gain=10.0 ** rng.uniform(-12.5, -8.5, (users, servers)),
         noise_w_per_hz=4e-21,
         ergodic=ergodic,
+        rate=RATES[rate],
         name=f"random {seed}: {users} users, {servers} servers",
     )
 
@@ -56,8 +58,8 @@ def price_at():
 def part_2():
     """Return a function from a seed to an instance, an association, phi, the problem, shares inside it."""
 
-    def drawn(seed, users, servers, *, at_ends=False, ergodic=False):
-        instance = draw_instance(seed, users, servers, ergodic=ergodic)
+    def drawn(seed, users, servers, *, at_ends=False, ergodic=False, rate="shannon"):
+        instance = draw_instance(seed, users, servers, ergodic=ergodic, rate=rate)
         rng = np.random.default_rng([seed, 2])
         server = rng.integers(servers, size=users)
         phi = rng.uniform(0.1, 0.9, users)

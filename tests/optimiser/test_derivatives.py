@@ -8,11 +8,12 @@ from mecsim_policies.dashf_reference.resources import Constants, Shares
 from mecsim_policies.optim.barrier import Barrier
 from mecsim_policies.optim.shares import BAND, DOWN, PHI, SHARED, UP
 
+from mecsim.system.rate_spec import RATES
 from mecsim.system.rates import Ergodic, RateLaw, Shannon
 
 WEIGHT = 20.0
 CASES = [(False, False), (False, True), (True, False)]
-LAWS = ["shannon", "ergodic", "ergodic up, shannon down"]
+LAWS = ["shannon", "ergodic", "ergodic up, shannon down", "nr-256qam", "lte-36942"]
 
 
 def touching(instance, server, shares):
@@ -32,7 +33,8 @@ def make_barrier(part_2, price_at):
     """Return a function from a case to a barrier function and a point inside it."""
 
     def make(seed, move_phi, with_nu, law="shannon", *, stretch=1.3):
-        instance, server, _, problem, shares = part_2(seed, 5, 2, ergodic=law != "shannon")
+        rate = law if law in RATES else "shannon"
+        instance, server, _, problem, shares = part_2(seed, 5, 2, ergodic="ergodic" in law, rate=rate)
         if law == "ergodic up, shannon down":
             noise = instance.noise_w_per_hz
             problem = replace(problem, rate_law=RateLaw(Ergodic(noise), Shannon(noise)))

@@ -8,7 +8,7 @@ all their steps are found together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,6 +22,9 @@ _GRAIN = 1e-13
 # The most that one step may take of the slack of a budget or bound, and of a delay, which is curved.
 _MAX_BOUND_USE = 0.8
 _MAX_DELAY_USE = 0.5
+# A kink of the rates is smoothed by so much over the weight, as the barrier smooths a constraint.
+_KINK = 8.0
+_WIDEST = 0.1
 
 Transform = tuple[Floats, Floats]
 """nu of the energies of uplink and downlink, each (N,)."""
@@ -42,6 +45,12 @@ class Barrier:
         With it the energies p / r are replaced by ``p^2 nu + 1 / (4 nu r^2)``, convex and never
         smaller. Without it the energies are the true ones.
 
+    Attributes
+    ----------
+    smooth : ShareProblem
+        What the function is made of: the problem with the kinks of its rates smoothed as far as the weight
+        allows, and so with delays and energies that are never smaller than the true ones.
+
     Raises
     ------
     ValueError
@@ -53,8 +62,10 @@ class Barrier:
     weight: float
     move_phi: bool = False
     nu: Transform | None = None
+    smooth: ShareProblem = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "smooth", self.problem.smoothed(min(_KINK / self.weight, _WIDEST)))
         if self.move_phi and self.nu is not None:
             raise ValueError("the transform at a fixed nu is for a fixed phi: move_phi must be False")
 
@@ -65,7 +76,7 @@ class Barrier:
 
     def value(self, shares: Floats, longest_s: Floats) -> Floats:
         """Return the function's value of every copy, (K,), infinite outside its domain."""
-        p, moved = self.problem, shares[:, : self.free]
+        p, moved = self.smooth, shares[:, : self.free]
         copies = len(p.member)
         with np.errstate(all="ignore"):  # outside the domain
             delay_s, energy_j, score = p.evaluate(shares)
@@ -110,7 +121,7 @@ class Barrier:
     def derivatives(self, shares: Floats, longest_s: Floats) -> Derivatives:
         """Return gradient and Hessian at shares (K N, 6) and T (K,) strictly inside the domain."""
         rows = np.ascontiguousarray(shares.T)
-        terms = UserTerms.at(self.problem, rows, longest_s, self.weight * self.price.per_j)
+        terms = UserTerms.at(self.smooth, rows, longest_s, self.weight * self.price.per_j)
         slope_s, slope_j, curve = terms.derivatives(None if self.nu is None else np.stack(self.nu))
         if self.move_phi:
             terms.add_phi(slope_s, slope_j, curve)
@@ -147,7 +158,7 @@ class Barrier:
         """
         if self.nu is None:
             return np.zeros(len(shares))
-        p, rows, root = self.problem, shares.T, np.sqrt(np.stack(self.nu))
+        p, rows, root = self.smooth, shares.T, np.sqrt(np.stack(self.nu))
         power = rows[POWERS]
         rate = p.rate_law.nat_rates(rows[BAND], power, p.snr)
         gap = (power * root - 0.5 / (rate * root)) ** 2

@@ -232,12 +232,13 @@ def _solution(
 ) -> Solution:
     problem = barrier.problem
     delay_s, energy_j, score = problem.evaluate(shares)
+    smooth_s = delay_s if barrier.smooth is problem else barrier.smooth.evaluate(shares)[0]
     return Solution(
         shares=shares,
         longest_s=float(longest_s[0]),
         price=barrier.price,
         totals=Totals(float(delay_s.max()), float(energy_j.sum()), float(score.sum())),
-        delay_price=1.0 / (barrier.weight * (longest_s - delay_s)),
+        delay_price=1.0 / (barrier.weight * (longest_s - smooth_s)),
         share_price=1.0 / (barrier.weight * (1.0 - problem.used(shares))),
         steps=steps,
         converged=converged,

@@ -175,6 +175,11 @@ class ShareProblem:
             snr=self.snr[:, of_users],
         )
 
+    def smoothed(self, width: float) -> ShareProblem:
+        """Return the problem with the kinks of its rates smoothed; itself if there are none."""
+        law = self.rate_law.smoothed(width)
+        return self if law is self.rate_law else replace(self, rate_law=law)
+
     def used(self, shares: Floats) -> Floats:
         """Return the used part of each server's three budgets, (K M, 3)."""
         copies, servers, users = self.member.shape

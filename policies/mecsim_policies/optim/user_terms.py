@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mecsim.system.arrays import Floats
-from mecsim.system.rates import RateDerivatives
+from mecsim.system.link_law import RateDerivatives
 from mecsim_policies.optim.shares import BAND, DOWN, GPU, OWN, PHI, POWERS, SPEEDS, UP, ShareProblem
 
 _POWERS_TWICE = ([UP, DOWN], [UP, DOWN])
