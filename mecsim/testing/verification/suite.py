@@ -17,6 +17,7 @@ from mecsim.testing.verification import (
     mobility,
     oracles,
     queues,
+    rate_laws,
     tandem,
     walks,
 )
@@ -24,7 +25,7 @@ from mecsim.testing.verification.finding import Check, Finding, Judge, Setting
 
 FULL_SIZE = 4
 _GROUPS: dict[str, tuple[Check, ...]] = {
-    "channel": fading.CHECKS + largescale.CHECKS,
+    "channel": fading.CHECKS + rate_laws.CHECKS + largescale.CHECKS,
     "mobility": mobility.CHECKS + walks.CHECKS,
     "queues": queues.CHECKS + tandem.CHECKS,
     "optimisers": oracles.CHECKS,
