@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from mecsim.registry import make_policy
 from mecsim.scenario.load import load_scenario
 from mecsim.system.allocation import Allocation
 from mecsim.system.instance import Instance
+from mecsim.system.rate_spec import IDEAL, RateSpec
 from mecsim.world.world import World
 
 SEEDS = 50
@@ -33,7 +35,9 @@ POLISHED = ("dashf-reference", "dashf")
 FIGURE = Path("results") / "bench" / "best_found.png"
 
 
-def snapshot(seed: int, users: int, servers: int, *, unlike: bool = False) -> Instance:
+def snapshot(
+    seed: int, users: int, servers: int, *, unlike: bool = False, rate: RateSpec = IDEAL
+) -> Instance:
     """Return a snapshot of the shipped scenario `paper`, of another size or with unlike devices."""
     rng = np.random.default_rng([seed, users, servers])
     changes: dict[str, Any] = {
@@ -48,7 +52,7 @@ def snapshot(seed: int, users: int, servers: int, *, unlike: bool = False) -> In
             "users.max_power_w": rng.choice([0.1, 0.2, 0.4], users).tolist(),
             "users.gpu_count": rng.choice([1, 2, 4], users).tolist(),
         }
-    return World(load_scenario("paper").with_changes(changes), seed).instance(0.0)
+    return replace(World(load_scenario("paper").with_changes(changes), seed).instance(0.0), rate=rate)
 
 
 def decide(spec: str, instance: Instance) -> tuple[Allocation, float]:
