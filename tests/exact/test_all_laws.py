@@ -63,7 +63,7 @@ UNENDING = {
 
 
 def allowed(policy):
-    """Return a policy whose phi and speeds are cut to what is allowed, of which a random one knows nothing."""
+    """Return a policy whose phi and speeds are cut to what is allowed: random ones know nothing of it."""
 
     class Cut:
         def allocate(self, observation):

@@ -111,6 +111,10 @@ def test_slopes_and_steps(make_barrier, monkeypatch, laws, form):
         assert step_error(barrier, shares, longest_s) <= 1e-5
 
 
+def speed_in_use(problem, shares):
+    return problem.power.in_use(problem.load_at(shares), shares[:, GPU]).speed[0]
+
+
 BUGS = {
     "electronics of the whole": lambda p: replace(p, electronics_w=2.0 * p.electronics_w),
     "a sharp kink": lambda p: replace(p, rounding=0.0),
@@ -123,9 +127,9 @@ BUGS = {
 def test_slopes_of_another_law_are_seen(make_barrier, form, bug):
     """The value has the law, its derivatives another one."""
     barrier, shares, longest_s = make_barrier(("capped", "all", "peft", True), form)
-    floor, used = barrier.problem.power.gpu_floor[0], barrier.problem.speed_in_use(shares)[0]
+    floor, used = barrier.problem.power.gpu_floor[0], speed_in_use(barrier.problem, shares)
     shares[:, GPU] *= np.where(barrier.problem.member[0, 0] > 0, floor / used, 1.0)  # at the kink
-    assert barrier.problem.speed_in_use(shares)[0] == pytest.approx(floor)
+    assert speed_in_use(barrier.problem, shares) == pytest.approx(floor)
     longest_s = 1.2 * barrier.smooth.evaluate(shares)[0].max(keepdims=True)
     smooth = replace(barrier.smooth, power=BUGS[bug](barrier.smooth.power))
     object.__setattr__(barrier, "smooth", smooth)

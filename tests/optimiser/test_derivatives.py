@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mecsim_policies.dashf_reference.resources import Constants, Shares
 from mecsim_policies.optim.barrier import Barrier
-from mecsim_policies.optim.charges import Loads
+from mecsim_policies.optim.loads import Loads
 from mecsim_policies.optim.shares import BAND, DOWN, PHI, SHARED, UP, ShareProblem
 
 from mecsim.system.rate_spec import RATES

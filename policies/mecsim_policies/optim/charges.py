@@ -18,16 +18,8 @@ import numpy as np
 from mecsim.system.arrays import Floats
 from mecsim.system.instance import Instance
 from mecsim.system.round_work import RoundWork
+from mecsim_policies.optim.loads import Loads
 from mecsim_policies.optim.work_factors import WorkFactors
-
-
-class Loads(NamedTuple):
-    """Times in s and energies in J with all of every resource; (2, K N), the user's side and the server's."""
-
-    train_s: Floats
-    radio_s: Floats
-    train_j: Floats
-    radio_j: Floats
 
 
 class Works(NamedTuple):

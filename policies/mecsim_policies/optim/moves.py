@@ -121,8 +121,7 @@ def _others(server: int, current: ShareProblem, shares: Floats) -> InUse | None:
     """Return what others use the GPUs of a server for, for each user; None where no GPUs are shared."""
     if current.power is None or not current.power.shares:
         return None
-    load = current.settled(shares[:, PHI]).loads(shares[:, PHI])
-    return current.power.others(server, load, shares[:, GPU])
+    return current.power.others(server, current.load_at(shares), shares[:, GPU])
 
 
 def _responses(

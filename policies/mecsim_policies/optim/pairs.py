@@ -178,7 +178,9 @@ def _speed_in_use(
         return None
     in_use = np.zeros(instance.server_count)
     if server is not None and shares is not None:
-        in_use = ShareProblem.of(instance, server, work).speed_in_use(shares)
+        problem = ShareProblem.of(instance, server, work)
+        assert problem.power is not None, "the instance has it"
+        in_use = problem.power.in_use(problem.load_at(shares), shares[:, GPU]).speed
     return np.where(in_use > 0, in_use, 1.0)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
 from mecsim.system.power import Drive, shared_drive
-from mecsim_policies.optim.charges import Loads
+from mecsim_policies.optim.loads import Loads
 
 
 class InUse(NamedTuple):
@@ -175,7 +175,7 @@ class PowerTerms:
         return InUse(np.maximum(speed, 0.0), np.maximum(energy_j, 0.0))
 
     def _summed(self, of_users: Floats) -> Floats:
-        summed: Floats = np.bincount(self.server, weights=of_users, minlength=len(self.gpu_floor))
+        summed: Floats = np.bincount(self.server, of_users, len(self.gpu_floor))  # type: ignore[assignment]
         return summed
 
     def _drive(self, speed: Floats) -> Drive:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mecsim.system import equations as eq
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
 from mecsim.system.rates import RateLaw
-from mecsim_policies.optim.charges import Charges, Loads, Works
+from mecsim_policies.optim.charges import Charges, Works
+from mecsim_policies.optim.loads import Loads
 from mecsim_policies.optim.power_terms import PowerTerms
 from mecsim_policies.optim.price import Price, Totals
 from mecsim_policies.optim.work_factors import WorkFactors
@@ -64,41 +64,16 @@ class ShareProblem:
     @classmethod
     def of(cls, instance: Instance, server: Ints, work: WorkFactors | None = None) -> ShareProblem:
         """Return the problem of an instance with the association fixed, of whole rounds by default."""
-        u, s = instance.users, instance.servers
-        bandwidth_hz, server_w = s.bandwidth_hz[server], s.max_power_w[server]
+        s, charges = instance.servers, Charges.of(instance, work)
         link = np.arange(instance.user_count), server
-        one, charges = np.ones(instance.user_count), Charges.of(instance, work)
-        params, flops = (u.adapter_params, u.flops_per_param) if charges is None else (one, one)
-        local_flop, server_flop = (eq.local_work(one, params, flops, e) for e in (u.epochs, s.epochs[server]))
-        bits = eq.uplink_bits(one, params, instance.bits_per_param if charges is None else 1.0)
-        # Rates in nat/s at the full bandwidth, so that rho needs no logarithm to base 2.
-        radio_s = bits * np.log(2.0) / bandwidth_hz
-        noise_w = instance.noise_w_per_hz * bandwidth_hz
-        uplink_s = downlink_s = radio_s
-        if work is not None and charges is None:
-            local_flop, server_flop = local_flop * work.local, server_flop * work.server
-            uplink_s, downlink_s = radio_s * work.uplink, radio_s * work.downlink
-        own_w = u.max_power_w
+        noise_w = instance.noise_w_per_hz * s.bandwidth_hz[server]
+        up = instance.gain[link] * instance.users.max_power_w / noise_w
+        down = instance.downlink_gain[link] * s.max_power_w[server] / noise_w
         return cls(
+            **Loads.of(instance, server, work, units=charges is not None)._asdict(),
             server=server,
             member=(server == np.arange(instance.server_count)[:, None])[None].astype(np.float64),
-            train_s=np.stack(
-                [
-                    local_flop / (u.gpu_count * u.max_gpu_flops),
-                    server_flop / (s.gpu_count[server] * s.max_gpu_flops[server]),
-                ]
-            ),
-            radio_s=np.stack([uplink_s, downlink_s]),
-            train_j=np.stack(
-                [
-                    eq.gpu_energy(u.kappa, u.max_gpu_flops, local_flop),
-                    eq.gpu_energy(s.kappa[server], s.max_gpu_flops[server], server_flop),
-                ]
-            ),
-            radio_j=np.stack([own_w * uplink_s, server_w * downlink_s]),
-            snr=np.stack(
-                [instance.gain[link] * own_w / noise_w, instance.downlink_gain[link] * server_w / noise_w]
-            ),
+            snr=np.stack([up, down]),
             slope=instance.score_law.slope,
             rate_law=instance.rate_law,
             power=PowerTerms.of(instance, server),
@@ -129,11 +104,7 @@ class ShareProblem:
         return cls(
             server=server,
             member=(servers[:, None, :] == np.arange(count)[:, None]).astype(np.float64),
-            train_s=each("train_s"),
-            radio_s=each("radio_s"),
-            train_j=each("train_j"),
-            radio_j=each("radio_j"),
-            snr=each("snr"),
+            **{name: each(name) for name in (*Loads._fields, "snr")},
             slope=everyone_at[0].slope,
             rate_law=everyone_at[0].rate_law,
             power=PowerTerms.stack(powers, servers, server) if powers else None,
@@ -198,19 +169,16 @@ class ShareProblem:
         score, sides_s = np.log1p(self.slope * (band + rows[DOWN] + rows[GPU])), train_s + radio_s
         return sides_s[0] + sides_s[1], sides_j[0] + sides_j[1], score
 
-    def speed_in_use(self, shares: Floats) -> Floats:
-        """Return the sum of the shares of speed at each server that shares its GPUs, (K M,)."""
-        if self.power is None:
-            return np.zeros(self.member.shape[0] * self.member.shape[1])
-        load = self.settled(shares[:, PHI]).loads(shares[:, PHI])
-        return self.power.in_use(load, shares[:, GPU]).speed
-
     def loads(self, phi: Floats) -> Loads:
         """Return times and energies with all of every resource for phi, (K N,)."""
         part, whole = self.parts(phi), (self.train_s, self.radio_s, self.train_j, self.radio_j)
         if self.fixed is None:
             return Loads(*(part * each for each in whole))
         return Loads(*(part * each + fixed for each, fixed in zip(whole, self.fixed, strict=True)))
+
+    def load_at(self, shares: Floats) -> Loads:
+        """Return the loads at the phi of shares, the true ones at its ends."""
+        return self.settled(shares[:, PHI]).loads(shares[:, PHI])
 
     def relaxed(self) -> ShareProblem:
         """Return the problem whose work is linear from end to end of phi; this one without charges."""

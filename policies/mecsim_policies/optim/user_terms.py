@@ -8,7 +8,7 @@ import numpy as np
 
 from mecsim.system.arrays import Floats
 from mecsim.system.link_law import RateDerivatives
-from mecsim_policies.optim.charges import Loads
+from mecsim_policies.optim.loads import Loads
 from mecsim_policies.optim.shares import BAND, DOWN, GPU, OWN, PHI, POWERS, SPEEDS, UP, ShareProblem
 
 _POWERS_TWICE = ([UP, DOWN], [UP, DOWN])
