@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +96,7 @@ class ShareProblem:
         count = len(everyone_at)
         rows = np.arange(users)
 
-        def each(name: str) -> Floats:
+        def each(name: str) -> Any:
             table = np.stack([getattr(problem, name) for problem in everyone_at])
             return np.ascontiguousarray(table[servers, :, rows].reshape(copies * users, 2).T)
 
