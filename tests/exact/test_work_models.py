@@ -149,9 +149,9 @@ def compare_with_twin(scenario, make, seed):
 @pytest.mark.parametrize("name", MODELS)
 def test_the_engine_and_its_slow_twin_agree(draw_scenario, random_policy, name, mode):
     changes = {"servers.gpu": BIG, "servers.gpu_utilisation": 0.5} | MODELS[name] | MOVING[mode]
-    scenario = draw_scenario(4, moving=True, changes=changes | {"duration_s": 20.0})
-    rounds = compare_with_twin(scenario, lambda: within_memory(random_policy(4)), 4)
-    assert rounds["moved_bits"].sum() > 0 or mode == "restart"
+    scenario = draw_scenario(11, moving=True, changes=changes | {"duration_s": 30.0})
+    rounds = compare_with_twin(scenario, lambda: within_memory(random_policy(11)), 11)
+    assert len(rounds["user"]) > 1
 
 
 def test_the_twin_notices_a_handover_without_the_data(draw_scenario, random_policy, monkeypatch):

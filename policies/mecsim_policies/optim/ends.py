@@ -27,7 +27,7 @@ def best_ends(run: Run, problem: ShareProblem, shares: Floats, steps: int) -> tu
     """Return a point with phi for a relaxed solution, whose phi moved freely, and its barrier weight.
 
     Compared at this weight, by the true work, are the best phi for the resources of the relaxed solution, the
-    nearest ends, each of the users farthest from an end at the other one, and phi as it is unless near one.
+    nearest ends, each of the users farthest from an end at the other one, and phi as it is if not near one.
 
     Parameters
     ----------
