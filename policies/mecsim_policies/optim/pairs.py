@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mecsim.system import equations as eq
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
-from mecsim.system.power import PowerSpec, shared_drive
+from mecsim.system.power import shared_drive
 from mecsim_policies.optim.charges import Charges
 from mecsim_policies.optim.shares import BAND, DOWN, GPU, OWN, UP, ShareProblem
 from mecsim_policies.optim.work_factors import HALF, WorkFactors
@@ -140,13 +140,8 @@ class Pairs:
         local_s = eq.time_for(local_flop, (u.gpu_count * own_flops)[:, None])
         server_s = eq.time_for(server_flop, s.gpu_count * gpu_flops)
         local_j = eq.gpu_energy(u.kappa[:, None], own_flops[:, None], local_flop)
-        server_j = eq.gpu_energy(s.kappa, gpu_flops, server_flop)
-        uplink_w, downlink_w = power_w[:, None], server_w
-        if instance.power is not None:
-            server_j = _server_energy(instance, instance.power, in_use, server_flop, server_j)
-            links = np.arange(n)[:, None], np.arange(instance.server_count)
-            uplink_w = uplink_w + instance.power.electronics_w("user", *links)
-            downlink_w = downlink_w + instance.power.electronics_w("server", *links)
+        server_j = _server_energy(instance, in_use, gpu_flops, server_flop)
+        uplink_w, downlink_w = _link_powers(instance, power_w[:, None], server_w)
         return cls(
             score=np.log1p(instance.score_law.slope * (band + down + gpu)),
             delay_0_s=server_s + downlink_s,
@@ -157,14 +152,24 @@ class Pairs:
 
 
 def _server_energy(
-    instance: Instance, power: PowerSpec, in_use: Floats | None, server_flop: Floats, own_j: Floats
+    instance: Instance, in_use: Floats | None, gpu_flops: Floats, server_flop: Floats
 ) -> Floats:
-    """Return the energies of the servers' training, (N, M): ``own_j`` where GPUs are not shared."""
-    if in_use is None:
+    """Return the energies of the servers' training, (N, M); shared GPUs draw by the speed in use."""
+    s, power = instance.servers, instance.power
+    own_j = eq.gpu_energy(s.kappa, gpu_flops, server_flop)
+    if power is None or in_use is None:
         return own_j
-    drive = shared_drive(in_use * instance.servers.max_gpu_flops, power.servers.min_gpu_flops).value
-    shared_j = eq.shared_gpu_energy(instance.servers.kappa, drive, server_flop)
-    return np.where(power.shares_gpu, shared_j, own_j)
+    drive = shared_drive(in_use * s.max_gpu_flops, power.servers.min_gpu_flops).value
+    return np.where(power.shares_gpu, eq.shared_gpu_energy(s.kappa, drive, server_flop), own_j)
+
+
+def _link_powers(instance: Instance, uplink_w: Floats, downlink_w: Floats) -> tuple[Floats, Floats]:
+    """Return the powers of links, with those of the electronics at both ends."""
+    if instance.power is None:
+        return uplink_w, downlink_w
+    links = np.arange(instance.user_count)[:, None], np.arange(instance.server_count)
+    up_w, down_w = (instance.power.electronics_w(sender, *links) for sender in ("user", "server"))
+    return uplink_w + up_w, downlink_w + down_w
 
 
 def _speed_in_use(
@@ -192,16 +197,12 @@ def _with_charges(
     own_flops: Floats,
     in_use: Floats | None,
 ) -> Pairs:
-    u, s, power, (band, down, gpu) = instance.users, instance.servers, instance.power, shares
+    u, s, (band, down, gpu) = instance.users, instance.servers, shares
     band_hz, server_w, gpu_flops = band * s.bandwidth_hz, down * s.max_power_w, gpu * s.max_gpu_flops
     power_w, own_flops = power_w[:, None], own_flops[:, None]
     rate_up = instance.rate_law.up.rate(band_hz, power_w, instance.gain)
     rate_down = instance.rate_law.down.rate(band_hz, server_w, instance.downlink_gain)
-    uplink_w, downlink_w = power_w, server_w
-    if power is not None:
-        links = np.arange(instance.user_count)[:, None], np.arange(instance.server_count)
-        uplink_w = uplink_w + power.electronics_w("user", *links)
-        downlink_w = downlink_w + power.electronics_w("server", *links)
+    uplink_w, downlink_w = _link_powers(instance, power_w, server_w)
 
     def cost(works: Floats) -> tuple[Floats, Floats]:
         (local, server), (up_bits, down_bits) = works[..., None]
@@ -209,9 +210,7 @@ def _with_charges(
         uplink_s, downlink_s = eq.time_for(up_bits, rate_up), eq.time_for(down_bits, rate_down)
         delay_s = eq.time_for(local_flop, u.gpu_count[:, None] * own_flops) + uplink_s
         delay_s = delay_s + eq.time_for(server_flop, s.gpu_count * gpu_flops) + downlink_s
-        server_j = eq.gpu_energy(s.kappa, gpu_flops, server_flop)
-        if power is not None:
-            server_j = _server_energy(instance, power, in_use, server_flop, server_j)
+        server_j = _server_energy(instance, in_use, gpu_flops, server_flop)
         energy_j = eq.gpu_energy(u.kappa[:, None], own_flops, local_flop) + server_j
         energy_j = energy_j + eq.radio_energy(uplink_w, uplink_s)
         return delay_s, energy_j + eq.radio_energy(downlink_w, downlink_s)
