@@ -17,7 +17,7 @@ import numpy as np
 
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
-from mecsim.system.power import Drive, shared_drive
+from mecsim.system.power import Drive
 from mecsim_policies.optim.loads import Loads
 
 
@@ -132,7 +132,7 @@ class PowerTerms:
         """
         effort: Floats = speed**2
         if self.shares:
-            drive = self._drive(self._summed(self.counts(server_s) * speed[1])).value[self.server]
+            drive = self._drive_value(self._summed(self.counts(server_s) * speed[1]))[self.server]
             effort[1] = np.where(self.at_shared > 0, drive, effort[1])
         return effort
 
@@ -178,32 +178,28 @@ class PowerTerms:
         summed: Floats = np.bincount(self.server, of_users, len(self.gpu_floor))  # type: ignore[assignment]
         return summed
 
+    def _top(self, speed: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return A, 1 where nobody works, ``max(A, floor)`` with its kink rounded, and the root in that.
+
+        It is ``(A + floor + sqrt((A - floor)^2 + rounding^2)) / 2``: smooth, convex, never below the maximum.
+        """
+        some = np.where(speed > 0, speed, 1.0)
+        root = np.hypot(some - self.gpu_floor, self.rounding * (self.gpu_floor > 0))
+        return some, 0.5 * (some + self.gpu_floor + root), root
+
+    def _drive_value(self, speed: Floats) -> Floats:
+        if not self.has_floor:
+            return np.square(speed)
+        some, top, _ = self._top(speed)
+        value: Floats = top * top * top / some
+        return value
+
     def _drive(self, speed: Floats) -> Drive:
         if not self.has_floor:
             return Drive(speed**2, 2.0 * speed, np.full(len(speed), 2.0))
-        if self.rounding > 0:
-            return _rounded(speed, self.gpu_floor, self.rounding)
-        return shared_drive(speed, self.gpu_floor)
-
-
-def _rounded(speed: Floats, floor: Floats, width: float) -> Drive:
-    """Return the drive with ``max(A, floor)`` replaced by a smooth convex function that is never below it.
-
-    It is ``(A + floor + sqrt((A - floor)^2 + width^2)) / 2``. Newton's method would stop at the kink.
-    """
-    exact = shared_drive(speed, floor)
-    kinked = (floor > 0) & (speed > 0)
-    if not kinked.any():
-        return exact
-    a, m = np.where(kinked, speed, 1.0), floor
-    root = np.sqrt((a - m) ** 2 + width**2)
-    top, slope, bend = 0.5 * (a + m + root), 0.5 * (1.0 + (a - m) / root), 0.5 * width**2 / root**3
-    return Drive(
-        np.where(kinked, top**3 / a, exact.value),
-        np.where(kinked, (3.0 * top**2 * slope - top**3 / a) / a, exact.slope),
-        np.where(
-            kinked,
-            (6.0 * top * slope**2 + 3.0 * top**2 * bend - 6.0 * top**2 * slope / a + 2.0 * top**3 / a**2) / a,
-            exact.curvature,
-        ),
-    )
+        some, top, root = self._top(speed)
+        rise = 0.5 + 0.5 * (some - self.gpu_floor) / root
+        bend = 0.5 * (self.rounding * (self.gpu_floor > 0)) ** 2 / root**3
+        value = top * top * top / some
+        slope = (3.0 * top * top * rise - value) / some
+        return Drive(value, slope, (6.0 * top * rise**2 + 3.0 * top * top * bend - 2.0 * slope) / some)
