@@ -40,6 +40,12 @@ class GpuCard(Section):
     board_power_w: Annotated[Real, Field(ge=SMALLEST, le=1e6)] = key(
         "Power one GPU draws at its top speed", unit="W", example=400
     )
+    idle_power_w: Annotated[Real, Field(ge=0, le=1e6)] | None = key(
+        "Power one GPU draws while it has nothing to do", unit="W", default=None, example=53.7
+    )
+    memory_gb: Annotated[Real, Field(ge=SMALLEST, le=1e6)] | None = key(
+        "Memory of one GPU", unit="GB", default=None, example=80
+    )
     source: str = key("Where the numbers come from", default="", max_length=1000)
 
     @model_validator(mode="wrap")
