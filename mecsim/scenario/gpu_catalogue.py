@@ -115,6 +115,16 @@ def adapter_source(name: str) -> str:
     return str(_catalogue("adapters")[name]["source"])
 
 
+def base_model_names() -> tuple[str, ...]:
+    """Return the names of the base models in the catalogue."""
+    return tuple(_catalogue("base_models"))
+
+
+def base_model_entry(name: str) -> Mapping[str, Any]:
+    """Return the keys of a base model of the catalogue."""
+    return _catalogue("base_models")[name]
+
+
 def _bottleneck_params(d1: int, r: int, d2: int, adapters: int) -> float:
     return float((d1 * r + r + r * d2 + d2) * adapters)
 
