@@ -41,6 +41,7 @@ GPU_POWER_SHARE = KnownRange(
     1.0,
     "eight H100 in training drew 0.82 of the node's rating (arXiv 2412.08602); the lower end is [R]",
 )
+MEMORY = KnownRange(0.0, 1.0, "what the cards have")
 
 
 class BaseChoice(NamedTuple):
@@ -61,6 +62,9 @@ class BaseChoice(NamedTuple):
 
 def base_of(scenario: Scenario) -> BaseChoice:
     """Return the base model that the work of a scenario is compared with."""
+    own = scenario.workload.base_model
+    if own is not None:
+        return BaseChoice(own.name, own.params, is_named=True)
     params = {name: float(base_model_entry(name)["params"]) for name in base_model_names()}
     name = min(params, key=params.__getitem__)
     return BaseChoice(name, params[name], is_named=False)
@@ -93,7 +97,7 @@ def median_efficiencies(scenario: Scenario) -> tuple[float, float]:
 
 
 def _radio_doubts(scenario: Scenario) -> Iterator[str]:
-    if scenario.channel.interference.model != "none":
+    if scenario.channel.interference.model != "none" or not scenario.channel.rate_spec.is_ideal:
         return
     for direction, median in zip(("uplink", "downlink"), median_efficiencies(scenario), strict=True):
         if median > SPECTRAL_EFFICIENCY.high:
@@ -106,7 +110,7 @@ def _radio_doubts(scenario: Scenario) -> Iterator[str]:
 def _gpu_doubts(scenario: Scenario) -> Iterator[str]:
     for owner, equipped in (("servers", scenario.servers), ("users", scenario.users)):
         share = min(equipped.column("gpu_utilisation"), default=1.0) ** 3
-        if share < GPU_POWER_SHARE.low:
+        if equipped.gpu_power == "cubic" and share < GPU_POWER_SHARE.low:
             yield (
                 f"{owner}: a GPU at its top speed draws {share:.2f} of its board power (gpu_utilisation^3), "
                 f"less than any in training ({GPU_POWER_SHARE.low:g}): {owner}.gpu_power = 'board'"
@@ -116,7 +120,7 @@ def _gpu_doubts(scenario: Scenario) -> Iterator[str]:
 def _work_doubts(scenario: Scenario) -> Iterator[str]:
     work, base = scenario.workload, base_of(scenario)
     flop = work.flops_per_param_and_token * work.adapter_params.mean
-    if flop < base.forward_flop:
+    if work.model == "adapter" and flop < base.forward_flop:
         yield (
             f"the mean adapter takes {flop:.2g} FLOP a token, less than the {base.forward_flop:.2g} of a "
             f"forward pass of {base}: workload.model = 'peft'"

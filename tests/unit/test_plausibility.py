@@ -1,5 +1,6 @@
 """Doubts about a scenario before it is run, and what a decision asks of radio and GPUs."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,7 +8,13 @@ import pytest
 
 from mecsim import Observation, load_scenario, make_policy
 from mecsim.analysis.plausibility import SPECTRAL_EFFICIENCY, KnownRange, base_of, doubts, median_efficiencies
-from mecsim.analysis.report.decision_values import Decision, gpu_values, radio_values
+from mecsim.analysis.report.decision_values import (
+    Decision,
+    gpu_values,
+    memory_values,
+    radio_values,
+    work_values,
+)
 from mecsim.cli import main
 from mecsim.world.world import World
 
@@ -88,7 +95,7 @@ def test_decision_values_by_hand(paper):
     instance = world.instance(0.0)
     allocation = make_policy("gucaa:local_fraction=0.3").allocate(Observation.of(instance))
     decision = Decision(np.arange(10), instance, allocation)
-    radio, gpu = radio_values(decision), gpu_values(decision, world)
+    radio, gpu = radio_values(decision), work_values(decision, world) | gpu_values(decision, world)
 
     delay_s, d, phi = instance.costs(allocation).delay_s, instance.users.adapter_params, 0.3
     bits = np.array([phi * d * 32, (1 - phi) * d * 32])
@@ -112,7 +119,7 @@ def test_links_and_gpus_that_are_not_used_have_no_values(paper):
     instance = world.instance(0.0)
     allocation = make_policy("local_only").allocate(Observation.of(instance))
     decision = Decision(np.arange(10), instance, allocation)
-    values = radio_values(decision) | gpu_values(decision, world)
+    values = radio_values(decision) | work_values(decision, world) | gpu_values(decision, world)
     unused = {name for name, value in values.items() if len(value) == 0}
     assert unused == {"downlink_efficiency", "server_power_w", "server_tokens_per_s", "server_gpu_share"}
     assert all(np.isfinite(value).all() for value in values.values())
@@ -121,3 +128,44 @@ def test_links_and_gpus_that_are_not_used_have_no_values(paper):
 def test_work_is_compared_with_the_smallest_base_model(paper):
     assert str(base_of(paper)) == "bert-base, the smallest base model of the catalogue"
     assert base_of(paper).forward_flop == 2 * 110e6
+
+
+@pytest.mark.parametrize("name", ["llm-campus", "llm-phones", "card"])
+def test_the_scenarios_of_real_models_have_no_doubts(name):
+    assert doubts(load_scenario(name)) == []
+
+
+def test_of_the_capped_paper_only_the_work_is_doubted():
+    """Mutants: the law of power, or that of rates, not looked at."""
+    (doubt,) = doubts(load_scenario("paper-capped"))
+    assert doubt.endswith("workload.model = 'peft'")
+
+
+def test_a_base_model_of_the_scenario_goes_before_the_smallest_one(paper):
+    named = paper.with_changes({"workload.base_model": "llama-7b"})
+    assert (str(base_of(named)), base_of(named).forward_flop) == ("llama-7b", 2 * 6.74e9)
+
+
+def test_busy_gpus_draw_their_board_power_with_the_idle_part(paper):
+    """Mutants: the idle power left out (0.87 for an A100); the speed of each user cubed."""
+    changes = {"users.gpu_power": "board", "servers.gpu_power": "shared"}
+    world = World(paper.with_changes(changes), 3)
+    instance = world.instance(0.0)
+    allocation = make_policy("gucaa").allocate(Observation.of(instance))
+    shares = gpu_values(Decision(np.arange(10), instance, allocation), world)
+    np.testing.assert_allclose(shares["user_gpu_share"], 1.0)
+    np.testing.assert_allclose(shares["server_gpu_share"], 1.0)
+
+
+def test_memory_by_hand():
+    """Mutants: activations left out; all of the model counted for a part; users with phi = 0 counted."""
+    world = World(load_scenario("llm-phones"), 3)
+    instance = world.instance(0.0)
+    phi = np.minimum(np.arange(12) / 40, instance.users.local_fraction_max)
+    allocation = make_policy("gucaa").allocate(Observation.of(instance))
+    decision = Decision(np.arange(12), instance, dataclasses.replace(allocation, local_fraction=phi))
+    whole = 1.1e9 * 2 + 34 * 4 * 512 * 22 * 2048 + 16 * 1126400
+    has = np.where(instance.users.local_fraction_max > 0.5, 4e9, 2e9)
+    values = memory_values(decision, world)
+    np.testing.assert_allclose(values["user_memory"], (phi * whole / has)[1:])
+    np.testing.assert_allclose(values["server_memory"], whole / 24e9)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mecsim.scenario.memory import activation_bytes, memory_bytes, trained_bytes, weight_bytes
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
 from mecsim.system.phases import Phase
 from mecsim.system.resources import GRANTS
+from mecsim.world.devices import server_gpus
 from mecsim.world.workload import user_cards
 from mecsim.world.world import World
 
@@ -66,12 +68,30 @@ def radio_values(decision: Decision) -> dict[str, Floats]:
     }
 
 
-def gpu_values(decision: Decision, world: World) -> dict[str, Floats]:
-    """Return what rounds ask of one GPU of each device in use.
+def work_values(decision: Decision, world: World) -> dict[str, Floats]:
+    """Return ``flop_per_token``, what a round asks of both sides together for a token, of each user.
 
-    ``flop_per_token`` of a round, on both sides together; ``user_tokens_per_s``, ``server_tokens_per_s``;
-    ``user_gpu_share``, ``server_gpu_share``, its power over that of its board. A server's are those of all
-    its users at once.
+    And ``user_tokens_per_s``, ``server_tokens_per_s``: how many such tokens a GPU in use trains on a second,
+    a server's for all its users.
+    """
+    _, instance, allocation = decision
+    delay_s, m = instance.costs(allocation).delay_s, allocation.server
+    local, server = (_in_use(delay_s[:, phase]) for phase in (Phase.LOCAL, Phase.SERVER))
+    f, g = allocation.user_gpu_flops, allocation.server_gpu_flops
+    flop = np.where(local, delay_s[:, Phase.LOCAL] * instance.users.gpu_count * f, 0.0)
+    flop += np.where(server, delay_s[:, Phase.SERVER] * instance.servers.gpu_count[m] * g, 0.0)
+    flop_per_token = flop / _tokens(decision, world)
+    return {
+        "flop_per_token": flop_per_token[local | server],
+        "user_tokens_per_s": f[local] / flop_per_token[local],
+        "server_tokens_per_s": _sums(m[server], g[server] / flop_per_token[server]),
+    }
+
+
+def gpu_values(decision: Decision, world: World) -> dict[str, Floats]:
+    """Return ``user_gpu_share`` and ``server_gpu_share``: the power of a GPU in use over that of its board.
+
+    Idle power counts where it is metered; a server's GPU has all its users at once.
     """
     users, instance, allocation = decision
     costs, m = instance.costs(allocation), allocation.server
@@ -79,22 +99,38 @@ def gpu_values(decision: Decision, world: World) -> dict[str, Floats]:
     power_w = np.divide(
         costs.energy_j, costs.delay_s, out=np.zeros_like(costs.delay_s), where=costs.delay_s > 0
     )
-    user_gpus, server_gpus = instance.users.gpu_count, instance.servers.gpu_count[m]
-    f, g = allocation.user_gpu_flops, allocation.server_gpu_flops
-    flop = np.where(local, costs.delay_s[:, Phase.LOCAL] * user_gpus * f, 0.0)
-    flop += np.where(server, costs.delay_s[:, Phase.SERVER] * server_gpus * g, 0.0)
-    flop_per_token = flop / _tokens(decision, world)
-    user_board_w = np.array([card.board_power_w for card in user_cards(world.scenario, world.population)])
-    server_board_w = np.array([card.board_power_w for card in world.scenario.servers.gpu_cards()])
-    user_share = power_w[:, Phase.LOCAL] / (user_gpus * user_board_w[users])
-    server_share = power_w[:, Phase.SERVER] / (server_gpus * server_board_w[m])
+    own, theirs = user_cards(world.scenario, world.population), world.scenario.servers.gpu_cards()
+    own_w, theirs_w = (np.array([card.board_power_w for card in cards]) for cards in (own, theirs))
+    own_used_w = (power_w[:, Phase.LOCAL] + world.workload.gpu_idle_w[users]) / instance.users.gpu_count
+    theirs_used_w = power_w[:, Phase.SERVER] / instance.servers.gpu_count[m]
+    idle_w = server_gpus(world.scenario).idle_w[np.unique(m[server])]
     return {
-        "flop_per_token": flop_per_token[local | server],
-        "user_tokens_per_s": f[local] / flop_per_token[local],
-        "server_tokens_per_s": _sums(m[server], g[server] / flop_per_token[server]),
-        "user_gpu_share": user_share[local],
-        "server_gpu_share": _sums(m[server], server_share[server]),
+        "user_gpu_share": (own_used_w / own_w[users])[local],
+        "server_gpu_share": (_sums(m[server], theirs_used_w[server]) + idle_w)
+        / theirs_w[np.unique(m[server])],
     }
+
+
+def memory_values(decision: Decision, world: World) -> dict[str, Floats]:
+    """Return ``user_memory`` and ``server_memory``: what training takes over what the GPUs have.
+
+    Nothing without a base model, and of devices whose memory is not known.
+    """
+    users, instance, allocation = decision
+    workload, phi, m = world.scenario.workload, allocation.local_fraction, allocation.server
+    if workload.base_model is None:
+        return {"user_memory": np.empty(0), "server_memory": np.empty(0)}
+    held = weight_bytes(workload) + activation_bytes(workload)
+    trained = trained_bytes(instance.users.adapter_params)
+    part = phi if workload.model == "split" else (phi > 0).astype(np.float64)
+    own, theirs = user_cards(world.scenario, world.population), world.scenario.servers.gpu_cards()
+    own_bytes = [
+        memory_bytes(own[n], count) for n, count in zip(users, instance.users.gpu_count, strict=True)
+    ]
+    theirs_bytes = [memory_bytes(*each) for each in zip(theirs, instance.servers.gpu_count, strict=True)]
+    user_memory = (part * held + phi * trained) / own_bytes
+    server_memory = ((held + trained) / np.array(theirs_bytes)[m])[phi < 1]
+    return {"user_memory": user_memory[user_memory > 0], "server_memory": server_memory[server_memory > 0]}
 
 
 def _in_use(delay_s: Floats) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from mecsim.analysis.plausibility import (
     GPU_POWER_SHARE,
+    MEMORY,
     SERVER_POWER_W,
     SPECTRAL_EFFICIENCY,
     USER_POWER_W,
@@ -16,7 +17,14 @@ from mecsim.analysis.plausibility import (
 )
 from mecsim.analysis.report.classes import scenario_of
 from mecsim.analysis.report.collect import Collected
-from mecsim.analysis.report.decision_values import MOST_DECISIONS, decisions, gpu_values, radio_values
+from mecsim.analysis.report.decision_values import (
+    MOST_DECISIONS,
+    decisions,
+    gpu_values,
+    memory_values,
+    radio_values,
+    work_values,
+)
 from mecsim.errors import MecsimError
 from mecsim.system.arrays import Floats
 from mecsim.units import tflops_to_flops
@@ -69,7 +77,10 @@ def plausibility(collected: Collected) -> Plausibility:
         except MecsimError as error:
             return Plausibility([], {}, f"The scenario cannot be read again: {error}")
         made = decisions(results, world)
-        each = [radio_values(one) | gpu_values(one, world) for one in made]
+        each = [
+            radio_values(one) | work_values(one, world) | gpu_values(one, world) | memory_values(one, world)
+            for one in made
+        ]
         for name, quantity in quantities(world).items():
             values = np.concatenate([one[name] for one in each])
             if len(values):
@@ -81,6 +92,7 @@ def plausibility(collected: Collected) -> Plausibility:
 def quantities(world: World) -> dict[str, Quantity]:
     """Return the lines of the page by the name of their values."""
     base, rate, work = base_of(world.scenario), "channel.rate = 'nr-256qam'", "workload.model = 'peft'"
+    equipped = {"user": world.scenario.users, "server": world.scenario.servers}
     forward = KnownRange(base.forward_flop, np.inf, f"forward pass of {base} (arXiv 2001.08361)")
     lines = {
         "uplink_efficiency": Quantity("uplink, bit/s/Hz", SPECTRAL_EFFICIENCY, rate),
@@ -98,7 +110,11 @@ def quantities(world: World) -> dict[str, Quantity]:
         most = KnownRange(0.0, peak / base.forward_flop, f"peak speed over the forward pass of {base.name}")
         lines[f"{owner}_tokens_per_s"] = Quantity(f"tokens/s of a {owner}'s GPU", most, work)
         drawn = f"power of a {owner}'s GPU in use, of its board's"
-        lines[f"{owner}_gpu_share"] = Quantity(drawn, GPU_POWER_SHARE, f"{owner}s.gpu_power = 'board'")
+        law, most_real = equipped[owner].gpu_power, "shared" if owner == "server" else "board"
+        key = "gpu_min" if law == most_real else f"gpu_power = '{most_real}'"
+        lines[f"{owner}_gpu_share"] = Quantity(drawn, GPU_POWER_SHARE, f"{owner}s.{key}")
+        taken = f"memory that training takes, of a {owner}'s GPUs"
+        lines[f"{owner}_memory"] = Quantity(taken, MEMORY, "workload.precision, workload.recompute")
     return lines
 
 
