@@ -232,12 +232,12 @@ class Scenario(Section):
 
     @property
     def _has_boards(self) -> bool:
-        tables = (self.servers, self.users, *(self.users.classes or ()))
+        tables: tuple[Any, ...] = (self.servers, self.users, *(self.users.classes or ()))
         return any(each.gpu_power not in ("cubic", None) for each in tables)
 
     @property
     def _has_electronics(self) -> bool:
-        tables = (self.servers, self.users, *(self.users.classes or ()))
+        tables: tuple[Any, ...] = (self.servers, self.users, *(self.users.classes or ()))
         powers = [power for each in tables for power in (each.circuit_power_w, each.receive_power_w)]
         return any(any(power) if isinstance(power, tuple) else power for power in powers)
 

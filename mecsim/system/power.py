@@ -144,7 +144,10 @@ class PowerSpec:
     def speed_in_use(self, server: Ints, granted: Floats, work: Floats) -> Floats:
         """Return the sum of the speeds of each server's users with work there, (M,)."""
         counted = np.where(work > 0, granted, 0.0)
-        return np.bincount(server, weights=counted, minlength=len(self.shares_gpu))
+        in_use: Floats = np.bincount(server, weights=counted, minlength=len(self.shares_gpu)).astype(
+            np.float64
+        )
+        return in_use
 
 
 class Drive(NamedTuple):

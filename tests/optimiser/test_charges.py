@@ -195,21 +195,31 @@ def test_the_constants_of_part_1_are_the_models(drawn, kind):
 # --- decisions
 
 
-POLICIES = [Dashf, DashfReference, Aauco, Gucro, LocalSearch, Exhaustive]
+POLICIES = [Dashf, Aauco, Gucro]
+SEARCHES = (LocalSearch, Exhaustive)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("make", POLICIES)
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        *product(POLICIES, KINDS),
+        (DashfReference, "peft"),
+        (LocalSearch, "split"),
+        (LocalSearch, "nothing fits"),
+        (Exhaustive, "peft"),
+    ],
+)
 def test_answers_are_feasible_and_predict_their_scr(drawn, make, kind):
     """Mutants: phi above its bound; the relaxed problem's SCR as prediction."""
-    instance, _ = drawn(kind, 5, 4, 2)
+    instance, _ = drawn(kind, 5, 2 if make in SEARCHES else 4, 2)
     policy = make()
     answer = policy.allocate(Observation.of(instance))
     assert answer.violations(instance, 0.0) == ()
     assert policy.predicted_scr == pytest.approx(instance.scr(answer), rel=1e-9)
-    again = make().allocate(Observation.of(instance, allocation=answer))
-    assert again.violations(instance, 0.0) == ()
-    assert instance.scr(again) >= instance.scr(answer) * (1 - 2e-3)
+    if make not in SEARCHES:
+        again = make().allocate(Observation.of(instance, allocation=answer))
+        assert again.violations(instance, 0.0) == ()
+        assert instance.scr(again) >= instance.scr(answer) * (1 - 2e-3)
 
 
 def best_by_ends(instance):
@@ -226,15 +236,15 @@ def best_by_ends(instance):
 @pytest.mark.parametrize("kind", ["split", "peft"])
 def test_dashf_is_near_the_best_of_all_ends(drawn, kind):
     """A search that stays at the ends it began with. Mutants: AAUCO, GUCRO."""
-    quotients = {make: [] for make in (Dashf, LocalSearch, Aauco, Gucro)}
-    for seed in range(3):
-        instance, _ = drawn(kind, seed, 3, 2, size=0.1)
-        best = best_by_ends(instance)
-        for make, found in quotients.items():
-            found.append(instance.scr(make().allocate(Observation.of(instance))) / best)
-    assert np.mean(quotients[Dashf]) > 0.97
-    assert np.mean(quotients[LocalSearch]) > 0.99
-    assert max(np.mean(quotients[Aauco]), np.mean(quotients[Gucro])) < 0.9
+    instance, _ = drawn(kind, 1, 2, 1, size=0.1)
+    best = best_by_ends(instance)
+    quotient = {
+        make: instance.scr(make().allocate(Observation.of(instance))) / best
+        for make in (Dashf, LocalSearch, Aauco, Gucro)
+    }
+    assert quotient[Dashf] > 0.98
+    assert quotient[LocalSearch] > 0.99
+    assert max(quotient[Aauco], quotient[Gucro]) < 0.95
 
 
 def test_without_charges_the_affine_form_is_the_papers(snapshot):

@@ -1,7 +1,7 @@
 """Shared GPUs, lowest speeds and electronics in the optimisers: derivatives, Newton steps, the reference.
 
-The Hessian of shared GPUs is exact for part 2. The joint step leaves the mixed derivatives of speeds and phi at
-shared GPUs out, and so does the comparison.
+The Hessian of shared GPUs is exact for part 2. The joint step leaves out the mixed derivatives of speeds and
+phi at shared GPUs, and so does the comparison.
 """
 
 from dataclasses import replace
@@ -14,7 +14,7 @@ from mecsim_policies.optim.barrier import Barrier
 from mecsim_policies.optim.pairs import Pairs
 from mecsim_policies.optim.power_terms import PowerTerms
 from mecsim_policies.optim.resources import solve
-from mecsim_policies.optim.shares import GPU, PHI, SHARED, ShareProblem
+from mecsim_policies.optim.shares import GPU, PHI, SHARED, SPEEDS, ShareProblem
 
 from mecsim.system.power import DevicePower, PowerSpec
 
@@ -44,6 +44,8 @@ def powered(instance, *, floor=0.0, own_floor=0.0, electronics=1.0, shares=True)
 def make_barrier(part_2, price_at):
     def make(seed, move_phi, **how):
         instance, server, _, _, shares = part_2(seed, N, M)
+        if not move_phi:
+            shares[0, PHI] = 1.0  # one who does not count, so that budget and shared GPU differ
         instance = powered(instance, **how)
         problem = ShareProblem.of(instance, server)
         shares = problem.inside(shares, 1e-2)
@@ -88,11 +90,12 @@ def whole_hessian(barrier, shares, longest_s, *, shared=True):
         H[at, at] = d.blocks[n]
         H[at, -1] = H[-1, at] = d.border[n]
     H[-1, -1] = (d.inverse_slack**2).sum()
+    slack = d.slack if shared else 1.0 - barrier.problem.used(shares)
     for m, row in enumerate(barrier.problem.member[0]):
         for k in range(SHARED):
             used = np.zeros(len(H))
             used[k:-1:free] = row
-            H += np.outer(used, used) / d.slack[m, k] ** 2
+            H += np.outer(used, used) / slack[m, k] ** 2
         if shared and d.shared is not None:
             vector = np.append((row[:, None] * d.shared.vectors).ravel(), 0.0)
             H += np.outer(vector, vector) / d.shared.softness[m]
@@ -115,7 +118,7 @@ def test_gradient_is_the_slope_of_the_value(make_barrier, move_phi, how):
     H = whole_hessian(barrier, shares, longest_s)
     numeric = differences(lambda *x: barrier.value(*x)[0], shares, longest_s, barrier.free)
     assert relative(gradient_at(barrier, shares, longest_s), numeric, H) <= 1e-6
-    silent = replace(barrier.problem.power, electronics_j=np.zeros((2, N)))
+    silent = replace(barrier.problem.power, electronics_w=np.zeros((2, N)))
     other = replace(barrier, problem=replace(barrier.problem, power=silent))
     assert relative(gradient_at(other, shares, longest_s), numeric, H) > 1e-4
 
@@ -173,7 +176,7 @@ def test_counting_users_without_work_is_noticed(make_barrier, monkeypatch):
     instance, barrier, shares, _ = make_barrier(0, False)
     shares[:2, PHI] = 1.0
     answer = barrier.problem.allocation(instance, shares)
-    monkeypatch.setattr(PowerTerms, "counts", lambda self, part: (self.shared_j > 0).astype(float))
+    monkeypatch.setattr(PowerTerms, "counts", lambda self, server_s: self.at_shared)
     found = barrier.problem.evaluate(shares)[1]
     assert found != pytest.approx(instance.energy(answer), rel=1e-3)
 
@@ -233,11 +236,16 @@ def test_a_joining_user_costs_what_the_others_pay_more(part_2):
     moved[2] = 0
     after = ShareProblem.of(instance, moved)
     shares[2, [GPU, PHI]] = [0.1, 1.0]
-    before_j = problem.power.energy_j(problem.parts(shares[:, PHI]), shares[:, GPU], np.zeros((2, N)))
-    everyone = ShareProblem.of(instance, np.zeros(N, int))
-    cost = everyone.power.joining(0, problem.power, problem.parts(shares[:, PHI]), shares[:, GPU])
+
+    def server_j(one):
+        load = one.loads(shares[:, PHI])
+        return load.train_j[1] * one.power.effort(load.train_s[1], shares.T[SPEEDS])[1]
+
+    before_j, everyone = server_j(problem), ShareProblem.of(instance, np.zeros(N, int))
+    others = problem.power.others(0, problem.loads(shares[:, PHI]), shares[:, GPU])
+    own_j = everyone.train_j[1]
     shares[2, PHI] = 0.0
-    after_j = after.power.energy_j(after.parts(shares[:, PHI]), shares[:, GPU], np.zeros((2, N)))
-    told = cost.fixed_j + 0.1 * cost.linear_j + 0.01 * cost.square_j
+    after_j = server_j(after)
+    told = (others.energy_j + own_j) * (others.speed + 0.1) ** 2 - others.energy_j * others.speed**2
     assert told[2] == pytest.approx(after_j.sum() - before_j.sum(), rel=1e-9)
     assert told[2] > 1.01 * after_j[2]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats
 from mecsim.system.instance import Instance
+from mecsim.system.phases import PHASES, Phase
 from mecsim_policies.optim.charges import Charges
 from mecsim_policies.optim.pairs import Inside, Pairs
 
@@ -36,14 +37,11 @@ def pairs_of(
     parts = (0.0, 1.0, 1.0 / 3.0, 2.0 / 3.0) if charged else (0.0, 1.0)
     delay_s, energy_j = (np.full((len(parts), *allowed.shape), np.inf) for _ in range(2))
     score = np.zeros(allowed.shape)
-    unshared = _unshared(instance)
     for m in range(instance.server_count):
         for k, part in enumerate(parts):
             everyone = _everyone_at(m, part, instance, slots, current)
             delay_s[k, :, m] = instance.delay(everyone)
-            energy_j[k, :, m] = unshared.energy(everyone)
-            if instance.power is not None:
-                energy_j[k, :, m] += _shared_less_own(m, everyone, instance, current)
+            energy_j[k, :, m] = _energy(instance, everyone, current)
             score[:, m] = instance.score(everyone) / instance.score_law.scale
     delay_s, energy_j = (np.where(allowed, both, np.inf) for both in (delay_s, energy_j))
     ends = Pairs(score, delay_s[0], delay_s[1], energy_j[0], energy_j[1])
@@ -61,28 +59,23 @@ def _limits(third: Floats, two_thirds: Floats) -> tuple[Floats, Floats]:
     return at_0, at_1
 
 
-def _unshared(instance: Instance) -> Instance:
-    """Return the snapshot in which every user's share of a server has a speed of its own."""
-    if instance.power is None:
-        return instance
-    return replace(instance, power=replace(instance.power, shares_gpu=np.zeros(instance.server_count, bool)))
+def _energy(instance: Instance, everyone: Allocation, current: Allocation | None) -> Floats:
+    """Return what each user alone pays with everyone at one server, (N,).
 
-
-def _shared_less_own(m: int, everyone: Allocation, instance: Instance, current: Allocation | None) -> Floats:
-    """Return what users pay for work at a server that shares its GPUs, less what they would alone, (N,).
-
-    The speed in use is that of those who are served there with work, or all of it if there are none.
+    GPUs that are shared draw by the speed of those who are served there now with work, or by all of it if
+    there are none.
     """
-    power, s, u = instance.power, instance.servers, instance.users
-    if power is None or not power.shares_gpu[m]:
-        return np.zeros(instance.user_count)
-    in_use = 0.0
-    if current is not None:
-        in_use = float(current.server_gpu_flops[(current.server == m) & (current.local_fraction < 1)].sum())
-    in_use = in_use or float(s.max_gpu_flops[m])
-    work = u.adapter_params * u.flops_per_param * s.epochs[m]
-    cube = max(in_use, float(power.servers.min_gpu_flops[m])) ** 3
-    return np.asarray(s.kappa[m] * work * (cube / in_use - everyone.server_gpu_flops**2))
+    energy_j, m, power = instance.costs(everyone).energy_j.copy(), everyone.server[0], instance.power
+    if power is not None and power.shares_gpu[m]:
+        in_use = 0.0
+        if current is not None:
+            works = PHASES[Phase.SERVER].work(instance.work_terms(current)) > 0
+            in_use = float(current.server_gpu_flops[works & (current.server == m)].sum())
+        in_use = in_use or float(instance.servers.max_gpu_flops[m])
+        cube = max(in_use, float(power.servers.min_gpu_flops[m])) ** 3
+        flop = PHASES[Phase.SERVER].work(instance.work_terms(everyone))
+        energy_j[:, Phase.SERVER] = instance.servers.kappa[m] * flop * cube / in_use
+    return np.asarray(energy_j.sum(axis=1))
 
 
 def _everyone_at(

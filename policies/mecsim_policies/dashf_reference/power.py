@@ -44,7 +44,6 @@ def bounds(p: dict[str, Any], g: Any, f: Any) -> list[Any]:
 def values(
     instance: Instance,
     server: Ints,
-    phi: Floats,
     per_j: float,
     server_j: Floats,
     links_s: tuple[Floats, Floats],
@@ -53,8 +52,8 @@ def values(
 
     Parameters
     ----------
-    instance, server, phi
-        The snapshot with the association and phi in force.
+    instance, server
+        The snapshot with the association in force.
     per_j : float
         Price of a joule.
     server_j : (N,) float
@@ -66,7 +65,7 @@ def values(
     if power is None:
         return {}
     up_w, down_w = (power.electronics_w(sender, users, server) for sender in ("user", "server"))
-    here = (server == np.arange(instance.server_count)[:, None]) & power.shares_gpu[:, None] & (phi < 1)
+    here = (server == np.arange(instance.server_count)[:, None]) & power.shares_gpu[:, None] & (server_j > 0)
     unit = np.sqrt(per_j * (here @ server_j))
     floor = np.minimum(power.servers.min_gpu_flops / instance.servers.max_gpu_flops, _LARGEST_FLOOR)
     return {

@@ -278,7 +278,7 @@ def solve_convex(
         "per_longest": price.per_s * scale_s,
         "slope": instance.score_law.slope,
     }
-    values |= power.values(instance, server, phi, price.per_j, k.server_j, (k.up_s / r_u, k.down_s / r_d))
+    values |= power.values(instance, server, price.per_j, k.server_j, (k.up_s / r_u, k.down_s / r_d))
     for name, value in values.items():
         convex.parameters[name].value = value
     solved = solve_in_turn(convex.problem, installed(solvers), convex.residual, tolerance, options)

@@ -23,9 +23,10 @@ _GRAIN = 1e-13
 # The most that one step may take of the slack of a budget or bound, and of a delay, which is curved.
 _MAX_BOUND_USE = 0.8
 _MAX_DELAY_USE = 0.5
-_ROUNDING = 1.0
-# A kink of the rates is smoothed by so much over the weight, as the barrier smooths a constraint.
+# Kinks of the rates and of shared GPUs are smoothed by so much over the weight, as the barrier smooths a
+# constraint.
 _KINK = 8.0
+_ROUNDING = 1.0
 _WIDEST = 0.1
 
 Transform = tuple[Floats, Floats]
@@ -50,8 +51,8 @@ class Barrier:
     Attributes
     ----------
     smooth : ShareProblem
-        What the function is made of: the problem with the kinks of its rates smoothed as far as the weight
-        allows, and so with delays and energies that are never smaller than the true ones.
+        What the function is made of: the problem with its kinks smoothed as far as the weight allows, and so
+        with delays and energies that are never smaller than the true ones.
 
     Raises
     ------
@@ -67,7 +68,7 @@ class Barrier:
     smooth: ShareProblem = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "smooth", self.problem.smoothed(min(_KINK / self.weight, _WIDEST)))
+        object.__setattr__(self, "smooth", self._smoothed())
         if self.move_phi and self.nu is not None:
             raise ValueError("the transform at a fixed nu is for a fixed phi: move_phi must be False")
 
@@ -84,9 +85,6 @@ class Barrier:
             delay_s, energy_j, score = p.evaluate(shares)
             if self.nu is not None:
                 energy_j = energy_j + self._transform_excess(shares)
-            if p.power is not None and p.power.has_floor:
-                part = p.parts(shares[:, PHI])
-                energy_j = energy_j + p.power.rounding_j(part, shares[:, GPU], self._rounding)
             slack_s = np.reshape(longest_s, (-1, 1)) - delay_s.reshape(copies, -1)
             above = self._above(moved)
             slacks = [
@@ -133,7 +131,7 @@ class Barrier:
             terms.add_phi(slope_s, slope_j, curve)
         p, free, users = self.problem, self.free, len(shares)
         slack = 1.0 - p.used(shares)
-        joint_slack, shared = self._add_shared(rows, slope_j, slack)
+        joint_slack, shared = self._add_shared(rows[GPU], terms, slope_j, slack)
         inverse_slack = terms.inverse_slack
         moved, slope_s, slope_j = rows[:free], slope_s[:free], slope_j[:free]
         score_gradient = p.slope / (1.0 + p.slope * rows[:SHARED].sum(axis=0))
@@ -160,10 +158,8 @@ class Barrier:
             shared=shared,
         )
 
-    @property
-    def _rounding(self) -> float:
-        """Width, as a share of speed, by which the kink of shared GPUs is rounded: less along the path."""
-        return _ROUNDING / self.weight
+    def _smoothed(self) -> ShareProblem:
+        return self.problem.smoothed(min(_KINK / self.weight, _WIDEST), _ROUNDING / self.weight)
 
     def _above(self, moved: Floats) -> Floats:
         """Return how far shares (K N, F) lie above their lower bounds."""
@@ -175,28 +171,25 @@ class Barrier:
         return above
 
     def _add_shared(
-        self, rows: Floats, slope_j: Floats, slack: Floats
+        self, gpu: Floats, terms: UserTerms, slope_j: Floats, slack: Floats
     ) -> tuple[Floats, SharedHessian | None]:
         """Add the gradient of shared GPUs' energy; return slacks that have its Hessian, and the rest of that.
 
         In the speeds of all users of a server it has the form of a budget's, and joins that. Where only some
         users have work there, it is a term of its own.
         """
-        power = self.problem.power
+        power = self.smooth.power
         if power is None or not power.shares:
             return slack, None
-        part, per_j = self.problem.parts(rows[PHI]), self.weight * self.price.per_j
-        found = power.gradient(part, rows[GPU], per_j, self._rounding)
+        found = power.gradient(terms.load, gpu, terms.per_j)
         slope_j[GPU] += found.by_speed
-        if self.move_phi:
-            slope_j[PHI] += found.by_phi
         joined = (found.weight > 0)[self.problem.server]
         if (found.counts >= joined).all():
             joint = slack.copy()
             joint[:, GPU] = 1.0 / np.sqrt(1.0 / slack[:, GPU] ** 2 + found.weight)
             return joint, None
         softness = np.divide(1.0, found.weight, out=np.ones_like(found.weight), where=found.weight > 0)
-        vectors = np.zeros((rows.shape[1], self.free))
+        vectors = np.zeros((len(gpu), self.free))
         vectors[:, GPU] = found.counts * joined
         return slack, SharedHessian(vectors, softness)
 

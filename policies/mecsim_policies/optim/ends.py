@@ -16,14 +16,17 @@ from mecsim_policies.optim.run import Run
 from mecsim_policies.optim.shares import PHI, ShareProblem
 
 _MARGIN = 8e-2
+_CLOSE = 0.1
+_WEIGHT = 400.0
+_MOST_FLIPS = 4
 _ROUGH_GAP = 1e-3
 
 
-def best_ends(run: Run, problem: ShareProblem, shares: Floats, weight: float, steps: int) -> Point:
+def best_ends(run: Run, problem: ShareProblem, shares: Floats, steps: int) -> Point:
     """Return a point with phi for the resources of a relaxed solution, whose phi moved from end to end.
 
-    Compared at one weight of the barrier, by the true work, are the best phi for these resources and the
-    nearest ends.
+    Compared at one weight of the barrier, by the true work, are the best phi for these resources, the nearest
+    ends, each of the users farthest from an end at the other one, and phi as it is unless it is close to an end.
 
     Parameters
     ----------
@@ -32,17 +35,22 @@ def best_ends(run: Run, problem: ShareProblem, shares: Floats, weight: float, st
         That of the association, with its charges.
     shares : (N, 6) float
         The relaxed solution.
-    weight, steps
+    steps : int
         As for :func:`mecsim_policies.optim.resources.compare`.
     """
+    phi = shares[:, PHI]
     exact = run.fractions(run.pairs(run.point(problem, shares)), problem.server)
-    tried = _different(exact, np.where(run.fixed, shares[:, PHI], np.rint(shares[:, PHI])))
+    nearest = np.where(run.fixed, phi, np.rint(phi))
+    way = np.abs(nearest - phi)
+    users = [n for n in np.argsort(-way, kind="stable")[:_MOST_FLIPS] if way[n] >= _CLOSE]
+    flips = [np.where(np.arange(len(phi)) == n, 1.0 - nearest, nearest) for n in users]
+    tried = _different(exact, nearest, *flips, np.where(way < _CLOSE, nearest, phi))
     copies = np.concatenate([_with_phi(shares, phi) for phi in tried])
     if len(tried) == 1:
         return run.point(problem, copies)
     stacked = ShareProblem.stack(run.everyone_at, np.tile(problem.server, (len(tried), 1)))
     start = stacked.inside(copies, _MARGIN, move_phi=True)
-    found = compare(stacked, run.price(), start, weight=weight, steps=steps, move_phi=True)
+    found = compare(stacked, run.price(), start, weight=_WEIGHT, steps=steps, move_phi=True)
     return run.point(problem, found.solution(int(found.costs.argmin()))[1].shares)
 
 

@@ -159,7 +159,7 @@ class NeighbourhoodSearch:
             return run.point(choice.problem, solution.shares, solution.totals), choice.weight
         problem = run.problem(choice.problem.server)
         if self.settings.move_phi:
-            return best_ends(run, problem, solution.shares, choice.weight, self.settings.steps), None
+            return best_ends(run, problem, solution.shares, self.settings.steps), None
         return run.point(problem, solution.shares), choice.weight
 
     def _relaxation(self, incumbent: Incumbent) -> list[_Candidate]:

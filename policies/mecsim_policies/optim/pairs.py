@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from mecsim.system import equations as eq
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
-from mecsim.system.power import shared_drive
+from mecsim.system.power import PowerSpec, shared_drive
 from mecsim_policies.optim.charges import Charges
-from mecsim_policies.optim.shares import BAND, DOWN, GPU, OWN, PHI, UP
+from mecsim_policies.optim.shares import BAND, DOWN, GPU, OWN, UP, ShareProblem
 from mecsim_policies.optim.work_factors import HALF, WorkFactors
 
 
@@ -100,7 +100,7 @@ class Pairs:
             for column, shared in ((BAND, band), (DOWN, down), (GPU, gpu)):
                 shared[rows, server] = shares[:, column]
             power_w, own_flops = shares[:, UP] * power_w, shares[:, OWN] * own_flops
-        in_use = _speed_in_use(instance, server, shares)
+        in_use = _speed_in_use(instance, server, shares, work)
         pairs = cls.at(instance, (band, down, gpu), power_w, own_flops, work, in_use)
         return pairs if work is None else pairs.with_fixed_fraction(work.fixed)
 
@@ -143,13 +143,10 @@ class Pairs:
         server_j = eq.gpu_energy(s.kappa, gpu_flops, server_flop)
         uplink_w, downlink_w = power_w[:, None], server_w
         if instance.power is not None:
+            server_j = _server_energy(instance, instance.power, in_use, server_flop, server_j)
             links = np.arange(n)[:, None], np.arange(instance.server_count)
             uplink_w = uplink_w + instance.power.electronics_w("user", *links)
             downlink_w = downlink_w + instance.power.electronics_w("server", *links)
-            if in_use is not None:
-                drive = shared_drive(in_use * s.max_gpu_flops, instance.power.servers.min_gpu_flops).value
-                shared_j = eq.shared_gpu_energy(s.kappa, drive, server_flop)
-                server_j = np.where(instance.power.shares_gpu, shared_j, server_j)
         return cls(
             score=np.log1p(instance.score_law.slope * (band + down + gpu)),
             delay_0_s=server_s + downlink_s,
@@ -159,7 +156,20 @@ class Pairs:
         )
 
 
-def _speed_in_use(instance: Instance, server: Ints | None, shares: Floats | None) -> Floats | None:
+def _server_energy(
+    instance: Instance, power: PowerSpec, in_use: Floats | None, server_flop: Floats, own_j: Floats
+) -> Floats:
+    """Return the energies of the servers' training, (N, M): ``own_j`` where GPUs are not shared."""
+    if in_use is None:
+        return own_j
+    drive = shared_drive(in_use * instance.servers.max_gpu_flops, power.servers.min_gpu_flops).value
+    shared_j = eq.shared_gpu_energy(instance.servers.kappa, drive, server_flop)
+    return np.where(power.shares_gpu, shared_j, own_j)
+
+
+def _speed_in_use(
+    instance: Instance, server: Ints | None, shares: Floats | None, work: WorkFactors | None
+) -> Floats | None:
     """Return the share of speed by which the GPUs of each server draw, (M,); None if none are shared.
 
     Where nobody has work, from cold everywhere, it is all of the speed: a server must not look free.
@@ -168,7 +178,7 @@ def _speed_in_use(instance: Instance, server: Ints | None, shares: Floats | None
         return None
     in_use = np.zeros(instance.server_count)
     if server is not None and shares is not None:
-        in_use = instance.power.speed_in_use(server, shares[:, GPU], 1.0 - shares[:, PHI])
+        in_use = ShareProblem.of(instance, server, work).speed_in_use(shares)
     return np.where(in_use > 0, in_use, 1.0)
 
 
@@ -191,20 +201,16 @@ def _with_charges(
         uplink_w = uplink_w + power.electronics_w("user", *links)
         downlink_w = downlink_w + power.electronics_w("server", *links)
 
-    def server_energy(flop: Floats) -> Floats:
-        own_j = eq.gpu_energy(s.kappa, gpu_flops, flop)
-        if power is None or in_use is None:
-            return own_j
-        drive = shared_drive(in_use * s.max_gpu_flops, power.servers.min_gpu_flops).value
-        return np.where(power.shares_gpu, eq.shared_gpu_energy(s.kappa, drive, flop), own_j)
-
     def cost(works: Floats) -> tuple[Floats, Floats]:
         (local, server), (up_bits, down_bits) = works[..., None]
         local_flop, server_flop = local * u.epochs[:, None], server * s.epochs
         uplink_s, downlink_s = eq.time_for(up_bits, rate_up), eq.time_for(down_bits, rate_down)
         delay_s = eq.time_for(local_flop, u.gpu_count[:, None] * own_flops) + uplink_s
         delay_s = delay_s + eq.time_for(server_flop, s.gpu_count * gpu_flops) + downlink_s
-        energy_j = eq.gpu_energy(u.kappa[:, None], own_flops, local_flop) + server_energy(server_flop)
+        server_j = eq.gpu_energy(s.kappa, gpu_flops, server_flop)
+        if power is not None:
+            server_j = _server_energy(instance, power, in_use, server_flop, server_j)
+        energy_j = eq.gpu_energy(u.kappa[:, None], own_flops, local_flop) + server_j
         energy_j = energy_j + eq.radio_energy(uplink_w, uplink_s)
         return delay_s, energy_j + eq.radio_energy(downlink_w, downlink_s)
 

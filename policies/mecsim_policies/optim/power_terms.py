@@ -1,15 +1,16 @@
-"""Energies that are not the paper's: GPUs that servers share, and the electronics of radios.
+"""What devices draw beyond the paper's law: GPUs that servers share, and the electronics of radios.
 
-The GPUs of a server that shares them draw by the sum A of the shares of speed of its users with work there:
-``drive(A) sum (1 - phi) shared_j``, with ``drive(A) = A^2`` above the least speed. A user at phi = 1 has no
-work at its server, so its share does not count. The electronics of a link draw a constant power, so their
-energy is one over the rate, as the time is.
+Nothing here depends on the work of a round: these terms multiply the loads of a share problem, so they hold
+for any work. The GPUs of a server that shares them draw by the sum A of the shares of speed of its users
+with work there: a load costs ``drive(A)`` of its energy at full speed, ``A^2`` above the least speed, where
+the paper's law has the square of the user's own share. A user without work at its server, phi = 1, does not
+count. The electronics of a link draw a constant power while it is in use.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -17,91 +18,76 @@ import numpy as np
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
 from mecsim.system.power import Drive, shared_drive
+from mecsim_policies.optim.charges import Loads
 
 
 class InUse(NamedTuple):
-    """What servers are used for: the shares of speed in use and the energy at full speed, (K M,)."""
+    """What shared GPUs are used for: shares of speed and energies at full speed, (K M,) or of users (N,)."""
 
     speed: Floats
     energy_j: Floats
 
 
-class Joining(NamedTuple):
-    """What a user's work at a server costs at speed g: ``fixed_j + linear_j g + square_j g^2``, each (N,)."""
-
-    fixed_j: Floats
-    linear_j: Floats
-    square_j: Floats
-
-
 class SharedGradient(NamedTuple):
-    """Derivatives of the energy of shared GPUs.
+    """Derivatives of the energy of shared GPUs in the speeds.
 
-    ``by_speed`` and ``by_phi`` (K N,) are the gradient. In the speeds the Hessian is ``weight c c'`` for each
-    server (K M,), c being 1 for users who count (K N,). The mixed derivatives in speed and phi are left out:
-    with them the Hessian is not positive, and Newton's method needs more steps.
+    ``by_speed`` (K N,) is the gradient. The Hessian is ``weight c c'`` for each server (K M,), c being 1 for
+    users who count (K N,). The mixed derivatives in speed and phi are left out: with them the Hessian is not
+    positive, and Newton's method needs more steps.
     """
 
     by_speed: Floats
-    by_phi: Floats
     weight: Floats
     counts: Floats
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PowerTerms:
-    """The constants of K associations of N users; all of a GPU's or link's resources count as 1.
+    """The terms of K associations of N users; speeds are shares of the largest.
 
     Parameters
     ----------
     server : (K N,) int
         Among the servers of all copies.
-    electronics_j : (2, K N) float
-        Energy of a link's electronics over one over the rate in nat; row 0 is the uplink.
+    electronics_w : (2, K N) float
+        Power of a link's electronics at both of its ends; row 0 is the uplink.
     own_floor : (K N,) float
         Least share of the user's own speed.
-    shared_j : (K N,) float
-        Energy of the server's training at full speed where GPUs are shared; 0 at the other servers.
+    at_shared : (K N,) float
+        1 where the user's server shares its GPUs, 0 elsewhere.
     gpu_floor : (K M,) float
         Least share of speed that the GPUs of a server draw by.
     shares, has_floor : bool
-        Whether there is any energy of shared GPUs, and any least share of theirs above 0.
+        Whether any server shares its GPUs, and whether any of these has a least speed.
+    rounding : float
+        Width, as a share of speed, by which the kink at the least speed is rounded.
     """
 
     server: Ints
-    electronics_j: Floats
+    electronics_w: Floats
     own_floor: Floats
-    shared_j: Floats
+    at_shared: Floats
     gpu_floor: Floats
     shares: bool
     has_floor: bool
+    rounding: float = 0.0
 
     @classmethod
-    def of(cls, instance: Instance, server: Ints, radio_s: Floats, server_j: Floats) -> PowerTerms | None:
-        """Return the terms of an association with the given times and energies; None for the paper's law.
-
-        Parameters
-        ----------
-        instance : Instance
-        server : (N,) int
-        radio_s : (2, N) float
-            Times of the links with all of the bandwidth, for a rate of one nat.
-        server_j : (N,) float
-            Energies of the servers' training at full speed.
-        """
+    def of(cls, instance: Instance, server: Ints) -> PowerTerms | None:
+        """Return the terms of an association, (N,); None for the paper's law."""
         power, users = instance.power, np.arange(instance.user_count)
         if power is None:
             return None
-        both_w = np.stack([power.electronics_w(sender, users, server) for sender in ("user", "server")])
-        shared_j = np.where(power.shares_gpu[server], server_j, 0.0)
         floor = np.where(power.shares_gpu, power.servers.min_gpu_flops / instance.servers.max_gpu_flops, 0.0)
         return cls(
             server=server,
-            electronics_j=both_w * radio_s,
+            electronics_w=np.stack(
+                [power.electronics_w(sender, users, server) for sender in ("user", "server")]
+            ),
             own_floor=power.users.min_gpu_flops / instance.users.max_gpu_flops,
-            shared_j=shared_j,
+            at_shared=power.shares_gpu[server].astype(np.float64),
             gpu_floor=floor,
-            shares=bool(shared_j.any()),
+            shares=bool(power.shares_gpu.any()),
             has_floor=bool(floor.any()),
         )
 
@@ -109,102 +95,95 @@ class PowerTerms:
     def stack(cls, powers: Sequence[PowerTerms], servers: Ints, server: Ints) -> PowerTerms:
         """Return the terms of many associations, (K, N), from those of everybody at each server."""
         copies, rows = len(servers), np.arange(servers.shape[1])
-        links = np.stack([one.electronics_j for one in powers])[servers, :, rows]
-        return cls(
+        links = np.stack([one.electronics_w for one in powers])[servers, :, rows]
+        return replace(
+            powers[0],
             server=server,
-            electronics_j=np.ascontiguousarray(links.reshape(len(server), 2).T),
+            electronics_w=np.ascontiguousarray(links.reshape(len(server), 2).T),
             own_floor=np.tile(powers[0].own_floor, copies),
-            shared_j=np.stack([one.shared_j for one in powers])[servers, rows].ravel(),
+            at_shared=np.stack([one.at_shared for one in powers])[servers, rows].ravel(),
             gpu_floor=np.tile(powers[0].gpu_floor, copies),
-            shares=any(one.shares for one in powers),
-            has_floor=powers[0].has_floor,
         )
 
     def take(self, of_users: Ints, server: Ints, count: int) -> PowerTerms:
         """Return the terms of some of the copies, which have so many servers."""
-        return PowerTerms(
-            server,
-            self.electronics_j[:, of_users],
-            self.own_floor[of_users],
-            self.shared_j[of_users],
-            self.gpu_floor[:count],
-            self.shares,
-            self.has_floor,
+        return replace(
+            self,
+            server=server,
+            electronics_w=self.electronics_w[:, of_users],
+            own_floor=self.own_floor[of_users],
+            at_shared=self.at_shared[of_users],
+            gpu_floor=self.gpu_floor[:count],
         )
 
-    def energy_j(self, part: Floats, gpu: Floats, per_rate: Floats) -> Floats:
-        """Return the energies of every user, (K N,).
+    def smoothed(self, width: float) -> PowerTerms:
+        """Return the terms with the kink at the least speed rounded; themselves if there is none."""
+        return replace(self, rounding=width) if self.has_floor else self
+
+    def effort(self, server_s: Floats, speed: Floats) -> Floats:
+        """Return what multiplies the energies of training at full speed, (2, K N).
 
         Parameters
         ----------
-        part : (2, K N) float
-            phi and 1 - phi.
-        gpu : (K N,) float
-            Shares of speed.
-        per_rate : (2, K N) float
-            phi and 1 - phi over the rates.
+        server_s : (K N,) float
+            Times of the server's training at full speed: who has any, counts.
+        speed : (2, K N) float
+            Shares of speed, the user's own and the server's.
         """
-        links = self.electronics_j * per_rate
-        energy_j: Floats = links[0] + links[1]
+        effort: Floats = speed**2
         if self.shares:
-            speed = np.bincount(self.server, self.counts(part) * gpu, len(self.gpu_floor))
-            drive = shared_drive(speed, self.gpu_floor).value if self.has_floor else speed**2
-            energy_j = energy_j + part[1] * self.shared_j * drive[self.server]
-        return energy_j
+            drive = self._drive(self._summed(self.counts(server_s) * speed[1])).value[self.server]
+            effort[1] = np.where(self.at_shared > 0, drive, effort[1])
+        return effort
 
-    def counts(self, part: Floats) -> Floats:
+    def own(self, train_j: Floats) -> Floats:
+        """Return energies (2, K N) without those of shared GPUs, which no user's speed alone decides."""
+        if not self.shares:
+            return train_j
+        own = train_j.copy()
+        own[1] *= 1.0 - self.at_shared
+        return own
+
+    def counts(self, server_s: Floats) -> Floats:
         """Return 1 for users with work at shared GPUs, 0 for the others, (K N,)."""
-        return np.sign(part[1] * self.shared_j)
+        return self.at_shared * (server_s > 0)
 
-    def in_use(self, part: Floats, gpu: Floats) -> InUse:
-        """Return what the servers of all copies are used for."""
-        count, energy_j = len(self.gpu_floor), part[1] * self.shared_j
-        return InUse(
-            np.bincount(self.server, np.sign(energy_j) * gpu, count),
-            np.bincount(self.server, energy_j, count),
-        )
+    def in_use(self, load: Loads, gpu: Floats) -> InUse:
+        """Return what the servers of all copies are used for; ``gpu`` (K N,) are shares of their speed."""
+        counts = self.counts(load.train_s[1])
+        return InUse(self._summed(counts * gpu), self._summed(self.at_shared * load.train_j[1]))
 
-    def rounding_j(self, part: Floats, gpu: Floats, width: float) -> Floats:
-        """Return by how much rounding the kink at the least speed adds to the energy of each user, (K N,)."""
-        speed = self.in_use(part, gpu).speed
-        more = _rounded(speed, self.gpu_floor, width).value - shared_drive(speed, self.gpu_floor).value
-        return part[1] * self.shared_j * more[self.server]
-
-    def gradient(self, part: Floats, gpu: Floats, per_j: float, width: float) -> SharedGradient:
-        """Return the derivatives of the energy of shared GPUs, its kink rounded.
-
-        The Hessian counts a joule ``per_j`` times.
-        """
-        used, counts = self.in_use(part, gpu), self.counts(part)
-        if self.has_floor:
-            drive = _rounded(used.speed, self.gpu_floor, width)
-        else:
-            drive = Drive(used.speed**2, 2.0 * used.speed, np.full(len(used.speed), 2.0))
+    def gradient(self, load: Loads, gpu: Floats, per_j: float) -> SharedGradient:
+        """Return the derivatives of the energy of shared GPUs; the Hessian counts a joule ``per_j`` times."""
+        used, counts = self.in_use(load, gpu), self.counts(load.train_s[1])
+        drive = self._drive(used.speed)
         return SharedGradient(
             by_speed=counts * (drive.slope * used.energy_j)[self.server],
-            by_phi=-self.shared_j * drive.value[self.server],
             weight=per_j * drive.curvature * used.energy_j,
             counts=counts,
         )
 
-    def joining(self, server: int, current: PowerTerms, part: Floats, gpu: Floats) -> Joining:
-        """Return what each user's whole work at a server would add to the energy of the others and its own.
+    def others(self, server: int, load: Loads, gpu: Floats) -> InUse:
+        """Return for each user what the others use a server for, (N,), where this association is in force.
 
-        Parameters
-        ----------
-        server : int
-            This is the problem in which every user is there.
-        current : PowerTerms
-            The association in force, one copy.
-        part, gpu
-            As it is in force.
+        A user's own load E there at speed g costs ``(F + E) (S + g)^2 - F S^2``, F and S being what the
+        others have.
         """
-        used, here = current.in_use(part, gpu), current.server == server
-        speed = used.speed[server] - here * current.counts(part) * gpu
-        speed = np.maximum(speed, 0.0)
-        energy_j = used.energy_j[server] - here * part[1] * current.shared_j
-        energy_j = np.where(self.shared_j > 0, np.maximum(energy_j, 0.0) + self.shared_j, 0.0)
-        return Joining(self.shared_j * speed**2, 2.0 * speed * energy_j, energy_j)
+        used, here = self.in_use(load, gpu), self.server == server
+        speed = used.speed[server] - here * self.counts(load.train_s[1]) * gpu
+        energy_j = used.energy_j[server] - here * self.at_shared * load.train_j[1]
+        return InUse(np.maximum(speed, 0.0), np.maximum(energy_j, 0.0))
+
+    def _summed(self, of_users: Floats) -> Floats:
+        summed: Floats = np.bincount(self.server, weights=of_users, minlength=len(self.gpu_floor))
+        return summed
+
+    def _drive(self, speed: Floats) -> Drive:
+        if not self.has_floor:
+            return Drive(speed**2, 2.0 * speed, np.full(len(speed), 2.0))
+        if self.rounding > 0:
+            return _rounded(speed, self.gpu_floor, self.rounding)
+        return shared_drive(speed, self.gpu_floor)
 
 
 def _rounded(speed: Floats, floor: Floats, width: float) -> Drive:

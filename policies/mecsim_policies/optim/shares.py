@@ -41,11 +41,11 @@ class ShareProblem:
 
     The constants are those of the whole work. ``train_s``, ``radio_s``, ``train_j``, ``radio_j`` and
     ``snr`` have shape (2, K N): row 0 is the user's side (own GPU, uplink), row 1 the server's (its
-    GPU, downlink). ``power`` has the energies of shared GPUs, which ``train_j`` has not, and of electronics,
-    where there are any. ``server`` (K N,) counts the servers of all copies, ``k M + m``; ``member``
-    (K, M, N) is 1 where the user is the server's. Copies share nothing: each has its own largest delay.
-    ``fixed`` is added to what ``PHI`` multiplies. With ``charges`` the constants are those of one FLOP an
-    epoch and one bit, work jumps at the ends of phi; :meth:`relaxed` or :meth:`settled` is solved instead.
+    GPU, downlink). With ``power`` the GPUs of a server may be shared, where ``drive(A)`` takes the place of
+    ``gpu^2``, and links have electronics. ``server`` (K N,) counts the servers of all copies, ``k M + m``;
+    ``member`` (K, M, N) is 1 where the user is the server's. Copies share nothing: each has its own largest
+    delay. ``fixed`` is added to what ``PHI`` multiplies. With ``charges`` the constants are those of one FLOP
+    an epoch and one bit, work jumps at the ends of phi; :meth:`relaxed` or :meth:`settled` is solved instead.
     """
 
     server: Ints
@@ -80,10 +80,6 @@ class ShareProblem:
             local_flop, server_flop = local_flop * work.local, server_flop * work.server
             uplink_s, downlink_s = radio_s * work.uplink, radio_s * work.downlink
         own_w = u.max_power_w
-        server_j = eq.gpu_energy(s.kappa[server], s.max_gpu_flops[server], server_flop)
-        power = PowerTerms.of(instance, server, np.stack([uplink_s, downlink_s]), server_j)
-        if power is not None:
-            server_j = np.where(power.shared_j > 0, 0.0, server_j)
         return cls(
             server=server,
             member=(server == np.arange(instance.server_count)[:, None])[None].astype(np.float64),
@@ -97,7 +93,7 @@ class ShareProblem:
             train_j=np.stack(
                 [
                     eq.gpu_energy(u.kappa, u.max_gpu_flops, local_flop),
-                    server_j,
+                    eq.gpu_energy(s.kappa[server], s.max_gpu_flops[server], server_flop),
                 ]
             ),
             radio_j=np.stack([own_w * uplink_s, server_w * downlink_s]),
@@ -106,7 +102,7 @@ class ShareProblem:
             ),
             slope=instance.score_law.slope,
             rate_law=instance.rate_law,
-            power=power,
+            power=PowerTerms.of(instance, server),
             charges=charges,
         )
 
@@ -165,10 +161,12 @@ class ShareProblem:
             fixed=None if self.fixed is None else Loads(*(each[:, of_users] for each in self.fixed)),
         )
 
-    def smoothed(self, width: float) -> ShareProblem:
-        """Return the problem with the kinks of its rates smoothed; itself if there are none."""
-        law = self.rate_law.smoothed(width)
-        return self if law is self.rate_law else replace(self, rate_law=law)
+    def smoothed(self, width: float, speed_width: float = 0.0) -> ShareProblem:
+        """Return the problem with the kinks of its rates and of shared GPUs smoothed; itself without any."""
+        law, power = self.rate_law.smoothed(width), self.power
+        power = None if power is None else power.smoothed(speed_width)
+        same = law is self.rate_law and power is self.power
+        return self if same else replace(self, rate_law=law, power=power)
 
     def used(self, shares: Floats) -> Floats:
         """Return the used part of each server's three budgets, (K M, 3)."""
@@ -187,18 +185,26 @@ class ShareProblem:
         if self.charges is not None:
             return self.settled(rows[PHI]).evaluate(shares)
         part, band, speed, power = self.parts(rows[PHI]), rows[BAND], rows[SPEEDS], rows[POWERS]
-        rate, fixed = self.rate_law.nat_rates(band, power, self.snr), self.fixed
+        rate, fixed, effort = self.rate_law.nat_rates(band, power, self.snr), self.fixed, speed**2
+        if self.power is not None and self.power.shares:
+            effort = self.power.effort(self.loads(rows[PHI]).train_s[1], speed)
         per_rate = part / rate
-        sides_s = self.train_s * part / speed + self.radio_s * per_rate
-        sides_j = self.train_j * part * speed**2 + self.radio_j * power * per_rate
+        train_s, radio_s = self.train_s * part / speed, self.radio_s * per_rate
+        sides_j = self.train_j * part * effort + self.radio_j * power * per_rate
         if fixed is not None:
-            sides_s = sides_s + fixed.train_s / speed + fixed.radio_s / rate
-            sides_j = sides_j + fixed.train_j * speed**2 + fixed.radio_j * power / rate
-        score = np.log1p(self.slope * (band + rows[DOWN] + rows[GPU]))
-        energy_j = sides_j[0] + sides_j[1]
+            train_s, radio_s = train_s + fixed.train_s / speed, radio_s + fixed.radio_s / rate
+            sides_j = sides_j + fixed.train_j * effort + fixed.radio_j * power / rate
         if self.power is not None:
-            energy_j = energy_j + self.power.energy_j(part, rows[GPU], per_rate)
-        return sides_s[0] + sides_s[1], energy_j, score
+            sides_j = sides_j + self.power.electronics_w * radio_s
+        score, sides_s = np.log1p(self.slope * (band + rows[DOWN] + rows[GPU])), train_s + radio_s
+        return sides_s[0] + sides_s[1], sides_j[0] + sides_j[1], score
+
+    def speed_in_use(self, shares: Floats) -> Floats:
+        """Return the sum of the shares of speed at each server that shares its GPUs, (K M,)."""
+        if self.power is None:
+            return np.zeros(self.member.shape[0] * self.member.shape[1])
+        load = self.settled(shares[:, PHI]).loads(shares[:, PHI])
+        return self.power.in_use(load, shares[:, GPU]).speed
 
     def loads(self, phi: Floats) -> Loads:
         """Return times and energies with all of every resource for phi, (K N,)."""
