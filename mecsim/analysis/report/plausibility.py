@@ -92,7 +92,7 @@ def plausibility(collected: Collected) -> Plausibility:
 def quantities(world: World) -> dict[str, Quantity]:
     """Return the lines of the page by the name of their values."""
     base, rate, work = base_of(world.scenario), "channel.rate = 'nr-256qam'", "workload.model = 'peft'"
-    equipped = {"user": world.scenario.users, "server": world.scenario.servers}
+    laws = {"user": world.scenario.users.gpu_power, "server": world.scenario.servers.gpu_power}
     forward = KnownRange(base.forward_flop, np.inf, f"forward pass of {base} (arXiv 2001.08361)")
     lines = {
         "uplink_efficiency": Quantity("uplink, bit/s/Hz", SPECTRAL_EFFICIENCY, rate),
@@ -110,8 +110,8 @@ def quantities(world: World) -> dict[str, Quantity]:
         most = KnownRange(0.0, peak / base.forward_flop, f"peak speed over the forward pass of {base.name}")
         lines[f"{owner}_tokens_per_s"] = Quantity(f"tokens/s of a {owner}'s GPU", most, work)
         drawn = f"power of a {owner}'s GPU in use, of its board's"
-        law, most_real = equipped[owner].gpu_power, "shared" if owner == "server" else "board"
-        key = "gpu_min" if law == most_real else f"gpu_power = '{most_real}'"
+        most_real = "shared" if owner == "server" else "board"
+        key = "gpu_min" if laws[owner] == most_real else f"gpu_power = '{most_real}'"
         lines[f"{owner}_gpu_share"] = Quantity(drawn, GPU_POWER_SHARE, f"{owner}s.{key}")
         taken = f"memory that training takes, of a {owner}'s GPUs"
         lines[f"{owner}_memory"] = Quantity(taken, MEMORY, "workload.precision, workload.recompute")
