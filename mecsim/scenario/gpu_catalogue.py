@@ -61,8 +61,7 @@ class GpuCard(Section):
     def _to_file_form(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
         """Write a card of the catalogue as its name; for the hash only the numbers count."""
         if info.mode == "json":
-            memory = {} if self.memory_gb is None or self.is_in_catalogue else {"memory_gb": self.memory_gb}
-            return {"peak_tflops": self.peak_tflops, "board_power_w": self.board_power_w} | memory
+            return {"peak_tflops": self.peak_tflops, "board_power_w": self.board_power_w}
         return self.name if self.is_in_catalogue else handler(self)
 
     @property

@@ -172,8 +172,7 @@ class Scenario(Section):
         """Hash of all values, files and plug-ins, whatever the spelling, the comments and the description."""
         content = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"description"})
         content["workload"] = self.workload.without_later_keys(content["workload"])
-        if self.workload.base_model is not None:
-            content["memory_gb"] = [card.memory_gb or 0.0 for card in self._cards()]
+        content |= {"memory_gb": self._memory_gb()} if any(self._memory_gb()) else {}
         content |= {"files": [file.sha256 for file in self.files()]} if self.files() else {}
         content |= {"plugins": self.plugin_versions()} if self.plugin_versions() else {}
         return hashlib.sha256(dump_toml(content).encode()).hexdigest()
@@ -216,9 +215,12 @@ class Scenario(Section):
         classes = [each.mobility for each in self.users.classes or ()]
         return [model for model in (self.users.mobility, *classes, path_loss) if model is not None]
 
-    def _cards(self) -> list[GpuCard]:
+    def _memory_gb(self) -> list[float]:
+        """Return the memory of all cards for the hash; without a base model what the file itself says."""
         classes = [each.gpu for each in self.users.classes or () if each.gpu is not None]
-        return [*self.servers.gpu_cards(), *self.users.gpu_cards(), *classes]
+        cards: list[GpuCard] = [*self.servers.gpu_cards(), *self.users.gpu_cards(), *classes]
+        counts = self.workload.base_model is not None
+        return [(card.memory_gb or 0.0) if counts or not card.is_in_catalogue else 0.0 for card in cards]
 
     def plugin_versions(self) -> dict[str, str]:
         """Return the version of each model in use that does not ship with mecsim, by kind and name."""

@@ -89,8 +89,9 @@ class Workload(Section):
         "Whether token data is sent to a server that trains on it; left out: not with model = 'adapter', but "
         "with 'peft', and with 'split' where the server trains everything",
         default=None,
+        example=True,
     )
-    bits_per_activation: Annotated[Real, Field(ge=SMALLEST, le=1e4)] = key(
+    bits_per_activation: Annotated[Real, Field(ge=1, le=1e4)] = key(
         "Bits that one activation or gradient takes on the radio; only with model = 'split'",
         unit="bit",
         default=16.0,

@@ -9,6 +9,8 @@ from mecsim_policies.optim.shares import BAND, GPU, PHI, POWERS, SHARED, SharePr
 
 WEIGHT = 20.0
 N, M = 5, 2
+# Where the whole is not convex the step along T has no end, and the path cuts it.
+_ENDLESS = 1e6
 FORMS = ("resources", "relaxed", "settled", "at nu")
 
 
@@ -73,13 +75,18 @@ def gradient_error(barrier, shares, longest_s):
 
 def step_error(barrier, shares, longest_s):
     """How far ``H step``, by differences of the gradient, is from minus the gradient."""
-    d = barrier.derivatives(shares, longest_s)
+    d, free = barrier.derivatives(shares, longest_s), barrier.free
     gradient, step = gradient_at(barrier, shares, longest_s), barrier.newton(d, WEIGHT)
-    direction = np.append(step.move[:, : barrier.free].ravel(), step.move_s)
-    scale = 0.1 / max(1.0, np.abs(direction / np.append(shares[:, : barrier.free].ravel(), longest_s)).max())
-    numeric = along(lambda *x: gradient_at(barrier, *x), shares, longest_s, scale * direction, barrier.free)
-    unit = np.append(shares[:, : barrier.free].ravel(), longest_s)
-    return np.abs((numeric / scale + gradient) * unit).max() / np.abs(gradient * unit).max()
+    direction, size = (
+        np.append(step.move[:, :free].ravel(), step.move_s),
+        np.append(shares[:, :free], longest_s),
+    )
+    length = np.abs(direction / size).max()
+    if length > _ENDLESS:
+        return 0.0
+    scale = 0.1 / max(1.0, length)
+    numeric = along(lambda *x: gradient_at(barrier, *x), shares, longest_s, scale * direction, free)
+    return np.abs((numeric / scale + gradient) * size).max() / np.abs(gradient * size).max()
 
 
 def is_bent(barrier, shares, longest_s, monkeypatch):

@@ -5,6 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from mecsim_policies.dashf.horizon import remaining_work
 from mecsim_policies.dashf.policy import Dashf
 from mecsim_policies.dashf_reference.pairs import pairs_of
 from mecsim_policies.dashf_reference.policy import DashfReference
@@ -21,8 +22,9 @@ from mecsim_policies.optim.price import Price
 from mecsim_policies.optim.rules import equal_split
 from mecsim_policies.optim.shares import PHI, ShareProblem
 
-from mecsim.policy import Observation
+from mecsim.policy import Observation, Phase
 from mecsim.system.round_work import RoundWork
+from mecsim.testing.snapshots import mid_round
 
 KINDS = ("split", "peft", "data", "bound", "nothing fits")
 
@@ -267,3 +269,29 @@ def test_the_joint_step_keeps_the_ends(drawn):
     assert (found.local_fraction[[0, 3]] == 0.0).all()
     assert (found.local_fraction[[1, 4]] == 1.0).all()
     assert instance.scr(found) > 1.05 * instance.scr(equal_split(instance, server, phi))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_left_of_rounds_in_progress(drawn, kind):
+    """`horizon = "remaining"`: what is left does not depend on phi. Mutant: what is left of whole rounds."""
+    instance, server = drawn(kind, 6, 5, 2)
+    current = equal_split(instance, server, 0.4)
+    observation = mid_round(instance, current, np.zeros(5, dtype=bool), 3, idle=False)
+    fraction = np.minimum(observation.local_fraction, instance.users.local_fraction_max)
+    observation = replace(observation, local_fraction=fraction)
+    work = remaining_work(observation, np.arange(5))
+    problem = ShareProblem.of(instance, server, work)
+    shares = problem.of_allocation(instance, current)
+    shares[:, PHI] = 0.5
+    delay_s = problem.evaluate(shares)[0]
+    shares[:, PHI] = 0.9
+    np.testing.assert_allclose(problem.evaluate(shares)[0], delay_s, rtol=1e-12)
+    idle = replace(observation, phase=np.full(5, Phase.IDLE, dtype=np.int8))
+    assert not remaining_work(idle, np.arange(5)).fixed.any()
+    answer = Dashf(horizon="remaining").allocate(observation)
+    assert answer.violations(instance, 0.0) == ()
+    server_s = [n for n in range(5) if observation.phase[n] == Phase.DOWNLINK]
+    law, m = instance.rate_law.down, server
+    for n in server_s:
+        rate = law.rate(current.bandwidth_hz[n], current.server_power_w[n], instance.downlink_gain[n, m[n]])
+        assert delay_s[n] == pytest.approx(observation.remaining[n] / rate, rel=1e-9)

@@ -66,6 +66,12 @@ BOUNDS = {
     "users.epochs": (1, 0, 1000000, 1000001),
     "calendar.failures.mtbf_s": (1, 0, 1e12, 1.1e12),
     "calendar.failures.mttr_s": (1, 0, 1e12, 1.1e12),
+    "workload.base_model.params": (1, 0.5, 1e14, 1.1e14),
+    "workload.base_model.layers": (1, 0, 100000, 100001),
+    "workload.base_model.width": (1, 0, 10000000, 10000001),
+    "workload.tokens_per_sequence": (1, 0, 10000000, 10000001),
+    "workload.batch_size": (1, 0, 1000000, 1000001),
+    "workload.bits_per_activation": (1, 0.5, 1e4, 10001),
     "workload.rounds.think_s": (0, -1, 1e7, 1.1e7),
     "workload.rounds.rate_per_s": (FLOOR, FLOOR / 2, 1e4, 10001),
     "workload.rounds.period_s": (1e-06, 5e-07, 1e9, 1.1e9),
@@ -134,6 +140,10 @@ PAIRS = {
 }
 
 _GAUSS_MARKOV = {"model": "gauss_markov", "memory": 0.5, "mean_speed_mps": 1, "sigma_mps": 1}
+_WITH_A_MODEL = {
+    "workload.base_model": {"params": 1e9, "layers": 4, "width": 64},
+    "servers.gpu": {"peak_tflops": 1, "board_power_w": 1},
+}
 _MANHATTAN = {"model": "manhattan", "street_spacing_m": 9, "speed_mps": [1, 2]}
 _GROUP = {"model": "group", "groups": 2, "radius_m": 9, "speed_mps": [1, 2], "member_speed_mps": [1, 2]}
 _IN_GROUPS = {"area.size_m": [1e6, 1e6], "users.mobility": _GROUP}
@@ -163,6 +173,10 @@ SETTINGS = {
     },
     "servers.gpu.": {"servers.gpu": {"peak_tflops": 1, "board_power_w": 1}},
     "users.gpu.": {"users.gpu": {"peak_tflops": 1, "board_power_w": 1}},
+    "workload.base_model.": _WITH_A_MODEL,
+    "workload.tokens_per_sequence": _WITH_A_MODEL,
+    "workload.batch_size": _WITH_A_MODEL,
+    "workload.bits_per_activation": _WITH_A_MODEL | {"workload.model": "split"},
     "users.mobility.": {"users.mobility": {"model": "random_waypoint", "speed_mps": [1, 2]}},
     "workload.rounds.rate_per_s": {"workload.rounds": {"mode": "poisson", "rate_per_s": 1}},
     "workload.rounds.period_s": {"duration_s": 60, "workload.rounds": {"mode": "periodic", "period_s": 1}},

@@ -93,6 +93,8 @@ def around(name):
     outer, _, last = name.rpartition(".")
     if outer.endswith(".gpu"):
         return {outer: {"peak_tflops": 1, "board_power_w": 1}}
+    if outer.endswith(".base_model"):
+        return {outer: {"params": 1e9, "layers": 4, "width": 64}}
     if last in ("constant", "exponential", "choice", "uniform"):
         return around(outer) | {outer: {}}
     if last == "per" and "workload" not in outer:

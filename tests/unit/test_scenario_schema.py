@@ -246,6 +246,8 @@ def test_switched_off_names_every_effect():
         "receiver noise: noise_figure_db = 0",
         "board power of GPUs: gpu_power = 'cubic'",
         "radio electronics: circuit_power_w, receive_power_w = 0",
+        "passes through the base model: model = 'adapter'",
+        "memory of GPUs: no base_model",
         "age of channel knowledge: csi_delay_s = 0",
         "errors of channel knowledge: csi_error_db = 0",
         "decision time: decision_latency = 'none'",

@@ -136,15 +136,15 @@ class Barrier:
         moved, slope_s, slope_j = rows[:free], slope_s[:free], slope_j[:free]
         score_gradient = p.slope / (1.0 + p.slope * rows[:SHARED].sum(axis=0))
         to_bound = 1.0 / (1.0 - moved[SHARED:])
-        from_bound = 1.0 / self._above(moved.T).T
+        above = self._above(moved.T).T
         steep = inverse_slack * slope_s
-        gradient = steep - from_bound
+        gradient = steep - 1.0 / above
         gradient[:SHARED] += (1.0 / slack)[p.server].T
         gradient[SHARED:] += to_bound
         blocks = curve[:free, :free] + steep[:, None] * steep
         blocks[:SHARED, :SHARED] += self.weight * score_gradient**2
         diagonal = blocks.reshape(free * free, users)[:: free + 1]
-        diagonal += from_bound**2
+        diagonal += 1.0 / above**2
         diagonal[SHARED:] += to_bound**2
         return Derivatives(
             barrier_gradient=np.ascontiguousarray(gradient.T),

@@ -117,7 +117,7 @@ def _improve(run: Run, search: NeighbourhoodSearch, outer: int, point: Point) ->
     return point
 
 
-def _jointly(run: Run, outer: int, point: Point, *, path_weight: float | None) -> Point:
+def _jointly(run: Run, outer: int, point: Point, *, path_weight: float) -> Point:
     """Return where the joint step ends: past points where neither part 2 nor phi gains alone."""
     began = time.process_time()
     last = _resources(run, point.problem, point.shares, path_weight, move_phi=True)
@@ -165,7 +165,7 @@ def _resources(
     return solve(
         problem,
         run.price(),
-        problem.inside(start, _WARM_MARGIN, move_phi=move_phi) if path_weight is None else start,
+        problem.inside(start, _WARM_MARGIN) if path_weight is None else start,
         gap=_GAP,
         first_weight=_WARM_WEIGHT if path_weight is None else path_weight,
         path_tolerance=_PATH_TOLERANCE,

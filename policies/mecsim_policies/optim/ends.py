@@ -17,16 +17,17 @@ from mecsim_policies.optim.shares import PHI, ShareProblem
 
 _MARGIN = 8e-2
 _CLOSE = 0.1
+_GAP_TO_BEST = 1.0
 _WEIGHT = 400.0
-_MOST_FLIPS = 4
+_MOST_FLIPS = 2
 _ROUGH_GAP = 1e-3
 
 
-def best_ends(run: Run, problem: ShareProblem, shares: Floats, steps: int) -> Point:
-    """Return a point with phi for the resources of a relaxed solution, whose phi moved from end to end.
+def best_ends(run: Run, problem: ShareProblem, shares: Floats, steps: int) -> tuple[Point, float]:
+    """Return a point with phi for a relaxed solution, whose phi moved freely, and its barrier weight.
 
-    Compared at one weight of the barrier, by the true work, are the best phi for these resources, the nearest
-    ends, each of the users farthest from an end at the other one, and phi as it is unless it is close to an end.
+    Compared at this weight, by the true work, are the best phi for the resources of the relaxed solution, the
+    nearest ends, each of the users farthest from an end at the other one, and phi as it is unless near an end.
 
     Parameters
     ----------
@@ -46,12 +47,12 @@ def best_ends(run: Run, problem: ShareProblem, shares: Floats, steps: int) -> Po
     flips = [np.where(np.arange(len(phi)) == n, 1.0 - nearest, nearest) for n in users]
     tried = _different(exact, nearest, *flips, np.where(way < _CLOSE, nearest, phi))
     copies = np.concatenate([_with_phi(shares, phi) for phi in tried])
-    if len(tried) == 1:
-        return run.point(problem, copies)
     stacked = ShareProblem.stack(run.everyone_at, np.tile(problem.server, (len(tried), 1)))
     start = stacked.inside(copies, _MARGIN, move_phi=True)
-    found = compare(stacked, run.price(), start, weight=_WEIGHT, steps=steps, move_phi=True)
-    return run.point(problem, found.solution(int(found.costs.argmin()))[1].shares)
+    found = compare(
+        stacked, run.price(), start, weight=_WEIGHT, steps=steps, move_phi=True, gap_to_best=_GAP_TO_BEST
+    )
+    return run.point(problem, found.solution(int(found.costs.argmin()))[1].shares), _WEIGHT
 
 
 def point_at_ends(instance: Instance, problem: ShareProblem, shares: Floats, price: Price) -> Point:

@@ -149,7 +149,7 @@ class NeighbourhoodSearch:
             else:
                 return found or self._reevaluate(outer, incumbent)
 
-    def start(self, choice: Incumbent) -> tuple[Point, float | None]:
+    def start(self, choice: Incumbent) -> tuple[Point, float]:
         """Return the point to go on from with an association, and the weight at which it is on the path.
 
         Where the ends of phi have charges, the search relaxes them: then phi is decided here.
@@ -159,7 +159,7 @@ class NeighbourhoodSearch:
             return run.point(choice.problem, solution.shares, solution.totals), choice.weight
         problem = run.problem(choice.problem.server)
         if self.settings.move_phi:
-            return best_ends(run, problem, solution.shares, self.settings.steps), None
+            return best_ends(run, problem, solution.shares, self.settings.steps)
         return run.point(problem, solution.shares), choice.weight
 
     def _relaxation(self, incumbent: Incumbent) -> list[_Candidate]:

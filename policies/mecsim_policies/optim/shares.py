@@ -69,8 +69,7 @@ class ShareProblem:
         link = np.arange(instance.user_count), server
         one, charges = np.ones(instance.user_count), Charges.of(instance, work)
         params, flops = (u.adapter_params, u.flops_per_param) if charges is None else (one, one)
-        local_flop = eq.local_work(one, params, flops, u.epochs)
-        server_flop = eq.local_work(one, params, flops, s.epochs[server])
+        local_flop, server_flop = (eq.local_work(one, params, flops, e) for e in (u.epochs, s.epochs[server]))
         bits = eq.uplink_bits(one, params, instance.bits_per_param if charges is None else 1.0)
         # Rates in nat/s at the full bandwidth, so that rho needs no logarithm to base 2.
         radio_s = bits * np.log(2.0) / bandwidth_hz

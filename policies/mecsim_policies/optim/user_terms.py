@@ -125,13 +125,15 @@ class UserTerms:
         """Add phi's derivatives: delay and energy are linear in it, one side rising, the other falling."""
         p, link, per_j = self.problem, self.link, self.per_j
         side_s = p.train_s / self.speed + p.radio_s / link.rate
-        radio_j, own_j, effort = p.radio_j * self.power, p.train_j, self.speed**2
+        radio_j, worth = p.radio_j * self.power, per_j * p.radio_j * self.power
+        own_j, effort = p.train_j, self.speed**2
         if p.power is not None:
-            radio_j, own_j = radio_j + p.power.electronics_w * p.radio_s, p.power.own(p.train_j)
-            effort = p.power.effort(self.load.train_s[1], self.speed)
+            steady_j = p.power.electronics_w * p.radio_s
+            radio_j, worth = radio_j + steady_j, worth + per_j * steady_j
+            own_j, effort = p.power.own(p.train_j), p.power.effort(self.load.train_s[1], self.speed)
         side_j = p.train_j * effort + radio_j / link.rate
         slope_s[PHI], slope_j[PHI] = side_s[0] - side_s[1], side_j[0] - side_j[1]
-        flow = (self.inverse_slack * p.radio_s + per_j * radio_j) / link.rate**2
+        flow = (self.inverse_slack * p.radio_s + worth) / link.rate**2
         by_power = per_j * p.radio_j / link.rate - flow * link.by_power
         by_speed = 2.0 * per_j * own_j * self.speed - self.inverse_slack * p.train_s / self.speed**2
         cross = np.zeros((PHI, len(self.inverse_slack)))
