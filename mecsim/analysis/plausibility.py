@@ -108,12 +108,22 @@ def _radio_doubts(scenario: Scenario) -> Iterator[str]:
 
 
 def _gpu_doubts(scenario: Scenario) -> Iterator[str]:
-    for owner, equipped in (("servers", scenario.servers), ("users", scenario.users)):
-        share = min(equipped.column("gpu_utilisation"), default=1.0) ** 3
-        if equipped.gpu_power == "cubic" and share < GPU_POWER_SHARE.low:
+    kinds = [
+        (name, name, equipped.gpu_power, min(equipped.column("gpu_utilisation"), default=1.0))
+        for name, equipped in (("servers", scenario.servers), ("users", scenario.users))
+    ]
+    _, _, law, utilisation = kinds[1]
+    kinds += [
+        (f"users of class {own.name}", "users", own.gpu_power or law, own.gpu_utilisation or utilisation)
+        for own in scenario.users.classes or ()
+        if own.gpu_power is not None or own.gpu_utilisation is not None
+    ]
+    for name, table, law, utilisation in kinds:
+        share = utilisation**3
+        if law == "cubic" and share < GPU_POWER_SHARE.low:
             yield (
-                f"{owner}: a GPU at its top speed draws {share:.2f} of its board power (gpu_utilisation^3), "
-                f"less than any in training ({GPU_POWER_SHARE.low:g}): {owner}.gpu_power = 'board'"
+                f"{name}: a GPU at its top speed draws {share:.2f} of its board power (gpu_utilisation^3), "
+                f"less than any in training ({GPU_POWER_SHARE.low:g}): {table}.gpu_power = 'board'"
             )
 
 

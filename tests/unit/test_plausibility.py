@@ -53,6 +53,13 @@ def test_each_value_alone_is_doubted_with_the_key_that_mends_it(paper, key, line
     assert doubt.endswith(("channel.rate = 'nr-256qam'", "s.gpu_power = 'board'", "workload.model = 'peft'"))
 
 
+def test_a_class_with_a_power_law_of_its_own_is_doubted_by_its_name(paper):
+    """Mutant: only the law of all users looked at."""
+    classes = [{"name": "phone", "share": 1.0, "gpu_power": "cubic", "gpu_utilisation": 0.5}]
+    (doubt,) = doubts(paper.with_changes(SOUND | {"users.gpu_power": "board", "users.classes": classes}))
+    assert doubt.startswith("users of class phone: a GPU at its top speed draws 0.12")
+
+
 def test_median_efficiencies_of_a_channel_without_distance(paper):
     """Mutants: noise of the whole band for a share of it; the power of all users together."""
     flat = paper.with_changes(
@@ -76,7 +83,7 @@ def test_interference_is_not_judged_before_a_run(paper):
 def test_ends_of_a_known_range_are_inside():
     """Mutant: comparison without tolerance, which refuses 0.2 W stored in single precision."""
     known = KnownRange(0.1, 0.2, "")
-    assert not known.outside(np.array([0.1, 0.2], dtype=np.float32)).any()
+    assert not known.outside(np.array([0.1, 0.2], dtype=np.float32).astype(np.float64)).any()
     assert known.outside(np.array([0.0999, 0.2001])).all()
 
 
