@@ -16,7 +16,7 @@ def test_cards_are_plausible_and_have_a_source(name):
     assert card.name == name
     assert 0.1 < card.peak_tflops < 2000
     assert 5 <= card.board_power_w <= 1500
-    # An idle card draws between a hundredth (a phone switches it off) and a quarter (a P8 state that failed).
+    # An idle card draws from a hundredth of that (a phone switches it off) to a quarter (all clocks on).
     assert 0.01 * card.board_power_w <= card.idle_power_w <= 0.25 * card.board_power_w
     assert 4 <= card.memory_gb <= 200
     assert "idle" in card.source, "a source says where the idle power comes from"
