@@ -36,7 +36,7 @@ def validate(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Check a scenario file: every problem at once, with its line and what is allowed."""
+    """Check a scenario file: every problem with its line and what is allowed; values that are implausible."""
     from mecsim.scenario.memory_report import memory_lines
 
     loaded = read_scenario(scenario, changes)
@@ -44,8 +44,12 @@ def validate(
         from mecsim.world.mobility.trajectories import replay_of
 
         replay_of(loaded)
+    from mecsim.analysis.plausibility import doubts
+
+    implausible = doubts(loaded)
     if as_json:
         described = {"name": loaded.name, "sha256": loaded.sha256, "switched_off": loaded.switched_off()}
+        described["implausible"] = implausible
         print_json(described | {"scenario": loaded.model_dump(by_alias=True, mode="json")})
     elif not quiet:
         print_text(
@@ -56,6 +60,8 @@ def validate(
             print_text(f"  memory: {line}")
         for effect in loaded.switched_off():
             print_text(f"  switched off: {effect}")
+        for doubt in implausible:
+            print_text(f"  implausible: {doubt}")
 
 
 def explain(

@@ -42,7 +42,10 @@ def explain(name: str) -> str:
         return list_tables(Scenario, "A scenario file")
     if name in gpu_names():
         card = gpu_card(name)
-        return f"{name}: {card.peak_tflops:g} TFLOP/s at best, {card.board_power_w:g} W ({card.source})"
+        return (
+            f"{name}: {card.peak_tflops:g} TFLOP/s at best, {card.board_power_w:g} W ({card.source})\n"
+            f"  idle power {card.idle_power_w:g} W, memory {card.memory_gb:g} GB"
+        )
     if name in adapter_names():
         return f"{name}: {adapter_params(name):.0f} parameters ({adapter_source(name)})"
     if name in base_model_names():

@@ -11,6 +11,7 @@ import numpy as np
 
 from mecsim.rng import Purpose, stream
 from mecsim.scenario.distribution import Distribution
+from mecsim.scenario.gpu_catalogue import GpuCard
 from mecsim.scenario.memory import largest, memory_bytes
 from mecsim.scenario.schema import Scenario
 from mecsim.scenario.workload import Periodic, Poisson
@@ -181,3 +182,8 @@ def _each(scenario: Scenario, population: Population, name: str) -> list[Any]:
         own = getattr(scenario.users.classes[kind], name) if scenario.users.classes else None
         values[n] = values[n] if own is None else own
     return values
+
+
+def user_cards(scenario: Scenario, population: Population) -> list[GpuCard]:
+    """Return the GPU card of each user."""
+    return _each(scenario, population, "gpu")
