@@ -128,8 +128,8 @@ def test_slopes_of_another_law_are_seen(make_barrier, form, bug):
     """The value has the law, its derivatives another one."""
     barrier, shares, longest_s = make_barrier(("capped", "all", "peft", True), form)
     floor, used = barrier.problem.power.gpu_floor[0], speed_in_use(barrier.problem, shares)
-    shares[:, GPU] *= np.where(barrier.problem.member[0, 0] > 0, floor / used, 1.0)  # at the kink
-    assert speed_in_use(barrier.problem, shares) == pytest.approx(floor)
+    shares[:, GPU] *= np.where(barrier.problem.member[0, 0] > 0, 1.05 * floor / used, 1.0)  # near the kink
+    assert speed_in_use(barrier.problem, shares) == pytest.approx(1.05 * floor)
     longest_s = 1.2 * barrier.smooth.evaluate(shares)[0].max(keepdims=True)
     smooth = replace(barrier.smooth, power=BUGS[bug](barrier.smooth.power))
     object.__setattr__(barrier, "smooth", smooth)
