@@ -141,12 +141,11 @@ class ReferenceEngine:
             speed = grants.user_gpu_flops[n]
             gpus, kappa = world.workload.devices["gpu_count"][n], world.workload.devices["kappa"][n]
         else:
-            speed = grants.server_gpu_flops[n] * self._stretch(n, (Phase.SERVER,), grants.server_gpu_flops)
+            granted, serving = grants.server_gpu_flops, (Phase.SERVER,)
+            speed = granted[n] * self._stretch(n, serving, granted)
             gpus, kappa = world.servers.gpu_count[server], world.servers.kappa[server]
             if shares_gpu(world, server):
-                granted = grants.server_gpu_flops
-                using = self._using(n, (Phase.SERVER,))
-                in_use = (granted[k] * self._stretch(k, (Phase.SERVER,), granted) for k in using)
+                in_use = (granted[k] * self._stretch(k, serving, granted) for k in self._using(n, serving))
                 return gpus * speed, gpus * kappa * part_of_cube(world, server, speed, in_use)
         return gpus * speed, gpus * kappa * speed**3
 

@@ -135,7 +135,7 @@ def warm() -> None:
 
 
 def with_all_laws(instance: Instance) -> Instance:
-    """Return a snapshot with capped rates, shared GPUs, electronics, charges at the ends of phi, and bounds."""
+    """Return a snapshot with capped rates, shared GPUs, electronics, charges at the ends of phi, bounds."""
     users, servers, (n, m) = instance.users, instance.servers, instance.gain.shape
     own = DevicePower(0.1 * users.max_gpu_flops, np.full(n, 0.2), np.full(n, 0.1))
     theirs = DevicePower(0.2 * servers.max_gpu_flops, np.full(m, 5.0), np.full(m, 2.0))
