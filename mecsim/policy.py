@@ -22,6 +22,7 @@ from mecsim.system.phases import Phase
 __all__ = ["Observation", "Phase", "Policy", "ScenarioInfo"]
 
 _UNNAMED: Ints = frozen(np.zeros(0), np.int64)
+_UNMETERED: Floats = frozen(np.zeros(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,9 @@ class Observation:
     user : (N,) int
         Who the N users are that are there now, in increasing order: a user has the same number
         whenever it is seen. 0 to N-1 by default.
+    spent_j : (N,) float
+        What each user's own device has drawn since the last decision in J, idle power included; zeros by
+        default.
     """
 
     time_s: float
@@ -81,10 +85,13 @@ class Observation:
     allocation: Allocation | None
     epoch: int = 0
     user: Ints = field(default_factory=lambda: _UNNAMED)
+    spent_j: Floats = field(default_factory=lambda: _UNMETERED)
 
     def __post_init__(self) -> None:
         if self.user is _UNNAMED:
             object.__setattr__(self, "user", frozen(np.arange(self.instance.user_count), np.int64))
+        if self.spent_j is _UNMETERED:
+            object.__setattr__(self, "spent_j", frozen(np.zeros(self.instance.user_count)))
 
     @classmethod
     def of(

@@ -37,8 +37,8 @@ from mecsim.system.phases import PHASES, PhaseSpec
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA = 3
-"""Raised with every change of the columns. 3 added ``epochs.predicted_scr``; 1 was three sets of columns."""
+SCHEMA = 4
+"""Raised with every change of the columns. 4 added ``epochs.idle_j``, 3 ``epochs.predicted_scr``."""
 KEYS = ("scenario", "policy", "seed")
 MEASURED = frozenset({"decision_cpu_s"})
 """Columns that hold measured computing time: the only ones that differ when a run is repeated."""
@@ -73,7 +73,9 @@ def _time_column(phase: PhaseSpec) -> Column:
 def _energy_column(phase: PhaseSpec) -> Column:
     device = "GPUs" if phase.resource.medium == "gpu" else "radio"
     for_round = " for this round" if phase.payer == "server" else ""
-    return Column(f"{phase.name}_j", "float64", "J", f"energy of the {phase.payer}'s {device}{for_round}")
+    receiver = ", and of the receiver's electronics" if phase.resource.medium == "radio" else ""
+    meaning = f"energy of the {phase.payer}'s {device}{for_round}{receiver}"
+    return Column(f"{phase.name}_j", "float64", "J", meaning)
 
 
 def round_columns(phases: Sequence[PhaseSpec]) -> tuple[Column, ...]:
@@ -123,6 +125,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("true_delay_s", "float64", "s", "largest delay predicted with the true gains of the moment"),
         Column("true_energy_j", "float64", "J", "total energy predicted with the true gains of the moment"),
         Column("true_scr", "float64", "1", "service-cost ratio predicted with the true gains of the moment"),
+        Column("idle_j", "float64", "J", "energy of idle power until the next decision, in no round"),
         Column(
             "realised_scr", "float64", "1", "service-cost ratio of each user's last round finished by the end"
         ),

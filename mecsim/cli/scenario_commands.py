@@ -36,28 +36,40 @@ def validate(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Check a scenario file: every problem at once, with its line and what is allowed."""
+    """Check a scenario file: every problem with its line and what is allowed; values that are implausible."""
+    from mecsim.scenario.memory_report import memory_lines
+
     loaded = read_scenario(scenario, changes)
     if loaded.files():
         from mecsim.world.mobility.trajectories import replay_of
 
         replay_of(loaded)
+    from mecsim.analysis.plausibility import doubts
+
+    implausible = doubts(loaded)
     if as_json:
         described = {"name": loaded.name, "sha256": loaded.sha256, "switched_off": loaded.switched_off()}
+        described["implausible"] = implausible
         print_json(described | {"scenario": loaded.model_dump(by_alias=True, mode="json")})
     elif not quiet:
         print_text(
             f"{scenario}: a valid scenario ({loaded.users.count} users, {loaded.servers.count} servers, "
             f"{loaded.duration_s:g} s)"
         )
+        for line in memory_lines(loaded):
+            print_text(f"  memory: {line}")
         for effect in loaded.switched_off():
             print_text(f"  switched off: {effect}")
+        for doubt in implausible:
+            print_text(f"  implausible: {doubt}")
 
 
 def explain(
     key: Annotated[
         str,
-        typer.Argument(metavar="KEY", help="A key, a table, a GPU or an adapter; all tables if left out."),
+        typer.Argument(
+            metavar="KEY", help="A key, table, GPU, adapter or base model; all tables if left out."
+        ),
     ] = "",
     plugins: PluginOption = None,
     quiet: QuietOption = False,

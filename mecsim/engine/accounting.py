@@ -93,6 +93,18 @@ class Accounting:
             self.user_meter_j[job.user] += drawn_j
         else:
             self.server_meter_j[job.server] += drawn_j
+        if job.other_w:
+            self._account_other_end(job, elapsed_s)
+
+    def _account_other_end(self, job: Job, elapsed_s: float) -> None:
+        """Count what the receiver of a transfer draws: energy of the round, on the receiver's meter."""
+        other_j, log = job.other_w * elapsed_s, job.log
+        assert log is not None
+        log.energy_j[job.phase] += other_j
+        if self._user_pays[job.phase]:
+            self.server_meter_j[job.server] += other_j
+        else:
+            self.user_meter_j[job.user] += other_j
 
     def _check_all_served(self, job: Job, served: float) -> None:
         """Raise if the integral of the rate misses the work by more than rounding and the clock's grain."""

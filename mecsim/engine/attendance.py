@@ -63,7 +63,7 @@ class Attendance:
         self._leave(user, UserStatus.DONE)
 
     def ledger(self) -> dict[str, NDArray[Any]]:
-        """Return when each user came and left, (N,), infinite if never; its status; its idle energy.
+        """Return when each user came and left, (N,), infinite if never, and its status.
 
         Empty if everybody is present all the time.
         """
@@ -74,7 +74,6 @@ class Attendance:
             "entered_s": stays[0],
             "left_s": stays[1],
             "status": np.array(self._roster.status, dtype=np.int64),
-            "idle_j": self._population.idle_w * self._stayed_s(*stays),
         }
 
     def counts(self) -> dict[str, int]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from mecsim.engine.accounting import Accounting
 from mecsim.engine.counters import Counters
 from mecsim.engine.guard import Cause, Decision, DecisionStatus
+from mecsim.engine.idle import IdleMeters
 from mecsim.engine.prediction import Prediction, TrueGainPrediction
 from mecsim.engine.recorder import Recorder, Table
 from mecsim.policy import Observation
@@ -31,6 +32,7 @@ class EpochRow(NamedTuple):
     rounds_finished: int
     cause: Cause
     in_force_s: float
+    idle_j: float
 
 
 class EpochLog:
@@ -39,6 +41,7 @@ class EpochLog:
     Parameters
     ----------
     accounting : Accounting
+    idle : IdleMeters
     counters : Counters
     recorder : Recorder
     true_gains : TrueGainPrediction or None
@@ -48,11 +51,13 @@ class EpochLog:
     def __init__(
         self,
         accounting: Accounting,
+        idle: IdleMeters,
         counters: Counters,
         recorder: Recorder,
         true_gains: TrueGainPrediction | None,
     ) -> None:
-        self._accounting, self._counters, self._recorder = accounting, counters, recorder
+        self._accounting, self._idle = accounting, idle
+        self._counters, self._recorder = counters, recorder
         self._true_gains = true_gains
         self._open: EpochRow | None = None
 
@@ -85,6 +90,7 @@ class EpochLog:
         row = began._replace(
             realised_energy_j=self._accounting.metered_j() - began.realised_energy_j,
             rounds_finished=self._counters.rounds - began.rounds_finished,
+            idle_j=self._idle.total_j() - began.idle_j,
         )
         self._recorder.epoch(row._asdict())
 
@@ -113,5 +119,6 @@ class EpochLog:
             rounds_finished=self._counters.rounds,
             cause=cause,
             in_force_s=math.nan,
+            idle_j=self._idle.total_j(),
         )
         self._counters.epochs += 1

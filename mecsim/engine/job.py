@@ -39,6 +39,8 @@ class Job:
     rate, power_w, joule_per_work : float
         What the grants in force give; the rate over fading blocks is held by the radio instead. The
         energy is ``joule_per_work`` times the work served, or the power times the time where that is 0.
+    other_w : float
+        What the other end of a transfer draws; ``power_w`` is what the payer of the phase draws.
     due, due_s
         The planned end of the phase or interruption.
     done : Event or None
@@ -60,6 +62,7 @@ class Job:
     rate: float = 0.0
     power_w: float = 0.0
     joule_per_work: float = 0.0
+    other_w: float = 0.0
     due: ScheduledCall | None = None
     due_s: float = math.inf
     done: Event | None = None

@@ -13,6 +13,7 @@ from mecsim.engine.counters import Counters
 from mecsim.engine.derating import Derating
 from mecsim.engine.faults import ServerFaults
 from mecsim.engine.grants import select_users
+from mecsim.engine.idle import IdleMeters
 from mecsim.engine.in_force import InForce
 from mecsim.engine.roster import Roster
 from mecsim.policy import Observation
@@ -38,6 +39,7 @@ class Observer:
     faults : ServerFaults
     derating : Derating or None
     counters : Counters
+    idle : IdleMeters
     """
 
     def __init__(
@@ -50,10 +52,11 @@ class Observer:
         faults: ServerFaults,
         derating: Derating | None,
         counters: Counters,
+        idle: IdleMeters,
     ) -> None:
         self._world, self._csi, self._phases = world, csi, phases
         self._roster, self._in_force, self._counters = roster, in_force, counters
-        self._faults, self._derating = faults, derating
+        self._faults, self._derating, self._idle = faults, derating, idle
         self._pins = world.scenario.handover.mode == "pin"
         self._all_users = world.workload.users(counters.rounds_of_user)
 
@@ -74,6 +77,7 @@ class Observer:
             allocation=self._allocation(users, instance),
             epoch=self._counters.epochs,
             user=users,
+            spent_j=frozen(self._idle.spent_j()[users]),
         )
 
     def pinned(self, users: Ints) -> NDArray[np.bool_]:
@@ -88,12 +92,13 @@ class Observer:
     def _instance(self, present: Ints, time_s: float) -> Instance:
         """Return the snapshot of the users present."""
         gain, factor = self._csi.gains(time_s, present), self._csi.downlink_shares(time_s, present)
-        users = self._all_users
+        users, power = self._all_users, self._world.power
         if self._roster.changes:
+            power = None if power is None else power.of_users(present)
             users = Users(**{field.name: getattr(users, field.name)[present] for field in fields(Users)})
         if not self._faults.happen:
-            return self._world.snapshot(users, gain, factor)
-        instance = self._world.snapshot(users, self._faults.visible_gain(present, gain), factor)
+            return self._world.snapshot(users, gain, factor, power)
+        instance = self._world.snapshot(users, self._faults.visible_gain(present, gain), factor, power)
         return replace(instance, servers=self._faults.servers())
 
     def _allocation(self, users: Ints, instance: Instance) -> Allocation | None:

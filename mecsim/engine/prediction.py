@@ -14,10 +14,11 @@ from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Costs, Instance
 from mecsim.system.phases import PHASES, WorkTerms
 from mecsim.system.resources import TRANSMIT_POWER
+from mecsim.system.round_work import RoundWork
 from mecsim.world.world import World
 
 _BATCH = 64
-_TERMS_OF_USERS = tuple(name for name in WorkTerms._fields if name != "bits_per_param")
+_TERMS_OF_USERS = tuple(name for name in WorkTerms._fields if name not in ("bits_per_param", "affine"))
 
 
 class Prediction(NamedTuple):
@@ -131,7 +132,12 @@ class TrueGainPrediction:
         down = up * world.downlink_share(users, server, times_s) if world.interfered else up
         terms = [decision.instance.work_terms(decision.allocation) for decision in pending]
         own = {name: np.concatenate([getattr(t, name) for t in terms]) for name in _TERMS_OF_USERS}
-        work_terms = WorkTerms(**own, bits_per_param=world.scenario.workload.bits_per_param)
+        affine = [t.affine for t in terms if t.affine is not None]
+        work_terms = WorkTerms(
+            **own,
+            bits_per_param=world.scenario.workload.bits_per_param,
+            affine=RoundWork.joined(affine) if affine else None,
+        )
         transfers = []
         for k, phase in enumerate(PHASES):
             if phase.resource.medium == "radio":
@@ -140,7 +146,10 @@ class TrueGainPrediction:
                 granted = all_of(phase.resource.grant.field)
                 law = world.rate_law.up if phase.payer == "user" else world.rate_law.down
                 rate = law.rate(granted, power_w, gain)
-                transfers.append((k, power_w, eq.time_for(phase.work(work_terms), rate)))
+                seconds = eq.time_for(phase.work(work_terms), rate)
+                if world.power is not None:
+                    power_w = power_w + world.power.electronics_w(phase.payer, users, server)
+                transfers.append((k, power_w, seconds))
         return transfers
 
     def _gain(self, users: Ints, servers: Ints, times_s: Floats) -> Floats:

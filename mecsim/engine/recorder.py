@@ -37,8 +37,9 @@ class RunRecord:
     ledger : dict of arrays
         Work and energy of the whole run, for conservation: ``work_started``, ``work_served``,
         ``work_left`` and ``work_dropped``, which was still left when a round lost it, (N, K) by phase
-        in FLOP and bit; ``user_meter_j`` (N,), ``server_meter_j`` (M,). Where users come and go also
-        ``entered_s``, ``left_s``, ``status`` and ``idle_j``, (N,).
+        in FLOP and bit; ``user_meter_j`` (N,) and ``server_meter_j`` (M,) of rounds, ``idle_j`` (N,) and
+        ``server_idle_j`` (M,) of idle power. Where users come and go also ``entered_s``, ``left_s`` and
+        ``status``, (N,).
     counts : dict
         ``events`` scheduled, cancelled ones included, ``epochs``, ``holds``, ``late`` decisions,
         ``handovers``, ``rounds`` finished. Where users come and go also ``arrived``, ``left``, ``done``,

@@ -15,8 +15,8 @@ from mecsim.engine.roster import Roster
 from mecsim.engine.round import RoundLog
 from mecsim.engine.service import Service
 from mecsim.scenario.control import CallEvent
-from mecsim.system import equations as eq
 from mecsim.system.phases import PhaseSpec, WorkTerms
+from mecsim.world.round_work import affine_work
 from mecsim.world.world import World
 
 
@@ -52,7 +52,7 @@ class RoundRunner:
         self._clock, self._workload, self._roster, self._in_force = clock, world.workload, roster, in_force
         self._phases, self._service = phases, service
         self._recorder, self._counters, self._notify = recorder, counters, notify
-        self._bits_per_param = world.scenario.workload.bits_per_param
+        self._section = world.scenario.workload
         self._user_epochs: list[float] = world.workload.devices["epochs"].tolist()
         self._server_epochs: list[float] = world.servers.epochs.tolist()
         self._first_at_server = next(k for k, phase in enumerate(phases) if phase.at_server)
@@ -92,7 +92,8 @@ class RoundRunner:
             flops_per_param=float(flops[0]),
             user_epochs=self._user_epochs[user],
             server_epochs=self._server_epochs[server],
-            bits_per_param=self._bits_per_param,
+            bits_per_param=self._section.bits_per_param,
+            affine=affine_work(self._section, float(params[0]), float(flops[0]), self._user_epochs[user]),
         )
         self._roster.jobs[user].log = RoundLog(
             user=user,
@@ -102,7 +103,7 @@ class RoundRunner:
             server_first=server,
             server_last=server,
             terms=terms,
-            uplink_bits=eq.uplink_bits(terms.local_fraction, terms.adapter_params, terms.bits_per_param),
+            uplink_bits=terms.uplink,
             epoch=self._counters.epochs - 1,
             time_s=[0.0] * len(self._phases),
             energy_j=[0.0] * len(self._phases),

@@ -10,15 +10,16 @@ from simpy import Event
 from mecsim.engine.accounting import Accounting
 from mecsim.engine.clock import Clock, EventKind
 from mecsim.engine.derating import Derating
+from mecsim.engine.electronics import Electronics
 from mecsim.engine.gpu import Gpus
 from mecsim.engine.in_force import InForce
 from mecsim.engine.job import Job, JobState
 from mecsim.engine.radio import Radio, RadioGrant
 from mecsim.engine.roster import Roster
 from mecsim.engine.round import RoundLog
-from mecsim.engine.sharing import SharingRule
+from mecsim.engine.sharing import SharedGpuPower, SharingRule
 from mecsim.system.phases import PhaseSpec
-from mecsim.system.resources import TRANSMIT_POWER
+from mecsim.system.resources import SERVER_SPEED, TRANSMIT_POWER, GrantSpec
 
 
 class Service:
@@ -37,6 +38,10 @@ class Service:
     accounting : Accounting
     derating : Derating or None
         None where servers never have less than usual to give.
+    electronics : Electronics or None
+        None where radios draw nothing but their transmit power.
+    shared_power : SharedGpuPower or None
+        The sharing rule where GPUs draw by the sum of the speeds in use.
     """
 
     def __init__(
@@ -50,10 +55,13 @@ class Service:
         sharing: SharingRule,
         accounting: Accounting,
         derating: Derating | None,
+        electronics: Electronics | None = None,
+        shared_power: SharedGpuPower | None = None,
     ) -> None:
         self._clock, self._roster, self._in_force = clock, roster, in_force
         self._phases, self._radio, self._gpus = phases, radio, gpus
         self._sharing, self._accounting, self._derating = sharing, accounting, derating
+        self._electronics, self._shared_power = electronics, shared_power
         self._over_radio = [phase.resource.medium == "radio" for phase in phases]
         self._needs = [
             (phase.resource.grant, TRANSMIT_POWER[phase.payer].field, phase.payer == "server")
@@ -68,7 +76,7 @@ class Service:
         job = self._roster.jobs[user]
         job.phase, job.work, job.left = phase, work, work
         job.server, job.since_s = self._in_force.grants.server[user], self._clock.now
-        job.state, job.rate, job.done = JobState.SERVED, 0.0, Event(self._clock)
+        job.state, job.rate, job.done, job.other_w = JobState.SERVED, 0.0, Event(self._clock), 0.0
         self._accounting.start(job)
         self.refresh(self._sharing.affected_by(job))
         return job.done
@@ -132,25 +140,52 @@ class Service:
         """Give jobs in service their present rates, and plan their ends anew."""
         jobs = [job for job in jobs if job.in_service]
         factor, grants = self._sharing.factors(), self._in_force.grants
-        over_radio = []
+        over_radio, in_use = [], dict[int, float]()
         for job in jobs:
             self._accounting.account(job)
             grant, power_field, is_downlink = self._needs[job.phase]
-            granted = getattr(grants, grant.field)[job.user]
-            if grant.owner == "server":
-                granted *= factor(job)
-                if self._derating is not None:
-                    granted *= self._derating.factor(grant, job.server)
+            granted = self._granted(job, grant, factor)
             if self._over_radio[job.phase]:
                 power_w = getattr(grants, power_field)[job.user]
                 over_radio.append(RadioGrant(job, granted, power_w, is_downlink))
+            elif self._shared_power is not None and grant.owner == "server":
+                self._serve_shared(self._shared_power, job, granted, factor, in_use)
             else:
                 self._gpus.serve(job, grant.owner, granted)
         if over_radio:
             self._radio.serve(over_radio, self._clock.now)
+            if self._electronics is not None:
+                for job, *_ in over_radio:
+                    self._electronics.serve(job, self._phases[job.phase].payer)
         for job in jobs:
             self._plan_end(job)
             self._notify_power(job)
+
+    def _granted(self, job: Job, grant: GrantSpec, factor: Callable[[Job], float]) -> float:
+        """Return the grant that a job is served with now."""
+        granted: float = getattr(self._in_force.grants, grant.field)[job.user]
+        if grant.owner == "server":
+            granted *= factor(job)
+            if self._derating is not None:
+                granted *= self._derating.factor(grant, job.server)
+        return granted
+
+    def _serve_shared(
+        self,
+        rule: SharedGpuPower,
+        job: Job,
+        granted: float,
+        factor: Callable[[Job], float],
+        in_use: dict[int, float],
+    ) -> None:
+        """Serve a job at a server; ``in_use`` keeps the speeds in use that are known already."""
+        if not self._gpus.shares_power[job.server]:
+            self._gpus.serve(job, "server", granted)
+            return
+        if job.server not in in_use:
+            speeds = (self._granted(each, SERVER_SPEED, factor) for each in rule.in_use(job.server))
+            in_use[job.server] = math.fsum(speeds)
+        self._gpus.serve_shared(job, granted, in_use[job.server])
 
     def load_ahead(self, jobs: Iterable[Job]) -> None:
         """Load the gains of links in use, or about to be, in one batch: one by one costs more."""
@@ -213,5 +248,5 @@ class Service:
     def _notify_power(self, job: Job) -> None:
         """Notify the battery model of the power that a user draws from now on."""
         if self.on_power_change is not None:
-            active = job.state is JobState.SERVED and self._phases[job.phase].payer == "user"
-            self.on_power_change(job.user, job.power_w if active else 0.0)
+            own_w = job.power_w if self._phases[job.phase].payer == "user" else job.other_w
+            self.on_power_change(job.user, own_w if job.state is JobState.SERVED else 0.0)

@@ -93,5 +93,52 @@ class WorkConserving:
         ]
 
 
+class SharedGpuPower:
+    """Another rule, in worlds where the power of a server's GPUs follows the sum of the speeds in use.
+
+    Whoever joins or leaves then changes the power of all others in service there.
+
+    Parameters
+    ----------
+    rule : SharingRule
+    roster : Roster
+    phases : sequence of PhaseSpec
+    shares_power : sequence of bool
+        Which servers' GPUs do.
+    """
+
+    def __init__(
+        self, rule: SharingRule, roster: Roster, phases: Sequence[PhaseSpec], shares_power: Sequence[bool]
+    ) -> None:
+        self._rule, self._roster, self._shares_power = rule, roster, shares_power
+        self._at_gpu = [phase.at_server and phase.resource.medium == "gpu" for phase in phases]
+
+    def factors(self) -> Callable[[Job], float]:
+        """Return the factor of a job's grant, as things stand now."""
+        return self._rule.factors()
+
+    def affected_by(self, job: Job) -> list[Job]:
+        """Return the jobs whose rates or powers change when this one joins or leaves, itself included."""
+        affected = self._rule.affected_by(job)
+        if self._at_gpu[job.phase] and self._shares_power[job.server]:
+            return self._with_all_at(affected, {job.server})
+        return affected
+
+    def affected_by_grants(self, changed: Iterable[int], servers: set[int]) -> list[Job]:
+        """Return the jobs whose rates or powers change with the grants of some users at some servers."""
+        affected = self._rule.affected_by_grants(changed, servers)
+        return self._with_all_at(affected, {m for m in servers if m >= 0 and self._shares_power[m]})
+
+    def in_use(self, server: int) -> list[Job]:
+        """Return the jobs in service on the GPUs of a server."""
+        jobs = self._roster.present_jobs
+        return [job for job in jobs if job.server == server and job.in_service and self._at_gpu[job.phase]]
+
+    def _with_all_at(self, affected: list[Job], servers: set[int]) -> list[Job]:
+        users = {job.user for job in affected}
+        users.update(job.user for m in servers for job in self.in_use(m))
+        return [self._roster.jobs[n] for n in sorted(users)]
+
+
 def _one(job: Job) -> float:
     return 1.0

@@ -13,11 +13,13 @@ from mecsim.engine.clock import Clock
 from mecsim.engine.counters import Counters
 from mecsim.engine.decisions import Decided, Decisions
 from mecsim.engine.derating import Derating
+from mecsim.engine.electronics import Electronics
 from mecsim.engine.epoch_log import EpochLog
 from mecsim.engine.faults import ServerFaults
 from mecsim.engine.gpu import Gpus
 from mecsim.engine.guard import Guard
 from mecsim.engine.handover import HandoverRule, Handovers
+from mecsim.engine.idle import IdleMeters
 from mecsim.engine.in_force import InForce
 from mecsim.engine.observer import Observer
 from mecsim.engine.prediction import TrueGainPrediction
@@ -28,7 +30,7 @@ from mecsim.engine.roster import Roster
 from mecsim.engine.round_barrier import RoundBarrier
 from mecsim.engine.round_runner import RoundRunner
 from mecsim.engine.service import Service
-from mecsim.engine.sharing import Reserved, SharingRule, WorkConserving
+from mecsim.engine.sharing import Reserved, SharedGpuPower, SharingRule, WorkConserving
 from mecsim.engine.user_process import UserProcesses
 from mecsim.policy import Policy, ScenarioInfo
 from mecsim.rng import Purpose, stream
@@ -82,12 +84,18 @@ class Simulation:
         sharing: SharingRule = Reserved(roster)
         if scenario.service.sharing == "work_conserving":
             sharing = WorkConserving(roster, in_force, phases)
+        gpus, shared_power = Gpus(world), None
+        if any(gpus.shares_power):
+            sharing = shared_power = SharedGpuPower(sharing, roster, phases, gpus.shares_power)
+        electronics = None if world.power is None else Electronics(world.power)
         derating = None if world.conditions.never_impaired else Derating(world.servers)
         radio = radio_of(world)
         self.accounting = accounting = Accounting(clock, in_force, radio, phases, users, servers)
+        self.idle = idle = IdleMeters(clock, world, roster, accounting)
         self.service = service = Service(
-            clock, roster, in_force, phases, radio, Gpus(world), sharing, accounting, derating
-        )
+            clock, roster, in_force, phases, radio, gpus, sharing, accounting, derating, electronics,
+            shared_power,
+        )  # fmt: skip
         rule = HandoverRule.of(scenario.handover)
         handovers = Handovers(rule, in_force, phases, service, world.servers.epochs)
         schedule = CallSchedule(clock, scenario.reallocation)
@@ -101,10 +109,10 @@ class Simulation:
         )
         processes = UserProcesses(clock, world, roster, runner, barrier, self.attendance.leave_done)
         csi = CsiModel(world, seed)
-        observer = Observer(world, csi, phases, roster, in_force, faults, derating, counters)
+        observer = Observer(world, csi, phases, roster, in_force, faults, derating, counters, idle)
         self.guard = Guard(policy, label or type(policy).__name__, scenario.reallocation.on_invalid)
         true_gains = None if csi.is_true else TrueGainPrediction(world)
-        self.epoch_log = EpochLog(accounting, counters, recorder, true_gains)
+        self.epoch_log = EpochLog(accounting, idle, counters, recorder, true_gains)
         reallocation = Reallocation(roster, in_force, service, sharing, handovers, derating)
         self.decisions = Decisions(
             clock, scenario.reallocation, roster, self.guard, schedule, observer, service, reallocation,
@@ -155,6 +163,7 @@ class Simulation:
             "work_dropped": np.array(self.accounting.work_dropped),
             "user_meter_j": np.array(self.accounting.user_meter_j),
             "server_meter_j": np.array(self.accounting.server_meter_j),
+            **self.idle.ledger(),
         } | self.attendance.ledger()
 
     def _counts(self) -> dict[str, int]:

@@ -109,6 +109,11 @@ def _spent_per_round(run: AfterWarmup) -> float:
     return float(run.epochs["realised_energy_j"].sum()) / finished if finished else math.nan
 
 
+def _idle_per_round(run: AfterWarmup) -> float:
+    finished = int(run.epochs["rounds_finished"].sum())
+    return float(run.epochs["idle_j"].sum()) / finished if finished else math.nan
+
+
 def _rounds_per_hour(run: AfterWarmup) -> float:
     return float(run.finished_by_user.sum() / run.measured_s * 3600.0)
 
@@ -155,8 +160,12 @@ ALL_METRICS = (
     ),
     Metric("energy_j", "J", "energy/round", "energy of a round, mean", "less", _mean("energy_j"), "verdict"),
     Metric(
-        "spent_j", "J", "energy spent/round", "all energy spent per round finished, lost rounds included",
+        "spent_j", "J", "energy spent/round", "all energy of rounds per round finished, lost rounds included",
         "less", _spent_per_round,
+    ),
+    Metric(
+        "idle_j", "J", "idle energy/round", "energy of idle power, in no round, per round finished",
+        "less", _idle_per_round,
     ),
     Metric(
         "rounds_per_hour", "1/h", "rounds/h", "rounds finished per simulated hour, all users together",

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from mecsim.config.base import SMALLEST, OneOrEach, Real, Section, Whole, key, refusal
+from mecsim.config.base import SMALLEST, OneOrEach, Real, Whole, key, refusal
 from mecsim.scenario.area import Points, current_area
+from mecsim.scenario.equipped import Equipped, cards_of, for_cards, refuse_other_length
 from mecsim.scenario.gpu_catalogue import GpuCard
 from mecsim.scenario.layout import Layout
 from mecsim.scenario.mobility import Mobility
 from mecsim.scenario.population import Arrivals, Battery, UserClass
+from mecsim.scenario.power import (
+    CIRCUIT,
+    GPU_MIN,
+    GPU_POWER,
+    RECEIVE,
+    LeastSpeed,
+    ServerLaw,
+    UserLaw,
+    Watts,
+    first_problem,
+    idle_power_w,
+)
 
 _Bandwidth: TypeAlias = Annotated[Real, Field(ge=SMALLEST, le=1e6)]
 _Power: TypeAlias = Annotated[Real, Field(ge=SMALLEST, le=1e5)]
@@ -23,34 +35,6 @@ _Count: TypeAlias = Annotated[Whole, Field(ge=1, le=1_000_000)]
 Sites: TypeAlias = tuple[tuple[float, float], ...]
 
 _UTILISATION = "Share of the peak speed that training reaches"
-
-
-class Equipped(Section):
-    """What servers and users have in common: keys with one value for all or one for each."""
-
-    @property
-    @abstractmethod
-    def _members(self) -> int:
-        """How many servers or users there are."""
-
-    def column(self, name: str) -> list[float]:
-        """Return the values of a key, one for each server or user, in the unit of the file."""
-        return [float(value) for value in self._each(name)]
-
-    def gpu_cards(self) -> list[GpuCard]:
-        """Return the GPU card of each server or user."""
-        return self._each("gpu")
-
-    def _each(self, name: str) -> list[Any]:
-        value = getattr(self, name)
-        return list(value) if isinstance(value, tuple) else [value] * self._members
-
-
-def _refuse_other_length(value: object, count: int, members: str) -> None:
-    if isinstance(value, tuple) and count == 0:
-        raise refusal(((), f"must be one value for all, as there are no {members} at the start"))
-    if isinstance(value, tuple) and len(value) != count:
-        raise refusal(((), f"has {len(value)} values, must have one for each of the {count} {members}"))
 
 
 def _sites(positions_m: Sites | None, layout: Layout | None) -> Sites:
@@ -88,6 +72,13 @@ class Servers(Equipped):
     gpu: OneOrEach[GpuCard] = key("GPU card of the servers", example="A100-fp32")
     gpu_count: OneOrEach[_Count] = key("Number of GPUs in each server", example=8)
     gpu_utilisation: OneOrEach[_Fraction] = key(_UTILISATION, default=0.55)
+    gpu_power: ServerLaw = key(
+        f"{GPU_POWER}; 'shared' is 'board' with the GPUs drawing by the sum of all speeds in use",
+        default="cubic",
+    )
+    gpu_min: OneOrEach[LeastSpeed] = key(f"{GPU_MIN}; with gpu_power = 'shared'", default=0.0)
+    circuit_power_w: OneOrEach[Watts] = key(CIRCUIT.format("server"), unit="W", default=0.0)
+    receive_power_w: OneOrEach[Watts] = key(RECEIVE.format("server"), unit="W", default=0.0)
     epochs: OneOrEach[_Count] = key("Training epochs of the server's share of a round", default=1)
 
     _sites_m: Sites = PrivateAttr(default=())
@@ -119,12 +110,29 @@ class Servers(Equipped):
             raise refusal(((), "give either positions_m or layout, not both"))
         return value
 
-    @field_validator("bandwidth_mhz", "max_power_w", "gpu", "gpu_count", "gpu_utilisation", "epochs")
+    @field_validator("gpu_power")
+    @classmethod
+    def _cards_can_have_it(cls, value: str, info: ValidationInfo) -> str:
+        return for_cards(value, info)
+
+    @field_validator("gpu_min")
+    @classmethod
+    def _only_when_shared(cls, value: Any, info: ValidationInfo) -> Any:
+        if value and value != 0.0 and info.data.get("gpu_power", "shared") != "shared":
+            raise refusal(
+                ((), "only with gpu_power = 'shared'; else each user's share has a speed of its own")
+            )
+        return value
+
+    @field_validator(
+        *("bandwidth_mhz", "max_power_w", "gpu", "gpu_count", "gpu_utilisation", "epochs"),
+        *("gpu_min", "circuit_power_w", "receive_power_w"),
+    )
     @classmethod
     def _one_for_each(cls, value: Any, info: ValidationInfo) -> Any:
         sites = _sites(info.data.get("positions_m"), info.data.get("layout"))
         if sites:  # else the positions are invalid, which is reported already
-            _refuse_other_length(value, len(sites), "servers")
+            refuse_other_length(value, len(sites), "servers")
         return value
 
 
@@ -153,6 +161,10 @@ class Users(Equipped):
     gpu: OneOrEach[GpuCard] = key("GPU card of the users", example="GTX1080-fp32")
     gpu_count: OneOrEach[_Count] = key("Number of GPUs of each user", example=4)
     gpu_utilisation: OneOrEach[_Fraction] = key(_UTILISATION, default=0.55)
+    gpu_power: UserLaw = key(GPU_POWER, default="cubic")
+    gpu_min: OneOrEach[LeastSpeed] = key(GPU_MIN, default=0.0)
+    circuit_power_w: OneOrEach[Watts] = key(CIRCUIT.format("user"), unit="W", default=0.0)
+    receive_power_w: OneOrEach[Watts] = key(RECEIVE.format("user"), unit="W", default=0.0)
     epochs: OneOrEach[_Count] = key("Training epochs of the user's own share of a round", default=1)
 
     max_present: Annotated[Whole, Field(ge=1, le=100_000)] | None = key(
@@ -166,7 +178,8 @@ class Users(Equipped):
     classes: Annotated[tuple[UserClass, ...], Field(max_length=100)] | None = key(
         "Kinds of users with devices, movement and work of their own",
         allowed="a list of tables with the keys name, share, mobility, max_power_w, gpu, gpu_count, "
-        "gpu_utilisation, epochs, adapter_params, token_bits, battery",
+        "gpu_utilisation, gpu_power, gpu_min, circuit_power_w, receive_power_w, epochs, adapter_params, "
+        "token_bits, battery",
         default=None,
         example=[{"name": "phone", "share": 0.5}, {"name": "car", "share": 0.5, "gpu_count": 8}],
     )
@@ -202,6 +215,32 @@ class Users(Equipped):
             raise refusal(((), f"must be >= count = {count}, the users who are there from the start"))
         return value
 
+    def idle_powers_w(self) -> list[float]:
+        """Return the idle power of one GPU for each card of all users and of each class."""
+        own = super().idle_powers_w()
+        for each in self.classes or ():
+            law = each.gpu_power or self.gpu_power
+            own += [idle_power_w(card, law) for card in cards_of(each.gpu or self.gpu)]
+        return own
+
+    @field_validator("gpu_power")
+    @classmethod
+    def _cards_can_have_it(cls, value: str, info: ValidationInfo) -> str:
+        return for_cards(value, info)
+
+    @field_validator("classes")
+    @classmethod
+    def _cards_of_classes(cls, value: Any, info: ValidationInfo) -> Any:
+        found = []
+        for k, each in enumerate(value or ()):
+            if each.gpu is not None or each.gpu_power is not None:
+                cards = cards_of(each.gpu or info.data.get("gpu"))
+                place = (k, "gpu_power" if each.gpu_power else "gpu")
+                found += first_problem(cards, each.gpu_power or info.data.get("gpu_power"), place)
+        if found:
+            raise refusal(*found)
+        return value
+
     @field_validator("classes")
     @classmethod
     def _named_once(cls, value: Any) -> Any:
@@ -211,11 +250,14 @@ class Users(Equipped):
             raise refusal(*(((n, "name"), "there is a class of this name before it") for n in twice))
         return value
 
-    @field_validator("positions_m", "max_power_w", "gpu", "gpu_count", "gpu_utilisation", "epochs")
+    @field_validator(
+        *("positions_m", "max_power_w", "gpu", "gpu_count", "gpu_utilisation", "epochs"),
+        *("gpu_min", "circuit_power_w", "receive_power_w"),
+    )
     @classmethod
     def _one_for_each(cls, value: Any, info: ValidationInfo) -> Any:
         if "count" in info.data:
-            _refuse_other_length(value, info.data["count"], "users")
+            refuse_other_length(value, info.data["count"], "users")
         return value
 
     @field_validator("positions_m")

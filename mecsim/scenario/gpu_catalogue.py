@@ -24,7 +24,7 @@ from mecsim.config.base import SMALLEST, Real, Section, key, unknown_name
 
 _ALLOWED = (
     "the name of a card in the catalogue, such as 'A100-fp32', "
-    "or a table { peak_tflops = ..., board_power_w = ... }"
+    "or a table { peak_tflops = ..., board_power_w = ..., idle_power_w = ... }"
 )
 
 
@@ -39,6 +39,12 @@ class GpuCard(Section):
     )
     board_power_w: Annotated[Real, Field(ge=SMALLEST, le=1e6)] = key(
         "Power one GPU draws at its top speed", unit="W", example=400
+    )
+    idle_power_w: Annotated[Real, Field(ge=0, le=1e6)] | None = key(
+        "Power one GPU draws while it has nothing to do", unit="W", default=None, example=53.7
+    )
+    memory_gb: Annotated[Real, Field(ge=SMALLEST, le=1e6)] | None = key(
+        "Memory of one GPU", unit="GB", default=None, example=80
     )
     source: str = key("Where the numbers come from", default="", max_length=1000)
 
@@ -56,8 +62,12 @@ class GpuCard(Section):
         """Write a card of the catalogue as its name; for the hash only the numbers count."""
         if info.mode == "json":
             return {"peak_tflops": self.peak_tflops, "board_power_w": self.board_power_w}
-        in_catalogue = self.name in gpu_names() and self == gpu_card(self.name)
-        return self.name if in_catalogue else handler(self)
+        return self.name if self.is_in_catalogue else handler(self)
+
+    @property
+    def is_in_catalogue(self) -> bool:
+        """Whether it is a card of the catalogue, not one that a scenario writes out."""
+        return self.name in gpu_names() and self == gpu_card(self.name)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
@@ -107,6 +117,16 @@ def adapter_params(name: str) -> float:
 def adapter_source(name: str) -> str:
     """Return where the size of an adapter of the catalogue comes from."""
     return str(_catalogue("adapters")[name]["source"])
+
+
+def base_model_names() -> tuple[str, ...]:
+    """Return the names of the base models in the catalogue."""
+    return tuple(_catalogue("base_models"))
+
+
+def base_model_entry(name: str) -> Mapping[str, Any]:
+    """Return the keys of a base model of the catalogue."""
+    return _catalogue("base_models")[name]
 
 
 def _bottleneck_params(d1: int, r: int, d2: int, adapters: int) -> float:

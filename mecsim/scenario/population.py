@@ -10,6 +10,7 @@ from mecsim.config.base import SMALLEST, Real, Section, Whole, key, refusal
 from mecsim.scenario.distribution import AdapterSize, Distribution
 from mecsim.scenario.gpu_catalogue import GpuCard
 from mecsim.scenario.mobility import Mobility
+from mecsim.scenario.power import CIRCUIT, GPU_MIN, GPU_POWER, RECEIVE, LeastSpeed, UserLaw, Watts
 
 _Factor: TypeAlias = Annotated[Real, Field(ge=0, le=1e6)]
 
@@ -77,6 +78,10 @@ class UserClass(Section):
     gpu_utilisation: Annotated[Real, Field(ge=1e-6, le=1)] | None = key(
         "Share of the peak speed that training reaches", default=None, example=0.55
     )
+    gpu_power: UserLaw | None = key(GPU_POWER, default=None, example="cubic")
+    gpu_min: LeastSpeed | None = key(GPU_MIN, default=None, example=0.0)
+    circuit_power_w: Watts | None = key(CIRCUIT.format("user"), unit="W", default=None, example=0.0)
+    receive_power_w: Watts | None = key(RECEIVE.format("user"), unit="W", default=None, example=0.0)
     epochs: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = key(
         "Training epochs of the user's own share of a round", default=None, example=1
     )

@@ -10,6 +10,8 @@ from mecsim.config.base import Real, Section, Whole, key, refusal
 from mecsim.messages import either
 from mecsim.scenario.models import Model
 from mecsim.scenario.path_loss import PathLoss, limits_of, name_of, with_line_of_sight
+from mecsim.scenario.rate import Rate
+from mecsim.system.rate_spec import IDEAL, RateSpec
 
 _Height: TypeAlias = Annotated[Real, Field(ge=1.5, le=300)]
 _Sigma: TypeAlias = Annotated[Real, Field(ge=0, le=40)]
@@ -155,6 +157,22 @@ class Channel(Section):
     noise_figure_db: Annotated[Real, Field(ge=0, le=50)] = key(
         "What the receiver adds to the noise", unit="dB", default=0.0
     )
+    rate: Rate | None = key(
+        "What links reach of Shannon's rate: all of it ('shannon', the same as left out); "
+        "'nr-256qam' and 'lte-36942' have the caps of 5G and LTE modems",
+        example="nr-256qam",
+        default=None,
+    )
+
+    @property
+    def rate_spec(self) -> RateSpec:
+        """What uplinks and downlinks reach of Shannon's rate."""
+        return IDEAL if self.rate is None else self.rate.spec
+
+    @field_validator("rate")
+    @classmethod
+    def _left_out_if_ideal(cls, value: Rate | None) -> Rate | None:
+        return None if value is None or value.spec.is_ideal else value
 
     @property
     def heights_m(self) -> tuple[float, float] | None:

@@ -26,6 +26,8 @@ from mecsim.scenario.area import Area, validation_context
 from mecsim.scenario.calendar import Calendar
 from mecsim.scenario.control import Handover, Objective, Reallocation, Record, Service
 from mecsim.scenario.equipment import Servers, Users
+from mecsim.scenario.gpu_catalogue import GpuCard
+from mecsim.scenario.memory import problems as memory_problems
 from mecsim.scenario.models import Model
 from mecsim.scenario.path_loss import path_loss_model
 from mecsim.scenario.radio import Channel
@@ -86,6 +88,15 @@ class Scenario(Section):
         found = problems(str(info.field_name), value, info.data)
         if found:
             raise refusal(*found)
+        return value
+
+    @field_validator("workload")
+    @classmethod
+    def _fits_into_memory(cls, value: Workload, info: ValidationInfo) -> Workload:
+        if "servers" in info.data and "users" in info.data:
+            found = memory_problems(value, info.data["servers"], info.data["users"])
+            if found:
+                raise refusal(*found)
         return value
 
     @field_validator("calendar")
@@ -160,6 +171,8 @@ class Scenario(Section):
     def sha256(self) -> str:
         """Hash of all values, files and plug-ins, whatever the spelling, the comments and the description."""
         content = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"description"})
+        content["workload"] = self.workload.without_later_keys(content["workload"])
+        content |= {"memory_gb": self._memory_gb()} if any(self._memory_gb()) else {}
         content |= {"files": [file.sha256 for file in self.files()]} if self.files() else {}
         content |= {"plugins": self.plugin_versions()} if self.plugin_versions() else {}
         return hashlib.sha256(dump_toml(content).encode()).hexdigest()
@@ -202,6 +215,13 @@ class Scenario(Section):
         classes = [each.mobility for each in self.users.classes or ()]
         return [model for model in (self.users.mobility, *classes, path_loss) if model is not None]
 
+    def _memory_gb(self) -> list[float]:
+        """Return the memory of all cards for the hash; without a base model what the file itself says."""
+        classes = [each.gpu for each in self.users.classes or () if each.gpu is not None]
+        cards: list[GpuCard] = [*self.servers.gpu_cards(), *self.users.gpu_cards(), *classes]
+        counts = self.workload.base_model is not None
+        return [(card.memory_gb or 0.0) if counts or not card.is_in_catalogue else 0.0 for card in cards]
+
     def plugin_versions(self) -> dict[str, str]:
         """Return the version of each model in use that does not ship with mecsim, by kind and name."""
         return {f"{each.group.noun} {each.model}": each.version for each in self._models() if not each.is_own}
@@ -212,15 +232,31 @@ class Scenario(Section):
         crowds = bool(self.calendar.flash_crowds)
         return self.users.arrivals is not None or crowds or self.users.mobility.model == "trace"
 
+    @property
+    def _has_boards(self) -> bool:
+        tables: tuple[Any, ...] = (self.servers, self.users, *(self.users.classes or ()))
+        return any(each.gpu_power not in ("cubic", None) for each in tables)
+
+    @property
+    def _has_electronics(self) -> bool:
+        tables: tuple[Any, ...] = (self.servers, self.users, *(self.users.classes or ()))
+        powers = [power for each in tables for power in (each.circuit_power_w, each.receive_power_w)]
+        return any(any(power) if isinstance(power, tuple) else power for power in powers)
+
     def switched_off(self) -> list[str]:
         """Return every physical effect that this scenario leaves out, one line each."""
         effects = {
             "shadowing: sigma_db = 0": self.channel.shadowing.sigma_db == 0,
             "fast fading: model = 'none'": self.channel.fading.model == "none",
             "surroundings that move: ambient_hz = 0": self.channel.fading.ambient_hz == 0,
+            "highest rate of a modem: rate = 'shannon'": self.channel.rate_spec.is_ideal,
             "interference between cells: model = 'none'": self.channel.interference.model == "none",
             "receiver noise: noise_figure_db = 0": self.channel.noise_figure_db == 0,
+            "board power of GPUs: gpu_power = 'cubic'": not self._has_boards,
+            "radio electronics: circuit_power_w, receive_power_w = 0": not self._has_electronics,
             "mobility: model = 'static'": self.users.mobility.model == "static",
+            "passes through the base model: model = 'adapter'": self.workload.model == "adapter",
+            "memory of GPUs: no base_model": self.workload.base_model is None,
             "transfer times: bits_per_param = 0": self.workload.bits_per_param == 0,
             "handover interruption: latency_s = 0": self.handover.latency_s == 0,
             "outdated channel knowledge: csi = 'instantaneous'": self.reallocation.csi == "instantaneous",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic.types import StrictBool
 
-from mecsim.config.base import SMALLEST, Real, Section, key
+from mecsim.config.base import SMALLEST, Real, Section, Whole, key, refusal
+from mecsim.scenario.base_model import LanguageModel
 from mecsim.scenario.distribution import AdapterSize, Distribution
 
 _THINK = "Time between the end of a round and the start of the next"
@@ -52,12 +53,49 @@ class Periodic(Section):
 
 
 Rounds: TypeAlias = Continuous | Synchronous | Poisson | Periodic
+WorkModel: TypeAlias = Literal["adapter", "peft", "split"]
+Precision: TypeAlias = Literal["fp32", "bf16", "fp16", "int8", "int4"]
 
 
 class Workload(Section):
     """The training work of a round."""
 
     rounds: Rounds = key("When rounds start", default=Continuous(), discriminator="mode")
+    model: WorkModel = key(
+        "What is trained where: 'adapter', the work of the adapter alone; 'peft', adapters in layers of a "
+        "base model, all of which is passed through; 'split', a base model cut after a share of its layers, "
+        "with activations sent up and gradients sent down",
+        default="adapter",
+    )
+    base_model: LanguageModel | None = key(
+        "The model that adapters belong to, needed by model = 'peft' and 'split'; with 'adapter' it takes "
+        "memory and no time",
+        default=None,
+        validate_default=True,
+        example="llama-7b",
+    )
+    tokens_per_sequence: Annotated[Whole, Field(ge=1, le=10_000_000)] = key(
+        "Tokens of one training example, for the memory of activations; only with base_model", default=512
+    )
+    batch_size: Annotated[Whole, Field(ge=1, le=1_000_000)] = key(
+        "Training examples that are on the GPUs at a time; only with base_model", default=4
+    )
+    precision: Precision = key("Precision of the base model's weights; only with base_model", default="bf16")
+    recompute: StrictBool = key(
+        "Whether activations are computed again in the backward pass, to save memory; only with base_model",
+        default=False,
+    )
+    share_data: StrictBool | None = key(
+        "Whether token data is sent to a server that trains on it; left out: not with model = 'adapter', but "
+        "with 'peft', and with 'split' where the server trains everything",
+        default=None,
+        example=True,
+    )
+    bits_per_activation: Annotated[Real, Field(ge=1, le=1e4)] = key(
+        "Bits that one activation or gradient takes on the radio; only with model = 'split'",
+        unit="bit",
+        default=16.0,
+    )
     adapter_params: AdapterSize = key(
         "Trainable parameters of a user's adapter",
         unit="parameters",
@@ -77,3 +115,57 @@ class Workload(Section):
         unit="bit",
         default=32.0,
     )
+
+    @property
+    def sends_data(self) -> bool:
+        """Whether the token data is sent to a server that needs it."""
+        return self.model == "split" or (self.model == "peft" if self.share_data is None else self.share_data)
+
+    @field_validator("base_model")
+    @classmethod
+    def _needed_by_the_model(cls, value: Any, info: ValidationInfo) -> Any:
+        model = info.data.get("model", "adapter")
+        if value is None and model != "adapter":
+            raise refusal(((), f"must be given with model = '{model}', such as 'llama-7b'"))
+        return value
+
+    @field_validator("tokens_per_sequence", "batch_size", "precision", "recompute")
+    @classmethod
+    def _only_with_a_base_model(cls, value: Any, info: ValidationInfo) -> Any:
+        default = cls.model_fields[str(info.field_name)].default
+        if value != default and info.data.get("base_model", ...) is None:
+            raise refusal(((), "only with base_model"))
+        return value
+
+    @field_validator("share_data")
+    @classmethod
+    def _split_has_to(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is False and info.data.get("model") == "split":
+            raise refusal(
+                ((), "must be true or left out with model = 'split': a server alone needs the data")
+            )
+        return value
+
+    @field_validator("bits_per_activation")
+    @classmethod
+    def _only_with_split(cls, value: float, info: ValidationInfo) -> float:
+        if value != cls.model_fields["bits_per_activation"].default and info.data.get("model") != "split":
+            raise refusal(((), "only with model = 'split'"))
+        return value
+
+    def without_later_keys(self, written: dict[str, Any]) -> dict[str, Any]:
+        """Return the keys of a file, those left out that came after version 0.1 and have their defaults.
+
+        For the hash: a scenario that does not use a key has the hash that it had without that key.
+        """
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in written.items()
+            if name not in _LATER or getattr(self, name) != fields[name].default
+        }
+
+
+_LATER = frozenset(
+    {"model", "tokens_per_sequence", "batch_size", "precision", "recompute", "bits_per_activation"}
+)

@@ -18,13 +18,18 @@ from mecsim.engine.handover import HandoverRule
 from mecsim.system.arrays import Floats
 from mecsim.system.equations import gpu_power
 from mecsim.system.phases import PHASES, Phase
+from mecsim.system.power import shared_drive
+from mecsim.system.resources import Owner
 from mecsim.world.world import WINDOW_BLOCKS, World
 
 _ROWS = 4096
 
 
 class Grant(NamedTuple):
-    """A user's server, grants and score from a time on."""
+    """A user's server, grants and score from a time on.
+
+    ``server_in_use_flops`` is the sum of the speeds that its server grants for work; shared GPUs draw by it.
+    """
 
     from_s: float
     server: int
@@ -34,6 +39,7 @@ class Grant(NamedTuple):
     user_gpu_flops: float
     server_gpu_flops: float
     score: float
+    server_in_use_flops: float = 0.0
 
 
 class RoundTotals(NamedTuple):
@@ -206,6 +212,10 @@ class RoundSimulator:
         who = state.user if own else grant.server
         speed = grant.user_gpu_flops if own else grant.server_gpu_flops
         rate = float(counts[who]) * speed
+        power = self._world.power
+        if not own and power is not None and power.shares_gpu[who]:
+            drive = shared_drive(grant.server_in_use_flops, power.servers.min_gpu_flops[who]).value
+            return float(kappas[who] * drive) * rate, _work(state, rate, until_s)
         return gpu_power(float(counts[who]), float(kappas[who]), speed), _work(state, rate, until_s)
 
     def _send(self, state: _RoundState, grant: Grant, until_s: float) -> tuple[float, float]:
@@ -215,12 +225,16 @@ class RoundSimulator:
         if grant.bandwidth_hz == 0 or power_w == 0:
             return 0.0, until_s
         world, block_s = self._world, self._world.block_s
+        drawn_w = power_w
+        if world.power is not None:
+            sender: Owner = "server" if downlink else "user"
+            drawn_w += float(world.power.electronics_w(sender, state.user, grant.server))
         block = int(world.block(np.array(min(state.now_s, max(0.0, self._gains.until_s)))))
         window, first = divmod(block, WINDOW_BLOCKS)
         gain = self._gains.row(state.user, grant.server, window, downlink=downlink)[first:]
         rate = world.rate_law.rate(grant.bandwidth_hz, power_w, gain, "down" if downlink else "up")
         if state.now_s >= self._gains.until_s:
-            return power_w, _work(state, float(rate[0]), until_s)
+            return drawn_w, _work(state, float(rate[0]), until_s)
         edges_s = np.minimum((block + 1 + np.arange(len(rate))) * block_s, until_s)
         length_s = np.diff(edges_s, prepend=state.now_s)
         bits = np.cumsum(rate * length_s)
@@ -228,11 +242,11 @@ class RoundSimulator:
         if last == len(bits):
             left, end_s = state.left - float(bits[-1]), float(edges_s[-1])
             state.left = left if left > float(rate[-1]) * _rounding_s(end_s) else 0.0
-            return power_w, end_s
+            return drawn_w, end_s
         before_s = float(edges_s[last - 1]) if last else state.now_s
         missing = state.left - (float(bits[last - 1]) if last else 0.0)
         state.left = 0.0
-        return power_w, min(before_s + missing / float(rate[last]), float(edges_s[last]))
+        return drawn_w, min(before_s + missing / float(rate[last]), float(edges_s[last]))
 
 
 def _work(state: _RoundState, rate: float, until_s: float) -> float:

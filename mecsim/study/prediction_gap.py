@@ -47,6 +47,7 @@ from mecsim.study.runner import as_scenario
 from mecsim.system import equations as eq
 from mecsim.system.arrays import Floats
 from mecsim.system.phases import PHASES, Phase, WorkTerms
+from mecsim.world.round_work import affine_work
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,7 +118,7 @@ class _Stages:
         self._scores: dict[int, Floats] = {}
         in_force = [d for d in decided if np.isfinite(d.in_force_s)]
         self._in_force, self._in_force_s = in_force, [d.in_force_s for d in in_force]
-        self._bits_per_param = run.scenario.workload.bits_per_param
+        self._section = run.scenario.workload
         mean, faded = Gains(world, fading=False), Gains(world, fading=True)
         self._mean, self._faded = RoundSimulator(world, mean), RoundSimulator(world, faded)
         self._handed_over = RoundSimulator(world, faded, HandoverRule.of(run.scenario.handover))
@@ -161,9 +162,11 @@ class _Stages:
         params, flops_per_param = world.workload.work(np.array([user]), np.array([one["round"]]))
         d, t = float(params[0]), float(flops_per_param[0])
         own_epochs, epochs = float(world.workload.devices["epochs"][user]), world.servers.epochs
+        affine = affine_work(self._section, d, t, own_epochs)
 
         def work_of(phase: Phase, server: int) -> float:
-            terms = WorkTerms(phi, d, t, own_epochs, float(epochs[server]), self._bits_per_param)
+            bits = self._section.bits_per_param
+            terms = WorkTerms(phi, d, t, own_epochs, float(epochs[server]), bits, affine)
             return float(PHASES[phase].work(terms))
 
         return work_of
@@ -195,7 +198,14 @@ class _Stages:
         at = int(np.searchsorted(seen.user, user))
         server, score = int(allocation.server[at]), float(self._scores[seen.epoch][at])
         grants = {name: float(getattr(allocation, name)[at]) for name in _GRANTS}
-        return Grant(decided.in_force_s, server, score=score, **grants)
+        in_use = 0.0
+        if seen.instance.power is not None:
+            at_server = 1.0 - allocation.local_fraction
+            speeds = seen.instance.power.speed_in_use(
+                allocation.server, allocation.server_gpu_flops, at_server
+            )
+            in_use = float(speeds[server])
+        return Grant(decided.in_force_s, server, score=score, server_in_use_flops=in_use, **grants)
 
 
 def _without_zeros(grant: Grant, before: Grant | None) -> Grant:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mecsim.errors import InvalidAllocation
 from mecsim.system.arrays import Floats, Ints, frozen
 from mecsim.system.devices import Devices
+from mecsim.system.power import PowerSpec
 from mecsim.system.resources import GRANTS
 
 TOLERANCE = 1e-6
@@ -103,8 +104,9 @@ class Allocation:
             return misshapen
         found = _unknown_servers(self, instance)
         known = not found
-        ones, users = np.ones(len(self.server)), instance.users
-        found += _out_of_range("local_fraction", self.local_fraction, ones, -tolerance * ones, tolerance)
+        users = instance.users
+        most, low = users.local_fraction_max, np.full(len(self.server), -tolerance)
+        found += _out_of_range("local_fraction", self.local_fraction, most, low, tolerance)
         for name, budget, owner in GRANTS:
             values = getattr(self, name)
             if owner == "user":
@@ -116,7 +118,7 @@ class Allocation:
             if known and not wrong:
                 wrong = _over_budget(name, values, self.server, budgets, tolerance)
             found += wrong
-        return found
+        return found if instance.power is None else found + _too_slow(self, instance.power, tolerance)
 
 
 _COLUMN_NAMES = tuple(field.name for field in fields(Allocation))[1:]
@@ -171,9 +173,27 @@ def _out_of_range(
             rule, excess = "must be >= 0", -value / bound[n] if 0 < bound[n] < np.inf else np.inf
         else:
             rule = f"must be <= {bound[n]:.9g}"
+            if name == "local_fraction" and bound[n] < 1:
+                rule += ", what fits into the memory of its GPUs"
             excess = value / bound[n] - 1.0 if bound[n] > 0 else np.inf
         found.append(Violation(name, f"user {n}", value, rule, float(excess)))
     return tuple(found)
+
+
+def _too_slow(allocation: Allocation, power: PowerSpec, tolerance: float) -> tuple[Violation, ...]:
+    """Return the users with work of their own whose GPUs are slower than they can be."""
+    speed, least = allocation.user_gpu_flops, power.users.min_gpu_flops
+    slow = (allocation.local_fraction > 0) & (speed >= 0) & (speed < least * (1.0 - tolerance))
+    return tuple(
+        Violation(
+            "user_gpu_flops",
+            f"user {n}",
+            float(speed[n]),
+            f"must be >= {least[n]:.9g} with work of its own (gpu_min)",
+            float(1.0 - speed[n] / least[n]),
+        )
+        for n in np.flatnonzero(slow)
+    )
 
 
 def _over_budget(

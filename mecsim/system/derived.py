@@ -26,10 +26,11 @@ def derived_problems(instance: Instance) -> Found:
     """
     users, servers = instance.users, instance.servers
     with np.errstate(all="ignore"):
-        work = users.adapter_params * users.flops_per_param
+        affine = instance.affine_work()
+        work, at_server = affine.local(1.0), affine.server(0.0)
         problems = _outside("users", "adapter_params * flops_per_param * epochs", work * users.epochs)
         problems += _device_problems("users", users, work)
-        for each in (float(work.min()), float(work.max())):
+        for each in (float(at_server.min()), float(at_server.max())):
             problems += _device_problems("servers", servers, each)
         noise_w = instance.noise_w_per_hz * servers.bandwidth_hz
         problems += _outside("servers", "noise_w_per_hz * bandwidth_hz", noise_w)

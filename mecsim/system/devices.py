@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 import numpy as np
 
 from mecsim.errors import InstanceError
 from mecsim.system.arrays import Floats, frozen
+from mecsim.system.power import PowerSpec
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -24,6 +25,8 @@ class Users:
     max_gpu_flops : top speed of one GPU in FLOP/s, F_n
     kappa : power growth rate of one GPU in W/(FLOP/s)^3, k_n
     max_power_w : transmit power budget in W, P_n
+    local_fraction_max : largest phi whose part of the model fits into the memory of the GPUs, in [0, 1]; 1 if
+        left out
     """
 
     adapter_params: Floats
@@ -33,8 +36,11 @@ class Users:
     max_gpu_flops: Floats
     kappa: Floats
     max_power_w: Floats
+    local_fraction_max: Floats = field(default=None)  # type: ignore[arg-type]  # ones, below
 
     def __post_init__(self) -> None:
+        if self.local_fraction_max is None:
+            object.__setattr__(self, "local_fraction_max", np.ones(np.shape(self.adapter_params)))
         _freeze_all(self, "users")
 
 
@@ -80,7 +86,7 @@ class Score:
 
 
 class Devices(Protocol):
-    """Anything with users and servers, as an instance has them."""
+    """Anything with users, servers and their power law, as an instance has them."""
 
     @property
     def users(self) -> Users:
@@ -92,20 +98,27 @@ class Devices(Protocol):
         """The M servers."""
         ...
 
+    @property
+    def power(self) -> PowerSpec | None:
+        """Their power law; None for the paper's."""
+        ...
+
 
 def _freeze_all(group: Any, kind: str) -> None:
-    """Make every field of Users or Servers a read-only (N,) array of positive numbers."""
+    """Make every field of Users or Servers a read-only (N,) array of positive numbers, or of fractions."""
     problems = []
     size: int | None = None
-    for field in fields(group):
-        array = frozen(getattr(group, field.name))
-        object.__setattr__(group, field.name, array)
+    for each in fields(group):
+        array = frozen(getattr(group, each.name))
+        object.__setattr__(group, each.name, array)
         size = array.size if size is None else size
         if array.shape != (size,):
-            problems.append(f"{kind}.{field.name}: the shape is {array.shape}, must be {(size,)}")
+            problems.append(f"{kind}.{each.name}: the shape is {array.shape}, must be {(size,)}")
             continue
-        wrong = np.flatnonzero(~(np.isfinite(array) & (array > 0)))
-        problems += [f"{kind}[{i}].{field.name} = {array[i]}: must be a finite number > 0" for i in wrong]
+        good, allowed = np.isfinite(array) & (array > 0), "must be a finite number > 0"
+        if each.name == "local_fraction_max":
+            good, allowed = (array >= 0) & (array <= 1), "must be a number from 0 to 1"
+        problems += [f"{kind}[{i}].{each.name} = {array[i]}: {allowed}" for i in np.flatnonzero(~good)]
     if not size:
         problems.append(f"{kind}: there must be at least one")
     if problems:

@@ -82,6 +82,15 @@ def gpu_energy(kappa: Value, gpu_flops: Value, work: Value) -> Value:
     return kappa * gpu_flops**2 * work
 
 
+def shared_gpu_energy(kappa: Value, drive: Value, work: Value) -> Value:
+    """Return the energy of training work on GPUs that several share, ``k drive work`` in J.
+
+    ``drive`` is the square of the sum A of all speeds in use, see
+    :func:`mecsim.system.power.shared_drive`: power ``G k A^3``, of which a user at speed g pays g / A.
+    """
+    return kappa * drive * work
+
+
 def radio_energy(power_w: Floats, time_s: Floats) -> Floats:
     """Return ``p T`` in J: zero without a transfer, infinite for one that never ends."""
     power_w, time_s = np.broadcast_arrays(power_w, time_s)

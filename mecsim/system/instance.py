@@ -13,8 +13,11 @@ from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints, frozen
 from mecsim.system.devices import Score, Servers, Users, Weights
 from mecsim.system.phases import PHASES, PhaseSpec, WorkTerms
+from mecsim.system.power import PowerSpec
+from mecsim.system.rate_spec import IDEAL, RateSpec
 from mecsim.system.rates import RateLaw
 from mecsim.system.resources import TRANSMIT_POWER
+from mecsim.system.round_work import RoundWork, work_of_the_paper
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -50,6 +53,12 @@ class Instance:
         Whether the gains are means over Rayleigh fading, and rates their means over it too.
     downlink_share : (N, M) float, optional
         Factor of the gain downwards, where cells disturb one another and gains count what that leaves.
+    power : PowerSpec, optional
+        Shared GPUs, lowest speeds and radio electronics; without it the paper's law.
+    work : RoundWork, optional
+        The work of a round, arrays (N,); without it the paper's, that of the adapter alone.
+    rate : RateSpec
+        What links reach of Shannon's rate, up and down.
 
     Raises
     ------
@@ -67,12 +76,18 @@ class Instance:
     name: str = "instance"
     ergodic: bool = False
     downlink_share: Floats | None = None
+    power: PowerSpec | None = None
+    work: RoundWork[Floats] | None = None
+    rate: RateSpec = IDEAL
 
     def __post_init__(self) -> None:
         expected = (self.user_count, self.server_count)
         problems = self._freeze_links("gain", expected)
         if self.downlink_share is not None:
             problems += self._freeze_links("downlink_share", expected)
+        if self.work is not None:
+            object.__setattr__(self, "work", self.work.made_read_only())
+            problems += self.work.problems(self.user_count)
         if not 0 < self.noise_w_per_hz < np.inf:
             problems.append(f"noise_w_per_hz = {self.noise_w_per_hz}: must be a finite number > 0")
         if not 0 <= self.bits_per_param < np.inf:
@@ -87,6 +102,8 @@ class Instance:
             problems.append("weights: delay_per_s and energy_per_j must not both be 0")
         if problems:
             raise InstanceError(self.name, problems)
+        if self.power is not None:
+            self.power.check(self.name, *expected)
 
     def _freeze_links(self, name: str, expected: tuple[int, int]) -> list[str]:
         """Make a field a read-only (N, M) array of numbers that are not negative; return its problems."""
@@ -110,7 +127,7 @@ class Instance:
     @property
     def rate_law(self) -> RateLaw:
         """How bandwidth, power and gain become a rate, both ways."""
-        return RateLaw.of(self.noise_w_per_hz, ergodic=self.ergodic)
+        return RateLaw.of(self.noise_w_per_hz, self.rate, ergodic=self.ergodic)
 
     @property
     def downlink_gain(self) -> Floats:
@@ -121,7 +138,17 @@ class Instance:
         """Return the snapshot with some of the users only, by index or mask."""
         columns = {field.name: getattr(self.users, field.name)[chosen] for field in fields(Users)}
         share = None if self.downlink_share is None else self.downlink_share[chosen]
-        return replace(self, users=Users(**columns), gain=self.gain[chosen], downlink_share=share)
+        power = None if self.power is None else self.power.of_users(chosen)
+        work = None if self.work is None else self.work.of_users(chosen)
+        return replace(
+            self, users=Users(**columns), gain=self.gain[chosen], downlink_share=share, power=power, work=work
+        )
+
+    def affine_work(self) -> RoundWork[Floats]:
+        """Return the work of a round in the affine form, the paper's too."""
+        if self.work is not None:
+            return self.work
+        return work_of_the_paper(self.users.adapter_params, self.users.flops_per_param, self.bits_per_param)
 
     def costs(self, allocation: Allocation) -> Costs:
         """Return the delay and energy of every user and phase, docs/model.md section 2."""
@@ -140,6 +167,7 @@ class Instance:
             user_epochs=users.epochs,
             server_epochs=self.servers.epochs[allocation.server],
             bits_per_param=self.bits_per_param,
+            affine=self.work,
         )
 
     def _phase_costs(self, phase: PhaseSpec, work: Floats, allocation: Allocation) -> tuple[Floats, Floats]:
@@ -152,8 +180,11 @@ class Instance:
                 if phase.payer == "user"
                 else (self.rate_law.down, self.downlink_gain)
             )
-            gain = gain[np.arange(self.user_count), allocation.server]
+            users = np.arange(self.user_count)
+            gain = gain[users, allocation.server]
             time_s = eq.time_for(work, law.rate(granted, power_w, gain))
+            if self.power is not None:
+                power_w = power_w + self.power.electronics_w(phase.payer, users, allocation.server)
             return time_s, eq.radio_energy(power_w, time_s)
         if phase.resource.grant.owner == "user":
             gpu_count, kappa = self.users.gpu_count, self.users.kappa
@@ -162,7 +193,12 @@ class Instance:
                 self.servers.gpu_count[allocation.server],
                 self.servers.kappa[allocation.server],
             )
-        return eq.time_for(work, gpu_count * granted), eq.gpu_energy(kappa, granted, work)
+        energy_j = eq.gpu_energy(kappa, granted, work)
+        if self.power is not None:
+            energy_j = self.power.shared_energy(
+                phase, self.servers.kappa, granted, allocation.server, work, energy_j
+            )
+        return eq.time_for(work, gpu_count * granted), energy_j
 
     def delay(self, allocation: Allocation) -> Floats:
         """Return the delay T_n of one round of every user in s, shape (N,)."""

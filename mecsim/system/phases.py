@@ -9,6 +9,7 @@ from typing import Any, Generic, NamedTuple
 from mecsim.system import equations as eq
 from mecsim.system.equations import Value
 from mecsim.system.resources import RADIO, SERVER_GPU, USER_GPU, Owner, ResourceSpec
+from mecsim.system.round_work import RoundWork
 
 
 class Phase(IntEnum):
@@ -22,7 +23,10 @@ class Phase(IntEnum):
 
 
 class WorkTerms(NamedTuple, Generic[Value]):
-    """What the work of a round is computed from, docs/model.md section 1: numbers, or arrays (N,)."""
+    """What the work of a round is computed from, docs/model.md section 1: numbers, or arrays (N,).
+
+    Without ``affine`` the work is the paper's, that of the adapter alone.
+    """
 
     local_fraction: Value
     adapter_params: Value
@@ -30,6 +34,12 @@ class WorkTerms(NamedTuple, Generic[Value]):
     user_epochs: Value
     server_epochs: Value
     bits_per_param: float
+    affine: RoundWork[Any] | None = None
+
+    @property
+    def uplink(self) -> Value:
+        """Bits that the server has received at the end of the uplink."""
+        return _uplink_bits(self)
 
 
 class PhaseSpec(NamedTuple):
@@ -66,18 +76,26 @@ class PhaseSpec(NamedTuple):
 
 
 def _local_work(t: WorkTerms[Value]) -> Value:
+    if t.affine is not None:
+        return t.affine.local(t.local_fraction) * t.user_epochs  # type: ignore[no-any-return]
     return eq.local_work(t.local_fraction, t.adapter_params, t.flops_per_param, t.user_epochs)
 
 
 def _uplink_bits(t: WorkTerms[Value]) -> Value:
+    if t.affine is not None:
+        return t.affine.uplink(t.local_fraction)  # type: ignore[no-any-return]
     return eq.uplink_bits(t.local_fraction, t.adapter_params, t.bits_per_param)
 
 
 def _server_work(t: WorkTerms[Value]) -> Value:
+    if t.affine is not None:
+        return t.affine.server(t.local_fraction) * t.server_epochs  # type: ignore[no-any-return]
     return eq.server_work(t.local_fraction, t.adapter_params, t.flops_per_param, t.server_epochs)
 
 
 def _downlink_bits(t: WorkTerms[Value]) -> Value:
+    if t.affine is not None:
+        return t.affine.downlink(t.local_fraction)  # type: ignore[no-any-return]
     return eq.downlink_bits(t.local_fraction, t.adapter_params, t.bits_per_param)
 
 

@@ -8,77 +8,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 
 from mecsim.system.arrays import Floats
+from mecsim.system.capped import Capped
 from mecsim.system.equations import shannon_rate
 from mecsim.system.ergodic import efficiency, ergodic_rate, scaled_integral
+from mecsim.system.ergodic_capped import ErgodicCapped
+from mecsim.system.link_law import LinkLaw, RateDerivatives
+from mecsim.system.rate_spec import IDEAL, RateSpec, SpectralEfficiency
 
 _BITS_PER_NAT = 1.0 / math.log(2.0)
 
 Direction = Literal["up", "down"]
-
-
-class RateDerivatives(NamedTuple):
-    """A rate with its derivatives in bandwidth b and power p.
-
-    Parameters
-    ----------
-    rate, by_bandwidth, by_power : arrays
-        The rate and its gradient.
-    curvature, tilt : arrays
-        The Hessian is ``-curvature w w'`` with ``w = (tilt, -1)``; the tilt is p / b.
-    """
-
-    rate: Floats
-    by_bandwidth: Floats
-    by_power: Floats
-    curvature: Floats
-    tilt: Floats
-
-    @property
-    def hessian(self) -> tuple[Floats, Floats, Floats]:
-        """Second derivatives by b twice, by b and p, by p twice."""
-        mixed = self.curvature * self.tilt
-        return -mixed * self.tilt, mixed, -self.curvature
-
-    def times(self, factor: float) -> RateDerivatives:
-        """Return the derivatives of a multiple of the rate."""
-        return RateDerivatives(
-            self.rate * factor,
-            self.by_bandwidth * factor,
-            self.by_power * factor,
-            self.curvature * factor,
-            self.tilt,
-        )
-
-
-class LinkLaw(Protocol):
-    """The rate law of one direction; a frozen value.
-
-    The methods with ``snr_density`` count in nat/s and take any units: b and p with c = h / N0, or their
-    shares of B and P with the SNR ``h P / (N0 B)``.
-    """
-
-    @property
-    def noise_w_per_hz(self) -> float:
-        """Noise power spectral density N0."""
-        ...
-
-    def rate(self, bandwidth_hz: float | Floats, power_w: float | Floats, gain: float | Floats) -> Floats:
-        """Return the rate in bit/s; zero where bandwidth, power or gain is zero."""
-        ...
-
-    def nat_rate(self, bandwidth: float | Floats, power: Floats, snr_density: Floats) -> Floats:
-        """Return the rate in nat/s of links with bandwidth and power > 0."""
-        ...
-
-    def nat_derivatives(self, bandwidth: Floats, power: Floats, snr_density: Floats) -> RateDerivatives:
-        """Return the rate in nat/s of links with bandwidth, power and gain > 0, with its derivatives."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +51,10 @@ class Shannon:
         return RateDerivatives(
             bandwidth * nats, nats - tilt * by_power, by_power, by_power**2 / bandwidth, tilt
         )
+
+    def smoothed(self, width: float) -> LinkLaw:
+        """Return this law, which has no kink."""
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +83,10 @@ class Ergodic:
             power / bandwidth,
         )
 
+    def smoothed(self, width: float) -> LinkLaw:
+        """Return this law, which has no kink."""
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class RateLaw:
@@ -140,16 +94,25 @@ class RateLaw:
 
     up: LinkLaw
     down: LinkLaw
+    # One law that takes uplinks and downlinks as two rows, where there is one.
+    _both: LinkLaw | None = field(init=False, repr=False, compare=False)
 
-    @classmethod
-    def of(cls, noise_w_per_hz: float, *, ergodic: bool = False) -> RateLaw:
-        """Return Shannon's law both ways, or its mean over Rayleigh fading."""
-        law = (Ergodic if ergodic else Shannon)(noise_w_per_hz)
-        return cls(law, law)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_both", _joined(self.up, self.down))
+
+    @staticmethod
+    def of(noise_w_per_hz: float, spec: RateSpec = IDEAL, *, ergodic: bool = False) -> RateLaw:
+        """Return the laws of a specification, by default Shannon's, or their means over Rayleigh fading."""
+        return _of(noise_w_per_hz, spec, ergodic)
 
     @property
     def _is_symmetric(self) -> bool:
         return self.up is self.down or self.up == self.down
+
+    def smoothed(self, width: float) -> RateLaw:
+        """Return the law with the kinks smoothed, see :class:`LinkLaw`; itself if there are none."""
+        up, down = self.up.smoothed(width), self.down.smoothed(width)
+        return self if up is self.up and down is self.down else _pair(up, down)
 
     def towards(self, direction: Direction) -> LinkLaw:
         """Return the law of one direction."""
@@ -186,8 +149,13 @@ class RateLaw:
         bandwidth, power = bandwidth_hz[:, None], power_w[:, None]
         if self._is_symmetric:
             return self.up.rate(bandwidth, power, gain)
-        up, down = (law.rate(bandwidth, power, gain) for law in (self.up, self.down))
-        return np.where(np.array(is_downlink)[:, None], down, up)
+        down = np.array(is_downlink)
+        if down.all() or not down.any():
+            return (self.down if down[0] else self.up).rate(bandwidth, power, gain)
+        rate = np.empty(gain.shape)
+        for law, rows in ((self.up, ~down), (self.down, down)):
+            rate[rows] = law.rate(bandwidth[rows], power[rows], gain[rows])
+        return rate
 
     def derivatives(
         self, bandwidth_hz: Floats, power_w: Floats, gain: Floats, direction: Direction = "up"
@@ -205,15 +173,40 @@ class RateLaw:
         power, snr_density : (2, N) float
             Row 0 is the uplink; in any units, as for :class:`LinkLaw`.
         """
-        if self._is_symmetric:
-            return self.up.nat_rate(bandwidth, power, snr_density)
+        if self._both is not None:
+            return self._both.nat_rate(bandwidth, power, snr_density)
         both = zip((self.up, self.down), power, snr_density, strict=True)
         return np.stack([law.nat_rate(bandwidth, p, c) for law, p, c in both])
 
     def nat_derivatives(self, bandwidth: Floats, power: Floats, snr_density: Floats) -> RateDerivatives:
         """Return the same rates with their derivatives, each (2, N)."""
-        if self._is_symmetric:
-            return self.up.nat_derivatives(bandwidth, power, snr_density)
+        if self._both is not None:
+            return self._both.nat_derivatives(bandwidth, power, snr_density)
         both = zip((self.up, self.down), power, snr_density, strict=True)
         each = [law.nat_derivatives(bandwidth, p, c) for law, p, c in both]
         return RateDerivatives(*(np.stack(pair) for pair in zip(*each, strict=True)))
+
+
+def _law(noise_w_per_hz: float, spec: SpectralEfficiency, *, ergodic: bool) -> LinkLaw:
+    if spec.is_ideal:
+        return Ergodic(noise_w_per_hz) if ergodic else Shannon(noise_w_per_hz)
+    return (ErgodicCapped if ergodic else Capped).of(noise_w_per_hz, spec)
+
+
+def _joined(up: LinkLaw, down: LinkLaw) -> LinkLaw | None:
+    if up is down or up == down:
+        return up
+    if isinstance(up, Capped) and isinstance(down, Capped) and type(up) is type(down):
+        return up.with_downlink(down)
+    return None
+
+
+@lru_cache(maxsize=64)
+def _of(noise_w_per_hz: float, spec: RateSpec, ergodic: bool) -> RateLaw:
+    up = _law(noise_w_per_hz, spec.up, ergodic=ergodic)
+    return RateLaw(up, up if spec.down == spec.up else _law(noise_w_per_hz, spec.down, ergodic=ergodic))
+
+
+@lru_cache(maxsize=64)
+def _pair(up: LinkLaw, down: LinkLaw) -> RateLaw:
+    return RateLaw(up, down)

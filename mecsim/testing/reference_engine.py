@@ -19,7 +19,8 @@ from mecsim.scenario.schema import Scenario
 from mecsim.scenario.workload import Continuous, Synchronous
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, frozen
-from mecsim.testing.reference_round import Round, User
+from mecsim.testing.reference_power import electronics_w, part_of_cube, shares_gpu
+from mecsim.testing.reference_round import Round, User, works
 from mecsim.units import gbps_to_bps
 from mecsim.world.world import World
 
@@ -111,16 +112,17 @@ class ReferenceEngine:
             else:
                 user.left -= user.rate * elapsed_s
                 user.round.time_s[user.phase] += elapsed_s
-                user.round.energy_j[user.phase] += user.power_w * elapsed_s
-                on_the_user = user.phase in (Phase.LOCAL, Phase.UPLINK)
-                meter, who = (self.user_meter_j, n) if on_the_user else (self.server_meter_j, self._server(n))
-                meter[who] += user.power_w * elapsed_s
+                user.round.energy_j[user.phase] += (user.power_w + user.other_w) * elapsed_s
+                meters = [(self.user_meter_j, n), (self.server_meter_j, self._server(n))]
+                payer, other = meters if user.phase in (Phase.LOCAL, Phase.UPLINK) else meters[::-1]
+                payer[0][payer[1]] += user.power_w * elapsed_s
+                other[0][other[1]] += user.other_w * elapsed_s
         self.now_s = until_s
 
     def _rate_and_power(self, n: int) -> tuple[float, float]:
         """Return the rate in bit/s or FLOP/s and the power in W of the phase that a user is in."""
         user, grants, world = self.users[n], self._grants(), self.world
-        server = self._server(n)
+        server, user.other_w = self._server(n), 0.0
         if self._interrupted(user):
             return 0.0, 0.0
         if user.phase in RADIO:
@@ -133,29 +135,46 @@ class ReferenceEngine:
             if user.phase is Phase.DOWNLINK:
                 gain *= world.downlink_share(np.array([n]), np.array([server]), block_s).item()
             snr = gain * power_w / (world.noise_w_per_hz * bandwidth_hz)
-            return bandwidth_hz * self._bits_per_s_and_hz(snr), power_w
+            circuit_w, user.other_w = electronics_w(world, user.phase, n, server)
+            return bandwidth_hz * self._bits_per_s_and_hz(snr, user.phase), power_w + circuit_w
         if user.phase is Phase.LOCAL:
             speed = grants.user_gpu_flops[n]
             gpus, kappa = world.workload.devices["gpu_count"][n], world.workload.devices["kappa"][n]
         else:
-            speed = grants.server_gpu_flops[n] * self._stretch(n, (Phase.SERVER,), grants.server_gpu_flops)
+            granted, serving = grants.server_gpu_flops, (Phase.SERVER,)
+            speed = granted[n] * self._stretch(n, serving, granted)
             gpus, kappa = world.servers.gpu_count[server], world.servers.kappa[server]
+            if shares_gpu(world, server):
+                in_use = (granted[k] * self._stretch(k, serving, granted) for k in self._using(n, serving))
+                return gpus * speed, gpus * kappa * part_of_cube(world, server, speed, in_use)
         return gpus * speed, gpus * kappa * speed**3
 
-    def _bits_per_s_and_hz(self, snr: float) -> float:
+    def _bits_per_s_and_hz(self, snr: float, phase: Phase) -> float:
+        rate = self.scenario.channel.rate_spec
+        own = rate.up if phase is Phase.UPLINK else rate.down
+        snr /= own.gap
         if self.scenario.channel.fading.model == "ergodic" and snr > 0:
-            return float(hyperu(1.0, 1.0, 1.0 / snr)) / math.log(2.0)
-        return math.log2(1.0 + snr)
+            mean = float(hyperu(1.0, 1.0, 1.0 / snr))
+            if own.cap_bps_hz < math.inf:
+                top = 2.0 ** (own.cap_bps_hz / own.efficiency)
+                mean -= math.exp((1.0 - top) / snr) * float(hyperu(1.0, 1.0, top / snr))
+            return (1.0 - own.overhead) * own.efficiency * mean / math.log(2.0)
+        return (1.0 - own.overhead) * min(own.efficiency * math.log2(1.0 + snr), own.cap_bps_hz)
 
     def _stretch(self, n: int, phases: tuple[Phase, ...], grant: Floats) -> float:
         """Return the factor of a grant under work-conserving sharing: all grants over those in use."""
         if self.scenario.service.sharing == "reserved":
             return 1.0
         server = self._grants().server
+        used = sum(grant[k] for k in self._using(n, phases))
+        here = sum(grant[k] for k in range(len(server)) if server[k] == server[n])
+        return float(here / used) if used > 0 else 1.0
+
+    def _using(self, n: int, phases: tuple[Phase, ...]) -> list[int]:
+        """Return the users at the server of a user who are in some phases and not interrupted."""
+        server = self._grants().server
         here = [k for k in range(len(server)) if server[k] == server[n]]
-        using = [k for k in here if self.users[k].phase in phases and not self._interrupted(self.users[k])]
-        used = sum(grant[k] for k in using)
-        return float(sum(grant[k] for k in here) / used) if used > 0 else 1.0
+        return [k for k in here if self.users[k].phase in phases and not self._interrupted(self.users[k])]
 
     def _score(self, n: int) -> float:
         grants, servers, law = self._grants(), self.world.servers, self.scenario.objective
@@ -196,14 +215,8 @@ class ReferenceEngine:
         self._end_round(n)
 
     def _work(self, n: int, r: Round) -> dict[Phase, float]:
-        flops = r.flops_per_param * r.params
-        bits = r.params * self.scenario.workload.bits_per_param
-        return {
-            Phase.LOCAL: flops * r.phi * self.world.workload.devices["epochs"][n],
-            Phase.UPLINK: bits * r.phi,
-            Phase.SERVER: flops * (1.0 - r.phi) * self.world.servers.epochs[self._server(n)],
-            Phase.DOWNLINK: bits * (1.0 - r.phi),
-        }
+        epochs = self.world.workload.devices["epochs"][n], self.world.servers.epochs[self._server(n)]
+        return works(self.scenario.workload, r, *epochs)
 
     def _end_round(self, n: int) -> None:
         """Record the round and the start of the next one, and start it if that is now."""
@@ -258,7 +271,7 @@ class ReferenceEngine:
             self._begin_next_phase(r.user)
             user.interrupted_until_s = self.now_s + self.scenario.handover.latency_s
             return
-        received = r.phi * r.params * self.scenario.workload.bits_per_param
+        received = self._work(r.user, r)[Phase.UPLINK]
         held = {Phase.UPLINK: user.work - user.left, Phase.SERVER: received, Phase.DOWNLINK: user.left}
         r.moved_bits += held[user.phase]
         handover = self.scenario.handover
@@ -276,6 +289,7 @@ class ReferenceEngine:
                 world.workload.users(rounds),
                 gain(*links, np.array([self.now_s])),
                 world.downlink_share(*links, np.array([self.now_s])),
+                world.power,
             ),
             phase=frozen([user.phase for user in users], np.int8),
             remaining=frozen([user.left for user in users]),

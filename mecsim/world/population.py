@@ -80,6 +80,10 @@ class Population:
         """Whether anybody's energy may run out."""
         return bool(np.isfinite(self.capacity_j).any())
 
+    def with_idle_power(self, more_w: Floats) -> Population:
+        """Return everybody with so much more drawn all the time, (N,) in W."""
+        return replace(self, idle_w=self.idle_w + more_w) if more_w.any() else self
+
     @cached_property
     def always(self) -> bool:
         """Whether every user is present from the first moment to the last."""

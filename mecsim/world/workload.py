@@ -11,19 +11,27 @@ import numpy as np
 
 from mecsim.rng import Purpose, stream
 from mecsim.scenario.distribution import Distribution
+from mecsim.scenario.gpu_catalogue import GpuCard
+from mecsim.scenario.memory import largest, memory_bytes
 from mecsim.scenario.schema import Scenario
 from mecsim.scenario.workload import Periodic, Poisson
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.devices import Users
-from mecsim.units import tflops_to_flops
+from mecsim.system.round_work import RoundWork
+from mecsim.world.devices import gpu_constants
 from mecsim.world.population import Population
+from mecsim.world.round_work import affine_work, local_fraction_max
 
 _CHUNK = 256
 _SMALLEST = 2.0**-54
+_POWER = ("gpu_min", "circuit_power_w", "receive_power_w")
 
 
 class Workload:
     """Adapter sizes, token data and arrivals of every user; a pure function of (scenario, seed).
+
+    ``devices`` are the columns of the users' devices, ``power`` those of their power law that are no part
+    of them, and ``gpu_idle_w`` is what the idle GPUs of each user draw, all (N,).
 
     Parameters
     ----------
@@ -38,15 +46,21 @@ class Workload:
         self._seed = seed
         population = population or Population.draw(scenario, seed)
         users = population.count
-        cards = _each(scenario, population, "gpu")
-        peak = np.array([tflops_to_flops(card.peak_tflops) for card in cards])
+
+        def each(name: str) -> list[Any]:
+            return _each(scenario, population, name)
+
+        cards = each("gpu")
+        gpus = gpu_constants(cards, each("gpu_power"), each("gpu_utilisation"))
         self.devices = {
-            "epochs": np.array(_each(scenario, population, "epochs"), dtype=np.float64),
-            "gpu_count": np.array(_each(scenario, population, "gpu_count"), dtype=np.float64),
-            "max_gpu_flops": peak * np.array(_each(scenario, population, "gpu_utilisation")),
-            "kappa": np.array([card.board_power_w for card in cards]) / peak**3,
-            "max_power_w": np.array(_each(scenario, population, "max_power_w"), dtype=np.float64),
+            "epochs": np.array(each("epochs"), dtype=np.float64),
+            "gpu_count": np.array(each("gpu_count"), dtype=np.float64),
+            "max_gpu_flops": gpus.max_gpu_flops,
+            "kappa": gpus.kappa,
+            "max_power_w": np.array(each("max_power_w"), dtype=np.float64),
         }
+        self.power = {name: np.array(each(name)) for name in _POWER}
+        self.gpu_idle_w = self.devices["gpu_count"] * gpus.idle_w
         draws = [stream(seed, Purpose.WORKLOAD_USER, n).random(2) for n in range(users)]
         self._once = np.maximum(np.array(draws).reshape(users, 2), _SMALLEST)
         self._amounts = _amounts(scenario)
@@ -54,11 +68,20 @@ class Workload:
         self.drawn_per_round = any("round" in (size.per, data.per) for size, data in self._amounts)
         # A few chunks for every user: rounds are asked for nearly in order.
         self._chunk = lru_cache(maxsize=2 * users)(self._draw_chunk)
+        if self._workload.base_model is not None:
+            counts = self.devices["gpu_count"].tolist()
+            memory = [memory_bytes(card, count) for card, count in zip(cards, counts, strict=True)]
+            params = self._largest_adapters()
+            self.devices["local_fraction_max"] = local_fraction_max(self._workload, params, np.array(memory))
 
     def users(self, rounds: Ints) -> Users:
         """Return devices and work of all users, each in the given round, shape (N,)."""
         adapter_params, flops_per_param = self.work(np.arange(len(rounds)), rounds)
         return Users(adapter_params=adapter_params, flops_per_param=flops_per_param, **self.devices)
+
+    def affine(self, users: Users) -> RoundWork[Floats] | None:
+        """Return the work of a round of each user; None for the paper's, that of the adapter alone."""
+        return affine_work(self._workload, users.adapter_params, users.flops_per_param, users.epochs)
 
     def work(self, users: Ints, rounds: Ints) -> tuple[Floats, Floats]:
         """Return adapter parameters d and FLOP per parameter t of rounds of users, each shape (U,).
@@ -84,6 +107,13 @@ class Workload:
         adapter_params = size.ppf((fresh if size.per == "round" else once)[:, 0])
         token_bits = data.ppf((fresh if data.per == "round" else once)[:, 1])
         return adapter_params, w.flops_per_param_and_token * token_bits / w.bits_per_token_id
+
+    def _largest_adapters(self) -> Floats:
+        """Return the adapter size of each user, or the largest where every round has another one."""
+        sizes = [size for size, _ in self._amounts]
+        first = self.work(np.arange(len(self._once)), np.zeros(len(self._once), dtype=np.int64))[0]
+        bound = np.array([largest(size) if size.per == "round" else 0.0 for size in sizes])[self._amount_of]
+        return np.where(bound > 0, bound, first)
 
     def arrivals_s(self, user: int, until_s: float) -> Floats:
         """Return all times of :meth:`arrivals` as an array."""
@@ -152,3 +182,8 @@ def _each(scenario: Scenario, population: Population, name: str) -> list[Any]:
         own = getattr(scenario.users.classes[kind], name) if scenario.users.classes else None
         values[n] = values[n] if own is None else own
     return values
+
+
+def user_cards(scenario: Scenario, population: Population) -> list[GpuCard]:
+    """Return the GPU card of each user."""
+    return _each(scenario, population, "gpu")

@@ -13,15 +13,16 @@ from mecsim.scenario.schema import Scenario
 from mecsim.system.arrays import Floats, Ints, frozen
 from mecsim.system.devices import Score, Users, Weights
 from mecsim.system.instance import Instance
+from mecsim.system.power import PowerSpec
 from mecsim.system.rates import RateLaw
 from mecsim.units import SPEED_OF_LIGHT_MPS, db_to_linear, dbm_to_w, ghz_to_hz
 from mecsim.world.channel.fading import RayleighLinks
 from mecsim.world.channel.interference import Interference
-from mecsim.world.channel.local_mean import Link, LocalMean
+from mecsim.world.channel.local_mean import Link, LocalMean, looked_up
 from mecsim.world.channel.model import Bools
 from mecsim.world.channel.rician import LineOfSightComponent
 from mecsim.world.channel.waves import GRID
-from mecsim.world.devices import servers_of
+from mecsim.world.devices import power_of, servers_of
 from mecsim.world.faults import ServerConditions
 from mecsim.world.mobility.trajectories import GrowingTrajectories, Trajectories, replay_of
 from mecsim.world.population import Population
@@ -48,8 +49,7 @@ class World:
     """
 
     def __init__(self, scenario: Scenario, seed: int) -> None:
-        channel = scenario.channel
-        fading = channel.fading
+        channel, fading = scenario.channel, scenario.channel.fading
         self.scenario = scenario
         replayed = replay_of(scenario)
         seen_s = None if replayed is None else (replayed.enters_s, replayed.leaves_s)
@@ -62,8 +62,10 @@ class World:
         self.server_position_m = frozen(scenario.servers.sites_m)
         self.noise_w_per_hz = dbm_to_w(channel.noise_dbm_per_hz + channel.noise_figure_db)
         self.workload = Workload(scenario, seed, self.population)
+        self.population = self.population.with_idle_power(self.workload.gpu_idle_w)
+        self.power = power_of(scenario, self.workload.power | self.workload.devices, self.servers)
         self._trajectories = GrowingTrajectories(scenario, seed, self.population, replayed)
-        self.rate_law = RateLaw.of(self.noise_w_per_hz, ergodic=fading.model == "ergodic")
+        self.rate_law = RateLaw.of(self.noise_w_per_hz, channel.rate_spec, ergodic=fading.model == "ergodic")
         self._local = LocalMean(channel, self.server_position_m, seed)
         self._interference: Interference | None = None
         if channel.interference.model == "full_buffer":
@@ -130,7 +132,7 @@ class World:
     def mean_gain(self, users: Ints, servers: Ints, times_s: Floats) -> Floats:
         """Return path loss x shadowing as a linear power gain: the local mean, without fast fading."""
         if self._still_mean is not None:
-            return _looked_up(self._still_mean, users, servers, times_s)
+            return looked_up(self._still_mean, users, servers, times_s)
         return self._local_mean(users, servers, times_s).gain
 
     def mean_gain_at(self, servers: Ints, position_m: Floats) -> Floats:
@@ -144,7 +146,7 @@ class World:
     def gain(self, users: Ints, servers: Ints, times_s: Floats) -> Floats:
         """Return the linear power gain of links at the fading block of each time."""
         if self._still_gain is not None:
-            return _looked_up(self._still_gain, users, servers, times_s)
+            return looked_up(self._still_gain, users, servers, times_s)
         return self._gain(users, servers, times_s)
 
     def _gain(self, users: Ints, servers: Ints, times_s: Floats) -> Floats:
@@ -179,8 +181,7 @@ class World:
 
     def all_gains(self, time_s: float, *, fading: bool) -> Floats:
         """Return the gains of all links at one time, shape (N, M), with or without fast fading."""
-        users, servers = self._all_links()
-        return (self.gain if fading else self.mean_gain)(users, servers, np.array(time_s))
+        return (self.gain if fading else self.mean_gain)(*self._all_links(), np.array(time_s))
 
     def gain_window(self, users: Ints, servers: Ints, window: int) -> Floats:
         """Return the gains of U links over one window of blocks, shape (U, WINDOW_BLOCKS).
@@ -198,10 +199,10 @@ class World:
         """Return the snapshot at a time, of the given round of each user (the first by default)."""
         rounds = np.zeros(self.user_count, dtype=np.int64) if rounds is None else rounds
         gain, share = self.all_gains(time_s, fading=fading), self.all_downlink_shares(time_s)
-        return self.snapshot(self.workload.users(rounds), gain, share)
+        return self.snapshot(self.workload.users(rounds), gain, share, self.power)
 
-    def snapshot(self, users: Users, gain: Floats, downlink_share: Floats | None = None) -> Instance:
-        """Return an instance of this world's servers and objective for given users and gains."""
+    def snapshot(self, users: Users, gain: Floats, share: Floats | None, power: PowerSpec | None) -> Instance:
+        """Return an instance of this world's servers and objective for given users, gains and power law."""
         objective = self.scenario.objective
         return Instance(
             users=users,
@@ -213,7 +214,10 @@ class World:
             score_law=Score(objective.score_scale, objective.score_slope),
             name=self.scenario.name,
             ergodic=self.scenario.channel.fading.model == "ergodic",
-            downlink_share=downlink_share,
+            downlink_share=share,
+            rate=self.scenario.channel.rate_spec,
+            power=power,
+            work=self.workload.affine(users),
         )
 
     def digest(self) -> str:
@@ -294,7 +298,3 @@ class World:
             return link.gain * self._fading.power_on_grid(users, servers, travelled_m, step_m)
         scattered = self._fading.coefficient_on_grid(users, servers, travelled_m, step_m)
         return link.gain * self._direct.power(scattered, link)
-
-
-def _looked_up(table: Floats, users: Ints, servers: Ints, times_s: Floats) -> Floats:
-    return np.asarray(table[tuple(np.broadcast_arrays(users, servers, times_s)[:2])])

@@ -11,13 +11,15 @@ from mecsim.errors import PolicyError
 from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
 from mecsim_policies.optim.descents import search
+from mecsim_policies.optim.ends import point_at_ends, polish_from_ends
 from mecsim_policies.optim.joint import polish, screen
 from mecsim_policies.optim.overflow import overflow_allowed
 from mecsim_policies.optim.parameters import whole_number
 from mecsim_policies.optim.participants import Participants, all_local
 from mecsim_policies.optim.point import Point
+from mecsim_policies.optim.price import Price
 from mecsim_policies.optim.resources import Solution
-from mecsim_policies.optim.shares import PHI, Price, ShareProblem
+from mecsim_policies.optim.shares import PHI, ShareProblem
 
 _STARTS = 4
 _WIDTH = 48
@@ -94,7 +96,7 @@ def _best_of_all(participants: Participants, known: Point) -> Point:
     nearest: list[tuple[float, int, ShareProblem, Solution]] = []
     seen = 0
     while batch := list(itertools.islice(associations, _AT_ONCE)):
-        problem = ShareProblem.stack(everyone_at, np.array(batch))
+        problem = ShareProblem.stack(everyone_at, np.array(batch)).relaxed()
         start = problem.equal_split(np.tile(known.shares[:, PHI], len(batch)))
         found = screen(problem, price, start)
         nearest += [
@@ -105,6 +107,7 @@ def _best_of_all(participants: Participants, known: Point) -> Point:
         seen += len(batch)
     best = known
     for _, _, problem, solution in nearest:
-        point = polish(instance, Point.of(instance, problem, solution.shares), gap=_ROUGH_GAP)
+        at_ends = point_at_ends(instance, problem, solution.shares, price)
+        point = polish(instance, at_ends, gap=_ROUGH_GAP)
         best = point if point.scr > best.scr else best
-    return polish(instance, best)
+    return polish_from_ends(instance, best)

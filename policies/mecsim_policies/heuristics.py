@@ -11,9 +11,10 @@ from mecsim_policies.optim.association import best_fractions, relax, round_to_sl
 from mecsim_policies.optim.overflow import overflow_allowed
 from mecsim_policies.optim.pairs import Pairs, slots_by_capacity
 from mecsim_policies.optim.participants import Participants, all_local
+from mecsim_policies.optim.price import Price
 from mecsim_policies.optim.resources import solve, solve_again
 from mecsim_policies.optim.rules import equal_split, fewest_users_first
-from mecsim_policies.optim.shares import PHI, Price, ShareProblem
+from mecsim_policies.optim.shares import PHI, ShareProblem
 
 _Y_TOLERANCE = 1e-4
 _TOLERANCE = 1e-5
@@ -46,14 +47,14 @@ class Aauco:
         if participants is None:
             return all_local(observation)
         instance, allowed = participants.instance, participants.allowed
-        slots = slots_by_capacity(instance)
+        slots, largest = slots_by_capacity(instance), instance.users.local_fraction_max
         pairs = Pairs.at_slots(instance, slots).only(allowed)
         server = participants.strongest()
         best = equal_split(instance, server, np.full(len(server), 0.5))
         y = instance.scr(best)
         if participants.start is not None:
             server = participants.start.server
-            fractions = best_fractions(pairs, Price.at(instance, y), server)
+            fractions = largest * best_fractions(pairs, Price.at(instance, y), server)
             again = equal_split(instance, server, fractions)
             best = again if instance.scr(again) > y else best
             y = instance.scr(best)
@@ -62,7 +63,7 @@ class Aauco:
             price = Price.at(instance, y)
             rounded = round_to_slots(relax(pairs, price, slots, tolerance=_TOLERANCE).association, slots)
             rounded = participants.or_strongest(rounded)
-            found = equal_split(instance, rounded, best_fractions(pairs, price, rounded))
+            found = equal_split(instance, rounded, largest * best_fractions(pairs, price, rounded))
             scr = instance.scr(found)
             if scr <= y * (1.0 + _Y_TOLERANCE):
                 break
@@ -95,11 +96,14 @@ class Gucro:
         instance, users = participants.instance, participants.users
         server = participants.or_strongest(fewest_users_first(observation)[users])
         problem = ShareProblem.of(instance, server)
-        shares = problem.equal_split(np.full(len(users), 0.5))
+        half = np.full(len(users), 0.5)
+        if problem.charges is not None:
+            half = problem.charges.part_of(half)
+        shares = problem.equal_split(half)
         start = participants.start
         if start is not None and np.array_equal(start.server, server):
             given = problem.inside(problem.of_allocation(instance, start), _MARGIN)
-            given[:, PHI] = 0.5
+            given[:, PHI] = half
             shares = given if problem.scr(instance, given) > problem.scr(instance, shares) else shares
         y = problem.scr(instance, shares)
 

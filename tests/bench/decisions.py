@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +26,21 @@ from mecsim.registry import make_policy
 from mecsim.scenario.load import load_scenario
 from mecsim.system.allocation import Allocation
 from mecsim.system.instance import Instance
+from mecsim.system.power import DevicePower, PowerSpec
+from mecsim.system.rate_spec import IDEAL, RATES, RateSpec
+from mecsim.system.round_work import RoundWork
 from mecsim.world.world import World
 
 SEEDS = 50
+LAW_PAIRS = 5
 COMPARED = ("rucaa", "gucaa", "aauco", "gucro", "dashf-reference", "dashf", "local_search", "exhaustive")
 POLISHED = ("dashf-reference", "dashf")
 FIGURE = Path("results") / "bench" / "best_found.png"
 
 
-def snapshot(seed: int, users: int, servers: int, *, unlike: bool = False) -> Instance:
+def snapshot(
+    seed: int, users: int, servers: int, *, unlike: bool = False, rate: RateSpec = IDEAL
+) -> Instance:
     """Return a snapshot of the shipped scenario `paper`, of another size or with unlike devices."""
     rng = np.random.default_rng([seed, users, servers])
     changes: dict[str, Any] = {
@@ -48,7 +55,7 @@ def snapshot(seed: int, users: int, servers: int, *, unlike: bool = False) -> In
             "users.max_power_w": rng.choice([0.1, 0.2, 0.4], users).tolist(),
             "users.gpu_count": rng.choice([1, 2, 4], users).tolist(),
         }
-    return World(load_scenario("paper").with_changes(changes), seed).instance(0.0)
+    return replace(World(load_scenario("paper").with_changes(changes), seed).instance(0.0), rate=rate)
 
 
 def decide(spec: str, instance: Instance) -> tuple[Allocation, float]:
@@ -127,6 +134,36 @@ def warm() -> None:
         print(f"  ({users}, {servers})  mean {used_ms.mean():6.1f} ms   median {used_ms.median():6.1f} ms")
 
 
+def with_all_laws(instance: Instance) -> Instance:
+    """Return a snapshot with capped rates, shared GPUs, electronics, charges at the ends of phi, bounds."""
+    users, servers, (n, m) = instance.users, instance.servers, instance.gain.shape
+    own = DevicePower(0.1 * users.max_gpu_flops, np.full(n, 0.2), np.full(n, 0.1))
+    theirs = DevicePower(0.2 * servers.max_gpu_flops, np.full(m, 5.0), np.full(m, 2.0))
+    flop, bits = users.adapter_params * users.flops_per_param, users.adapter_params * instance.bits_per_param
+    work = RoundWork(flop, flop, 1.5 * flop, 0.5 * flop, bits, 0.5 * bits, 0.5 * bits, bits, 0.0 * bits)
+    return replace(
+        instance,
+        rate=RATES["nr-256qam"],
+        power=PowerSpec(own, theirs, np.ones(m, dtype=bool)),
+        work=work,
+        users=replace(users, local_fraction_max=np.resize([1.0, 0.7], n)),
+    )
+
+
+def laws() -> None:
+    print("\nCPU time of one cold decision of dashf with all laws on over that by the paper's (target 1.3)")
+    for users, servers, seeds in ((10, 2, 10), (50, 5, 3)):
+        ratios = []
+        for _ in range(LAW_PAIRS):
+            spent = [0.0, 0.0]
+            for seed in range(seeds):
+                instance = snapshot(seed, users, servers)
+                for law, each in enumerate((instance, with_all_laws(instance))):
+                    spent[law] += decide("dashf", each)[1]
+            ratios.append(spent[1] / spent[0])
+        print(f"  ({users}, {servers})  {np.median(ratios):6.3f}, median of {LAW_PAIRS} pairs")
+
+
 def against_reference() -> None:
     print("\nCPU time of the literal algorithm against dashf (median; SCR: mean)")
     for users, servers, seeds, spec in (
@@ -151,7 +188,7 @@ def against_reference() -> None:
             print(f"{'':10s}whose SCR is {np.mean(scrs):.3f} of the literal one's")
 
 
-def run(parts: tuple[Callable[[], None], ...] = (quality, sizes, warm, against_reference)) -> None:
+def run(parts: tuple[Callable[[], None], ...] = (quality, sizes, warm, laws, against_reference)) -> None:
     decide("dashf", snapshot(0, 10, 2))  # imports and patterns
     for part in parts:
         part()

@@ -13,6 +13,8 @@ from mecsim import load_scenario
 from mecsim.errors import PolicyNotFound
 from mecsim.policy import Observation
 from mecsim.registry import list_policies, make_policy
+from mecsim.system.power import DevicePower, PowerSpec
+from mecsim.system.rate_spec import RATES
 from mecsim.system.rates import Ergodic, Shannon
 from mecsim.testing.snapshots import draw_instance
 from mecsim.world.world import World
@@ -26,14 +28,34 @@ def decided(spec, instance, **given):
     return policy, policy.allocate(Observation.of(instance, **given))
 
 
+@pytest.mark.parametrize("rate", ["shannon", "nr-256qam"])
 @pytest.mark.parametrize("ergodic", [False, True], ids=["shannon", "ergodic"])
 @pytest.mark.parametrize("name", [*PREDICTING, "hysteresis:policy=gucro"])
-def test_who_optimises_predicts(name, ergodic):
-    instance = replace(INSTANCE, ergodic=ergodic)
+def test_who_optimises_predicts(name, ergodic, rate):
+    instance = replace(INSTANCE, ergodic=ergodic, rate=RATES[rate])
     policy, allocation = decided(name, instance)
     assert math.isclose(policy.predicted_scr, instance.scr(allocation), rel_tol=1e-9)
-    other = replace(INSTANCE, ergodic=not ergodic).scr(allocation)
-    assert not math.isclose(policy.predicted_scr, other, rel_tol=1e-4)
+    for changes in ({"ergodic": not ergodic}, {"rate": RATES["lte-36942"]}):
+        other = replace(instance, **changes).scr(allocation)
+        assert not math.isclose(policy.predicted_scr, other, rel_tol=1e-4)
+
+
+def shared_power():
+    """Return the power law of cards that servers share, with electronics and lowest speeds."""
+    users, servers = INSTANCE.users, INSTANCE.servers
+    own = DevicePower(0.2 * users.max_gpu_flops, np.full(4, 0.3), np.full(4, 0.2))
+    theirs = DevicePower(0.1 * servers.max_gpu_flops, np.full(2, 5.0), np.full(2, 2.0))
+    return PowerSpec(own, theirs, np.ones(2, dtype=bool))
+
+
+@pytest.mark.parametrize("name", [name for name in PREDICTING if name != "exhaustive"])
+def test_who_optimises_predicts_with_shared_gpus_and_electronics(name):
+    """S2 and S3. Mutant: the energy of the cubic law."""
+    instance = replace(INSTANCE, power=shared_power())
+    policy, allocation = decided(name, instance)
+    assert allocation.violations(instance, 0.0) == ()
+    assert math.isclose(policy.predicted_scr, instance.scr(allocation), rel_tol=1e-9)
+    assert not math.isclose(policy.predicted_scr, INSTANCE.scr(allocation), rel_tol=1e-4)
 
 
 def test_all_others_predict_nothing():

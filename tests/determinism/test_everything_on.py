@@ -45,6 +45,7 @@ CHANGES = {
     "channel.carrier_ghz": 3.5,
     "channel.fading": {"model": "rician", "k_db": 6, "ambient_hz": 2},
     "channel.interference": {"model": "full_buffer", "reuse": 3, "activity": 0.5},
+    "channel.rate": "nr-256qam",
     "handover.mode": "restart",
     "reallocation.csi": "effective",
     "reallocation.csi_delay_s": 0.5,

@@ -33,6 +33,8 @@ MUTANTS = [
     ("q / servers.max_power_w[m]", "q / servers.bandwidth_hz[m]"),
     ("T.max()", "T.mean()"),
     ("b * np.exp(1 / x)", "b * np.exp(-1 / x)"),
+    ("r_capped = 0.92 * b", "r_capped = 0.86 * b"),
+    ("(exp1(1 / x) - exp1(K / x))", "exp1(1 / x)"),
     ("180 / 8.873e12**3", "180 / 8.873e12**2"),
     ("0.55 * 19.5e12", "0.6 * 19.5e12"),
     ("-174 / 10) * 1e-3", "-174 / 10)"),

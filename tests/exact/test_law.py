@@ -12,6 +12,7 @@ import pytest
 from mecsim.engine.simulation import Simulation
 from mecsim.registry import list_policies, make_policy
 from mecsim.results.derive import all_tables
+from mecsim.system.rate_spec import IDEAL, RateSpec
 from mecsim.world.world import World
 
 RELATIVE = 1e-9
@@ -104,6 +105,23 @@ def test_law_for_a_random_feasible_policy(static, random_policy, seed):
     instance, allocation, tables = generation_zero(static(seed), random_policy(seed, zeros=0), seed)
     assert_generation(tables, predictions(instance, allocation))
     assert_costs(tables, instance.costs(allocation))
+
+
+@pytest.mark.parametrize(
+    "rate", ["nr-256qam", "lte-36942", {"up": {"gap_db": 3}, "down": {"cap_bps_hz": 2}}], ids=str
+)
+@pytest.mark.parametrize("fading", ["rayleigh", "ergodic"])
+@pytest.mark.parametrize("name", ["gucaa", "gucro", "dashf"])
+def test_law_with_rates_below_shannons(static, name, fading, rate):
+    """Mutants: the engine without the cap, or with the uplink's overhead on the downlink."""
+    scenario = static(3).with_changes({"channel.rate": rate, "channel.fading.model": fading})
+    instance, allocation, tables = generation_zero(scenario, make_policy(name), 3)
+    assert_generation(tables, predictions(instance, allocation))
+    assert_costs(tables, instance.costs(allocation))
+    shannon = dataclasses.replace(instance, rate=IDEAL)
+    swapped = dataclasses.replace(instance, rate=RateSpec(instance.rate.down, instance.rate.up))
+    for wrong in (shannon, swapped):
+        assert noticed(assert_costs, tables, wrong.costs(allocation))
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -34,6 +34,9 @@ CHANNELS = {
     "ergodic": {"channel.fading.model": "ergodic"},
     "ergodic, nobody moves": {"channel.fading.model": "ergodic"} | STILL,
     "nobody moves but the surroundings": {"channel.fading.ambient_hz": 3.0} | STILL,
+    "modems of 5G": {"channel.rate": "nr-256qam"},
+    "modems of 5G, nobody moves": {"channel.rate": "nr-256qam"} | STILL,
+    "modems of LTE, ergodic": {"channel.rate": "lte-36942", "channel.fading.model": "ergodic"},
     "interference": {"channel.interference": {"model": "full_buffer", "activity": 0.7}},
     "interference, nobody moves": {"channel.interference.model": "full_buffer"} | STILL,
     "rounds set back by handovers": {"handover.mode": "restart"},
@@ -141,6 +144,10 @@ def stand_still(world):
     world._ambient_mps = 0.0
 
 
+def same_both_ways(world):
+    world.rate_law = RateLaw(world.rate_law.up, world.rate_law.up)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_round_in_a_moving_world(twin, random_policy, seed):
     compare_engine(twin, random_policy, seed)
@@ -162,6 +169,12 @@ def test_every_round_on_other_channels(twin, random_policy, channel):
             "ergodic",
             lambda world: setattr(world, "rate_law", RateLaw.of(world.noise_w_per_hz)),
         ),
+        (
+            "rates without a cap",
+            "modems of 5G",
+            lambda world: setattr(world, "rate_law", RateLaw.of(world.noise_w_per_hz)),
+        ),
+        ("a downlink like an uplink", "modems of 5G", same_both_ways),
         ("a world taken to stand", "nobody moves but the surroundings", stand_still),
         ("upwards as downwards", "interference", lambda world: setattr(world, "_interference", None)),
     ],

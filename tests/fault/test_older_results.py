@@ -23,7 +23,7 @@ OLD = {
     "results-48-columns": (1, "dcc1daa1dc9effaa343b5450f6eb12ebd15beebe"),
     "results-63-columns": (2, "4f5321d6ca2a2114fff9622083e6bb676400cd8d"),
 }
-COLUMNS = {3: "5d73849394046db1"}
+COLUMNS = {4: "6287b4617fc6c8b9"}
 STUDY = 'schema = 1\nname = "old"\nscenarios = ["smoke"]\npolicies = ["gucaa"]\nreplications = 2\n'
 
 

@@ -163,10 +163,10 @@ def test_a_missing_table_is_named(folder: Path, name: str) -> None:
     ("text", "words"),
     [
         ("", "damaged"),
-        ('{"schema": 3, "tab', "damaged"),
+        ('{"schema": 4, "tab', "damaged"),
         ("[1, 2]", "not the manifest of a mecsim run"),
         ('{"name": "something else"}', "not the manifest of a mecsim run"),
-        ('{"schema": 3, "tables": {}}', "no entry for rounds, epochs, generations, positions"),
+        ('{"schema": 4, "tables": {}}', "no entry for rounds, epochs, generations, positions"),
         (b"\xff\xfe\x00", "damaged"),
     ],
 )

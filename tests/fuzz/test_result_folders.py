@@ -115,13 +115,13 @@ def test_a_scenario_that_is_none_breaks_no_command(folder: Path, run: Run, text:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('{"schema": 3, "schema": 3}', "duplicate key"),
+        ('{"schema": 4, "schema": 4}', "duplicate key"),
         ("[" * 100_000, "nested too deeply"),
         ('{"schema": ' + "1" * 10_000 + "}", "not a JSON text"),
         ("\ufeff{}", "not the manifest"),
-        ('{"schema": {"a": [1e999, "\\ud800"]}, "environment": 3}', "this version of mecsim reads 3"),
+        ('{"schema": {"a": [1e999, "\\ud800"]}, "environment": 3}', "this version of mecsim reads 4"),
         ('{"schema": true}', "schema = True: this version"),
-        ('{"schema": 3.0, "sha256": 1}', "sha256 = 1: must be 64"),
+        ('{"schema": 4.0, "sha256": 1}', "sha256 = 1: must be 64"),
         ("{" + '"a": {' * 500 + "}" * 501, "not the manifest"),
     ],
 )

@@ -27,6 +27,7 @@ GPU_ENERGIES, RADIO_ENERGIES = ("local_j", "server_j"), ("uplink_j", "downlink_j
 RELATIVE = 1e-7  # dB in files round what they scale to 1e-15; a moving user's fading magnifies that
 SEEDS = range(38, 46)
 
+RATES = ["shannon", "nr-256qam", {"gap_db": 3, "cap_bps_hz": 3}]
 MODES = [
     {"mode": "continuous", "think_s": 0.5},
     {"mode": "synchronous", "think_s": 0.0},
@@ -46,6 +47,7 @@ def draw(draw_scenario):
     def moving(seed):
         changes = {
             "workload.rounds": MODES[seed % 4],
+            "channel.rate": RATES[seed % 3],
             "handover.latency_s": 0.3,
             "duration_s": 40,
             "warmup_s": 4,

@@ -1,14 +1,21 @@
 """Snapshots and points that the tests of the optimising policies share."""
 
+import itertools
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from mecsim_policies.optim.shares import PHI, Price, ShareProblem
+from mecsim_policies.optim.price import Price
+from mecsim_policies.optim.shares import PHI, ShareProblem
 
 from mecsim.system.devices import Servers, Users
 from mecsim.system.instance import Instance
+from mecsim.system.power import DevicePower, PowerSpec
+from mecsim.system.rate_spec import RATES
+from mecsim.system.round_work import RoundWork
 
 
-def draw_instance(seed, users, servers, *, like=False, ergodic=False):
+def draw_instance(seed, users, servers, *, like=False, ergodic=False, rate="shannon"):
     """Return a snapshot of the paper's size of devices, unlike ones unless ``like``."""
     rng = np.random.default_rng([seed, users, servers])
 
@@ -36,6 +43,7 @@ def draw_instance(seed, users, servers, *, like=False, ergodic=False):
         gain=10.0 ** rng.uniform(-12.5, -8.5, (users, servers)),
         noise_w_per_hz=4e-21,
         ergodic=ergodic,
+        rate=RATES[rate],
         name=f"random {seed}: {users} users, {servers} servers",
     )
 
@@ -56,8 +64,8 @@ def price_at():
 def part_2():
     """Return a function from a seed to an instance, an association, phi, the problem, shares inside it."""
 
-    def drawn(seed, users, servers, *, at_ends=False, ergodic=False):
-        instance = draw_instance(seed, users, servers, ergodic=ergodic)
+    def drawn(seed, users, servers, *, at_ends=False, ergodic=False, rate="shannon"):
+        instance = draw_instance(seed, users, servers, ergodic=ergodic, rate=rate)
         rng = np.random.default_rng([seed, 2])
         server = rng.integers(servers, size=users)
         phi = rng.uniform(0.1, 0.9, users)
@@ -69,3 +77,64 @@ def part_2():
         return instance, server, phi, problem, shares
 
     return drawn
+
+
+RATE_CASES = {
+    "ideal": {},
+    "capped": {"rate": "nr-256qam"},
+    "ergodic capped": {"rate": "lte-36942", "ergodic": True},
+}
+POWERS = ("cubic", "lowest speeds", "electronics", "shared", "all")
+WORKS = ("paper", "adapter", "peft", "split")
+
+
+def with_power(instance, kind):
+    """Return an instance with a power law of devices beside their kappa."""
+    n, m = instance.gain.shape
+    rng, plain = np.random.default_rng([n, m]), np.zeros
+    if kind == "cubic":
+        return instance
+    slow = kind in ("lowest speeds", "all")
+    radio = rng.uniform(0.1, 1.0, (4, max(n, m))) if kind in ("electronics", "all") else plain((4, max(n, m)))
+    users = DevicePower(0.3 * slow * instance.users.max_gpu_flops, *radio[:2, :n])
+    servers = DevicePower(0.4 * slow * instance.servers.max_gpu_flops, *(10.0 * radio[2:, :m]))
+    # One of the servers has cards of each user's own, so that both laws meet.
+    shares = (np.arange(m) != 1) if kind in ("shared", "all") else plain(m, bool)
+    return replace(instance, power=PowerSpec(users, servers, shares))
+
+
+def with_work(instance, kind, bounded):
+    """Return an instance with the work of a model, and bounds of phi where ``bounded``: 0, some, none."""
+    users = instance.users
+    if bounded:
+        most = np.resize([0.6, 1.0, 0.0, 0.8], len(users.epochs))
+        instance = replace(instance, users=replace(users, local_fraction_max=most))
+    flop, bits = users.adapter_params * users.flops_per_param, users.adapter_params * instance.bits_per_param
+    none, data = 0.0 * flop, 0.7 * bits
+    work = {
+        "paper": None,
+        "adapter": RoundWork(flop, none, flop, none, bits, data, data, bits, none),
+        "peft": RoundWork(flop, 3.0 * flop, 2.5 * flop, 1.5 * flop, bits, data, data, bits, none),
+        "split": RoundWork(4.0 * flop, none, 4.0 * flop, none, bits, 3.0 * bits, data, bits, 3.0 * bits),
+    }[kind]
+    return replace(instance, work=work)
+
+
+@pytest.fixture(scope="session")
+def with_laws():
+    """Return a function that draws a snapshot with a law of rates, of power and of work."""
+
+    def drawn(seed, users, servers, rate, power, work, bounded):
+        instance = draw_instance(seed, users, servers, **RATE_CASES[rate])
+        return with_work(with_power(instance, power), work, bounded)
+
+    return drawn
+
+
+EVERY_LAW = list(itertools.product(RATE_CASES, POWERS, WORKS, (False, True)))
+
+
+def pytest_generate_tests(metafunc):
+    """Run a test that asks for ``laws`` with every combination of the laws."""
+    if "laws" in metafunc.fixturenames:
+        metafunc.parametrize("laws", EVERY_LAW, ids=lambda laws: ", ".join(map(str, laws)))

@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 from mecsim_policies.dashf_reference.resources import Constants, Shares
 from mecsim_policies.optim.barrier import Barrier
-from mecsim_policies.optim.shares import BAND, DOWN, PHI, SHARED, UP
+from mecsim_policies.optim.loads import Loads
+from mecsim_policies.optim.shares import BAND, DOWN, PHI, SHARED, UP, ShareProblem
 
+from mecsim.system.rate_spec import RATES
 from mecsim.system.rates import Ergodic, RateLaw, Shannon
+from mecsim.system.round_work import RoundWork
 
 WEIGHT = 20.0
 CASES = [(False, False), (False, True), (True, False)]
-LAWS = ["shannon", "ergodic", "ergodic up, shannon down"]
+LAWS = ["shannon", "ergodic", "ergodic up, shannon down", "nr-256qam", "lte-36942"]
 
 
 def touching(instance, server, shares):
@@ -32,7 +35,8 @@ def make_barrier(part_2, price_at):
     """Return a function from a case to a barrier function and a point inside it."""
 
     def make(seed, move_phi, with_nu, law="shannon", *, stretch=1.3):
-        instance, server, _, problem, shares = part_2(seed, 5, 2, ergodic=law != "shannon")
+        rate = law if law in RATES else "shannon"
+        instance, server, _, problem, shares = part_2(seed, 5, 2, ergodic="ergodic" in law, rate=rate)
         if law == "ergodic up, shannon down":
             noise = instance.noise_w_per_hz
             problem = replace(problem, rate_law=RateLaw(Ergodic(noise), Shannon(noise)))
@@ -215,3 +219,40 @@ def test_transform_bends_by_one_rank_more_a_link(part_2, price_at, seed):
     size = np.abs(true.blocks).max()
     assert np.abs(bent.blocks - true.blocks - rank_one(1.0)).max() <= 1e-10 * size
     assert np.abs(bent.blocks - true.blocks - rank_one(-1.0)).max() > 1e-6 * size
+
+
+def with_charges(instance):
+    """An instance whose work has a charge of each kind, and whose second user holds a part of the model."""
+    users = instance.users
+    flop, bits = users.adapter_params * users.flops_per_param, users.adapter_params * instance.bits_per_param
+    work = RoundWork(flop, 0.3 * flop, flop, 0.2 * flop, bits, 0.5 * bits, 1.4 * bits, bits, 0.1 * bits)
+    work = replace(work, uplink_fixed_bits=1.5 * bits)
+    most = np.where(np.arange(len(flop)) == 1, 0.6, 1.0)
+    return replace(instance, work=work, users=replace(users, local_fraction_max=most))
+
+
+@pytest.mark.parametrize("form", ["relaxed", "settled"])
+@pytest.mark.parametrize("seed", range(3))
+def test_derivatives_with_charges(part_2, price_at, monkeypatch, seed, form):
+    """Gradient and Hessian of both problems without jumps. Mutant: what is added to linear work left out."""
+    instance, server, _, _, shares = part_2(seed, 5, 2)
+    problem = ShareProblem.of(with_charges(instance), server)
+    phi = np.array([0.0, 0.4, 1.0, 0.7, 0.3])
+    shares[:, PHI] = np.where((phi > 0) & (phi < 1), phi, 0.45)
+    problem = problem.relaxed() if form == "relaxed" else problem.settled(phi)
+    longest_s = 1.2 * problem.evaluate(shares)[0].max(keepdims=True)
+    barrier = Barrier(problem, price_at(instance), WEIGHT, move_phi=True)
+    assert gradient_error(barrier, shares, longest_s)[0] <= 1e-6
+    H = whole_hessian(barrier, shares, longest_s)
+    if np.linalg.eigvalsh(H)[0] > 0:  # or the blocks have been made positive
+        assert relative(H, numeric_hessian(barrier, shares, longest_s), H) <= 1e-6
+    fixed = problem.fixed
+    monkeypatch.setattr(
+        ShareProblem, "loads", lambda self, phi: Loads(*(self.parts(phi) * each for each in self_loads(self)))
+    )
+    assert fixed is not None
+    assert gradient_error(barrier, shares, longest_s)[0] > 1e-4
+
+
+def self_loads(problem):
+    return problem.train_s, problem.radio_s, problem.train_j, problem.radio_j

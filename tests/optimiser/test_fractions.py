@@ -4,7 +4,7 @@ import numpy as np
 from mecsim_policies.dashf_reference.sdr import fractions_by_lp
 from mecsim_policies.optim.association import best_fractions
 from mecsim_policies.optim.pairs import Pairs
-from mecsim_policies.optim.shares import Price
+from mecsim_policies.optim.price import Price
 
 KINDS = ("plain", "ties", "no price of delay", "no price of energy", "nothing to save", "equal delays")
 

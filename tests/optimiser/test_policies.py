@@ -11,7 +11,7 @@ from mecsim_policies.dashf_reference.policy import DashfReference
 from mecsim_policies.dashf_reference.resources import Shares, solve_convex
 from mecsim_policies.heuristics import Aauco, Gucro
 from mecsim_policies.optim import dinkelbach, neighbourhood
-from mecsim_policies.optim.shares import Price
+from mecsim_policies.optim.price import Price
 
 from mecsim.policy import Observation
 from mecsim.scenario.load import load_scenario

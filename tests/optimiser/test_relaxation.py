@@ -10,7 +10,7 @@ from mecsim_policies.dashf_reference.sdr import relax_dense
 from mecsim_policies.optim import relaxation_pattern
 from mecsim_policies.optim.association import best_fractions, relax
 from mecsim_policies.optim.pairs import slots_by_capacity
-from mecsim_policies.optim.shares import Price
+from mecsim_policies.optim.price import Price
 
 SIZES = [(1, 1), (2, 3), (4, 2), (5, 3), (6, 2), (6, 3)]
 

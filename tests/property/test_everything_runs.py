@@ -42,6 +42,20 @@ classes = st.just([
     {"name": "one", "share": 1, "mobility": {"model": "static"}, "gpu_count": 1},
     {"name": "two", "share": 2, "battery": {"capacity_j": {"uniform": [50, 500]}, "idle_w": 5}},
 ])  # fmt: skip
+numbers = st.fixed_dictionaries(
+    {},
+    optional={
+        "efficiency": st.floats(0.05, 1),
+        "gap_db": st.floats(0, 30),
+        "cap_bps_hz": st.floats(0.1, 40),
+        "overhead": st.floats(0, 0.9),
+    },
+)
+rates = (
+    st.sampled_from(["shannon", "nr-256qam", "lte-36942"])
+    | numbers
+    | st.fixed_dictionaries({"up": numbers, "down": numbers})
+)
 switches = st.fixed_dictionaries(
     {"workload.rounds": st.sampled_from([
         {"mode": "continuous", "think_s": 0.5}, {"mode": "synchronous"},
@@ -69,6 +83,7 @@ switches = st.fixed_dictionaries(
         "reallocation.decision_latency": st.floats(0.01, 8),
         "reallocation.decision_deadline_s": st.floats(0.5, 10),
         "channel.path_loss": st.sampled_from(["log_distance_128", "uma", "umi", "free_space"]),
+        "channel.rate": rates,
         "channel.fading.model": st.sampled_from(["none", "rayleigh", "rician", "ergodic"]),
     },
 )  # fmt: skip

@@ -153,6 +153,9 @@ good = st.fixed_dictionaries(
         "workload.token_bits": amounts,
         "workload.rounds": st.sampled_from([{"mode": "poisson", "rate_per_s": 0.5}, {"mode": "synchronous"}]),
         "channel.noise_dbm_per_hz": st.floats(-250, 0),
+        "channel.rate": st.sampled_from(["shannon", "nr-256qam", "lte-36942"])
+        | st.fixed_dictionaries({"down": st.fixed_dictionaries({"cap_bps_hz": st.floats(0.1, 40)})})
+        | st.fixed_dictionaries({"gap_db": st.floats(0, 30), "overhead": st.floats(0, 0.9)}),
         "channel.shadowing": st.floats(0, 40).map(lambda sigma: {"sigma_db": sigma}),
     },
 )

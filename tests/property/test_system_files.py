@@ -148,7 +148,7 @@ def _unchecked(data):
             object.__setattr__(self, "gain", np.asarray(self.gain, dtype=float))
 
     groups = {
-        key: kind(**{field.name: [row[field.name] for row in data[key]] for field in fields(kind)})
+        key: kind(**{name: [row[name] for row in data[key]] for name in data[key][0]})
         for key, kind in (("users", Users), ("servers", Servers))
     }
     return Unchecked(gain=data["gain"], noise_w_per_hz=data["noise_w_per_hz"], **groups)
@@ -161,13 +161,17 @@ def columns(size):
     return st.lists(st.floats(1e-9, 1e9), min_size=size, max_size=size)
 
 
+def fractions(size):
+    return st.none() | st.lists(st.floats(0.0, 1.0), min_size=size, max_size=size)
+
+
 @LAW
 @given(data=st.data())
 def test_any_instance_is_read_back_to_the_bit(data, tmp_path):
     n, m = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 3))
     weight = st.floats(1e-9, 1e9)
     instance = Instance(
-        users=Users(*(data.draw(columns(n)) for _ in fields(Users))),
+        users=Users(*(data.draw(columns(n)) for _ in fields(Users)[:-1]), data.draw(fractions(n))),
         servers=Servers(*(data.draw(columns(m)) for _ in fields(Servers))),
         gain=data.draw(
             st.lists(

@@ -5,7 +5,7 @@ The twin goes user by user in plain Python floats. Each mutant is one wrong line
 
 import json
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,14 @@ from hypothesis import strategies as st
 
 from mecsim import Allocation, Instance, load_instance
 from mecsim.system.devices import Score, Servers, Users, Weights
+from mecsim.system.rate_spec import IDEAL, RATES, RateSpec, SpectralEfficiency
 
 LAW = settings(max_examples=100, deadline=None, derandomize=True)
 INSTANCES = Path(__file__).resolve().parents[1] / "data" / "instances"
 EXPECTED = json.loads((INSTANCES / "expected.json").read_text("utf-8"))
+
+
+SPECS = (IDEAL, *RATES.values(), RateSpec(up=SpectralEfficiency(0.7, 2.0, 3.0, 0.3)))
 
 
 def draw_system(seed):
@@ -50,6 +54,7 @@ def draw_system(seed):
         bits_per_param=float(rng.choice([0.0, 16.0, 32.0])),
         weights=Weights(float(rng.uniform(0.1, 1.0)), float(rng.uniform(1e-3, 1e-1))),
         score_law=Score(float(rng.uniform(1.0, 2000.0)), float(rng.uniform(0.1, 1.0))),
+        rate=SPECS[seed % len(SPECS)],
     )
     server = rng.integers(0, m, n)
 
@@ -74,18 +79,21 @@ class Twin:
     def __init__(self, instance, allocation):
         self.instance, self.allocation = instance, allocation
 
-    def rate(self, b, h, p):
+    def rate(self, b, h, p, way):
         if b == 0.0:
             return 0.0
-        return b * math.log1p(h * p / (self.instance.noise_w_per_hz * b)) / math.log(2.0)
+        own = getattr(self.instance.rate, way)
+        snr = h * p / (self.instance.noise_w_per_hz * b)
+        efficiency = own.efficiency * math.log1p(snr / own.gap) / math.log(2.0)
+        return b * (1.0 - own.overhead) * min(efficiency, own.cap_bps_hz)
 
     def time(self, work, rate):
         if work == 0.0:
             return 0.0
         return work / rate if rate > 0.0 else math.inf
 
-    def transfer(self, bits, b, h, power):
-        time_s = self.time(bits, self.rate(b, h, power))
+    def transfer(self, bits, b, h, power, way):
+        time_s = self.time(bits, self.rate(b, h, power, way))
         return time_s, math.inf if math.isinf(time_s) else power * time_s
 
     def training(self, flop, gpus, kappa, speed):
@@ -107,11 +115,11 @@ class Twin:
         f, g = float(a.user_gpu_flops[n]), float(a.server_gpu_flops[n])
         phases = (
             self.training(t * d * phi * float(u.epochs[n]), float(u.gpu_count[n]), float(u.kappa[n]), f),
-            self.transfer(self.bits(phi, d), b, h, p),
+            self.transfer(self.bits(phi, d), b, h, p, "up"),
             self.training(
                 t * d * (1.0 - phi) * float(s.epochs[m]), float(s.gpu_count[m]), float(s.kappa[m]), g
             ),
-            self.transfer(self.bits(1.0 - phi, d), b, h, q),
+            self.transfer(self.bits(1.0 - phi, d), b, h, q, "down"),
         )
         score = self.score(
             b / float(s.bandwidth_hz[m]), q / float(s.max_power_w[m]), g / float(s.max_gpu_flops[m])
@@ -155,8 +163,13 @@ def test_the_draws_hold_the_edges():
 
 
 class NaturalLog(Twin):
-    def rate(self, b, h, p):
-        return super().rate(b, h, p) * math.log(2.0)
+    def rate(self, b, h, p, way):
+        return super().rate(b, h, p, way) * math.log(2.0)
+
+
+class UpAsDown(Twin):
+    def rate(self, b, h, p, way):
+        return super().rate(b, h, p, "up")
 
 
 class Bytes(Twin):
@@ -213,6 +226,13 @@ def test_the_comparison_rejects(mutant):
     with pytest.raises(AssertionError):
         check_system(instance, gucaa(instance), mutant)
     check_system(instance, gucaa(instance))
+
+
+def test_the_comparison_rejects_rates_of_the_other_direction():
+    instance = replace(load_instance(INSTANCES / "n8m3-mixed.json"), rate=RATES["nr-256qam"])
+    check_system(instance, gucaa(instance))
+    with pytest.raises(AssertionError):
+        check_system(instance, gucaa(instance), UpAsDown)
 
 
 # --- the known answers: GUCAA on every instance of expected.json

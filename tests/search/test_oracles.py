@@ -5,8 +5,9 @@ import pytest
 from mecsim_policies.baselines import EdgeOnly, Gucaa, LocalOnly, Nearest, Rucaa
 from mecsim_policies.dashf.policy import Dashf
 from mecsim_policies.heuristics import Aauco, Gucro
+from mecsim_policies.optim.price import Price
 from mecsim_policies.optim.resources import solve
-from mecsim_policies.optim.shares import BAND, DOWN, GPU, OWN, PHI, SHARED, Price, ShareProblem
+from mecsim_policies.optim.shares import BAND, DOWN, GPU, OWN, PHI, SHARED, ShareProblem
 from scipy.optimize import brentq
 
 from mecsim.policy import Observation

@@ -129,7 +129,7 @@ def test_a_world_and_its_snapshots_have_one_law(model, law):
 FORMS = re.compile(
     r"\bshannon_rate\b|\bergodic_rate\b|scaled_integral|snr[^\n]*log1p|log1p\([^\n]*snr|log2\(1"
 )
-HOME = {"system/rates.py", "system/equations.py", "system/ergodic.py"}
+HOME = {f"system/{name}.py" for name in ("rates", "equations", "ergodic", "capped", "ergodic_capped")}
 
 
 def computes_rates(text):

@@ -41,7 +41,7 @@ COLUMNS = {
     "epochs": """
         epoch time_s score delay_s energy_j scr decision_cpu_s iterations status handovers
         realised_energy_j rounds_finished cause in_force_s true_delay_s true_energy_j true_scr
-        realised_scr predicted_scr""",
+        idle_j realised_scr predicted_scr""",
     "generations": "round users score delay_s energy_j scr predicted_scr",
     "positions": "time_s user x_m y_m",
     "allocations": """

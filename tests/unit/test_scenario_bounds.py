@@ -27,6 +27,11 @@ BOUNDS = {
     "servers.max_power_w": (FLOOR, FLOOR / 2, 1e5, 100001),
     "servers.gpu.peak_tflops": (FLOOR, FLOOR / 2, 1e6, 1000001),
     "servers.gpu.board_power_w": (FLOOR, FLOOR / 2, 1e6, 1000001),
+    "servers.gpu.idle_power_w": (0, -1, 1e6, 1000001),
+    "servers.gpu.memory_gb": (FLOOR, FLOOR / 2, 1e6, 1000001),
+    "servers.gpu_min": (0, -1, 0.95, 0.96),
+    "servers.circuit_power_w": (0, -1, 1e5, 100001),
+    "servers.receive_power_w": (0, -1, 1e5, 100001),
     "servers.gpu_count": (1, 0, 1000000, 1000001),
     "servers.gpu_utilisation": (1e-06, 5e-07, 1, 1.01),
     "servers.epochs": (1, 0, 1000000, 1000001),
@@ -51,11 +56,22 @@ BOUNDS = {
     "users.max_power_w": (FLOOR, FLOOR / 2, 1e5, 100001),
     "users.gpu.peak_tflops": (FLOOR, FLOOR / 2, 1e6, 1000001),
     "users.gpu.board_power_w": (FLOOR, FLOOR / 2, 1e6, 1000001),
+    "users.gpu.idle_power_w": (0, -1, 1e6, 1000001),
+    "users.gpu.memory_gb": (FLOOR, FLOOR / 2, 1e6, 1000001),
+    "users.gpu_min": (0, -1, 0.95, 0.96),
+    "users.circuit_power_w": (0, -1, 1e5, 100001),
+    "users.receive_power_w": (0, -1, 1e5, 100001),
     "users.gpu_count": (1, 0, 1000000, 1000001),
     "users.gpu_utilisation": (1e-06, 5e-07, 1, 1.01),
     "users.epochs": (1, 0, 1000000, 1000001),
     "calendar.failures.mtbf_s": (1, 0, 1e12, 1.1e12),
     "calendar.failures.mttr_s": (1, 0, 1e12, 1.1e12),
+    "workload.base_model.params": (1, 0.5, 1e14, 1.1e14),
+    "workload.base_model.layers": (1, 0, 100000, 100001),
+    "workload.base_model.width": (1, 0, 10000000, 10000001),
+    "workload.tokens_per_sequence": (1, 0, 10000000, 10000001),
+    "workload.batch_size": (1, 0, 1000000, 1000001),
+    "workload.bits_per_activation": (1, 0.5, 1e4, 10001),
     "workload.rounds.think_s": (0, -1, 1e7, 1.1e7),
     "workload.rounds.rate_per_s": (FLOOR, FLOOR / 2, 1e4, 10001),
     "workload.rounds.period_s": (1e-06, 5e-07, 1e9, 1.1e9),
@@ -84,6 +100,16 @@ BOUNDS = {
     "channel.interference.activity": (1e-06, 5e-07, 1, 1.01),
     "channel.noise_dbm_per_hz": (-250, -251, 0, 1),
     "channel.noise_figure_db": (0, -1, 50, 51),
+    **{
+        f"channel.rate.{way}{name}": bounds
+        for way in ("", "up.", "down.")
+        for name, bounds in {
+            "efficiency": (0.05, 0.049, 1, 1.01),
+            "gap_db": (0, -1, 30, 31),
+            "cap_bps_hz": (0.1, 0.099, 40, 41),
+            "overhead": (0, -0.1, 0.9, 0.91),
+        }.items()
+    },
     "handover.latency_s": (0, -1, 1e4, 10001),
     "handover.backhaul_gbps": (FLOOR, FLOOR / 2, 1e6, 1000001),
     "reallocation.period_s": (1e-3, 0.9e-3, 1e9, 1.1e9),
@@ -114,6 +140,10 @@ PAIRS = {
 }
 
 _GAUSS_MARKOV = {"model": "gauss_markov", "memory": 0.5, "mean_speed_mps": 1, "sigma_mps": 1}
+_WITH_A_MODEL = {
+    "workload.base_model": {"params": 1e9, "layers": 4, "width": 64},
+    "servers.gpu": {"peak_tflops": 1, "board_power_w": 1},
+}
 _MANHATTAN = {"model": "manhattan", "street_spacing_m": 9, "speed_mps": [1, 2]}
 _GROUP = {"model": "group", "groups": 2, "radius_m": 9, "speed_mps": [1, 2], "member_speed_mps": [1, 2]}
 _IN_GROUPS = {"area.size_m": [1e6, 1e6], "users.mobility": _GROUP}
@@ -137,8 +167,16 @@ SETTINGS = {
     "users.battery.capacity_j.": {"users.battery": {"capacity_j": {}}},
     "users.battery.": {"users.battery": {"capacity_j": 1000}},
     "calendar.failures.": {"calendar.failures": {"mtbf_s": 3600, "mttr_s": 60}},
+    "servers.gpu_min": {
+        "servers.gpu": {"peak_tflops": 1, "board_power_w": 1, "idle_power_w": 0},
+        "servers.gpu_power": "shared",
+    },
     "servers.gpu.": {"servers.gpu": {"peak_tflops": 1, "board_power_w": 1}},
     "users.gpu.": {"users.gpu": {"peak_tflops": 1, "board_power_w": 1}},
+    "workload.base_model.": _WITH_A_MODEL,
+    "workload.tokens_per_sequence": _WITH_A_MODEL,
+    "workload.batch_size": _WITH_A_MODEL,
+    "workload.bits_per_activation": _WITH_A_MODEL | {"workload.model": "split"},
     "users.mobility.": {"users.mobility": {"model": "random_waypoint", "speed_mps": [1, 2]}},
     "workload.rounds.rate_per_s": {"workload.rounds": {"mode": "poisson", "rate_per_s": 1}},
     "workload.rounds.period_s": {"duration_s": 60, "workload.rounds": {"mode": "periodic", "period_s": 1}},
@@ -155,6 +193,10 @@ SETTINGS = {
     "channel.shadowing.nlos_sigma_db": {"channel.path_loss": "umi"},
     "channel.fading.k_db": {"channel.fading.model": "rician"},
     "channel.fading.ambient_hz": {"channel.fading.model": "rayleigh"},
+    "channel.rate.up.": {"channel.rate": {"down": {"cap_bps_hz": 5}}},
+    "channel.rate.down.": {"channel.rate": {"up": {"cap_bps_hz": 5}}},
+    "channel.rate.cap_bps_hz": {"channel.rate": {}},
+    "channel.rate.": {"channel.rate": {"cap_bps_hz": 5}},
     "channel.interference.": {"channel.interference.model": "full_buffer"},
 }
 

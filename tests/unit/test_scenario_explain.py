@@ -60,6 +60,7 @@ def test_explain_names_of_the_catalogue():
     assert "JetsonAGXOrin-fp32" in explain("users.gpu")
     assert "llama-adapter-v2" in explain("workload.adapter_params")
     assert explain("A100-fp32").startswith("A100-fp32: 19.5 TFLOP/s at best, 400 W (NVIDIA A100 data sheet")
+    assert explain("A100-fp32").endswith("\n  idle power 53.7 W, memory 80 GB")
     assert explain("lora-llama-7b-r8").startswith("lora-llama-7b-r8: 4194304 parameters (")
 
 
@@ -92,6 +93,8 @@ def around(name):
     outer, _, last = name.rpartition(".")
     if outer.endswith(".gpu"):
         return {outer: {"peak_tflops": 1, "board_power_w": 1}}
+    if outer.endswith(".base_model"):
+        return {outer: {"params": 1e9, "layers": 4, "width": 64}}
     if last in ("constant", "exponential", "choice", "uniform"):
         return around(outer) | {outer: {}}
     if last == "per" and "workload" not in outer:

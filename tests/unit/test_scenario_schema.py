@@ -241,8 +241,13 @@ def test_switched_off_names_every_effect():
     campus = load_scenario("campus")
     assert campus.switched_off() == [
         "surroundings that move: ambient_hz = 0",
+        "highest rate of a modem: rate = 'shannon'",
         "interference between cells: model = 'none'",
         "receiver noise: noise_figure_db = 0",
+        "board power of GPUs: gpu_power = 'cubic'",
+        "radio electronics: circuit_power_w, receive_power_w = 0",
+        "passes through the base model: model = 'adapter'",
+        "memory of GPUs: no base_model",
         "age of channel knowledge: csi_delay_s = 0",
         "errors of channel knowledge: csi_error_db = 0",
         "decision time: decision_latency = 'none'",
@@ -269,6 +274,7 @@ def test_switched_off_names_every_effect():
         "reallocation.csi_error_db": (3, "errors"),
         "reallocation.decision_latency": ("measured", "decision"),
         "channel.interference.model": ("full_buffer", "interference"),
+        "channel.rate": ("nr-256qam", "modem"),
     }
     for key, (value, word) in fewer.items():
         less = set(campus.switched_off()) - set(campus.with_changes({key: value}).switched_off())

@@ -30,7 +30,7 @@ from mecsim.testing.verification.in_processes import verify_in_processes
 from mecsim.testing.verification.mutant import replaced, reused
 from mecsim.testing.verification.reference_queues import sigma_of_refusals, stationary_law
 
-QUICK = ("C8", "C9", "C10", "C11", "C5 closed", "O1", "law g", "K", "D3")
+QUICK = ("C8", "C9", "C10", "C11", "C5 closed", "O1", "law g", "K", "S1 idle", "S2 shared", "D3")
 
 
 @pytest.mark.parametrize("check", suite.chosen(QUICK), ids=lambda check: check.name)

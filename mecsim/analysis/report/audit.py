@@ -13,7 +13,7 @@ from mecsim.system.phases import PHASES
 
 
 class AuditRow(NamedTuple):
-    """Energy of all rounds of one policy, in J: by device, by side, in total, and as metered.
+    """Energy of all rounds of one policy, in J: by device, by side, in total, and as metered; idle energy.
 
     ``balanced`` if devices, rounds and meters agree to 1e-9.
     """
@@ -25,6 +25,7 @@ class AuditRow(NamedTuple):
     servers: str
     total: str
     metered: str
+    idle: str
     balanced: bool
 
 
@@ -55,7 +56,7 @@ def audit_rows(collected: Collected) -> list[AuditRow]:
         runs = [run for run in collected.setting.runs if run.policy == policy] if collected.setting else []
         sums = {
             name: math.fsum(run.energy_j[name] for run in runs)
-            for name in (*ENERGIES, "energy_j", "metered_j")
+            for name in (*ENERGIES, "energy_j", "metered_j", "idle_j")
         }
         total = math.fsum(sums[name] for name in ENERGIES)
         users, servers = (
@@ -69,7 +70,7 @@ def audit_rows(collected: Collected) -> list[AuditRow]:
             AuditRow(
                 policy, len(runs), tuple(_joules(sums[name]) for name in ENERGIES),
                 _joules(users), _joules(servers), _joules(total),
-                _joules(sums["metered_j"]), agree,
+                _joules(sums["metered_j"]), _joules(sums["idle_j"]), agree,
             )
         )  # fmt: skip
     return rows

@@ -47,7 +47,8 @@ class RunSummary:
     user_delay_s : Series
         Mean delay of each user's rounds after the warm-up.
     energy_j : dict
-        Sums over all rounds of each phase's energy and of ``energy_j``; ``metered_j``, the sum over epochs.
+        Sums over all rounds of each phase's energy and of ``energy_j``, and over epochs, ``metered_j`` and
+        ``idle_j``.
     troubles : tuple of str
         Reasons to doubt the numbers.
     rounds : Rounds
@@ -257,6 +258,7 @@ def _summary(folder: Path, results: Results) -> RunSummary:
     kept = rounds_after_warmup(results)
     energy = {name: float(rounds[name].sum()) for name in (*ENERGIES, "energy_j")}
     energy["metered_j"] = float(results.epochs["realised_energy_j"].sum())
+    energy["idle_j"] = float(results.epochs["idle_j"].sum())
     return RunSummary(
         folder, results.manifest, run_metrics(results), delay_sketch(results),
         kept.groupby("user")["delay_s"].mean(), energy, tuple(run_troubles(results)),

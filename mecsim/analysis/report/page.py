@@ -12,6 +12,7 @@ from mecsim.analysis.diagnostics import rounds_warnings
 from mecsim.analysis.report.audit import audit_rows, class_rows, fairness_rows
 from mecsim.analysis.report.charts import Chart, shown_replays, summary_charts
 from mecsim.analysis.report.collect import Collected, ScenarioRuns, collect
+from mecsim.analysis.report.plausibility import plausibility
 from mecsim.analysis.report.plotly_chart import height_px, plotly_figure, plotly_script
 from mecsim.analysis.report.prediction_gap import gap_charts, gap_command, gap_table
 from mecsim.analysis.report.provenance import provenance
@@ -101,6 +102,7 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
         spenders=[phase_spender(phase) for phase in PHASES],
         classes=class_rows(collected),
         fairness=fairness_rows(collected),
+        plausible=plausibility(collected),
         gap=gap_table(collected),
         gap_command=gap_command(collected),
         provenance=provenance(collected),

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from mecsim.policy import Observation, Policy
 from mecsim.system.allocation import Allocation
+from mecsim.system.rate_spec import RATES
 from mecsim.testing.contract_checks.subject import SYSTEMS, Subject, decide, feasible, require
 from mecsim.testing.snapshots import draw_instance, mid_round
 
 PREDICTED_RTOL = 1e-9
 _SYSTEMS = ("like the paper", "one of each", "more servers than users", "tiny budgets", "gains of every size")
+
+_LAWS: dict[str, dict[str, Any]] = {
+    "shannon": {},
+    "ergodic": {"ergodic": True},
+    "nr-256qam": {"rate": RATES["nr-256qam"]},
+}
 
 
 def predicted_scr(subject: Subject) -> None:
@@ -21,10 +29,10 @@ def predicted_scr(subject: Subject) -> None:
     for name in _SYSTEMS:
         if name not in subject.traits.systems:
             continue
-        for ergodic in (False, True):
-            instance = replace(draw_instance(3, **SYSTEMS[name]), ergodic=ergodic)
+        for law, changes in _LAWS.items():
+            instance = replace(draw_instance(3, **SYSTEMS[name]), **changes)
             policy, nobody = subject.fresh(instance), np.zeros(instance.user_count)
-            where = f"system '{name}', {'ergodic' if ergodic else 'shannon'}"
+            where = f"system '{name}', {law}"
             first = _judge(policy, Observation.of(instance), where)
             if first is not None:
                 _judge(policy, mid_round(instance, first, nobody), f"{where}, in the middle of rounds")

@@ -16,19 +16,22 @@ from mecsim.testing.verification import (
     largescale,
     mobility,
     oracles,
+    power_laws,
     queues,
+    rate_laws,
     tandem,
     walks,
+    work,
 )
 from mecsim.testing.verification.finding import Check, Finding, Judge, Setting
 
 FULL_SIZE = 4
 _GROUPS: dict[str, tuple[Check, ...]] = {
-    "channel": fading.CHECKS + largescale.CHECKS,
+    "channel": fading.CHECKS + rate_laws.CHECKS + largescale.CHECKS,
     "mobility": mobility.CHECKS + walks.CHECKS,
     "queues": queues.CHECKS + tandem.CHECKS,
     "optimisers": oracles.CHECKS,
-    "engine": engine_laws.LAWS,
+    "engine": engine_laws.LAWS + power_laws.CHECKS + work.CHECKS,
     "determinism": engine_laws.DETERMINISM,
 }
 CHECKS = tuple(replace(check, group=group) for group, checks in _GROUPS.items() for check in checks)

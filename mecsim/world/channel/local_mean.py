@@ -112,3 +112,8 @@ class LocalMean:
         if sight is None:
             return np.full(ground_m.shape, self._always_los)
         return np.asarray(sight <= self._los_probability(ground_m))
+
+
+def looked_up(table: Floats, users: Ints, servers: Ints, times_s: Floats) -> Floats:
+    """Return the values of links in a table (N, M) that holds at all times."""
+    return np.asarray(table[tuple(np.broadcast_arrays(users, servers, times_s)[:2])])

@@ -10,6 +10,8 @@ from mecsim.system import equations as eq
 from mecsim.system.arrays import Floats, Ints
 from mecsim_policies.optim.work_factors import WorkFactors
 
+ROUND = (Phase.LOCAL, Phase.UPLINK, Phase.SERVER, Phase.DOWNLINK)
+
 
 def remaining_work(observation: Observation, users: Ints) -> WorkFactors:
     """Return what is left of the rounds in progress of some users; a whole round for the idle."""
@@ -17,6 +19,8 @@ def remaining_work(observation: Observation, users: Ints) -> WorkFactors:
     phase, phi = observation.phase[users], observation.local_fraction[users]
     fixed = phase != Phase.IDLE
     phi = np.where(fixed, phi, 0.0)
+    if whole.work is not None or (whole.users.local_fraction_max < 1.0).any():
+        return _in_works(observation, users, phi, fixed)
     u, allocation = whole.users, observation.allocation
     epochs = np.ones(len(users)) if allocation is None else whole.servers.epochs[allocation.server[users]]
     params, flops = u.adapter_params[users], u.flops_per_param[users]
@@ -31,6 +35,24 @@ def remaining_work(observation: Observation, users: Ints) -> WorkFactors:
     local, uplink, server, downlink = (
         np.where(fixed, 2.0 * _left(phase, at, part, work, observation.remaining[users]), 1.0)
         for at, part, work in works
+    )
+    return WorkFactors(local, uplink, server, downlink, fixed)
+
+
+def _in_works(observation: Observation, users: Ints, phi: Floats, fixed: NDArray[np.bool_]) -> WorkFactors:
+    """Return the same where the ends of phi have charges: FLOP an epoch and bits that are left."""
+    whole, allocation = observation.instance, observation.allocation
+    affine, phase, remaining = (
+        whole.affine_work().of_users(users),
+        observation.phase[users],
+        observation.remaining,
+    )
+    epochs = np.ones(len(users)) if allocation is None else whole.servers.epochs[allocation.server[users]]
+    units = (whole.users.epochs[users], np.ones(len(users)), epochs, np.ones(len(users)))
+    works = (affine.local(phi), affine.uplink(phi), affine.server(phi), affine.downlink(phi))
+    local, uplink, server, downlink = (
+        np.where(phase > at, 0.0, np.where(phase == at, remaining[users] / unit, work))
+        for at, unit, work in zip(ROUND, units, works, strict=True)
     )
     return WorkFactors(local, uplink, server, downlink, fixed)
 

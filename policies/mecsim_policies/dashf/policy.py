@@ -89,6 +89,7 @@ class Dashf:
         own = outcome.point.allocation(participants.instance)
         if work is not None and work.fixed.any():
             phi = next_fractions(participants.instance, participants.allowed, outcome.point)
+            phi = phi * participants.instance.users.local_fraction_max
             own = replace(own, local_fraction=np.where(work.fixed, phi, own.local_fraction))
         else:
             self.predicted_scr = participants.scr_of_all(observation, outcome.point.scr)

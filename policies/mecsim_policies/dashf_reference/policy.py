@@ -16,7 +16,7 @@ from mecsim_policies.dashf_reference.pairs import pairs_of
 from mecsim_policies.dashf_reference.resources import Shares, solve_convex
 from mecsim_policies.dashf_reference.sdr import (
     LARGEST_ORDER,
-    fractions_by_lp,
+    fractions,
     order_of,
     refuse_if_too_large,
     relax_dense,
@@ -27,8 +27,8 @@ from mecsim_policies.optim.overflow import overflow_allowed
 from mecsim_policies.optim.pairs import Pairs, slots_by_capacity
 from mecsim_policies.optim.parameters import whole_number
 from mecsim_policies.optim.participants import Participants, all_local
+from mecsim_policies.optim.price import Price
 from mecsim_policies.optim.rules import equal_split
-from mecsim_policies.optim.shares import Price
 from mecsim_policies.optim.trace import Iterate
 
 _SDR_SOLVERS = {"SCS": ("SCS", "CLARABEL"), "CLARABEL": ("CLARABEL", "SCS")}  # should the first fail
@@ -157,7 +157,7 @@ class _Run:
         if served and np.array_equal(server, best.server):
             self._note("association", y, best, f"{solved.status}, unchanged", False, solved.iterations, began)
             return best
-        phi = fractions_by_lp(pairs, price, server)
+        phi = self.instance.users.local_fraction_max * fractions(pairs, price, server)
         trial = Shares.equal(server).allocation(self.instance, server, phi)
         trial, steps, status = self._resources(trial, y)
         better = self._objective(trial, y) >= self._objective(best, y)
@@ -168,7 +168,7 @@ class _Run:
     def _in_force(self, best: Allocation, y: float) -> Allocation:
         """Solve for phi, and then part 2, with the association in force."""
         began, price = time.process_time(), Price.at(self.instance, y)
-        phi = fractions_by_lp(self._pairs(best), price, best.server)
+        phi = self.instance.users.local_fraction_max * fractions(self._pairs(best), price, best.server)
         trial = Shares.of(self.instance, best).allocation(self.instance, best.server, phi)
         trial, steps, status = self._resources(trial, y)
         better = self._objective(trial, y) >= self._objective(best, y)

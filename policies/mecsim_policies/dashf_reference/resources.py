@@ -1,8 +1,9 @@
 """The reference's part 2: the transform's convex problem for fixed nu, written in cvxpy.
 
 Everything is a share: b/B, q/P, g/F of the server, p/P and f/F of the user. By Shannon a rate is
-``rho = a ln(1 + c w / a)`` for the shares a of bandwidth and w of power, c the SNR with all of both; any
-other law is replaced by a Shannon law that touches it at the last point.
+``rho = a ln(1 + c w / a)`` for the shares a of bandwidth and w of power, c the SNR with all of both. A cap
+bounds the power that carries a rate; a mean over fading is replaced by a law that touches it at the last
+point.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ import numpy as np
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
-from mecsim.system.rates import LinkLaw, RateLaw
-from mecsim_policies.dashf_reference.rates import touching_shannon
+from mecsim.system.rates import RateLaw
+from mecsim_policies.dashf_reference import power
+from mecsim_policies.dashf_reference.rates import conic_constants, conic_rate, has_cap, stays_below_kink
 from mecsim_policies.dashf_reference.solvers import Solved, cvxpy, installed, solve_in_turn
-from mecsim_policies.optim.shares import Price
+from mecsim_policies.optim.price import Price
 
 SOLVERS = ("ECOS", "CLARABEL", "SCS")
 _TOLERANCE = 1e-6
@@ -75,7 +77,7 @@ class Shares:
             bandwidth_hz=within(self.band, s.bandwidth_hz),
             user_power_w=np.minimum(self.up, 1.0) * u.max_power_w,
             server_power_w=within(self.down, s.max_power_w),
-            user_gpu_flops=np.minimum(self.own, 1.0) * u.max_gpu_flops,
+            user_gpu_flops=power.at_least(instance, np.minimum(self.own, 1.0) * u.max_gpu_flops),
             server_gpu_flops=within(self.gpu, s.max_gpu_flops),
         )
 
@@ -101,9 +103,9 @@ class Constants:
         """Write down docs/model.md section 2 for one association and phi."""
         u, s, m = instance.users, instance.servers, server
         link, B = (np.arange(len(server)), m), s.bandwidth_hz[m]
-        work, bits = u.flops_per_param * u.adapter_params, u.adapter_params * instance.bits_per_param
-        local, remote = work * phi * u.epochs, work * (1.0 - phi) * s.epochs[m]
-        up_s, down_s = (bits * part * np.log(2.0) / B for part in (phi, 1.0 - phi))
+        work = instance.affine_work()
+        local, remote = work.local(phi) * u.epochs, work.server(phi) * s.epochs[m]
+        up_s, down_s = (bits * np.log(2.0) / B for bits in (work.uplink(phi), work.downlink(phi)))
         return cls(
             local_s=local / (u.gpu_count * u.max_gpu_flops),
             up_s=up_s,
@@ -126,7 +128,7 @@ class Constants:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ConvexProblem:
-    """The compiled problem of one N and M.
+    """The compiled problem of one N and M, and of whether the rates of uplinks and of downlinks have a cap.
 
     Parameters
     ----------
@@ -141,16 +143,27 @@ class ConvexProblem:
     variables: tuple[Any, ...]
 
     @classmethod
-    def of(cls, users: int, servers: int) -> ConvexProblem:
-        """Write the problem of docs/model.md section 7 down; whatever an instance changes is a parameter."""
+    def of(
+        cls, users: int, servers: int, powered: bool = False, capped: tuple[bool, bool] = (False, False)
+    ) -> ConvexProblem:
+        """Write the problem of docs/model.md section 7 down; whatever an instance changes is a parameter.
+
+        Up to the kink of a rate with a cap, power and rate belong together. More power is no use to a user;
+        a server's counts in score, budget and energy, so a variable of its own carries the rate.
+        """
         cp = cvxpy()
-        p = {name: cp.Parameter(users, nonneg=True) for name in _PER_USER}
+        capped_up, capped_down = capped
+        names = [*_PER_USER, *(["up_kink", "up_below"] if capped_up else [])]
+        names += ["down_kink", "down_below"] if capped_down else []
+        p = {name: cp.Parameter(users, nonneg=True) for name in names}
         p["member"] = cp.Parameter((servers, users), nonneg=True)
         p["per_longest"] = cp.Parameter(nonneg=True)
         p["slope"] = cp.Parameter(nonneg=True)
+        p |= power.parameters(users, servers) if powered else {}
         shares = tuple(cp.Variable(users) for _ in range(5))
         b, q, g, p_, f = shares
         T, r_u, r_d = cp.Variable(), cp.Variable(users), cp.Variable(users)
+        sent = cp.Variable(users) if capped_down else q
         delay = (
             cp.multiply(p["local_s"], cp.inv_pos(f))
             + cp.multiply(p["server_s"], cp.inv_pos(g))
@@ -162,14 +175,15 @@ class ConvexProblem:
             cp.Minimize(p["per_longest"] * T + _energy(p, shares, r_u, r_d) - score),
             [
                 delay <= T,
-                cp.multiply(p["up_scale"], r_u) <= _rate("up", p, b, p_),
-                cp.multiply(p["down_scale"], r_d) <= _rate("down", p, b, q),
-                p["member"] @ b <= 1,
-                p["member"] @ q <= 1,
-                p["member"] @ g <= 1,
+                cp.multiply(p["up_scale"], r_u) <= conic_rate("up", p, b, p_),
+                cp.multiply(p["down_scale"], r_d) <= conic_rate("down", p, b, sent),
+                *(p["member"] @ share <= 1 for share in (b, q, g)),
                 *(share >= 0 for share in shares),
                 p_ <= 1,
                 f <= 1,
+                *(power.bounds(p, g, f) if powered else []),
+                *([stays_below_kink("up", p, b, p_)] if capped_up else []),
+                *([sent <= q, stays_below_kink("down", p, b, sent)] if capped_down else []),
             ],
         )
         assert problem.is_dpp()
@@ -189,18 +203,11 @@ _PER_USER = (
 )
 
 
-def _rate(link: str, p: dict[str, Any], band: Any, power: Any) -> Any:
-    """Return ``a ln(1 + c w / a) = a ln((a + c w) / C / a) + a ln C``, with C of the size of the SNR."""
-    cp = cvxpy()
-    received = cp.multiply(p[f"{link}_band"], band) + cp.multiply(p[f"{link}_power"], power)
-    return -cp.rel_entr(band, received) + cp.multiply(p[f"{link}_log"], band)
-
-
 def _energy(p: dict[str, Any], shares: tuple[Any, ...], r_u: Any, r_d: Any) -> Any:
     """Return all energies, those of the radio by the transform."""
     cp = cvxpy()
     _, q, g, p_, f = shares
-    return (
+    by_the_paper = (
         p["local_j"] @ cp.square(f)
         + p["server_j"] @ cp.square(g)
         + p["up_j_nu"] @ cp.square(p_)
@@ -208,11 +215,12 @@ def _energy(p: dict[str, Any], shares: tuple[Any, ...], r_u: Any, r_d: Any) -> A
         + p["down_j_nu"] @ cp.square(q)
         + p["down_j_over_4nu"] @ cp.square(cp.inv_pos(r_d))
     )
+    return by_the_paper + power.energy(p, g, r_u, r_d) if "load" in p else by_the_paper
 
 
 @lru_cache(maxsize=4)
-def _compiled(users: int, servers: int) -> ConvexProblem:
-    return ConvexProblem.of(users, servers)
+def _compiled(users: int, servers: int, powered: bool, capped: tuple[bool, bool]) -> ConvexProblem:
+    return ConvexProblem.of(users, servers, powered, capped)
 
 
 def solve_convex(
@@ -248,7 +256,8 @@ def solve_convex(
         If no solver succeeds.
     """
     k = Constants.of(instance, server, phi)
-    convex = _compiled(instance.user_count, instance.server_count)
+    law, capped = k.rate_law, (has_cap(k.rate_law.up), has_cap(k.rate_law.down))
+    convex = _compiled(instance.user_count, instance.server_count, instance.power is not None, capped)
     r_u, r_d = k.rates(last)
     delay_s = k.local_s / last.own + k.server_s / last.gpu + k.up_s / r_u + k.down_s / r_d
     scale_s = max(float(delay_s.max()), 1e-300)
@@ -261,12 +270,13 @@ def solve_convex(
         "server_j": price.per_j * k.server_j,
         **_radio_energy("up", price.per_j * k.up_j, last.up, r_u),
         **_radio_energy("down", price.per_j * k.down_j, last.down, r_d),
-        **_radio_rate("up", k.rate_law.up, k.up_snr, last.band, last.up, r_u),
-        **_radio_rate("down", k.rate_law.down, k.down_snr, last.band, last.down, r_d),
+        **conic_constants("up", law.up, k.up_snr, last.band, last.up, r_u),
+        **conic_constants("down", law.down, k.down_snr, last.band, last.down, r_d),
         "member": (server == np.arange(instance.server_count)[:, None]).astype(np.float64),
         "per_longest": price.per_s * scale_s,
         "slope": instance.score_law.slope,
     }
+    values |= power.values(instance, server, price.per_j, k.server_j, (k.up_s / r_u, k.down_s / r_d))
     for name, value in values.items():
         convex.parameters[name].value = value
     solved = solve_in_turn(convex.problem, installed(solvers), convex.residual, tolerance, options)
@@ -278,18 +288,3 @@ def _radio_energy(link: str, energy_j: Floats, power: Floats, rate: Floats) -> d
     """Return the transform's constants of one direction, touching at the last point."""
     nu = 0.5 / (power * rate)
     return {f"{link}_j_nu": energy_j * nu, f"{link}_j_over_4nu": energy_j / (4.0 * nu * rate**2)}
-
-
-def _radio_rate(
-    link: str, law: LinkLaw, snr: Floats, band: Floats, power: Floats, rate: Floats
-) -> dict[str, Floats]:
-    """Return the rate's constants of one direction; rates count in units of the last point's."""
-    factor, gain = touching_shannon(law, snr, band, power)
-    snr = gain * snr
-    size = np.maximum(1.0, snr)
-    return {
-        f"{link}_scale": rate / factor,
-        f"{link}_band": 1.0 / size,
-        f"{link}_power": snr / size,
-        f"{link}_log": np.log(size),
-    }

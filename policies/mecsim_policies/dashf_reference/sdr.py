@@ -7,14 +7,14 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linprog
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from mecsim.errors import PolicyError
 from mecsim.system.arrays import Floats, Ints
 from mecsim_policies.dashf_reference.solvers import Solved, cvxpy, solve_in_turn
 from mecsim_policies.optim.association import Relaxed
 from mecsim_policies.optim.pairs import Pairs
-from mecsim_policies.optim.shares import Price
+from mecsim_policies.optim.price import Price
 
 _TOLERANCE = 1e-3
 _LONGEST = 1e3
@@ -160,6 +160,52 @@ def relax_dense(
     S = dense.matrix.value
     relaxed = Relaxed(S[0, dense.x], S[0, dense.phi], -unit * float(dense.problem.value), solved.status)
     return relaxed, solved
+
+
+def fractions(pairs: Pairs, price: Price, server: Ints) -> Floats:
+    """Return the best phi for an association by a linear program, a mixed one where the ends have charges."""
+    return (fractions_by_lp if pairs.inside is None else fractions_by_milp)(pairs, price, server)
+
+
+def fractions_by_milp(pairs: Pairs, price: Price, server: Ints) -> Floats:
+    """Return the same where each user is at an end of phi or between them, with charges: one binary for each.
+
+    Raises
+    ------
+    PolicyError
+        If HiGHS does not call its answer optimal.
+    """
+    users, rows = len(server), np.arange(len(server))
+    assert pairs.inside is not None, "the caller has looked"
+    ends = (pairs.delay_0_s, pairs.delay_1_s, pairs.energy_0_j, pairs.energy_1_j)
+    end_0_s, end_1_s, end_0_j, end_1_j = (each[rows, server] for each in ends)
+    in_0_s, in_1_s, in_0_j, in_1_j = (each[rows, server] for each in pairs.inside)
+    finite = np.isfinite(in_0_s + in_1_s + in_0_j + in_1_j)
+    delays = [np.where(np.isfinite(each), each, 0.0) for each in (end_0_s, end_1_s, in_0_s, in_1_s - in_0_s)]
+    joules = [np.where(np.isfinite(each), each, 0.0) for each in (end_0_j, end_1_j, in_0_j, in_1_j - in_0_j)]
+    scale_s = max(float(each.max()) for each in delays) or 1.0
+    cost = np.append(price.per_j * np.concatenate(joules), price.per_s * scale_s)
+    unit = float(np.abs(cost).max()) or 1.0
+    eye, none = np.eye(users), np.zeros((users, users))
+    late = np.hstack([*(np.diag(each / scale_s) for each in delays), np.full((users, 1), -1.0)])
+    one = np.hstack([eye, eye, eye, none, np.zeros((users, 1))])
+    moved = np.hstack([none, none, -eye, eye, np.zeros((users, 1))])
+    allowed = np.concatenate([np.isfinite(end_0_s), np.isfinite(end_1_s), finite, finite]).astype(np.float64)
+    answer = milp(
+        cost / unit,
+        constraints=[
+            LinearConstraint(late, -np.inf, 0.0),
+            LinearConstraint(one, 1.0, 1.0),
+            LinearConstraint(moved, -np.inf, 0.0),
+        ],
+        integrality=np.concatenate([np.ones(3 * users), np.zeros(users + 1)]),
+        bounds=Bounds(0.0, np.append(allowed, np.inf)),
+        options={"mip_rel_gap": 1e-9},
+    )
+    if answer.status != 0 or answer.x is None:
+        raise PolicyError(f"dashf-reference: the mixed linear program for phi: {answer.message}")
+    _, at_1, _, part = answer.x[:-1].reshape(4, users)
+    return np.clip(np.rint(at_1) + part, 0.0, 1.0)
 
 
 def fractions_by_lp(pairs: Pairs, price: Price, server: Ints) -> Floats:

@@ -16,9 +16,10 @@ from scipy import sparse
 from scipy.optimize import linear_sum_assignment
 
 from mecsim.system.arrays import Floats, Ints
+from mecsim_policies.optim.charged_fractions import fractions_with_charges
 from mecsim_policies.optim.pairs import Pairs
+from mecsim_policies.optim.price import Price
 from mecsim_policies.optim.relaxation_pattern import pattern_of
-from mecsim_policies.optim.shares import Price
 
 _FORBIDDEN = 1e3
 
@@ -111,8 +112,11 @@ def best_fractions(pairs: Pairs, price: Price, server: Ints) -> Floats:
     """Return phi that minimises ``per_s T + per_j sum E`` for an association, exactly.
 
     T alone couples the users, and the cost as a function of T is convex and piecewise linear: its
-    least value is at the least possible T or at the first kink where the slope turns up.
+    least value is at the least possible T or at the first kink where the slope turns up. Where the ends of
+    phi have charges, the cost jumps, and every T at which an option begins or ends is tried.
     """
+    if pairs.inside is not None:
+        return fractions_with_charges(pairs, price, server)
     rows = np.arange(len(server))
     base_s, end_s = pairs.delay_0_s[rows, server], pairs.delay_1_s[rows, server]
     saving_j = pairs.energy_0_j[rows, server] - pairs.energy_1_j[rows, server]

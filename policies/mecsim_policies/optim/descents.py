@@ -11,13 +11,15 @@ import numpy as np
 from mecsim.system.arrays import Floats, Ints
 from mecsim_policies.optim.association import round_to_slots
 from mecsim_policies.optim.dinkelbach import optimise
+from mecsim_policies.optim.ends import point_at_ends, polish_from_ends
 from mecsim_policies.optim.joint import polish, screen
 from mecsim_policies.optim.moves import apply_change, ranked_changes
 from mecsim_policies.optim.pairs import slots_by_capacity
 from mecsim_policies.optim.participants import Participants
 from mecsim_policies.optim.point import Point
+from mecsim_policies.optim.price import Price
 from mecsim_policies.optim.resources import Solution
-from mecsim_policies.optim.shares import Price, ShareProblem
+from mecsim_policies.optim.shares import ShareProblem
 
 _ROUGH_GAP = 1e-3
 _SCREEN_GAIN = 1e-3
@@ -64,7 +66,7 @@ def search(participants: Participants, starts: int, width: int) -> Found:
     for seed in range(_FIXED_STARTS, starts):
         found = descent.down(_perturbed(participants, best, seed))
         best = found if found.scr > best.scr else best
-    return Found(polish(instance, best), descent.compared)
+    return Found(polish_from_ends(instance, best), descent.compared)
 
 
 def _others(participants: Participants, starts: int) -> Iterator[Point]:
@@ -79,8 +81,14 @@ def _others(participants: Participants, starts: int) -> Iterator[Point]:
 
 
 def _equal_split(participants: Participants, server: Ints) -> Point:
-    problem = ShareProblem.of(participants.instance, server)
-    return Point.of(participants.instance, problem, problem.equal_split(np.full(len(server), 0.3)))
+    instance = participants.instance
+    problem = ShareProblem.of(instance, server)
+    shares = problem.equal_split(np.full(len(server), 0.3))
+    if problem.charges is None:
+        return Point.of(instance, problem, shares)
+    return point_at_ends(
+        instance, problem.relaxed(), shares, Price.at(instance, problem.scr(instance, shares))
+    )
 
 
 def _perturbed(participants: Participants, best: Point, seed: int) -> Point:
@@ -107,11 +115,13 @@ class _Descent:
     width: int
     compared: int = 0
     everyone_at: tuple[ShareProblem, ...] = field(init=False)
+    ends_at: tuple[ShareProblem, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         users, servers = self.participants.allowed.shape
         instance = self.participants.instance
         self.everyone_at = tuple(ShareProblem.of(instance, np.full(users, m)) for m in range(servers))
+        self.ends_at = tuple(problem.relaxed() for problem in self.everyone_at)
 
     def down(self, start: Point) -> Point:
         """Return a point that no move and no swap improves.
@@ -125,11 +135,11 @@ class _Descent:
         while improved:
             price = Price.at(instance, best.scr)
             incumbent, near = self._by_screening(best, price)
-            found = polish(instance, self._point(incumbent), gap=_ROUGH_GAP)
+            found = polish(instance, self._point(incumbent, price), gap=_ROUGH_GAP)
             best = found if found.scr > best.scr else best
             improved = False
             for other in near:
-                found = polish(instance, self._point(other), gap=_ROUGH_GAP)
+                found = polish(instance, self._point(other, price), gap=_ROUGH_GAP)
                 if found.scr > best.scr * (1.0 + _LEAST_GAIN):
                     best, improved = found, True
                     break
@@ -142,8 +152,8 @@ class _Descent:
         while True:
             servers: list[Ints] = []
             starts: list[Floats] = []
-            allowed, everyone_at = self.participants.allowed, self.everyone_at
-            for change in ranked_changes(everyone_at, *incumbent, price, allowed):
+            allowed = self.participants.allowed
+            for change in ranked_changes(self.ends_at, *incumbent, price, allowed):
                 server, shares = apply_change(incumbent.problem, incumbent.solution.shares, change)
                 if server.tobytes() not in seen and len(servers) < self.width:
                     seen.add(server.tobytes())
@@ -161,9 +171,10 @@ class _Descent:
 
     def _screened(self, servers: Ints, shares: Floats, price: Price) -> list[_Screened]:
         """Return the associations with the least costs at the screening, the first among equals first."""
-        found = screen(ShareProblem.stack(self.everyone_at, servers), price, shares)
+        found = screen(ShareProblem.stack(self.everyone_at, servers).relaxed(), price, shares)
         nearest = np.argsort(found.costs, kind="stable")[: _REEVALUATED + 1]
         return [_Screened(*found.solution(int(copy))) for copy in nearest]
 
-    def _point(self, screened: _Screened) -> Point:
-        return Point.of(self.participants.instance, screened.problem, screened.solution.shares)
+    def _point(self, screened: _Screened, price: Price) -> Point:
+        instance = self.participants.instance
+        return point_at_ends(instance, screened.problem, screened.solution.shares, price)

@@ -15,12 +15,14 @@ from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats
 from mecsim.system.instance import Instance
 from mecsim_policies.optim.association import best_fractions
+from mecsim_policies.optim.joint import settled
 from mecsim_policies.optim.neighbourhood import Incumbent, NeighbourhoodSearch
 from mecsim_policies.optim.pairs import Pairs, slots_by_capacity
 from mecsim_policies.optim.point import Point
+from mecsim_policies.optim.price import Price
 from mecsim_policies.optim.resources import Solution, solve
 from mecsim_policies.optim.run import Run
-from mecsim_policies.optim.shares import PHI, Price, ShareProblem
+from mecsim_policies.optim.shares import PHI, ShareProblem
 from mecsim_policies.optim.trace import Iterate
 from mecsim_policies.optim.work_factors import WorkFactors
 
@@ -106,10 +108,10 @@ def _improve(run: Run, search: NeighbourhoodSearch, outer: int, point: Point) ->
     # After the first round the association in force has been solved jointly already.
     choices: tuple[Incumbent, ...] = (best,) if unchanged or (move_phi and outer > 0) else (best, in_force)
     for choice in choices:
-        start = run.point(choice.problem, choice.solution.shares, choice.solution.totals)
+        start, path_weight = search.start(choice)
         run.raise_y(start.scr)
         improve = _jointly if move_phi else _alternate
-        found = improve(run, outer, start, path_weight=choice.weight)
+        found = improve(run, outer, start, path_weight=path_weight)
         if found.scr > point.scr:
             return found
     return point
@@ -120,6 +122,7 @@ def _jointly(run: Run, outer: int, point: Point, *, path_weight: float) -> Point
     began = time.process_time()
     last = _resources(run, point.problem, point.shares, path_weight, move_phi=True)
     found = run.point(point.problem, last.shares, last.totals).snapped(run.instance)
+    found = settled(run.instance, found, _GAP)
     better = found.scr > point.scr
     run.note(
         outer, "resources", found, status="solved with phi", accepted=better, steps=last.steps, began=began
@@ -141,6 +144,9 @@ def _alternate(run: Run, outer: int, point: Point, *, path_weight: float | None 
                 break
             start = best.shares.copy()
             start[:, PHI] = fractions
+            # With shared GPUs phi changes the speed in use too, which the phi step does not see.
+            if run.shares_gpu and problem.cost(run.price(), start) > best.totals.cost(run.price()):
+                break
         last = _resources(run, problem, start, path_weight if turn == 0 else None)
         before = best.totals.cost(last.price)
         better = last.cost < before

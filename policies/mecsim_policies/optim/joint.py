@@ -14,8 +14,9 @@ from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats
 from mecsim.system.instance import Instance
 from mecsim_policies.optim.point import Point
+from mecsim_policies.optim.price import Price, Totals
 from mecsim_policies.optim.resources import Compared, compare, solve
-from mecsim_policies.optim.shares import Price, ShareProblem, Totals
+from mecsim_policies.optim.shares import PHI, ShareProblem
 
 _FIRST_WEIGHT = 30.0
 _NEXT_WEIGHT = 300.0
@@ -95,8 +96,25 @@ def polish(instance: Instance, point: Point, *, gap: float = _GAP) -> Point:
             break
         y, weight = best.scr, _NEXT_WEIGHT
         start = problem.inside(best.shares, _WARM_MARGIN, move_phi=True)
-    best = best.snapped(instance)
+    best = settled(instance, best.snapped(instance), gap)
     return best if best.scr > point.scr else point
+
+
+def settled(instance: Instance, point: Point, gap: float) -> Point:
+    """Return a point, after part 2 where that is better, at whose shared GPUs some users have no work.
+
+    The joint step counts the speeds of all users whose phi moves. At phi = 1 a user's speed does not count,
+    so others should have other speeds then.
+    """
+    problem, phi = point.problem, point.shares[:, PHI]
+    if problem.power is None or not problem.power.shares or (phi < 1.0).all():
+        return point
+    start = problem.inside(point.shares, _WARM_MARGIN)
+    price = Price.at(instance, point.scr)
+    found = Point.of(
+        instance, problem, solve(problem, price, start, gap=gap, first_weight=_NEXT_WEIGHT).shares
+    )
+    return found if found.scr > point.scr else point
 
 
 def screen(problem: ShareProblem, price: Price, shares: Floats) -> Compared:

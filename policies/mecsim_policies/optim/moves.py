@@ -15,8 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecsim.system.arrays import Floats, Ints
+from mecsim_policies.optim.end_costs import end_costs, own_gpu_cost, server_gpu_cost
+from mecsim_policies.optim.power_terms import InUse
+from mecsim_policies.optim.price import Price
 from mecsim_policies.optim.resources import Solution
-from mecsim_policies.optim.shares import BAND, DOWN, GPU, PHI, SHARED, Price, ShareProblem
+from mecsim_policies.optim.shares import BAND, DOWN, GPU, PHI, SHARED, ShareProblem
 
 _RATIOS = np.geomspace(1e-2, 1e2, 25)
 _LEAST_PRICE = 1e-4
@@ -73,10 +76,9 @@ def _gains(
     score_price = current.slope / (1.0 + current.slope * shares[:, :SHARED].sum(axis=1, keepdims=True))
     delay_price = np.maximum(solution.delay_price, _LEAST_DELAY_PRICE * price.per_s / len(server))
     share_prices = (np.maximum(own - score_price, _LEAST_PRICE) for own in solution.share_price)
-    costs = np.stack(
-        [_responses(p, price, delay_price, each) for p, each in zip(problems, share_prices, strict=True)],
-        axis=1,
-    )
+    others = (_others(m, current, shares) for m in range(len(problems)))
+    each = zip(problems, share_prices, others, strict=True)
+    costs = np.stack([_responses(p, price, delay_price, *rest) for p, *rest in each], axis=1)
     if fixed is not None:
         costs[fixed] = costs[fixed].mean(axis=2, keepdims=True)
     now, phi = costs[users, server], shares[:, PHI]
@@ -115,36 +117,51 @@ def _largest(gain: Floats) -> tuple[Ints, ...]:
     return np.unravel_index(order[flat[order] > -np.inf], gain.shape)
 
 
-def _responses(problem: ShareProblem, price: Price, delay_price: Floats, share_price: Floats) -> Floats:
+def _others(server: int, current: ShareProblem, shares: Floats) -> InUse | None:
+    """Return what others use the GPUs of a server for, for each user; None where no GPUs are shared."""
+    if current.power is None or not current.power.shares:
+        return None
+    return current.power.others(server, current.load_at(shares), shares[:, GPU])
+
+
+def _responses(
+    problem: ShareProblem, price: Price, delay_price: Floats, share_price: Floats, others: InUse | None
+) -> Floats:
     """Return the least cost of each user with phi = 0 and phi = 1, shape (N, 2)."""
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # without a gain the cost is infinite
-        costs = _response_costs(problem, price, delay_price, share_price)
+        if problem.fixed is None:
+            costs = _response_costs(problem, price, delay_price, share_price, others)
+        else:
+            every = np.arange(2.0)[:, None] * np.ones(len(problem.server))
+            costs = np.stack(
+                [end_costs(problem, phi, price, delay_price, share_price, others) for phi in every], axis=1
+            )
     return np.where(np.isnan(costs), np.inf, costs)
 
 
-def _response_costs(problem: ShareProblem, price: Price, delay_price: Floats, share_price: Floats) -> Floats:
+def _response_costs(
+    problem: ShareProblem, price: Price, delay_price: Floats, share_price: Floats, others: InUse | None
+) -> Floats:
     p, r = problem, _RATIOS
     band, down, gpu = share_price[:, BAND, None], share_price[:, DOWN, None], share_price[:, GPU]
     slow = delay_price[:, None]
-    # Server GPU: a g^2 + b / g + c g, at the g where a and b alone are least, or where b and c are.
-    a, b = price.per_j * p.train_j[1], delay_price * p.train_s[1]
-    free = np.where(a > 0, b / (2.0 * a), np.inf)  # without work there is no energy at any speed
-    speeds = np.stack([np.cbrt(free), np.sqrt(b / gpu)]).clip(1e-9, 1.0)
-    speed = speeds.min(axis=0)
-    at_server = a * speed**2 + b / speed + gpu * speed
+    at_server = server_gpu_cost(p.train_s[1], p.train_j[1], price, delay_price, gpu, others)
     # Downlink: for a ratio of power to bandwidth r the best bandwidth is known.
+    up_s, down_s = p.radio_s[0][:, None], p.radio_s[1][:, None]
+    up_cost, down_cost = slow * up_s, slow * down_s
+    if p.power is not None:
+        up_w, down_w = p.power.electronics_w[:, :, None]
+        up_cost, down_cost = up_cost + price.per_j * up_w * up_s, down_cost + price.per_j * down_w * down_s
     rate = p.rate_law.down.nat_rate(1.0, r, p.snr[1][:, None])
-    width = np.sqrt(slow * p.radio_s[1][:, None] / (rate * (band + down * r))).clip(1e-9, 1.0)
-    back = slow * p.radio_s[1][:, None] / (width * rate) + price.per_j * p.radio_j[1][:, None] * r / rate
+    width = np.sqrt(down_cost / (rate * (band + down * r))).clip(1e-9, 1.0)
+    back = down_cost / (width * rate) + price.per_j * p.radio_j[1][:, None] * r / rate
     back = (back + width * (band + down * r)).min(axis=1)
     # Own GPU and uplink: only the bandwidth has a price, the user's power a bound.
-    a, b = price.per_j * p.train_j[0], delay_price * p.train_s[0]
-    speed = np.cbrt(np.where(a > 0, b / (2.0 * a), np.inf)).clip(1e-9, 1.0)
-    own = a * speed**2 + b / speed
+    own = own_gpu_cost(p, p.train_s[0], p.train_j[0], price, delay_price)
     rate = p.rate_law.up.nat_rate(1.0, r, p.snr[0][:, None])
-    width = np.sqrt(slow * p.radio_s[0][:, None] / (rate * band)).clip(1e-9, 1.0)
+    width = np.sqrt(up_cost / (rate * band)).clip(1e-9, 1.0)
     width = np.minimum(width, 1.0 / r)
-    up = slow * p.radio_s[0][:, None] / (width * rate) + price.per_j * p.radio_j[0][:, None] * r / rate
+    up = up_cost / (width * rate) + price.per_j * p.radio_j[0][:, None] * r / rate
     up = (up + width * band).min(axis=1)
     return np.stack([at_server + back, own + up], axis=1)
 

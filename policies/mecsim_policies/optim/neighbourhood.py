@@ -16,6 +16,7 @@ import numpy as np
 
 from mecsim.system.arrays import Floats, Ints
 from mecsim_policies.optim.association import relax, round_to_slots
+from mecsim_policies.optim.ends import best_ends
 from mecsim_policies.optim.moves import apply_change, ranked_changes
 from mecsim_policies.optim.point import Point
 from mecsim_policies.optim.resources import Compared, Solution, compare, compare_again, solve
@@ -100,7 +101,7 @@ class NeighbourhoodSearch:
         """How associations are compared: phi moves only from cold, and if it may."""
         if self.warm:
             return WARM._replace(weight=WARM.weight * max(1.0, len(self.run.fixed) / _FEW_USERS))
-        return COLD._replace(move_phi=False) if self.run.fixed.any() else COLD
+        return COLD._replace(move_phi=False) if self.run.fixed.any() or self.run.shares_gpu else COLD
 
     def from_slots(self) -> Point:
         """Return part 1's point with equal slots, at the y of the strongest servers."""
@@ -148,6 +149,19 @@ class NeighbourhoodSearch:
             else:
                 return found or self._reevaluate(outer, incumbent)
 
+    def start(self, choice: Incumbent) -> tuple[Point, float]:
+        """Return the point to go on from with an association, and the weight at which it is on the path.
+
+        Where the ends of phi have charges, the search relaxes them: then phi is decided here.
+        """
+        run, solution = self.run, choice.solution
+        if run.charges is None:
+            return run.point(choice.problem, solution.shares, solution.totals), choice.weight
+        problem = run.problem(choice.problem.server)
+        if self.settings.move_phi:
+            return best_ends(run, problem, solution.shares, self.settings.steps)
+        return run.point(problem, solution.shares), choice.weight
+
     def _relaxation(self, incumbent: Incumbent) -> list[_Candidate]:
         """Return the rounded relaxation with the resources in force."""
         run, solution = self.run, incumbent.solution
@@ -159,7 +173,7 @@ class NeighbourhoodSearch:
     def _neighbours(self, incumbent: Incumbent) -> list[_Candidate]:
         """Return the neighbours with the largest estimated gains that have not been tried."""
         run, problem, solution = self.run, incumbent.problem, incumbent.solution
-        changes = ranked_changes(run.everyone_at, problem, solution, run.price(), run.allowed, run.fixed)
+        changes = ranked_changes(run.ends_at, problem, solution, run.price(), run.allowed, run.fixed)
         candidates = (apply_change(problem, solution.shares, change, run.fixed) for change in changes)
         return list(islice(filter(self._is_new, candidates), self.settings.width))
 
@@ -172,6 +186,7 @@ class NeighbourhoodSearch:
         if not candidates:
             return None
         problem = ShareProblem.stack(run.everyone_at, np.stack([server for server, _ in candidates]))
+        problem = problem.relaxed() if settings.move_phi else problem
         shares = np.concatenate([shares for _, shares in candidates])
         found = compare(
             problem,

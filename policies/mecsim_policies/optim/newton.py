@@ -18,6 +18,21 @@ _SMALLEST_EIGENVALUE = 1e-10
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class SharedHessian:
+    """A term ``v v' / softness`` for each server, of its users' vectors together.
+
+    Parameters
+    ----------
+    vectors : (K N, F) float
+        Zero for users who have no part in it.
+    softness : (K M,) float
+    """
+
+    vectors: Floats
+    softness: Floats
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Derivatives:
     """First and second derivatives of a barrier function.
 
@@ -38,6 +53,8 @@ class Derivatives:
         One over the slack of each delay; the squares add up to the second derivative by T.
     slack : (K M, 3) float
         Slacks of the budgets; their inverse squares are the weights of the budgets' rank-one terms.
+    shared : SharedHessian, optional
+        The rank-one terms of shared GPUs.
     """
 
     barrier_gradient: Floats
@@ -48,6 +65,7 @@ class Derivatives:
     border: Floats
     inverse_slack: Floats
     slack: Floats
+    shared: SharedHessian | None = None
 
 
 class Step(NamedTuple):
@@ -132,20 +150,28 @@ def _indefinite(blocks: Floats) -> NDArray[np.bool_]:
 
 
 def arrow_solve(problem: ShareProblem, d: Derivatives, gradient: Floats, gradient_s: Floats) -> Step:
-    """Solve the Newton system: users' blocks, then 3 x 3 a server, then T, for every copy."""
+    """Solve the Newton system: users' blocks, then 3 x 3 a server (4 x 4 with shared GPUs), then T."""
     users, free = gradient.shape
     copies, servers, each = problem.member.shape
-    right = np.zeros((users, free, SHARED + 2))
+    ranks = SHARED + (d.shared is not None)
+    right = np.zeros((users, free, ranks + 2))
     right[:, range(SHARED), range(SHARED)] = 1.0
-    right[:, :, SHARED] = gradient
-    right[:, :, SHARED + 1] = d.border
+    right[:, :, ranks] = gradient
+    right[:, :, ranks + 1] = d.border
+    if d.shared is not None:
+        right[:, :, SHARED] = d.shared.vectors
     solved = _solved(d.blocks, right)
-    sums = problem.member @ solved[:, :SHARED].reshape(copies, each, -1)
-    sums = sums.reshape(copies * servers, SHARED, SHARED + 2)
-    budgets = sums[:, :, :SHARED].copy()
+    along = solved[:, :SHARED]
+    if d.shared is not None:
+        along = np.concatenate([along, d.shared.vectors[:, None, :] @ solved], axis=1)
+    sums = problem.member @ along.reshape(copies, each, -1)
+    sums = sums.reshape(copies * servers, ranks, ranks + 2)
+    budgets = sums[:, :, :ranks].copy()
     budgets[:, range(SHARED), range(SHARED)] += d.slack**2
-    by_server = _solved(budgets, sums[:, :, SHARED:])
-    left = solved[:, :, SHARED:] - np.matmul(solved[:, :, :SHARED], by_server[problem.server])
+    if d.shared is not None:
+        budgets[:, SHARED, SHARED] += d.shared.softness
+    by_server = _solved(budgets, sums[:, :, ranks:])
+    left = solved[:, :, ranks:] - np.matmul(solved[:, :, :ranks], by_server[problem.server])
     bordered = np.matmul(d.border[:, None, :], left).reshape(copies, each, 2).sum(axis=1)
     # The corner less border' H^-1 border is positive in exact arithmetic; cancellation must not flip it.
     corner = (d.inverse_slack**2).reshape(copies, each).sum(axis=1)
@@ -154,6 +180,6 @@ def arrow_solve(problem: ShareProblem, d: Derivatives, gradient: Floats, gradien
     move = np.zeros((users, 6))
     every_s = np.repeat(move_s, each)
     moved = move[:, :free] = -left[:, :, 0] - left[:, :, 1] * every_s[:, None]
-    along = np.einsum("nf,nf->n", gradient, moved).reshape(copies, each).sum(axis=1)
+    descent = np.einsum("nf,nf->n", gradient, moved).reshape(copies, each).sum(axis=1)
     growth = -d.inverse_slack * every_s - np.einsum("nf,nf->n", d.border, moved) / d.inverse_slack
-    return Step(move, move_s, -(along + gradient_s * move_s), growth.reshape(copies, each).max(axis=1))
+    return Step(move, move_s, -(descent + gradient_s * move_s), growth.reshape(copies, each).max(axis=1))

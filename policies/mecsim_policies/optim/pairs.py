@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,19 +11,34 @@ from numpy.typing import NDArray
 from mecsim.system import equations as eq
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
-from mecsim_policies.optim.shares import BAND, DOWN, GPU, OWN, UP
+from mecsim.system.power import shared_drive
+from mecsim_policies.optim.charges import Charges
+from mecsim_policies.optim.shares import BAND, DOWN, GPU, OWN, UP, ShareProblem
 from mecsim_policies.optim.work_factors import HALF, WorkFactors
+
+
+class Inside(NamedTuple):
+    """Delay and energy of every pair between the ends of phi, as limits there; all (N, M)."""
+
+    delay_0_s: Floats
+    delay_1_s: Floats
+    energy_0_j: Floats
+    energy_1_j: Floats
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Pairs:
     """Score / s1, delay and energy of every pair, linear in phi: ``at_0 + phi (at_1 - at_0)``; all (N, M).
 
+    Here phi is a part of the largest one that fits into the user's memory. Where the ends have charges, the
+    line from end to end lies below the truth, which is at the ends and on the line of ``inside``.
+
     Parameters
     ----------
     score : score / s1 of the pair's shares
     delay_0_s, delay_1_s : delay with phi = 0 and phi = 1
     energy_0_j, energy_1_j : energy with phi = 0 and phi = 1
+    inside : Inside or None
     """
 
     score: Floats
@@ -30,6 +46,7 @@ class Pairs:
     delay_1_s: Floats
     energy_0_j: Floats
     energy_1_j: Floats
+    inside: Inside | None = None
 
     def only(self, allowed: NDArray[np.bool_]) -> Pairs:
         """Return pairs with infinite delays and energies where they are not allowed."""
@@ -50,7 +67,7 @@ class Pairs:
 
         delay_0_s, delay_1_s = halved(self.delay_0_s, self.delay_1_s)
         energy_0_j, energy_1_j = halved(self.energy_0_j, self.energy_1_j)
-        return Pairs(self.score, delay_0_s, delay_1_s, energy_0_j, energy_1_j)
+        return Pairs(self.score, delay_0_s, delay_1_s, energy_0_j, energy_1_j, self.inside)
 
     @classmethod
     def at_slots(
@@ -83,7 +100,8 @@ class Pairs:
             for column, shared in ((BAND, band), (DOWN, down), (GPU, gpu)):
                 shared[rows, server] = shares[:, column]
             power_w, own_flops = shares[:, UP] * power_w, shares[:, OWN] * own_flops
-        pairs = cls.at(instance, (band, down, gpu), power_w, own_flops, work)
+        in_use = _speed_in_use(instance, server, shares, work)
+        pairs = cls.at(instance, (band, down, gpu), power_w, own_flops, work, in_use)
         return pairs if work is None else pairs.with_fixed_fraction(work.fixed)
 
     @classmethod
@@ -94,8 +112,15 @@ class Pairs:
         power_w: Floats,
         own_flops: Floats,
         work: WorkFactors | None = None,
+        in_use: Floats | None = None,
     ) -> Pairs:
-        """Return the constants for given shares of b, q, g, each (N, M), and users' p, f, each (N,)."""
+        """Return the constants for given shares of b, q, g, each (N, M), and users' p, f, each (N,).
+
+        ``in_use`` (M,) are the shares of speed by which shared GPUs draw.
+        """
+        charges = Charges.of(instance, work)
+        if charges is not None:
+            return _with_charges(charges, instance, shares, power_w, own_flops, in_use)
         u, s = instance.users, instance.servers
         band, down, gpu = shares
         n = instance.user_count
@@ -115,13 +140,86 @@ class Pairs:
         local_s = eq.time_for(local_flop, (u.gpu_count * own_flops)[:, None])
         server_s = eq.time_for(server_flop, s.gpu_count * gpu_flops)
         local_j = eq.gpu_energy(u.kappa[:, None], own_flops[:, None], local_flop)
+        server_j = _server_energy(instance, in_use, gpu_flops, server_flop)
+        uplink_w, downlink_w = _link_powers(instance, power_w[:, None], server_w)
         return cls(
             score=np.log1p(instance.score_law.slope * (band + down + gpu)),
             delay_0_s=server_s + downlink_s,
             delay_1_s=local_s + uplink_s,
-            energy_0_j=eq.gpu_energy(s.kappa, gpu_flops, server_flop) + server_w * downlink_s,
-            energy_1_j=local_j + power_w[:, None] * uplink_s,
+            energy_0_j=server_j + downlink_w * downlink_s,
+            energy_1_j=local_j + uplink_w * uplink_s,
         )
+
+
+def _server_energy(
+    instance: Instance, in_use: Floats | None, gpu_flops: Floats, server_flop: Floats
+) -> Floats:
+    """Return the energies of the servers' training, (N, M); shared GPUs draw by the speed in use."""
+    s, power = instance.servers, instance.power
+    own_j = eq.gpu_energy(s.kappa, gpu_flops, server_flop)
+    if power is None or in_use is None:
+        return own_j
+    drive = shared_drive(in_use * s.max_gpu_flops, power.servers.min_gpu_flops).value
+    return np.where(power.shares_gpu, eq.shared_gpu_energy(s.kappa, drive, server_flop), own_j)
+
+
+def _link_powers(instance: Instance, uplink_w: Floats, downlink_w: Floats) -> tuple[Floats, Floats]:
+    """Return the powers of links, with those of the electronics at both ends."""
+    if instance.power is None:
+        return uplink_w, downlink_w
+    links = np.arange(instance.user_count)[:, None], np.arange(instance.server_count)
+    up_w, down_w = (instance.power.electronics_w(sender, *links) for sender in ("user", "server"))
+    return uplink_w + up_w, downlink_w + down_w
+
+
+def _speed_in_use(
+    instance: Instance, server: Ints | None, shares: Floats | None, work: WorkFactors | None
+) -> Floats | None:
+    """Return the share of speed by which the GPUs of each server draw, (M,); None if none are shared.
+
+    Where nobody has work, from cold everywhere, it is all of the speed: a server must not look free.
+    """
+    if instance.power is None or not instance.power.shares_gpu.any():
+        return None
+    in_use = np.zeros(instance.server_count)
+    if server is not None and shares is not None:
+        problem = ShareProblem.of(instance, server, work)
+        assert problem.power is not None, "the instance has it"
+        in_use = problem.power.in_use(problem.load_at(shares), shares[:, GPU]).speed
+    return np.where(in_use > 0, in_use, 1.0)
+
+
+def _with_charges(
+    charges: Charges,
+    instance: Instance,
+    shares: tuple[Floats, Floats, Floats],
+    power_w: Floats,
+    own_flops: Floats,
+    in_use: Floats | None,
+) -> Pairs:
+    u, s, (band, down, gpu) = instance.users, instance.servers, shares
+    band_hz, server_w, gpu_flops = band * s.bandwidth_hz, down * s.max_power_w, gpu * s.max_gpu_flops
+    power_w, own_flops = power_w[:, None], own_flops[:, None]
+    rate_up = instance.rate_law.up.rate(band_hz, power_w, instance.gain)
+    rate_down = instance.rate_law.down.rate(band_hz, server_w, instance.downlink_gain)
+    uplink_w, downlink_w = _link_powers(instance, power_w, server_w)
+
+    def cost(works: Floats) -> tuple[Floats, Floats]:
+        (local, server), (up_bits, down_bits) = works[..., None]
+        local_flop, server_flop = local * u.epochs[:, None], server * s.epochs
+        uplink_s, downlink_s = eq.time_for(up_bits, rate_up), eq.time_for(down_bits, rate_down)
+        delay_s = eq.time_for(local_flop, u.gpu_count[:, None] * own_flops) + uplink_s
+        delay_s = delay_s + eq.time_for(server_flop, s.gpu_count * gpu_flops) + downlink_s
+        server_j = _server_energy(instance, in_use, gpu_flops, server_flop)
+        energy_j = eq.gpu_energy(u.kappa[:, None], own_flops, local_flop) + server_j
+        energy_j = energy_j + eq.radio_energy(uplink_w, uplink_s)
+        return delay_s, energy_j + eq.radio_energy(downlink_w, downlink_s)
+
+    (delay_0_s, energy_0_j), (delay_1_s, energy_1_j) = map(cost, charges.ends)
+    (inside_0_s, inside_0_j), (inside_1_s, inside_1_j) = map(cost, charges.inside)
+    score = np.log1p(instance.score_law.slope * (band + down + gpu))
+    inside = Inside(inside_0_s, inside_1_s, inside_0_j, inside_1_j)
+    return Pairs(score, delay_0_s, delay_1_s, energy_0_j, energy_1_j, inside)
 
 
 def slots_by_capacity(instance: Instance) -> Floats:

@@ -79,6 +79,7 @@ class Participants:
         server = whole.gain.argmax(axis=1) if current is None else current.server.copy()
         phi = np.full(whole.user_count, 0.5) if current is None else current.local_fraction.copy()
         phi[~_carries(whole).any(axis=1)] = 1.0
+        phi = np.minimum(phi, whole.users.local_fraction_max)
         columns = [np.zeros(whole.user_count) for _ in range(3)]
         power_w, own_flops = whole.users.max_power_w.copy(), whole.users.max_gpu_flops.copy()
         for everyone, part in (
@@ -117,7 +118,7 @@ def _carries(instance: Instance) -> NDArray[np.bool_]:
 
 
 def all_local(observation: Observation) -> Allocation:
-    """Return the allocation where no user has a channel: every user trains the whole adapter (phi = 1)."""
+    """Return the allocation where no user has a channel: every user trains all that fits (phi = 1)."""
     return equal_split(observation.instance, strongest_server(observation), 1.0)
 
 

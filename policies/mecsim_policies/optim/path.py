@@ -41,7 +41,7 @@ class PathPoint:
 def initial_longest_s(barrier: Barrier, shares: Floats) -> Floats:
     """Return a T to start from, (K,): above the largest delay by its slack if all delays were equal."""
     copies, _, users = barrier.problem.member.shape
-    longest_s: Floats = barrier.problem.evaluate(shares)[0].reshape(copies, users).max(axis=1)
+    longest_s: Floats = barrier.smooth.evaluate(shares)[0].reshape(copies, users).max(axis=1)
     weight_per_s = barrier.weight * barrier.price.per_s
     slack_s = users / weight_per_s if weight_per_s > 0 else np.inf
     above_s: Floats = longest_s + np.minimum(np.maximum(slack_s, 1e-6 * longest_s), 0.1 * longest_s)

@@ -9,7 +9,8 @@ import numpy as np
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats
 from mecsim.system.instance import Instance
-from mecsim_policies.optim.shares import PHI, ShareProblem, Totals
+from mecsim_policies.optim.price import Totals
+from mecsim_policies.optim.shares import PHI, ShareProblem
 
 # Largest first; the loss is of the size of the solver's own gap.
 _SNAPS = (1e-2, 1e-3, 1e-4, 1e-5)

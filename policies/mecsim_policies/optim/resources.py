@@ -18,7 +18,8 @@ import numpy as np
 from mecsim.system.arrays import Floats, Ints
 from mecsim_policies.optim.barrier import Barrier, Transform
 from mecsim_policies.optim.path import PathPoint, corrector, initial_longest_s, predictor
-from mecsim_policies.optim.shares import SHARED, Price, ShareProblem, Totals
+from mecsim_policies.optim.price import Price, Totals
+from mecsim_policies.optim.shares import PHI, SHARED, ShareProblem
 
 # Larger steps lose the path where the energies are not convex, and need more steps to return to it.
 _GROWTH = 6.0
@@ -107,11 +108,12 @@ def solve(
         Returns the price at which to go on from the shares reached at each weight: Dinkelbach's y is
         brought up to date on the way.
     """
-    barrier = Barrier(problem, price, first_weight, move_phi, nu)
+    shares = _freed(problem, start) if move_phi else start
+    barrier = Barrier(problem.settled(start[:, PHI]), price, first_weight, move_phi, nu)
     if last_weight is None:
         constraints = (1 + 2 * barrier.free - SHARED) * len(start) + SHARED * len(problem.member)
         last_weight = constraints / (gap * len(start))
-    barrier, shares, taken = replace(barrier, weight=min(first_weight, last_weight)), start, 0
+    barrier, taken = replace(barrier, weight=min(first_weight, last_weight)), 0
     above_s = initial_longest_s(barrier, shares) if longest_s is None else np.array([longest_s])
     value = barrier.value(shares, above_s)
     while True:
@@ -121,9 +123,10 @@ def solve(
         used = int(centred.steps[0])
         taken += used
         if is_last:
-            return _solution(barrier, centred.shares, centred.longest_s, taken, converged=used < steps)
+            found = _solution(barrier, centred.shares, centred.longest_s, taken, converged=used < steps)
+            return replace(found, shares=_held(problem, found.shares, start))
         if refresh is not None:
-            barrier = replace(barrier, price=refresh(centred.shares))
+            barrier = replace(barrier, price=refresh(_held(problem, centred.shares, start)))
         heavier = replace(barrier, weight=min(barrier.weight * _GROWTH, last_weight))
         shares, above_s, value = predictor(barrier, heavier, centred)
         barrier, taken = heavier, taken + 1
@@ -155,12 +158,32 @@ def compare(
     gap_to_best : float
         The same for this much above the least barrier function of those that are solved.
     """
-    barrier = Barrier(problem, price, weight, move_phi)
-    above_s = initial_longest_s(barrier, start)
-    value = barrier.value(start, above_s)
-    found = corrector(barrier, start, above_s, value, _DECREMENT, steps, cutoff, gap_to_best)
-    costs = np.where(found.value <= cutoff, problem.costs(price, found.shares), np.inf)
+    barrier = Barrier(problem.settled(start[:, PHI]), price, weight, move_phi)
+    shares = _freed(problem, start) if move_phi else start
+    above_s = initial_longest_s(barrier, shares)
+    value = barrier.value(shares, above_s)
+    found = corrector(barrier, shares, above_s, value, _DECREMENT, steps, cutoff, gap_to_best)
+    costs = np.where(found.value <= cutoff, barrier.problem.costs(price, found.shares), np.inf)
+    found = replace(found, shares=_held(problem, found.shares, start))
     return Compared(barrier, found, costs)
+
+
+def _freed(problem: ShareProblem, start: Floats) -> Floats:
+    """Return shares with ``PHI`` where the barrier leaves it, for users who stay at an end of phi."""
+    if problem.charges is None:
+        return start
+    shares = start.copy()
+    shares[(start[:, PHI] <= 0.0) | (start[:, PHI] >= 1.0), PHI] = 0.5
+    return shares
+
+
+def _held(problem: ShareProblem, shares: Floats, start: Floats) -> Floats:
+    """Return shares with ``PHI`` of the start for users who stay at an end of phi."""
+    if problem.charges is None:
+        return shares
+    held, phi = shares.copy(), start[:, PHI]
+    held[:, PHI] = np.where((phi > 0.0) & (phi < 1.0), shares[:, PHI], phi)
+    return held
 
 
 def compare_again(before: Compared, copies: Ints, weight: float, *, steps: int) -> Compared:
@@ -232,12 +255,13 @@ def _solution(
 ) -> Solution:
     problem = barrier.problem
     delay_s, energy_j, score = problem.evaluate(shares)
+    smooth_s = delay_s if barrier.smooth is problem else barrier.smooth.evaluate(shares)[0]
     return Solution(
         shares=shares,
         longest_s=float(longest_s[0]),
         price=barrier.price,
         totals=Totals(float(delay_s.max()), float(energy_j.sum()), float(score.sum())),
-        delay_price=1.0 / (barrier.weight * (longest_s - delay_s)),
+        delay_price=1.0 / (barrier.weight * (longest_s - smooth_s)),
         share_price=1.0 / (barrier.weight * (1.0 - problem.used(shares))),
         steps=steps,
         converged=converged,

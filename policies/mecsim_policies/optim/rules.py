@@ -20,12 +20,12 @@ def equal_split(instance: Instance, server: Ints, local_fraction: float | Floats
     server : (N,) int
         The association.
     local_fraction : float or (N,) float
-        phi of every user, in [0, 1].
+        phi of every user, in [0, 1]; the largest that fits into its memory where that is less.
     """
     users, servers = instance.users, instance.servers
     return Allocation(
         server=server,
-        local_fraction=np.broadcast_to(local_fraction, instance.user_count),
+        local_fraction=np.minimum(local_fraction, users.local_fraction_max),
         bandwidth_hz=_equal_parts(servers.bandwidth_hz, server),
         user_power_w=users.max_power_w,
         server_power_w=_equal_parts(servers.max_power_w, server),

@@ -12,9 +12,11 @@ from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
 from mecsim_policies.optim.association import best_fractions
+from mecsim_policies.optim.charges import Charges
 from mecsim_policies.optim.pairs import Pairs, slots_by_capacity
 from mecsim_policies.optim.point import Point
-from mecsim_policies.optim.shares import PHI, Price, ShareProblem, Totals
+from mecsim_policies.optim.price import Price, Totals
+from mecsim_policies.optim.shares import PHI, ShareProblem
 from mecsim_policies.optim.trace import Iterate
 from mecsim_policies.optim.work_factors import HALF, WorkFactors
 
@@ -38,6 +40,8 @@ class Run:
     trace : list of Iterate
     everyone_at : tuple of ShareProblem
         For each server m the problem in which every user is with m.
+    ends_at : tuple of ShareProblem
+        The same, with work that is linear from end to end of phi.
     """
 
     instance: Instance
@@ -48,12 +52,24 @@ class Run:
     slots: Floats = field(init=False)
     fixed: NDArray[np.bool_] = field(init=False)
     everyone_at: tuple[ShareProblem, ...] = field(init=False)
+    ends_at: tuple[ShareProblem, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         users, servers = self.allowed.shape
         self.slots = slots_by_capacity(self.instance)
         self.fixed = np.zeros(users, dtype=bool) if self.work is None else self.work.fixed
         self.everyone_at = tuple(self.problem(np.full(users, m)) for m in range(servers))
+        self.ends_at = tuple(problem.relaxed() for problem in self.everyone_at)
+
+    @property
+    def charges(self) -> Charges | None:
+        """The charges at the ends of phi, None where the work has none and phi no bound."""
+        return self.everyone_at[0].charges
+
+    @property
+    def shares_gpu(self) -> bool:
+        """Whether the GPUs of any server draw by the sum of the speeds in use."""
+        return any(problem.power is not None and problem.power.shares for problem in self.everyone_at)
 
     def price(self) -> Price:
         """Return the prices at y."""

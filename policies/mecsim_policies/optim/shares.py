@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mecsim.system import equations as eq
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
 from mecsim.system.rates import RateLaw
+from mecsim_policies.optim.charges import Charges, Works
+from mecsim_policies.optim.loads import Loads
+from mecsim_policies.optim.power_terms import PowerTerms
+from mecsim_policies.optim.price import Price, Totals
 from mecsim_policies.optim.work_factors import WorkFactors
 
 BAND, DOWN, GPU, UP, OWN, PHI = range(6)
@@ -23,44 +26,12 @@ POWERS = slice(UP, BAND, -2)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Price:
-    """Prices of a second of the largest delay and of a joule, in score / s1: y w_t / s1 and y w_e / s1."""
-
-    per_s: float
-    per_j: float
-
-    @classmethod
-    def at(cls, instance: Instance, scr: float) -> Price:
-        """Return the prices of Dinkelbach's y = ``scr``."""
-        w, scale = instance.weights, instance.score_law.scale
-        unit = scr / scale if scale else 0.0  # without a scale every allocation is worth the same: nothing
-        return cls(unit * w.delay_per_s, unit * w.energy_per_j)
-
-
-class Totals(NamedTuple):
-    """Largest delay, energy of all and score / s1 of all."""
-
-    longest_s: float
-    energy_j: float
-    score: float
-
-    def cost(self, price: Price) -> float:
-        """Return ``per_s max T + per_j sum E - sum score / s1``, which is -F / s1."""
-        return price.per_s * self.longest_s + price.per_j * self.energy_j - self.score
-
-    def scr(self, instance: Instance) -> float:
-        """Return the service-cost ratio."""
-        w, total = instance.weights, instance.score_law.scale * self.score
-        return eq.service_cost_ratio(total, self.longest_s, self.energy_j, w.delay_per_s, w.energy_per_j)
-
-
-@dataclass(frozen=True, eq=False, slots=True)
 class ShareProblem:
     """What the columns of ``shares`` (K N, 6) decide for K associations of N users; K is mostly 1.
 
     ``BAND, DOWN, GPU`` are b/B, q/P, g/F of the server, ``UP, OWN`` are p/P and f/F of the user, and
-    ``PHI`` is phi. With ``rho(a, c, w)`` the rate in nat of the instance's rate law, which by Shannon is
-    ``a ln(1 + c w / a)``, the delays and energies of a user are
+    ``PHI`` is phi, in parts of the largest that fits the user's memory. With ``rho(a, c, w)`` the rate in nat
+    of the instance's rate law, by Shannon ``a ln(1 + c w / a)``, the delays and energies of a user are
 
     ======== ============================== ================================
     local    ``phi train_s0 / own``         ``phi train_j0 own^2``
@@ -71,8 +42,11 @@ class ShareProblem:
 
     The constants are those of the whole work. ``train_s``, ``radio_s``, ``train_j``, ``radio_j`` and
     ``snr`` have shape (2, K N): row 0 is the user's side (own GPU, uplink), row 1 the server's (its
-    GPU, downlink). ``server`` (K N,) counts the servers of all copies, ``k M + m``; ``member``
-    (K, M, N) is 1 where the user is the server's. Copies share nothing: each has its own largest delay.
+    GPU, downlink). With ``power`` the GPUs of a server may be shared, where ``drive(A)`` takes the place of
+    ``gpu^2``, and links have electronics. ``server`` (K N,) counts the servers of all copies, ``k M + m``;
+    ``member`` (K, M, N) is 1 where the user is the server's. Copies share nothing: each has its own largest
+    delay. ``fixed`` is added to what ``PHI`` multiplies. With ``charges`` the constants are those of one FLOP
+    an epoch and one bit, work jumps at the ends of phi; :meth:`relaxed` or :meth:`settled` is solved instead.
     """
 
     server: Ints
@@ -84,47 +58,27 @@ class ShareProblem:
     snr: Floats
     slope: float
     rate_law: RateLaw
+    power: PowerTerms | None = None
+    fixed: Loads | None = None
+    charges: Charges | None = None
 
     @classmethod
     def of(cls, instance: Instance, server: Ints, work: WorkFactors | None = None) -> ShareProblem:
         """Return the problem of an instance with the association fixed, of whole rounds by default."""
-        u, s = instance.users, instance.servers
-        bandwidth_hz, server_w = s.bandwidth_hz[server], s.max_power_w[server]
+        s, charges = instance.servers, Charges.of(instance, work)
         link = np.arange(instance.user_count), server
-        one = np.ones(instance.user_count)
-        local_flop = eq.local_work(one, u.adapter_params, u.flops_per_param, u.epochs)
-        server_flop = eq.local_work(one, u.adapter_params, u.flops_per_param, s.epochs[server])
-        # Rates in nat/s at the full bandwidth, so that rho needs no logarithm to base 2.
-        bits = eq.uplink_bits(one, u.adapter_params, instance.bits_per_param)
-        radio_s = bits * np.log(2.0) / bandwidth_hz
-        noise_w = instance.noise_w_per_hz * bandwidth_hz
-        uplink_s = downlink_s = radio_s
-        if work is not None:
-            local_flop, server_flop = local_flop * work.local, server_flop * work.server
-            uplink_s, downlink_s = radio_s * work.uplink, radio_s * work.downlink
-        own_w = u.max_power_w
+        noise_w = instance.noise_w_per_hz * s.bandwidth_hz[server]
+        up = instance.gain[link] * instance.users.max_power_w / noise_w
+        down = instance.downlink_gain[link] * s.max_power_w[server] / noise_w
         return cls(
+            **Loads.of(instance, server, work, units=charges is not None)._asdict(),
             server=server,
             member=(server == np.arange(instance.server_count)[:, None])[None].astype(np.float64),
-            train_s=np.stack(
-                [
-                    local_flop / (u.gpu_count * u.max_gpu_flops),
-                    server_flop / (s.gpu_count[server] * s.max_gpu_flops[server]),
-                ]
-            ),
-            radio_s=np.stack([uplink_s, downlink_s]),
-            train_j=np.stack(
-                [
-                    eq.gpu_energy(u.kappa, u.max_gpu_flops, local_flop),
-                    eq.gpu_energy(s.kappa[server], s.max_gpu_flops[server], server_flop),
-                ]
-            ),
-            radio_j=np.stack([own_w * uplink_s, server_w * downlink_s]),
-            snr=np.stack(
-                [instance.gain[link] * own_w / noise_w, instance.downlink_gain[link] * server_w / noise_w]
-            ),
+            snr=np.stack([up, down]),
             slope=instance.score_law.slope,
             rate_law=instance.rate_law,
+            power=PowerTerms.of(instance, server),
+            charges=charges,
         )
 
     @classmethod
@@ -142,20 +96,20 @@ class ShareProblem:
         count = len(everyone_at)
         rows = np.arange(users)
 
-        def each(name: str) -> Floats:
+        def each(name: str) -> Any:
             table = np.stack([getattr(problem, name) for problem in everyone_at])
             return np.ascontiguousarray(table[servers, :, rows].reshape(copies * users, 2).T)
 
+        server = (servers + count * np.arange(copies)[:, None]).ravel()
+        powers = [problem.power for problem in everyone_at if problem.power is not None]
         return cls(
-            server=(servers + count * np.arange(copies)[:, None]).ravel(),
+            server=server,
             member=(servers[:, None, :] == np.arange(count)[:, None]).astype(np.float64),
-            train_s=each("train_s"),
-            radio_s=each("radio_s"),
-            train_j=each("train_j"),
-            radio_j=each("radio_j"),
-            snr=each("snr"),
+            **{name: each(name) for name in (*Loads._fields, "snr")},
             slope=everyone_at[0].slope,
             rate_law=everyone_at[0].rate_law,
+            power=PowerTerms.stack(powers, servers, server) if powers else None,
+            charges=everyone_at[0].charges,
         )
 
     def take(self, copies: NDArray[np.bool_]) -> ShareProblem:
@@ -164,16 +118,26 @@ class ShareProblem:
         chosen = np.flatnonzero(copies)
         of_users = (chosen[:, None] * users + np.arange(users)).ravel()
         own = self.server[of_users].reshape(-1, users) - servers * chosen[:, None]
+        server = (own + servers * np.arange(len(chosen))[:, None]).ravel()
         return replace(
             self,
-            server=(own + servers * np.arange(len(chosen))[:, None]).ravel(),
+            server=server,
+            power=None if self.power is None else self.power.take(of_users, server, servers * len(chosen)),
             member=self.member[chosen],
             train_s=self.train_s[:, of_users],
             radio_s=self.radio_s[:, of_users],
             train_j=self.train_j[:, of_users],
             radio_j=self.radio_j[:, of_users],
             snr=self.snr[:, of_users],
+            fixed=None if self.fixed is None else Loads(*(each[:, of_users] for each in self.fixed)),
         )
+
+    def smoothed(self, width: float, speed_width: float = 0.0) -> ShareProblem:
+        """Return the problem with the kinks of its rates and of shared GPUs smoothed; itself without any."""
+        law, power = self.rate_law.smoothed(width), self.power
+        power = None if power is None else power.smoothed(speed_width)
+        same = law is self.rate_law and power is self.power
+        return self if same else replace(self, rate_law=law, power=power)
 
     def used(self, shares: Floats) -> Floats:
         """Return the used part of each server's three budgets, (K M, 3)."""
@@ -189,12 +153,45 @@ class ShareProblem:
     def evaluate(self, shares: Floats) -> tuple[Floats, Floats, Floats]:
         """Return delay in s, energy in J and score / s1 of every user, each (N,)."""
         rows = shares.T
+        if self.charges is not None:
+            return self.settled(rows[PHI]).evaluate(shares)
         part, band, speed, power = self.parts(rows[PHI]), rows[BAND], rows[SPEEDS], rows[POWERS]
-        per_rate = part / self.rate_law.nat_rates(band, power, self.snr)
-        sides_s = self.train_s * part / speed + self.radio_s * per_rate
-        sides_j = self.train_j * part * speed**2 + self.radio_j * power * per_rate
-        score = np.log1p(self.slope * (band + rows[DOWN] + rows[GPU]))
+        rate, fixed, effort = self.rate_law.nat_rates(band, power, self.snr), self.fixed, speed**2
+        if self.power is not None and self.power.shares:
+            effort = self.power.effort(self.loads(rows[PHI]).train_s[1], speed)
+        per_rate = part / rate
+        train_s, radio_s = self.train_s * part / speed, self.radio_s * per_rate
+        sides_j = self.train_j * part * effort + self.radio_j * power * per_rate
+        if fixed is not None:
+            train_s, radio_s = train_s + fixed.train_s / speed, radio_s + fixed.radio_s / rate
+            sides_j = sides_j + fixed.train_j * effort + fixed.radio_j * power / rate
+        if self.power is not None:
+            sides_j = sides_j + self.power.electronics_w * radio_s
+        score, sides_s = np.log1p(self.slope * (band + rows[DOWN] + rows[GPU])), train_s + radio_s
         return sides_s[0] + sides_s[1], sides_j[0] + sides_j[1], score
+
+    def loads(self, phi: Floats) -> Loads:
+        """Return times and energies with all of every resource for phi, (K N,)."""
+        part, whole = self.parts(phi), (self.train_s, self.radio_s, self.train_j, self.radio_j)
+        if self.fixed is None:
+            return Loads(*(part * each for each in whole))
+        return Loads(*(part * each + fixed for each, fixed in zip(whole, self.fixed, strict=True)))
+
+    def load_at(self, shares: Floats) -> Loads:
+        """Return the loads at the phi of shares, the true ones at its ends."""
+        return self.settled(shares[:, PHI]).loads(shares[:, PHI])
+
+    def relaxed(self) -> ShareProblem:
+        """Return the problem whose work is linear from end to end of phi; this one without charges."""
+        return self if self.charges is None else self._between(self.charges.ends.tiled(len(self.member)))
+
+    def settled(self, phi: Floats) -> ShareProblem:
+        """Return the problem in which users at an end of phi, (K N,), stay there whatever ``PHI`` is."""
+        return self if self.charges is None else self._between(self.charges.settled(phi))
+
+    def _between(self, works: Works) -> ShareProblem:
+        linear, fixed = works.loads(Loads(self.train_s, self.radio_s, self.train_j, self.radio_j))
+        return replace(self, **linear._asdict(), fixed=fixed, charges=None)
 
     @staticmethod
     def parts(phi: Floats) -> Floats:
@@ -230,6 +227,8 @@ class ShareProblem:
         shares = np.full((len(users), 6), fill)
         shares[:, :SHARED] = (fill / users)[:, None]
         shares[:, PHI] = local_fraction
+        if self.power is not None:
+            shares[:, OWN] = self.power.own_floor + fill * (1.0 - self.power.own_floor)
         return shares
 
     def of_allocation(self, instance: Instance, allocation: Allocation) -> Floats:
@@ -243,6 +242,8 @@ class ShareProblem:
             allocation.user_gpu_flops / u.max_gpu_flops,
             allocation.local_fraction,
         )
+        if self.charges is not None:
+            columns = (*columns[:-1], self.charges.part_of(columns[-1]))
         return np.stack(columns, axis=1)
 
     def inside(self, shares: Floats, margin: float, *, move_phi: bool = False) -> Floats:
@@ -259,8 +260,13 @@ class ShareProblem:
         inner[:, PHI] = phi = shares[:, PHI]
         if move_phi:
             inner[:, PHI] = np.clip(phi, 2.0 * margin, 1.0 - 2.0 * margin)
+            if self.charges is not None:  # who is at an end stays there
+                inner[:, PHI] = np.where(np.isin(phi, (0.0, 1.0)), phi, inner[:, PHI])
             # A user at phi = 0 does not use these, so any value will do; phi itself must be able to leave 0.
             inner[phi <= 0, UP:PHI] = np.minimum(inner[phi <= 0, UP:PHI], 0.5)
+        if self.power is not None:
+            room = margin * (1.0 - self.power.own_floor)
+            inner[:, OWN] = np.clip(inner[:, OWN], self.power.own_floor + room, 1.0 - room)
         return inner
 
     def own_in_full(self, shares: Floats) -> Floats:
@@ -268,8 +274,11 @@ class ShareProblem:
 
         It costs nothing, and serves rounds that were begun with another phi.
         """
-        full = shares.copy()
-        full[shares[:, PHI] == 0.0, UP:PHI] = 1.0
+        full, unused = shares.copy(), shares[:, PHI] == 0.0
+        full[unused, OWN] = 1.0
+        if self.charges is not None or self.fixed is not None:  # data may have to be sent
+            unused &= self.relaxed().loads(np.zeros(len(shares))).radio_s[0] == 0.0
+        full[unused, UP] = 1.0
         return full
 
     def allocation(self, instance: Instance, shares: Floats) -> Allocation:
@@ -282,7 +291,7 @@ class ShareProblem:
         own = np.minimum(self.own_in_full(shares)[:, UP:PHI], 1.0)
         return Allocation(
             server=m,
-            local_fraction=shares[:, PHI],
+            local_fraction=shares[:, PHI] * (1.0 if self.charges is None else self.charges.largest),
             bandwidth_hz=shared[:, BAND] * s.bandwidth_hz[m],
             user_power_w=own[:, 0] * u.max_power_w,
             server_power_w=shared[:, DOWN] * s.max_power_w[m],

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mecsim.system.arrays import Floats
-from mecsim.system.rates import RateDerivatives
+from mecsim.system.link_law import RateDerivatives
+from mecsim_policies.optim.loads import Loads
 from mecsim_policies.optim.shares import BAND, DOWN, GPU, OWN, PHI, POWERS, SPEEDS, UP, ShareProblem
 
 _POWERS_TWICE = ([UP, DOWN], [UP, DOWN])
@@ -23,8 +24,10 @@ class UserTerms:
     Parameters
     ----------
     problem : ShareProblem
-    train_s, radio_s, train_j, radio_j : (2, N) float
-        Times and energies with all of every resource, phi and 1 - phi counted in.
+    load : Loads
+        Times and energies with all of every resource for phi.
+    own_j : (2, N) float
+        Energies of training that the user's share of speed alone decides: all but those of shared GPUs.
     speed, power : (2, N) float
         Shares of GPU speed and power.
     link : RateDerivatives
@@ -36,10 +39,8 @@ class UserTerms:
     """
 
     problem: ShareProblem
-    train_s: Floats
-    radio_s: Floats
-    train_j: Floats
-    radio_j: Floats
+    load: Loads
+    own_j: Floats
     speed: Floats
     power: Floats
     link: RateDerivatives
@@ -50,13 +51,13 @@ class UserTerms:
     def at(cls, problem: ShareProblem, rows: Floats, longest_s: Floats, per_j: float) -> UserTerms:
         """Return the terms at shares, given as rows (6, N), and T of every copy, (K,)."""
         users = rows.shape[1]
-        part, speed, power = problem.parts(rows[PHI]), rows[SPEEDS], rows[POWERS]
+        speed, power = rows[SPEEDS], rows[POWERS]
         link = problem.rate_law.nat_derivatives(rows[BAND], power, problem.snr)
-        train_s, radio_s = part * problem.train_s, part * problem.radio_s
-        train_j, radio_j = part * problem.train_j, part * problem.radio_j
-        delay_s = train_s / speed + radio_s / link.rate
+        load = problem.loads(rows[PHI])
+        delay_s = load.train_s / speed + load.radio_s / link.rate
         slack_s = np.repeat(longest_s, users // len(longest_s)) - delay_s[0] - delay_s[1]
-        return cls(problem, train_s, radio_s, train_j, radio_j, speed, power, link, 1.0 / slack_s, per_j)
+        own_j = load.train_j if problem.power is None else problem.power.own(load.train_j)
+        return cls(problem, load, own_j, speed, power, link, 1.0 / slack_s, per_j)
 
     def derivatives(self, nu: Floats | None) -> tuple[Floats, Floats, Floats]:
         """Return the gradients of delay and energy, (6, N), and the Hessian of the weighted sum, (6, 6, N).
@@ -68,37 +69,43 @@ class UserTerms:
         nu : (2, N) float, optional
             Replaces the energies p / r by the transform's; without it they are the true ones.
         """
-        link, users = self.link, len(self.inverse_slack)
-        flow_s = self.radio_s / link.rate**2
+        link, load, users = self.link, self.load, len(self.inverse_slack)
+        flow_s = load.radio_s / link.rate**2
         by_band_s = flow_s * link.by_bandwidth
         slope_s = np.zeros((6, users))
         slope_s[BAND] = -(by_band_s[0] + by_band_s[1])
         slope_s[POWERS] = -flow_s * link.by_power
-        slope_s[SPEEDS] = -self.train_s / self.speed**2
+        slope_s[SPEEDS] = -load.train_s / self.speed**2
         # The transform's energy and curvature at nu, at the touching nu if none is given.
         touching = 0.5 / (self.power * link.rate) if nu is None else nu
-        flow_j = 0.5 * self.radio_j / (touching * link.rate**3)
-        by_band_j, bent_j = flow_j * link.by_bandwidth, 2.0 * self.radio_j * touching
+        flow_j = 0.5 * load.radio_j / (touching * link.rate**3)
+        by_band_j, bent_j = flow_j * link.by_bandwidth, 2.0 * load.radio_j * touching
         slope_j = np.zeros((6, users))
         slope_j[BAND] = -(by_band_j[0] + by_band_j[1])
         slope_j[POWERS] = bent_j * self.power - flow_j * link.by_power
-        slope_j[SPEEDS] = 2.0 * self.train_j * self.speed
-        bb, bp, pp = self._radio_hessian(flow_s, flow_j, bent_j, true_energy=nu is None)
+        slope_j[SPEEDS] = 2.0 * self.own_j * self.speed
+        flow = self.inverse_slack * flow_s
+        if self.problem.power is not None:  # the electronics draw a constant power for this time
+            steady_j = self.problem.power.electronics_w * flow_s
+            slope_j[BAND] -= (steady_j * link.by_bandwidth).sum(axis=0)
+            slope_j[POWERS] -= steady_j * link.by_power
+            flow = flow + self.per_j * steady_j
+        bb, bp, pp = self._radio_hessian(flow, flow_j, bent_j, true_energy=nu is None)
         curve = np.zeros((6, 6, users))
         curve[BAND, BAND] = bb[0] + bb[1]
         curve[BAND, POWERS] = curve[POWERS, BAND] = bp
         curve[_POWERS_TWICE] = pp
         curve[_SPEEDS_TWICE] = (
-            2.0 * self.inverse_slack * self.train_s / self.speed**3 + 2.0 * self.per_j * self.train_j
+            2.0 * self.inverse_slack * load.train_s / self.speed**3 + 2.0 * self.per_j * self.own_j
         )
         return slope_s, slope_j, curve
 
     def _radio_hessian(
-        self, flow_s: Floats, flow_j: Floats, bent_j: Floats, *, true_energy: bool
+        self, flow: Floats, flow_j: Floats, bent_j: Floats, *, true_energy: bool
     ) -> tuple[Floats, Floats, Floats]:
         """Return the second derivatives by bandwidth twice, bandwidth and power, power twice, (2, N)."""
         link, per_j = self.link, self.per_j
-        flow = self.inverse_slack * flow_s + per_j * flow_j
+        flow = flow + per_j * flow_j
         square = (2.0 * flow + per_j * flow_j) / link.rate
         bend, mixed = link.curvature * flow, square * link.by_bandwidth
         bent = bend * link.tilt
@@ -108,7 +115,7 @@ class UserTerms:
         if not true_energy:
             return bb, bp, pp
         # At the touching nu the transform's Hessian is the true one plus over v v'.
-        over = per_j * self.radio_j / (self.power * link.rate)
+        over = per_j * self.load.radio_j / (self.power * link.rate)
         slant = self.power / link.rate
         v_band, v_power = slant * link.by_bandwidth, 1.0 + slant * link.by_power
         under = over * v_band
@@ -118,11 +125,17 @@ class UserTerms:
         """Add phi's derivatives: delay and energy are linear in it, one side rising, the other falling."""
         p, link, per_j = self.problem, self.link, self.per_j
         side_s = p.train_s / self.speed + p.radio_s / link.rate
-        side_j = p.train_j * self.speed**2 + p.radio_j * self.power / link.rate
+        radio_j, worth = p.radio_j * self.power, per_j * p.radio_j * self.power
+        own_j, effort = p.train_j, self.speed**2
+        if p.power is not None:
+            steady_j = p.power.electronics_w * p.radio_s
+            radio_j, worth = radio_j + steady_j, worth + per_j * steady_j
+            own_j, effort = p.power.own(p.train_j), p.power.effort(self.load.train_s[1], self.speed)
+        side_j = p.train_j * effort + radio_j / link.rate
         slope_s[PHI], slope_j[PHI] = side_s[0] - side_s[1], side_j[0] - side_j[1]
-        flow = (self.inverse_slack * p.radio_s + per_j * p.radio_j * self.power) / link.rate**2
+        flow = (self.inverse_slack * p.radio_s + worth) / link.rate**2
         by_power = per_j * p.radio_j / link.rate - flow * link.by_power
-        by_speed = 2.0 * per_j * p.train_j * self.speed - self.inverse_slack * p.train_s / self.speed**2
+        by_speed = 2.0 * per_j * own_j * self.speed - self.inverse_slack * p.train_s / self.speed**2
         cross = np.zeros((PHI, len(self.inverse_slack)))
         cross[BAND] = flow[1] * link.by_bandwidth[1] - flow[0] * link.by_bandwidth[0]
         cross[UP], cross[DOWN] = by_power[0], -by_power[1]

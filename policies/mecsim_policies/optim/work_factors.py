@@ -17,7 +17,8 @@ class WorkFactors:
     """How much of each user's work counts, as multiples of a whole round's work.
 
     A user whose phi is fixed gets ``phi = 1/2`` in the optimisation and twice the work that is left,
-    so that every equation stays what it is.
+    so that every equation stays what it is. Where the ends of phi have charges, these are instead what is
+    left of such a user's work, in FLOP an epoch and bits, without a meaning for the others.
 
     Parameters
     ----------
