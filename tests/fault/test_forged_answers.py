@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mecsim import load_instance, load_scenario
+from mecsim import load_instance, load_scenario, make_policy
 from mecsim.cli import solve_commands
 from mecsim.errors import InvalidAllocation, PolicyFailed
 from mecsim.study import apart, examine, isolated_run
@@ -27,6 +27,12 @@ CHOICE = PolicyChoice("mine.py:Mine", {}, "Mine")
 RUN = Run(load_scenario("smoke"), CHOICE, 0)
 KNOWN = {"run_id": RUN.run_id, "metrics": None, "delays": None, "notes": [], "wall_s": 1.0,
          "error": "", "details": "", "failure_kind": "", "origin": "new"}  # fmt: skip
+INSTANCE = load_instance(ROOT / "data" / "instances" / "n6m2.json")
+
+
+def sound() -> dict[str, Any]:
+    """Return what an honest process sends as the solution of a policy."""
+    return solve_commands._plain(make_policy("nearest"), "Mine", INSTANCE)
 
 
 @pytest.mark.parametrize(
@@ -76,13 +82,37 @@ def test_what_a_policy_says_of_itself(monkeypatch: pytest.MonkeyPatch, value: An
 )
 def test_a_solution(monkeypatch: pytest.MonkeyPatch, found: Any) -> None:
     monkeypatch.setattr(apart.Call, "wait", lambda call: Ending("answered", {"found": found}))
-    instance = load_instance(next((ROOT / "data" / "instances").glob("*.json")))
     with pytest.raises(InvalidAllocation, match="policy 'Mine' was answered for by something that is no sol"):
-        solve_commands._solution(CHOICE, instance)
+        solve_commands._solution(CHOICE, INSTANCE)
 
 
-def test_rows_of_a_trace_that_are_none_are_no_trace_and_name_no_other_policy(tmp_path: Path) -> None:
-    """Mutants rejected: a row that is a list; a row that says which policy it is of."""
+@pytest.mark.parametrize(
+    "changes",
+    [{"cpu_s": "x"}, {"cpu_s": 10**400}, {"server": [99] * 6}, {"server": []}],
+    ids=["text", "a number that no float holds", "a server that is not there", "no users"],
+)
+def test_a_solution_that_is_sound_but_for_one_value(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    """Mutants rejected: the traceback of a ValueError or OverflowError; users and servers not looked at."""
+    found = sound()
+    (found["allocation"] if "server" in changes else found).update(changes)
+    monkeypatch.setattr(apart.Call, "wait", lambda call: Ending("answered", {"found": found}))
+    with pytest.raises(InvalidAllocation, match="policy 'Mine' was answered for by something that is no sol"):
+        solve_commands._solution(CHOICE, INSTANCE)
+
+
+def test_rows_of_a_trace_that_are_none_are_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mutant rejected: a row that is a list, which `solve --trace` then asks for its names."""
+    for rows, trace in ([[1.0]], None), ({"a": 1}, None), ([{"a": 1}], [{"a": 1}]):
+        ending = Ending("answered", {"found": sound() | {"trace": rows}})
+        monkeypatch.setattr(apart.Call, "wait", lambda call, ending=ending: ending)
+        read = solve_commands._solution(CHOICE, INSTANCE).trace
+        assert (read and [row._asdict() for row in read]) == trace
+
+
+def test_rows_of_a_trace_name_no_other_policy(tmp_path: Path) -> None:
+    """Mutant rejected: a row that says which policy it is of."""
 
     class Row:
         def __init__(self, values: Any) -> None:

@@ -250,7 +250,7 @@ def test_a_call_begins_in_the_surroundings_of_who_asks(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 def test_a_server_that_is_stopped_is_replaced() -> None:
-    """A policy can stop it. Mutant rejected: the next call waits for ever, whatever its limit."""
+    """A policy can stop it. Mutant rejected: the next call waits for minutes, whatever its limit."""
     assert Call(forks).wait().value == "done"
     server = client._server
     for way in server._free:
@@ -259,7 +259,11 @@ def test_a_server_that_is_stopped_is_replaced() -> None:
     assert server._process is not None
     stopped = server._process.pid
     os.kill(stopped, signal.SIGSTOP)
+    patience = threading.Timer(60.0, os.kill, (stopped, signal.SIGKILL))
+    patience.start()
     assert Call(forks, limit_s=60.0).wait().value == "done"
+    assert patience.is_alive(), "the call went on only when the server was killed"
+    patience.cancel()
     assert not Path(f"/proc/{stopped}").exists()
 
 

@@ -16,7 +16,7 @@ COMMANDS = (
     ["verify", "--only", "O5,C10", "-j", "2", "-q"],
 )
 NAMES = ("numpy", "simpy", "pickle", "struct", "mecsim", "multiprocessing", "pandas", "hooks")
-CLI = "import sys; from mecsim.cli import main; sys.exit(main())"
+CLI = "import sys\nfrom mecsim.cli import main\nif __name__ == '__main__':\n    sys.exit(main())\n"
 
 
 @pytest.fixture
@@ -29,11 +29,16 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
-def test_no_process_imports_what_lies_there(folder: Path, command: list[str]) -> None:
+def test_no_process_imports_what_lies_there(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, command: list[str]
+) -> None:
     """Mutants rejected: a worker started by `python -c` without -P; spawn without a safe path."""
+    # A script, as the installed command is; multiprocessing would hand a -P on, and hide what is missing.
+    script = tmp_path_factory.mktemp("installed") / "mecsim-command.py"
+    script.write_text(CLI)
     place = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PATH": os.environ["PATH"]}
     done = subprocess.run(
-        [sys.executable, "-P", "-c", CLI, *command], cwd=folder, env=place, capture_output=True, check=False
+        [sys.executable, str(script), *command], cwd=folder, env=place, capture_output=True, check=False
     )
     assert not (folder / "imported").exists(), (folder / "imported").read_text()
     assert (done.returncode, b"antigravity" in done.stderr) == (0, False), done.stderr
@@ -61,7 +66,7 @@ def test_a_style_that_lies_there_changes_no_figure(tmp_path: Path) -> None:
 
 
 def test_a_figure_replaces_a_link_and_does_not_wait_for_a_pipe(tmp_path: Path) -> None:
-    """Mutant rejected: savefig of the final name, which writes where a link leads, and hangs at a pipe."""
+    """Mutants rejected: savefig of the final name, which writes where a link leads, or into a pipe."""
     from matplotlib.figure import Figure
 
     from mecsim.analysis.style import save_figure
@@ -69,8 +74,15 @@ def test_a_figure_replaces_a_link_and_does_not_wait_for_a_pipe(tmp_path: Path) -
     (tmp_path / "mine.txt").write_text("mine")
     (tmp_path / "a.png").symlink_to(tmp_path / "mine.txt")
     os.mkfifo(tmp_path / "a.pdf")
-    png, pdf = save_figure(Figure(), tmp_path / "a")
+    # Whoever writes to a pipe waits for a reader.
+    reader = os.open(tmp_path / "a.pdf", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        png, pdf = save_figure(Figure(), tmp_path / "a")
+        assert os.read(reader, 1) == b""
+    finally:
+        os.close(reader)
     assert (tmp_path / "mine.txt").read_text() == "mine"
+    assert pdf.is_file()
     assert png.read_bytes()[:4] == b"\x89PNG"
     assert pdf.read_bytes()[:4] == b"%PDF"
 

@@ -35,7 +35,7 @@ def test_another_rounding_is_a_failure_and_mended() -> None:
 
 
 def test_whose_thread_has_failed() -> None:
-    """Mutants rejected: a thread of a thread that is nobody's; one of the caller taken."""
+    """Mutants rejected: a thread of a thread that is nobody's, then or in the next call; a caller's taken."""
     threads = PolicyThreads()
 
     def fail(after_s: float) -> None:
@@ -59,7 +59,11 @@ def test_whose_thread_has_failed() -> None:
             own = start(0.2)
             threads.call_ends()
             start(0.0).join()  # who else would have started it
+            other = start(0.1)
+            threads.call_begins()
+            other.join()
             own.join()
-            assert [error.args[0] for error in threads.failures] == [0.0, 0.2]
+            threads.call_ends()
+            assert sorted(error.args[0] for error in threads.failures) == [0.0, 0.1, 0.2]
     finally:
         threading.excepthook = hook

@@ -120,16 +120,16 @@ def test_a_folder_in_place_of_a_note(tmp_path: Path) -> None:
 
 
 def test_more_runs_than_can_be_planned_are_refused() -> None:
-    """Mutant rejected: a list of a billion runs, and the memory for it."""
-    with pytest.raises(MecsimError, match=r"2000000000 runs, must be at most 1000000"):
-        plan(SCENARIO, [PolicyChoice.of("nearest"), PolicyChoice.of("gucaa")], 10**9)
+    """Mutant rejected: any number of runs, of which a billion take all memory."""
+    with pytest.raises(MecsimError, match=r"1000002 runs, must be at most 1000000"):
+        plan(SCENARIO, [PolicyChoice.of("nearest"), PolicyChoice.of("gucaa")], 500_001)
     assert MOST_RUNS == 10**6
 
 
 def test_a_limit_of_the_command_holds_for_making_a_policy_too(tmp_path: Path) -> None:
-    """Mutant rejected: a limit that counts for runs alone, so that a constructor hangs for ever."""
+    """Mutant rejected: a limit that counts for runs alone, so that a constructor may take for ever."""
     (tmp_path / "mine.py").write_text(
-        "import time\nclass Mine:\n    def __init__(self):\n        time.sleep(999)\n"
+        "import time\nclass Mine:\n    def __init__(self):\n        time.sleep(20)\n"
     )
     (tmp_path / "study.toml").write_text(
         'schema = 1\nname = "s"\nscenarios = ["smoke"]\npolicies = ["mine.py:Mine"]\n'
