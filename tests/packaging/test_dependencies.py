@@ -46,8 +46,9 @@ def listed(page):
 def stated(name):
     """Return what an installed distribution says of its licence."""
     found = distribution(name)
-    texts = [found.metadata["License-Expression"], found.metadata["License"]]
-    texts += [each for each in found.metadata.get_all("Classifier") or () if each.startswith("License")]
+    metadata = found.metadata  # of importlib, or of its backport once something has imported that
+    texts = [metadata.get("License-Expression"), metadata.get("License")]
+    texts += [each for each in metadata.get_all("Classifier") or () if each.startswith("License")]
     if not any(texts):
         files = [file for file in found.files or () if "LICEN" in file.name.upper()]
         texts = [Path(file.locate()).read_text("utf-8") for file in files]

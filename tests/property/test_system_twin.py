@@ -42,7 +42,8 @@ def draw_system(seed):
             "max_power_w": 1.0,
             "bandwidth_hz": 1e7,
         }
-        columns = {f.name: around(size, middles.get(f.name, 1.0)) for f in fields(kind)}
+        names = [f.name for f in fields(kind) if f.name != "local_fraction_max"]
+        columns = {name: around(size, middles.get(name, 1.0)) for name in names}
         return kind(**columns | {name: rng.integers(1, 9, size) for name in ("epochs", "gpu_count")})
 
     users, servers = group(Users, n), group(Servers, m)
