@@ -10,6 +10,7 @@ import numpy as np
 from mecsim.scenario.gpu_catalogue import base_model_entry, base_model_names
 from mecsim.scenario.schema import Scenario
 from mecsim.system.arrays import Floats
+from mecsim.system.rates import RateLaw
 from mecsim.units import dbm_to_w, mhz_to_hz
 from mecsim.world.channel.local_mean import LocalMean
 
@@ -87,13 +88,14 @@ def median_efficiencies(scenario: Scenario) -> tuple[float, float]:
     places_m = np.stack(np.meshgrid(steps * size_m[0], steps * size_m[1]), axis=-1).reshape(-1, 2)
     nearest = np.linalg.norm(places_m[:, None] - sites_m, axis=-1).argmin(axis=1)
     gain = LocalMean(channel, sites_m, 0).at(nearest, places_m).gain
-    noise_w_per_hz = dbm_to_w(channel.noise_dbm_per_hz + channel.noise_figure_db)
-    snr_per_w = gain / (noise_w_per_hz * mhz_to_hz(1.0) * np.array(servers.column("bandwidth_mhz"))[nearest])
+    law = RateLaw.of(dbm_to_w(channel.noise_dbm_per_hz + channel.noise_figure_db)).up
+    bandwidth_hz = mhz_to_hz(1.0) * np.array(servers.column("bandwidth_mhz"))[nearest]
     sharers = max(scenario.users.count / servers.count, 1.0)
     user_w = float(np.mean(scenario.users.column("max_power_w"))) if scenario.users.count else 0.0
     server_w = np.array(servers.column("max_power_w"))[nearest]
-    up, down = (np.median(np.log2(1.0 + snr_per_w * power)) for power in (user_w * sharers, server_w))
-    return float(up), float(down)
+    rates = (law.rate(bandwidth_hz, power_w, gain) for power_w in (user_w * sharers, server_w))
+    up, down = (float(np.median(rate / bandwidth_hz)) for rate in rates)
+    return up, down
 
 
 def _radio_doubts(scenario: Scenario) -> Iterator[str]:

@@ -48,8 +48,10 @@ def by_slsqp(problem, price, shares):
     x = np.append(np.clip(shares, low, high).ravel(), problem.evaluate(shares)[0].max())
     bounds = [(low, high)] * (6 * USERS) + [(0.0, None)]
     options = {"ftol": 1e-12, "maxiter": 200}
-    found = minimize(cost, x, method="SLSQP", bounds=bounds, constraints=rules, options=options)
-    return problem.cost(price, np.clip(found.x[:-1].reshape(USERS, 6), low, high))
+    met = [x]  # it may end in a wild place after it has been in a better one
+    minimize(cost, x, method="SLSQP", bounds=bounds, constraints=rules, options=options, callback=met.append)
+    allowed = [each for each in met if min(rule["fun"](each).min() for rule in rules) >= -1e-6]
+    return min(problem.cost(price, np.clip(each[:-1].reshape(USERS, 6), low, high)) for each in allowed)
 
 
 def test_slsqp_finds_nothing_better_nearby(solved):

@@ -248,6 +248,14 @@ def test_an_exception_in_the_policy_is_chained(snapshot, good, error, on_invalid
     assert f"policy 'mine' at t = 35 s (epoch 7) raised {type(error).__name__}: {error}" in str(caught.value)
 
 
+@pytest.fixture
+def ctrl_c():
+    """Let Ctrl-C raise KeyboardInterrupt, also where a package has put a handler of its own."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Presses:
     """Presses Ctrl-C in the place of the user, and does something about it."""
 
@@ -262,7 +270,7 @@ class Presses:
 
 
 @pytest.mark.parametrize("then", [lambda: next(iter(())), lambda: sys.exit(0), lambda: None, lambda: 3])
-def test_only_ctrl_c_interrupts_and_nothing_holds_it_up(snapshot, then):
+def test_only_ctrl_c_interrupts_and_nothing_holds_it_up(snapshot, then, ctrl_c):
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt) as caught:
         Guard(Presses(then), "mine", "raise").decide(Observation.of(snapshot))

@@ -160,11 +160,15 @@ def test_the_shipped_scenarios():
         "avenue": (100, 5),
         "blocks": (40, 7),
         "campus": (10, 2),
+        "card": (5, 1),
         "day": (2, 2),
         "gpx-walk": (3, 2),
         "highway": (60, 4),
+        "llm-campus": (10, 2),
+        "llm-phones": (12, 2),
         "paper": (10, 2),
         "paper-20": (20, 3),
+        "paper-capped": (10, 2),
         "smoke": (4, 2),
         "stadium": (12, 3),
         "sumo-trace": (49, 2),
@@ -184,7 +188,7 @@ def test_every_value_of_a_shipped_scenario_has_a_source(path):
     previous = ""
     for line in path.read_text("utf-8").splitlines():
         if re.match(r"\w+ = ", line) and not re.match("schema|name|description", line):
-            assert re.search(r"# .*\[[PSR]\]", line) or re.match(r"# \[[PSR]\]", previous), line
+            assert re.search(r"# .*\[[PSRC]\]", line) or re.match(r"# \[[PSRC]\]", previous), line
         previous = line
 
 
