@@ -176,7 +176,7 @@ def to_frame(table: str, columns: Mapping[str, ArrayLike]) -> pd.DataFrame:
     problems = table_problems(table, arrays)
     if problems:
         raise ResultStoreError("\n".join(problems))
-    return pd.DataFrame({c.name: pd.Series(arrays[c.name], dtype=c.dtype) for c in TABLES[table]})
+    return pd.DataFrame({c.name: pd.array(arrays[c.name], dtype=c.dtype) for c in TABLES[table]})
 
 
 def table_problems(table: str, arrays: Mapping[str, NDArray[np.generic]]) -> list[str]:

@@ -100,7 +100,7 @@ def toml_value(value: object) -> str:
     if isinstance(value, Mapping):
         inside = ", ".join(f"{name} = {toml_value(item)}" for name, item in value.items())
         return f"{{ {inside} }}" if inside else "{}"
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(toml_value, value))}]"
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -75,7 +75,7 @@ class FadingWindow:
         bits = rate * self._world.block_s
         bits[..., 0] = rate[..., 0] * (edge_s - now_s)
         self._rate[rows, first:] = rate
-        self._bits[rows, first:] = np.cumsum(bits, axis=-1)
+        self._bits[rows, first:] = bits.cumsum(axis=-1)
         for n, _ in links:
             self._anchor_s[n] = now_s
 

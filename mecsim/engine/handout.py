@@ -11,6 +11,8 @@ import numpy as np
 
 T = TypeVar("T")
 
+_PLAIN = {float, int, bool, str, type(None)}
+
 
 def handed_out(value: T) -> T:
     """Return a copy of a tree of frozen dataclasses: new objects, new read-only arrays, the rest as it is.
@@ -31,7 +33,7 @@ def _copy(value: Any) -> Any:
         return value
     copy = object.__new__(kind)
     for name, own in zip(names, values_of(value), strict=True):
-        object.__setattr__(copy, name, _copy(own))
+        object.__setattr__(copy, name, own if type(own) in _PLAIN else _copy(own))
     return copy
 
 
@@ -40,26 +42,29 @@ def changed_fields(own: Any, handed: Any, path: str) -> Iterator[str]:
 
     Arrays are compared byte by byte, so a change is found however it was made. No code of others runs.
     """
-    if handed is own:
+    if _same(own, handed):
         return
+    names = _fields(type(own))[0] if type(own) is type(handed) else ()  # type: ignore[arg-type]
+    if not names:
+        yield path
+    for name in names:
+        yield from changed_fields(getattr(own, name), getattr(handed, name, None), f"{path}.{name}")
+
+
+def _same(own: Any, handed: Any) -> bool:
+    if handed is own:
+        return True
     kind = type(own)
     if type(handed) is not kind:
-        yield path
-    elif kind is np.ndarray:
-        if not _same_bytes(own, handed):
-            yield path
-    elif names := _fields(kind)[0]:  # type: ignore[arg-type]
-        for name in names:
-            mine, theirs = getattr(own, name), getattr(handed, name, None)
-            if mine is not theirs:
-                yield from changed_fields(mine, theirs, f"{path}.{name}")
-    else:
-        yield path
-
-
-def _same_bytes(own: np.ndarray[Any, Any], handed: np.ndarray[Any, Any]) -> bool:
-    same_form = own.shape == handed.shape and own.dtype == handed.dtype
-    return same_form and own.tobytes() == handed.tobytes()
+        return False
+    if kind is np.ndarray:
+        same_form = own.shape == handed.shape and own.dtype == handed.dtype
+        return same_form and own.tobytes() == handed.tobytes()
+    names, values_of = _fields(kind)  # type: ignore[arg-type]
+    try:
+        return bool(names) and all(map(_same, values_of(own), values_of(handed)))
+    except AttributeError:  # a field was deleted
+        return False
 
 
 @cache

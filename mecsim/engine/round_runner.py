@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 
-import numpy as np
 from simpy import Event
 
 from mecsim.engine.clock import Clock
@@ -84,16 +83,16 @@ class RoundRunner:
     def _open(self, user: int, index: int, arrival_s: float) -> None:
         """Start a round now; phi is fixed from here on."""
         self._counters.rounds_of_user[user] = index
-        params, flops = self._workload.work(np.array([user]), np.array([index]))
+        params, flops = self._workload.work_of_round(user, index)
         server = self._in_force.grants.server[user]
         terms = WorkTerms(
             local_fraction=self._in_force.grants.local_fraction[user],
-            adapter_params=float(params[0]),
-            flops_per_param=float(flops[0]),
+            adapter_params=params,
+            flops_per_param=flops,
             user_epochs=self._user_epochs[user],
             server_epochs=self._server_epochs[server],
             bits_per_param=self._section.bits_per_param,
-            affine=affine_work(self._section, float(params[0]), float(flops[0]), self._user_epochs[user]),
+            affine=affine_work(self._section, params, flops, self._user_epochs[user]),
         )
         self._roster.jobs[user].log = RoundLog(
             user=user,

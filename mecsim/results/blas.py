@@ -46,16 +46,20 @@ class ThreadLimit:
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._renew_lock)
 
-    def enter(self) -> None:
-        """Set one thread, also for libraries that were loaded since somebody else entered."""
+    def enter(self) -> bool:
+        """Set one thread, also for libraries that were loaded since somebody else entered.
+
+        Returns whether there is any library whose threads can be set.
+        """
         with self._lock:
-            mine = self._of_this_thread()
-            for library in blas_libraries():
+            mine, libraries = self._of_this_thread(), blas_libraries()
+            for library in libraries:
                 place = mine if _is_per_thread(library) else self._in_process
                 place.before.setdefault(library.filepath, (library, library.num_threads))
                 _set_threads(library, 1)
             mine.inside += 1
             self._in_process.inside += 1
+            return bool(libraries)
 
     def leave(self) -> bool:
         """Restore what was set before the first of those inside, if this is the last.
@@ -109,8 +113,7 @@ def one_blas_thread() -> Iterator[HeldThreads]:
     A BLAS that threadpoolctl does not know, such as Apple's Accelerate, takes its number of threads
     from the environment when it is loaded; ``thread_setting`` says which case holds.
     """
-    held = HeldThreads(thread_setting())
-    _limit.enter()
+    held = HeldThreads(_setting(held=_limit.enter()))
     try:
         yield held
     finally:
@@ -120,7 +123,11 @@ def one_blas_thread() -> Iterator[HeldThreads]:
 
 def thread_setting() -> dict[str, str | None]:
     """Return how many BLAS threads a run computes with: 1, or what the environment asks for."""
-    if blas_libraries():
+    return _setting(held=bool(blas_libraries()))
+
+
+def _setting(*, held: bool) -> dict[str, str | None]:
+    if held:
         return {"blas": "1"}
     return {name: os.environ.get(name) for name in THREAD_VARIABLES}
 

@@ -66,16 +66,9 @@ class Allocation:
     server_gpu_flops: Floats
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            given = getattr(self, field.name)
-            whole = field.name == "server"
-            try:
-                array = np.asarray(given)
-            except ValueError as error:
-                raise InvalidAllocation(_no_numbers(field.name, given, whole)) from error
-            if array.dtype.kind not in "iuf" or (whole and not _are_whole(array)):
-                raise InvalidAllocation(_no_numbers(field.name, given, whole))
-            object.__setattr__(self, field.name, frozen(array, np.int64 if whole else np.float64))
+        for name in _NAMES:
+            array = _numbers(name, getattr(self, name))
+            object.__setattr__(self, name, frozen(array, np.int64 if name == "server" else np.float64))
 
     @property
     def columns(self) -> tuple[Floats, ...]:
@@ -105,8 +98,8 @@ class Allocation:
         found = _unknown_servers(self, instance)
         known = not found
         users = instance.users
-        most, low = users.local_fraction_max, np.full(len(self.server), -tolerance)
-        found += _out_of_range("local_fraction", self.local_fraction, most, low, tolerance)
+        most = users.local_fraction_max
+        found += _out_of_range("local_fraction", self.local_fraction, most, -tolerance, tolerance)
         for name, budget, owner in GRANTS:
             values = getattr(self, name)
             if owner == "user":
@@ -121,7 +114,20 @@ class Allocation:
         return found if instance.power is None else found + _too_slow(self, instance.power, tolerance)
 
 
-_COLUMN_NAMES = tuple(field.name for field in fields(Allocation))[1:]
+_NAMES = tuple(field.name for field in fields(Allocation))
+_COLUMN_NAMES = _NAMES[1:]
+
+
+def _numbers(name: str, given: object) -> NDArray[Any]:
+    """Return a field as an array of numbers; raise InvalidAllocation if it holds others."""
+    whole = name == "server"
+    try:
+        array = np.asarray(given)
+    except ValueError as error:
+        raise InvalidAllocation(_no_numbers(name, given, whole)) from error
+    if array.dtype.kind not in "iuf" or (whole and not _are_whole(array)):
+        raise InvalidAllocation(_no_numbers(name, given, whole))
+    return array
 
 
 def _no_numbers(field: str, given: object, whole: bool) -> str:
@@ -143,9 +149,7 @@ def _wrong_shapes(allocation: Allocation, instance: Devices) -> tuple[Violation,
         Violation(
             name, "all users", f"array of shape {values.shape}", f"the shape must be {expected}", np.inf
         )
-        for name, values in zip(
-            ("server", *_COLUMN_NAMES), (allocation.server, *allocation.columns), strict=True
-        )
+        for name, values in zip(_NAMES, (allocation.server, *allocation.columns), strict=True)
         if values.shape != expected
     )
 
@@ -160,11 +164,12 @@ def _unknown_servers(allocation: Allocation, instance: Devices) -> tuple[Violati
 def _out_of_range(
     name: str, values: Floats, upper: Floats | None, low: float | Floats, tolerance: float
 ) -> tuple[Violation, ...]:
-    bound = np.full(values.shape, np.inf) if upper is None else upper
-    good = np.isfinite(values) & (values >= low) & (values <= bound * (1.0 + tolerance))
+    good = np.isfinite(values) & (values >= low)
+    if upper is not None:
+        good &= values <= upper * (1.0 + tolerance)
     if good.all():
         return ()
-    found = []
+    bound, found = np.full(values.shape, np.inf) if upper is None else upper, []
     for n in np.flatnonzero(~good):
         value = float(values[n])
         if not np.isfinite(value):

@@ -35,7 +35,7 @@ def shannon_rate(
     received_w = np.asarray(gain, dtype=np.float64) * power_w
     noise_w = noise_w_per_hz * bandwidth
     is_wide = noise_w > 0
-    if is_wide.all():
+    if is_wide if is_wide.ndim == 0 else is_wide.all():
         snr = received_w / noise_w
     else:
         snr = np.zeros(np.broadcast(bandwidth, received_w).shape)
@@ -46,7 +46,8 @@ def shannon_rate(
 
 def time_for(work: Floats, rate: Floats) -> Floats:
     """Return ``work / rate`` in s: 0 without work, infinite with work and a zero rate."""
-    work, rate = np.broadcast_arrays(work, rate)
+    if np.shape(work) != np.shape(rate):
+        work, rate = np.broadcast_arrays(work, rate)
     time_s = np.where(work > 0, np.inf, 0.0)
     np.divide(work, rate, out=time_s, where=(work > 0) & (rate > 0))
     return time_s

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +95,7 @@ class Instance:
         for group, values in (("weights", self.weights), ("score", self.score_law)):
             problems += [
                 f"{group}.{name} = {value}: must be a finite number >= 0"
-                for name, value in asdict(values).items()
+                for name, value in ((each.name, getattr(values, each.name)) for each in fields(values))
                 if not 0 <= value < np.inf
             ]
         if self.weights.delay_per_s == 0 and self.weights.energy_per_j == 0:

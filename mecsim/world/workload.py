@@ -66,7 +66,7 @@ class Workload:
         self._amounts = _amounts(scenario)
         self._amount_of = population.kind % len(self._amounts)
         self.drawn_per_round = any("round" in (size.per, data.per) for size, data in self._amounts)
-        # A few chunks for every user: rounds are asked for nearly in order.
+        # Two chunks for every user: rounds are asked for nearly in order.
         self._chunk = lru_cache(maxsize=2 * users)(self._draw_chunk)
         if self._workload.base_model is not None:
             counts = self.devices["gpu_count"].tolist()
@@ -88,25 +88,32 @@ class Workload:
 
         t is ``flops_per_param_and_token * tokens``, docs/model.md section 3.
         """
-        once = self._once[users]
-        fresh = once
-        if self.drawn_per_round:
-            pairs = zip(users.tolist(), rounds.tolist(), strict=True)
-            fresh = np.array([self._chunk(n, k // _CHUNK)[k % _CHUNK] for n, k in pairs]).reshape(-1, 2)
-        if len(self._amounts) == 1:
-            return self._amounts_at(0, once, fresh)
-        adapter_params, flops_per_param = np.empty(len(users)), np.empty(len(users))
-        kind = self._amount_of[users]
-        for k in range(len(self._amounts)):
-            here = kind == k
-            adapter_params[here], flops_per_param[here] = self._amounts_at(k, once[here], fresh[here])
+        pairs = zip(users.tolist(), rounds.tolist(), strict=True)
+        amounts = np.array([self._row(n, k) for n, k in pairs]).reshape(-1, 2)
+        return amounts[:, 0].copy(), amounts[:, 1].copy()
+
+    def work_of_round(self, user: int, index: int) -> tuple[float, float]:
+        """Return adapter parameters d and FLOP per parameter t of one round of one user."""
+        adapter_params, flops_per_param = self._row(user, index).tolist()
         return adapter_params, flops_per_param
 
-    def _amounts_at(self, kind: int, once: Floats, fresh: Floats) -> tuple[Floats, Floats]:
-        w, (size, data) = self._workload, self._amounts[kind]
-        adapter_params = size.ppf((fresh if size.per == "round" else once)[:, 0])
+    def _row(self, user: int, index: int) -> Floats:
+        chunk, at = divmod(index, _CHUNK) if self.drawn_per_round else (0, 0)
+        row: Floats = self._chunk(user, chunk)[at]
+        return row
+
+    def _draw_chunk(self, user: int, chunk: int) -> Floats:
+        """Return d and t of the rounds of a chunk, (_CHUNK, 2), or of all rounds, (1, 2)."""
+        once = fresh = self._once[user : user + 1]
+        if self.drawn_per_round:
+            rng = stream(self._seed, Purpose.WORKLOAD_ROUND, user, chunk)
+            fresh = np.maximum(rng.random((_CHUNK, 2)), _SMALLEST)
+        w, (size, data) = self._workload, self._amounts[self._amount_of[user]]
+        amounts = np.empty((len(fresh), 2))
+        amounts[:, 0] = size.ppf((fresh if size.per == "round" else once)[:, 0])
         token_bits = data.ppf((fresh if data.per == "round" else once)[:, 1])
-        return adapter_params, w.flops_per_param_and_token * token_bits / w.bits_per_token_id
+        amounts[:, 1] = w.flops_per_param_and_token * token_bits / w.bits_per_token_id
+        return amounts
 
     def _largest_adapters(self) -> Floats:
         """Return the adapter size of each user, or the largest where every round has another one."""
@@ -137,10 +144,6 @@ class Workload:
             yield from times_s[times_s < until_s].tolist()
             if not times_s[-1] < until_s:
                 return
-
-    def _draw_chunk(self, user: int, chunk: int) -> Floats:
-        rng = stream(self._seed, Purpose.WORKLOAD_ROUND, user, chunk)
-        return np.maximum(rng.random((_CHUNK, 2)), _SMALLEST)
 
 
 def _periodic_s(offset_s: float, period_s: float) -> Iterator[Floats]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -36,7 +37,9 @@ def test_what_is_shown_for_a_shell_is_shell(script: str) -> None:
 
 def test_dask_jobqueue_prints_the_script_that_is_shown() -> None:
     """Apart from the path of Python and the address of the scheduler. Mutant rejected: other resources."""
+    before = signal.getsignal(signal.SIGINT)
     jobqueue = pytest.importorskip("dask_jobqueue", reason="the cluster extra is not installed")
+    signal.signal(signal.SIGINT, before)  # one of its modules puts a handler of its own
     (call,) = re.findall(r"SLURMCluster\((.*)\)", PAGE)
     (shown,) = [script for script in blocks("sh") if "-J dask-worker" in script]
 

@@ -9,6 +9,9 @@ for the whole grid instead of one a wave and point.
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +19,7 @@ from mecsim.system.arrays import Floats
 
 COARSE, FINE = 16, 32
 GRID = COARSE * FINE
+_PAIRS_AT_ONCE = 8
 
 Complexes = NDArray[np.complex128]
 
@@ -40,35 +44,60 @@ def complex_sum_on_grid(start: Floats, step: Floats) -> Complexes:
     -------
     (P, GRID) complex
     """
-    coarse, fine = _factors(start, step, +1.0)
-    total: Complexes = np.matmul(coarse, fine.swapaxes(1, 2))
+    total = np.empty((len(start), COARSE, FINE), dtype=np.complex128)
+    for pairs, coarse, fine in _factors(start, step, +1.0):
+        np.matmul(coarse.swapaxes(0, 1), fine.transpose(1, 2, 0), out=total[pairs])
     return total.reshape(len(start), GRID)
 
 
 def cosine_sum_on_grid(start: Floats, step: Floats) -> Floats:
     """Return ``sum_k cos(start_k + j step_k)`` for j = 0 .. GRID-1, shape (P, GRID)."""
+    total = np.empty((len(start), COARSE, FINE))
     # Re(C F) = Re C Re F - Im C Im F: with F conjugated, a real product of the interleaved parts.
-    coarse, fine = _factors(start, step, -1.0)
-    parts = coarse.view(np.float64), fine.view(np.float64)
-    total: Floats = np.matmul(parts[0], parts[1].swapaxes(1, 2))
+    for pairs, coarse, fine in _factors(start, step, -1.0):
+        real_coarse, real_fine = coarse.view(np.float64), fine.view(np.float64)
+        np.matmul(real_coarse.swapaxes(0, 1), real_fine.transpose(1, 2, 0), out=total[pairs])
     return total.reshape(len(start), GRID)
 
 
-def _factors(start: Floats, step: Floats, sign: float) -> tuple[Complexes, Complexes]:
-    pairs, waves = start.shape
-    coarse = np.empty((pairs, COARSE, waves), dtype=np.complex128)
-    fine = np.empty((pairs, FINE, waves), dtype=np.complex128)
-    coarse[:, 0] = unit_phasor(start)
-    fine[:, 0] = 1.0
-    stride = _fill_powers(fine, unit_phasor(sign * step))
-    _fill_powers(coarse, stride if sign > 0 else stride.conj())
-    return coarse, fine
+class _Tables(threading.local):
+    """Memory for the factors of a few pairs, kept by each thread.
+
+    Fresh memory of this size comes from the system page by page, which costs more than what is computed
+    in it, and what is computed for a few pairs at a time stays in the cache.
+    """
+
+    def __init__(self) -> None:
+        self._of_waves: dict[int, Complexes] = {}
+
+    def of(self, pairs: int, waves: int) -> tuple[Complexes, Complexes]:
+        """Return a coarse and a fine table, (COARSE, P, K) and (FINE, P, K), until the next call."""
+        if waves not in self._of_waves:
+            self._of_waves[waves] = np.empty((COARSE + FINE) * _PAIRS_AT_ONCE * waves, dtype=np.complex128)
+        flat = self._of_waves[waves][: (COARSE + FINE) * pairs * waves]
+        table = flat.reshape(COARSE + FINE, pairs, waves)
+        return table[:COARSE], table[COARSE:]
+
+
+_tables = _Tables()
+
+
+def _factors(start: Floats, step: Floats, sign: float) -> Iterator[tuple[slice, Complexes, Complexes]]:
+    """Yield a few pairs at a time with their coarse and fine factors, which hold until the next ones."""
+    for first in range(0, len(start), _PAIRS_AT_ONCE):
+        pairs = slice(first, first + _PAIRS_AT_ONCE)
+        coarse, fine = _tables.of(*start[pairs].shape)
+        coarse[0] = unit_phasor(start[pairs])
+        fine[0] = 1.0
+        stride = _fill_powers(fine, unit_phasor(sign * step[pairs]))
+        _fill_powers(coarse, stride if sign > 0 else stride.conj())
+        yield pairs, coarse, fine
 
 
 def _fill_powers(table: Complexes, ratio: Complexes) -> Complexes:
-    """Fill ``table[:, j] = table[:, 0] * ratio ** j`` by doubling; return the next power of ratio."""
+    """Fill ``table[j] = table[0] * ratio ** j`` by doubling; return the next power of ratio."""
     done, factor = 1, ratio
-    while done < table.shape[1]:
-        np.multiply(table[:, :done], factor[:, None], out=table[:, done : 2 * done])
+    while done < len(table):
+        np.multiply(table[:done], factor, out=table[done : 2 * done])
         done, factor = 2 * done, factor * factor
     return factor

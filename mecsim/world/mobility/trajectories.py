@@ -91,6 +91,9 @@ class Trajectories:
 
     def leg(self, users: Ints, times_s: Floats) -> Ints:
         """Return the index of the leg that each user is on at each time; the arguments broadcast."""
+        if np.ndim(times_s) == 0:
+            now = self.leg_now(np.ravel(users).tolist(), float(times_s))
+            return np.array(now, dtype=np.int64).reshape(np.shape(users))
         users, times_s = np.broadcast_arrays(users, times_s)
         low, high = self.first[users], self.first[users + 1] - 1
         start_s = self.legs.start_s
@@ -101,7 +104,7 @@ class Trajectories:
         return low
 
     def leg_now(self, users: Iterable[int], time_s: float) -> list[int]:
-        """Return the index of the leg that each user is on at one time; ``leg`` for few users."""
+        """Return the index of the leg that each user is on at one time, as :meth:`leg` does."""
         starts, first = self._starts_s, self._firsts
         return [bisect_right(starts, time_s, first[n] + 1, first[n + 1]) - 1 for n in users]
 
