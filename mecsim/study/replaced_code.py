@@ -29,6 +29,14 @@ _facts_of = attrgetter("__code__", "__defaults__", "__kwdefaults__")
 _CHANGING = ("__warningregistry__", "__abstractmethods__", "_abc_impl", "__pydantic_complete__")
 
 
+_known: list[_Held] = []
+
+
+def look_ahead() -> None:
+    """Look at everything that will be watched, for the processes that are forks of this one."""
+    _known[:] = _holders()
+
+
 @contextmanager
 def code_watch(
     label: str, on_progress: OnProgress | None, *, is_foreign: bool
@@ -64,7 +72,8 @@ class _CodeWatch:
 
     def __init__(self, label: str, on_progress: OnProgress | None) -> None:
         self._label, self._on_progress, self._epoch = label, on_progress, 0
-        self._holders = list(_holders())
+        # What has changed since the look ahead is our own doing: foreign code has not run yet.
+        self._holders = [held if held.is_as_before() else held.anew() for held in _known] or list(_holders())
 
     def check(self, when: str) -> None:
         """Raise PolicyFailed if a name, such as ``numpy.log1p``, holds other code than at first."""
@@ -90,7 +99,8 @@ class _Held:
             for name, value in list(holder.items())
             if isinstance(value, _CODE) or (is_own and name not in _CHANGING)
         }
-        self._holder, self._names, self._values = holder, tuple(held), tuple(held.values())
+        self._holder, self._is_own = holder, is_own
+        self._names, self._values = tuple(held), tuple(held.values())
         functions = ((name, _function_in(value)) for name, value in held.items())
         self._functions = {name: each for name, each in functions if isinstance(each, FunctionType)}
         self._facts = self._facts_now()
@@ -99,6 +109,10 @@ class _Held:
         return all(map(is_, map(self._holder.get, self._names), self._values)) and all(
             map(is_, chain.from_iterable(self._facts), chain.from_iterable(self._facts_now()))
         )
+
+    def anew(self) -> _Held:
+        """Return what is held now."""
+        return _Held(self._holder, is_own=self._is_own)
 
     def replaced(self) -> str:
         """Return the first name that holds something else, or a function that was changed."""

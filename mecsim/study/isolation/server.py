@@ -14,13 +14,15 @@ import socket
 import time
 from contextlib import suppress
 from importlib import import_module
+from tempfile import TemporaryDirectory
 
 from mecsim.study.isolation.descendants import adopt_orphans, end_children
 from mecsim.study.isolation.keeper import keep
 
 _TICK_S, _LAST_S = 0.5, 3.0
 # By name: what is called here calls this room.
-_PRELOADED = ("cloudpickle", "pandas", "pyarrow.parquet", "mecsim.study.isolated_run")
+_PRELOADED = ("cloudpickle", "pyarrow.parquet", "mecsim.study.isolated_run")
+_WARM_UP = "smoke"
 
 
 def serve() -> None:
@@ -69,17 +71,16 @@ def _reap(keepers: set[int]) -> None:
 
 
 def _prepare() -> None:
-    """Load what every run needs, once; what is loaded stays shared with the children."""
-    from mecsim.engine.simulation import Simulation
+    """Load and warm up what every run needs, once; it stays shared with the children."""
     from mecsim.registry import make_policy, policy_version
-    from mecsim.results.provenance import environment
-    from mecsim.scenario.load import load_scenario
 
     for name in _PRELOADED:
         import_module(name)
-    environment()
     for name in ("nearest", "gucaa"):  # what policies of others build on
-        Simulation(load_scenario("smoke"), make_policy(name), 0)
+        make_policy(name)
         policy_version(name)
+    with TemporaryDirectory() as folder:
+        import_module("mecsim.study.runner").simulate(_WARM_UP, out=f"{folder}/run")
+    import_module("mecsim.study.replaced_code").look_ahead()
     gc.collect()
     gc.freeze()
