@@ -59,7 +59,7 @@ def _same(own: Any, handed: Any) -> bool:
         return False
     if kind is np.ndarray:
         same_form = own.shape == handed.shape and own.dtype == handed.dtype
-        return same_form and own.tobytes() == handed.tobytes()
+        return bool(same_form and own.tobytes() == handed.tobytes())
     names, values_of = _fields(kind)  # type: ignore[arg-type]
     try:
         return bool(names) and all(map(_same, values_of(own), values_of(handed)))

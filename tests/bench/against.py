@@ -2,7 +2,7 @@
 
 ``python tests/bench/against.py --against COMMIT`` checks the commit out into a temporary folder and lets
 old and new code measure every case in turn, in processes of their own with this interpreter and its
-packages. The two sides of a pair measure in turn, three times each, of which the shortest counts; which side
+packages. The two sides of a pair measure in turn, five times each, of which the shortest counts; which side
 begins changes from pair to pair.
 It prints the median of new / old with a distribution-free 95 % interval, and whether the columns that both
 commits have are equal bit for bit.
@@ -29,7 +29,7 @@ from scipy.stats import quantile_test
 ROOT = Path(__file__).parents[2]
 SIDE = Path(__file__).with_name("side.py")
 QUICK_PAIRS = 6  # the fewest whose range is a 95 % interval of the median
-REPEATS = 3  # of one measurement, of which the shortest counts: what else the machine does only adds time
+REPEATS = 5  # of one measurement, of which the shortest counts: what else the machine does only adds time
 
 
 def median_and_interval(ratios: list[float]) -> tuple[float, float, float]:
