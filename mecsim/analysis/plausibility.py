@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mecsim.scenario.gpu_catalogue import base_model_entry, base_model_names
+from mecsim.scenario.base_model import base_model, base_model_names
 from mecsim.scenario.schema import Scenario
 from mecsim.system.arrays import Floats
 from mecsim.system.rates import RateLaw
@@ -66,7 +66,7 @@ def base_of(scenario: Scenario) -> BaseChoice:
     own = scenario.workload.base_model
     if own is not None:
         return BaseChoice(own.name, own.params, is_named=True)
-    params = {name: float(base_model_entry(name)["params"]) for name in base_model_names()}
+    params = {name: base_model(name).params for name in base_model_names()}
     name = min(params, key=params.__getitem__)
     return BaseChoice(name, params[name], is_named=False)
 

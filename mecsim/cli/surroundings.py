@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+
+from mecsim.study.environ import variable
 
 BACKEND = "MPLBACKEND"
 
@@ -16,17 +17,13 @@ def figures_to_files() -> Iterator[None]:
 
     Worker processes inherit it. A Python session that calls a command keeps its own backend.
     """
-    given, imported = os.environ.get(BACKEND), "matplotlib" in sys.modules
-    os.environ[BACKEND] = "Agg"
-    try:
-        yield
-    finally:
-        if given is None:
-            del os.environ[BACKEND]
-        else:
-            os.environ[BACKEND] = given
-        if not imported and "matplotlib" in sys.modules:
-            _choose(given)
+    imported = "matplotlib" in sys.modules
+    with variable(BACKEND, "Agg") as given:
+        try:
+            yield
+        finally:
+            if not imported and "matplotlib" in sys.modules:
+                _choose(given)
 
 
 def _choose(backend: str | None) -> None:

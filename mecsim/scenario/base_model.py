@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar
 
-from pydantic import (
-    ConfigDict,
-    Field,
-    GetJsonSchemaHandler,
-    SerializationInfo,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-    model_validator,
-)
-from pydantic.functional_validators import ModelWrapValidatorHandler
-from pydantic_core import CoreSchema
+from pydantic import ConfigDict, Field
 
-from mecsim.config.base import Real, Section, Whole, key, unknown_name
-from mecsim.scenario.gpu_catalogue import base_model_entry, base_model_names
+from mecsim.config.base import Real, Whole, key
+from mecsim.scenario.catalogue import CatalogueEntry, catalogue
 
 _ALLOWED = (
     "the name of a base model in the catalogue, such as 'llama-7b', "
@@ -26,9 +16,11 @@ _ALLOWED = (
 )
 
 
-class LanguageModel(Section):
+class LanguageModel(CatalogueEntry):
     """A base model: how many parameters in how many layers of which width."""
 
+    table: ClassVar[str] = "base_models"
+    called: ClassVar[str] = "base model"
     model_config = ConfigDict(json_schema_extra={"allowed": _ALLOWED})
 
     name: str = key("Name of the model", default="custom", max_length=100)
@@ -39,29 +31,19 @@ class LanguageModel(Section):
     )
     source: str = key("Where the numbers come from", default="", max_length=1000)
 
-    @model_validator(mode="wrap")
-    @classmethod
-    def _from_file_form(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        if not isinstance(value, str):
-            return handler(value)
-        if value not in base_model_names():
-            raise unknown_name("base model", base_model_names())
-        return handler({"name": value, **base_model_entry(value)})
+    @property
+    def is_in_catalogue(self) -> bool:
+        """Whether it is a model of the catalogue, not one that a scenario writes out."""
+        return self.name in base_model_names() and self == base_model(self.name)
 
-    @model_serializer(mode="wrap")
-    def _to_file_form(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
-        """Write a model of the catalogue as its name; for the hash only the numbers count."""
-        if info.mode == "json":
-            return {"params": self.params, "layers": self.layers, "width": self.width}
-        in_catalogue = self.name in base_model_names() and self == base_model(self.name)
-        return self.name if in_catalogue else handler(self)
+    def numbers(self) -> dict[str, Any]:
+        """Return what counts for the hash of a scenario."""
+        return {"params": self.params, "layers": self.layers, "width": self.width}
 
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {
-            "anyOf": [handler.resolve_ref_schema(handler(core)), {"enum": list(base_model_names())}],
-            "allowed": _ALLOWED,
-        }
+
+def base_model_names() -> tuple[str, ...]:
+    """Return the names of the base models in the catalogue."""
+    return tuple(catalogue(LanguageModel.table))
 
 
 @cache

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from mecsim.config.base import SMALLEST, OneOrEach, Real, Whole, key, refusal
 from mecsim.scenario.area import Points, current_area
-from mecsim.scenario.equipped import Equipped, cards_of, for_cards, refuse_other_length
+from mecsim.scenario.equipped import Equipped, cards_of, refuse_other_length
 from mecsim.scenario.gpu_catalogue import GpuCard
 from mecsim.scenario.layout import Layout
 from mecsim.scenario.mobility import Mobility
@@ -109,11 +109,6 @@ class Servers(Equipped):
         if value is not None and info.data.get("layout") is not None:
             raise refusal(((), "give either positions_m or layout, not both"))
         return value
-
-    @field_validator("gpu_power")
-    @classmethod
-    def _cards_can_have_it(cls, value: str, info: ValidationInfo) -> str:
-        return for_cards(value, info)
 
     @field_validator("gpu_min")
     @classmethod
@@ -222,11 +217,6 @@ class Users(Equipped):
             law = each.gpu_power or self.gpu_power
             own += [idle_power_w(card, law) for card in cards_of(each.gpu or self.gpu)]
         return own
-
-    @field_validator("gpu_power")
-    @classmethod
-    def _cards_can_have_it(cls, value: str, info: ValidationInfo) -> str:
-        return for_cards(value, info)
 
     @field_validator("classes")
     @classmethod

@@ -5,7 +5,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
-from pydantic import SerializationInfo, SerializerFunctionWrapHandler, ValidationInfo, model_serializer
+from pydantic import (
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+)
 
 from mecsim.config.base import Section, refusal
 from mecsim.scenario.gpu_catalogue import GpuCard
@@ -33,6 +39,14 @@ class Equipped(Section):
         gpu, law = getattr(self, "gpu"), getattr(self, "gpu_power")  # noqa: B009 - of the subclasses
         return [idle_power_w(card, law) for card in cards_of(gpu)]
 
+    @field_validator("gpu_power", check_fields=False)
+    @classmethod
+    def _cards_can_have_it(cls, value: str, info: ValidationInfo) -> str:
+        found = first_problem(cards_of(info.data.get("gpu")), value)
+        if found:
+            raise refusal(*found)
+        return value
+
     @model_serializer(mode="wrap")
     def _hashed(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
         content = handler(self)
@@ -54,11 +68,3 @@ def refuse_other_length(value: object, count: int, members: str) -> None:
 def cards_of(gpu: Any) -> list[GpuCard]:
     """Return the cards of a key, none where it is invalid, which is reported already."""
     return [card for card in (gpu if isinstance(gpu, tuple) else [gpu]) if isinstance(card, GpuCard)]
-
-
-def for_cards(law: str, info: ValidationInfo) -> str:
-    """Refuse a power law that the cards of the same table cannot have."""
-    found = first_problem(cards_of(info.data.get("gpu")), law)
-    if found:
-        raise refusal(*found)
-    return law

@@ -8,12 +8,11 @@ from mecsim.config.explain import explain_key, list_tables
 from mecsim.config.keys import keys_of
 from mecsim.errors import ScenarioError
 from mecsim.messages import nearest
-from mecsim.scenario.base_model import base_model
+from mecsim.scenario.base_model import base_model, base_model_names
 from mecsim.scenario.gpu_catalogue import (
     adapter_names,
     adapter_params,
     adapter_source,
-    base_model_names,
     gpu_card,
     gpu_names,
 )

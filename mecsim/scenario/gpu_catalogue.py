@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar
 
-from pydantic import (
-    ConfigDict,
-    Field,
-    GetJsonSchemaHandler,
-    SerializationInfo,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-    model_validator,
-)
-from pydantic.functional_validators import ModelWrapValidatorHandler
-from pydantic_core import CoreSchema
+from pydantic import ConfigDict, Field
 
-from mecsim.config.base import SMALLEST, Real, Section, key, unknown_name
+from mecsim.config.base import SMALLEST, Real, key
+from mecsim.scenario.catalogue import CatalogueEntry, catalogue
 
 _ALLOWED = (
     "the name of a card in the catalogue, such as 'A100-fp32', "
@@ -28,9 +16,11 @@ _ALLOWED = (
 )
 
 
-class GpuCard(Section):
+class GpuCard(CatalogueEntry):
     """One GPU: how fast it is at best, and what it draws then."""
 
+    table: ClassVar[str] = "gpus"
+    called: ClassVar[str] = "card"
     model_config = ConfigDict(json_schema_extra={"allowed": _ALLOWED})
 
     name: str = key("Name of the card", default="custom", max_length=100)
@@ -48,43 +38,19 @@ class GpuCard(Section):
     )
     source: str = key("Where the numbers come from", default="", max_length=1000)
 
-    @model_validator(mode="wrap")
-    @classmethod
-    def _from_file_form(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        if not isinstance(value, str):
-            return handler(value)
-        if value not in gpu_names():
-            raise unknown_name("card", gpu_names())
-        return handler({"name": value, **_catalogue("gpus")[value]})
-
-    @model_serializer(mode="wrap")
-    def _to_file_form(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
-        """Write a card of the catalogue as its name; for the hash only the numbers count."""
-        if info.mode == "json":
-            return {"peak_tflops": self.peak_tflops, "board_power_w": self.board_power_w}
-        return self.name if self.is_in_catalogue else handler(self)
-
     @property
     def is_in_catalogue(self) -> bool:
         """Whether it is a card of the catalogue, not one that a scenario writes out."""
         return self.name in gpu_names() and self == gpu_card(self.name)
 
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {
-            "anyOf": [handler.resolve_ref_schema(handler(core)), {"enum": list(gpu_names())}],
-            "allowed": _ALLOWED,
-        }
-
-
-@cache
-def _catalogue(name: str) -> Mapping[str, Mapping[str, Any]]:
-    return tomllib.loads(files("mecsim.scenario").joinpath("catalog", f"{name}.toml").read_text("utf-8"))
+    def numbers(self) -> dict[str, Any]:
+        """Return what counts for the hash of a scenario: idle power and memory do so where they are used."""
+        return {"peak_tflops": self.peak_tflops, "board_power_w": self.board_power_w}
 
 
 def gpu_names() -> tuple[str, ...]:
     """Return the names of the GPU cards in the catalogue."""
-    return tuple(_catalogue("gpus"))
+    return tuple(catalogue(GpuCard.table))
 
 
 @cache
@@ -95,7 +61,7 @@ def gpu_card(name: str) -> GpuCard:
 
 def adapter_names() -> tuple[str, ...]:
     """Return the names of the adapters in the catalogue."""
-    return tuple(_catalogue("adapters"))
+    return tuple(catalogue("adapters"))
 
 
 def adapter_params(name: str) -> float:
@@ -106,7 +72,7 @@ def adapter_params(name: str) -> float:
     - `bottleneck`: `d1*r + r + r*d2 + d2` parameters in each of so many `adapters`;
     - `lora`: `rank * (d_in + d_out)` parameters for each of so many `matrices`.
     """
-    entry = _catalogue("adapters")[name]
+    entry = catalogue("adapters")[name]
     if "bottleneck" in entry:
         return _bottleneck_params(**entry["bottleneck"])
     if "lora" in entry:
@@ -116,17 +82,7 @@ def adapter_params(name: str) -> float:
 
 def adapter_source(name: str) -> str:
     """Return where the size of an adapter of the catalogue comes from."""
-    return str(_catalogue("adapters")[name]["source"])
-
-
-def base_model_names() -> tuple[str, ...]:
-    """Return the names of the base models in the catalogue."""
-    return tuple(_catalogue("base_models"))
-
-
-def base_model_entry(name: str) -> Mapping[str, Any]:
-    """Return the keys of a base model of the catalogue."""
-    return _catalogue("base_models")[name]
+    return str(catalogue("adapters")[name]["source"])
 
 
 def _bottleneck_params(d1: int, r: int, d2: int, adapters: int) -> float:

@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from mecsim.study.environ import variable
+
 SAFE_PATH = "PYTHONSAFEPATH"
 
 
@@ -26,12 +28,5 @@ def import_path() -> str:
 @contextmanager
 def safe_path() -> Iterator[None]:
     """Let processes that others start for us, such as those of multiprocessing, be as with ``-P``."""
-    before = os.environ.get(SAFE_PATH)
-    os.environ[SAFE_PATH] = "1"
-    try:
+    with variable(SAFE_PATH, "1"):
         yield
-    finally:
-        if before is None:
-            del os.environ[SAFE_PATH]
-        else:
-            os.environ[SAFE_PATH] = before

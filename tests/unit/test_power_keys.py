@@ -53,7 +53,8 @@ def test_the_idle_power_of_a_card_in_the_catalogue_counts_where_it_is_drawn(monk
     other = {"fast": fast["fast"] | {"idle_power_w": 30.0}}
     found = []
     for catalogue in (fast, other):
-        monkeypatch.setattr("mecsim.scenario.gpu_catalogue._catalogue", lambda name, known=catalogue: known)
+        for module in ("catalogue", "gpu_catalogue"):
+            monkeypatch.setattr(f"mecsim.scenario.{module}.catalogue", lambda name, known=catalogue: known)
         monkeypatch.setattr(
             "mecsim.scenario.gpu_catalogue.gpu_card", lambda name: GpuCard.model_validate(name)
         )

@@ -6,9 +6,8 @@ from typer.testing import CliRunner
 
 from mecsim.cli import app
 from mecsim.errors import ScenarioError
-from mecsim.scenario.base_model import base_model
+from mecsim.scenario.base_model import base_model, base_model_names
 from mecsim.scenario.explain import explain
-from mecsim.scenario.gpu_catalogue import base_model_names
 from mecsim.scenario.memory import needed_bytes
 from mecsim.scenario.memory_report import memory_lines
 from mecsim.scenario.schema import Scenario

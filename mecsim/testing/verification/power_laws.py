@@ -111,6 +111,7 @@ def _moving(setting: Setting, duration_s: float) -> RunRecord:
 
 
 _HERE = sys.modules[__name__]
+_CUBE_EACH = other_scenario("a cube for each share", _HERE, {"servers.gpu_power": "board"})
 CHECKS = (
     Check(
         "S1 busy GPU",
@@ -134,7 +135,7 @@ CHECKS = (
         "S2 shared GPU",
         "J of one of four who train at once",
         shared_card,
-        other_scenario("a cube for each share", _HERE, {"servers.gpu_power": "board"}),
+        _CUBE_EACH,
     ),
     Check(
         "S2 meters",
@@ -146,6 +147,6 @@ CHECKS = (
         "S2 twin",
         "engine = slow engine, shared GPUs",
         twin,
-        other_scenario("a cube for each share", _HERE, {"servers.gpu_power": "board"}),
+        _CUBE_EACH,
     ),
 )
