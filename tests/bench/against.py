@@ -112,8 +112,13 @@ class Side:
         return json.loads(line)
 
 
-def measure_pairs(checkouts: list[Path], folder: Path, pairs: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return by case the CPU times in s, (pairs, 2), and the hashes of both sides."""
+def measure_pairs(
+    checkouts: list[Path], folder: Path, pairs: int, part: str = ""
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return by case the CPU times in s, (pairs, 2), and the hashes of both sides.
+
+    ``part`` is a part of the names of the cases to measure.
+    """
     times: dict[str, Any] = defaultdict(lambda: np.empty((pairs, 2)))
     hashes: dict[str, Any] = defaultdict(lambda: [None, None])
     for n, checkout in enumerate(checkouts):
@@ -123,7 +128,7 @@ def measure_pairs(checkouts: list[Path], folder: Path, pairs: int) -> tuple[dict
             sides = [Side(checkout, folder / str(n)) for n, checkout in enumerate(checkouts)]
             for side in sides:
                 stack.callback(side.close)
-            for case in sides[1].cases:
+            for case in (name for name in sides[1].cases if part in name):
                 times[case][pair] = np.inf
                 for n in ((0, 1) if pair % 2 == 0 else (1, 0)) * REPEATS:
                     spent_s, hashes[case][n] = sides[n].measure(case)
@@ -155,10 +160,12 @@ def main() -> None:
     )
     parser.add_argument("--against", metavar="COMMIT", required=True, help="the older commit")
     parser.add_argument("--pairs", type=int, default=10, help="measurements of each side (default: 10)")
+    parser.add_argument("--case", default="", help="measure only cases with this in their names")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_PAIRS} pairs")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, worktree(given.against) as old:
-        show(*measure_pairs([old, ROOT], Path(folder), QUICK_PAIRS if given.quick else given.pairs))
+        pairs = QUICK_PAIRS if given.quick else given.pairs
+        show(*measure_pairs([old, ROOT], Path(folder), pairs, given.case))
 
 
 if __name__ == "__main__":
