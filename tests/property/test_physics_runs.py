@@ -16,7 +16,7 @@ from mecsim.registry import make_policy
 POLICIES = ("rucaa", "gucaa", "nearest", "local_only", "edge_only", "aauco", "gucro", "dashf", "hysteresis")
 
 watts, least = st.floats(0.0, 5.0), st.floats(0.0, 0.95)
-memory_gb = st.floats(1e-4, 0.1)
+memory_gb = st.floats(-6, -2).map(lambda exponent: 10.0**exponent)
 cards = memory_gb.map(
     lambda gb: {
         "users.gpu": {"peak_tflops": 8.873, "board_power_w": 180, "idle_power_w": 9, "memory_gb": gb},
