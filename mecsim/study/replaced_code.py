@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mecsim.errors import MecsimError, PolicyFailed
+from mecsim.errors import PolicyFailed
 from mecsim.study.progress import OnProgress
 
 _LIBRARIES = (
@@ -44,9 +44,10 @@ def code_watch(
     """Yield what to call before each decision of a run, and notice what the code of others replaces.
 
     Watched are functions, classes and methods of mecsim, NumPy, pandas and Python with their defaults, and
-    the constants and properties of mecsim. Modules that are imported later are not looked at. Since a look
-    takes half a millisecond, it comes before epochs 0, 1, 3, 7 and so on, and at the end: what is replaced
-    and put back in between is not seen.
+    the constants and properties of mecsim. Modules that are imported later are not looked at. A look at what
+    the names hold takes a millisecond and comes before epochs 0, 1, 3, 7 and so on. One at the code and the
+    defaults of functions as well takes five; it comes before epoch 0 and at the end. What is replaced and put
+    back in between is not seen.
 
     Raises
     ------
@@ -59,10 +60,9 @@ def code_watch(
     watch = _CodeWatch(label, on_progress)
     try:
         yield watch.before_decision
-    except MecsimError:
-        raise
     except Exception:
-        watch.check("when the run failed")  # what failed may be what was replaced
+        if not watch.has_found:
+            watch.check("when the run failed")  # what failed may be what was replaced
         raise
     watch.check("at the end of the run")
 
@@ -72,19 +72,26 @@ class _CodeWatch:
 
     def __init__(self, label: str, on_progress: OnProgress | None) -> None:
         self._label, self._on_progress, self._epoch = label, on_progress, 0
+        self.has_found = False
         # What has changed since the look ahead is our own doing: foreign code has not run yet.
-        self._holders = [held if held.is_as_before() else held.anew() for held in _known] or list(_holders())
+        known = [held if held.holds_the_same() else held.anew() for held in _known]
+        self._holders = known or list(_holders())
 
-    def check(self, when: str) -> None:
-        """Raise PolicyFailed if a name, such as ``numpy.log1p``, holds other code than at first."""
-        name = next((held.replaced() for held in self._holders if not held.is_as_before()), "")
+    def check(self, when: str, *, functions: bool = True) -> None:
+        """Raise PolicyFailed if a name, such as ``numpy.log1p``, holds other code than at first.
+
+        ``functions`` says whether to look at what functions are made of too.
+        """
+        same = _Held.is_the_same if functions else _Held.holds_the_same
+        name = next((held.replaced() for held in self._holders if not same(held)), "")
         if name:
+            self.has_found = True
             raise PolicyFailed(f"policy '{self._label}' has replaced {name}, seen {when}")
 
     def before_decision(self, time_s: float) -> None:
         """Look before some decisions, and pass the progress on."""
         if self._epoch & (self._epoch + 1) == 0:
-            self.check(f"at t = {time_s:g} s (epoch {self._epoch})")
+            self.check(f"at t = {time_s:g} s (epoch {self._epoch})", functions=self._epoch == 0)
         self._epoch += 1
         if self._on_progress is not None:
             self._on_progress(time_s)
@@ -105,8 +112,13 @@ class _Held:
         self._functions = {name: each for name, each in functions if isinstance(each, FunctionType)}
         self._facts = self._facts_now()
 
-    def is_as_before(self) -> bool:
-        return all(map(is_, map(self._holder.get, self._names), self._values)) and all(
+    def holds_the_same(self) -> bool:
+        """Return whether the names hold what they held."""
+        return all(map(is_, map(self._holder.get, self._names), self._values))
+
+    def is_the_same(self) -> bool:
+        """Return whether, besides, the functions are made of what they were made of."""
+        return self.holds_the_same() and all(
             map(is_, chain.from_iterable(self._facts), chain.from_iterable(self._facts_now()))
         )
 
