@@ -134,7 +134,7 @@ def cost(pairs, price, phi):
     with np.errstate(invalid="ignore"):
         delay_s = np.where(phi == 0, end_0_s, np.where(phi == 1, end_1_s, in_0_s + phi * (in_1_s - in_0_s)))
         energy_j = np.where(phi == 0, end_0_j, np.where(phi == 1, end_1_j, in_0_j + phi * (in_1_j - in_0_j)))
-    return price.per_s * delay_s.max() + price.per_j * energy_j.sum()
+        return price.per_s * delay_s.max() + price.per_j * energy_j.sum()
 
 
 def by_brute_force(pairs, price):
