@@ -138,3 +138,9 @@ def pytest_generate_tests(metafunc):
     """Run a test that asks for ``laws`` with every combination of the laws."""
     if "laws" in metafunc.fixturenames:
         metafunc.parametrize("laws", EVERY_LAW, ids=lambda laws: ", ".join(map(str, laws)))
+
+
+@pytest.fixture(scope="session")
+def every_law():
+    """Return every combination of the laws."""
+    return EVERY_LAW
