@@ -109,7 +109,6 @@ def test_the_same_bits_in_another_process(everything, here, digest, request):
     assert done.stdout.split() == [here[0], digest(here[1])]
 
 
-@pytest.mark.usefixtures("without_pictures")
 def test_the_same_tables_with_one_worker_and_two(everything, tmp_path):
     """D2; the measured CPU time of decisions apart."""
     tables = []
