@@ -17,6 +17,8 @@ export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 export VECLIB_MAXIMUM_THREADS := 1
+# Tests start hundreds of interpreters: without bytecode that is kept, each would compile all of mecsim again.
+unexport PYTHONDONTWRITEBYTECODE
 
 # uv if it is there, else venv with pip, else venv without ensurepip filled by the pip of $(PYTHON).
 define SETUP

@@ -39,9 +39,16 @@ def expected(study: Study, tmp_path_factory: pytest.TempPathFactory) -> str:
     return load_results(folder).digest()
 
 
-def test_two_workers(study: Study, expected: str, tmp_path: Path) -> None:
-    sweep(study, out=tmp_path, jobs=2)
-    assert load_results(tmp_path).digest() == expected
+@pytest.fixture(scope="module")
+def by_two(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the study done by two workers."""
+    folder = tmp_path_factory.mktemp("two")
+    sweep(study, out=folder, jobs=2)
+    return folder
+
+
+def test_two_workers(by_two: Path, expected: str) -> None:
+    assert load_results(by_two).digest() == expected
 
 
 def test_shuffled(study: Study, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,12 +86,11 @@ def test_on_dask(study: Study, expected: str, tmp_path: Path, cluster) -> None:
     assert load_results(tmp_path).digest() == expected
 
 
-def test_swept_keys_are_columns(study: Study, tmp_path: Path) -> None:
-    sweep(study, out=tmp_path, jobs=2)
-    loaded = load_results(tmp_path)
+def test_swept_keys_are_columns(by_two: Path) -> None:
+    loaded = load_results(by_two)
     assert list(loaded.rounds.columns[:4]) == ["scenario", "policy", "seed", "duration_s"]
     assert set(loaded.rounds["duration_s"]) == {11, 14}
-    manifests = [json.loads(path.read_text()) for path in tmp_path.glob("*/manifest.json")]
+    manifests = [json.loads(path.read_text()) for path in by_two.glob("*/manifest.json")]
     assert {m["swept"]["duration_s"] for m in manifests} == {11, 14}
     counted = loaded.rounds.groupby(["policy", "seed", "duration_s"]).size()
     assert sorted(counted) == sorted(m["tables"]["rounds"]["rows"] for m in manifests)

@@ -21,7 +21,7 @@ PAGES = sorted(
     if path.parts[-2] not in (".venv", "results", "tests")
 )
 RUN = [REPOSITORY / "docs" / "tutorial.md", *sorted((REPOSITORY / "docs" / "guides").glob("*.md"))]
-WITH_PICTURES = ("tutorial.md", "report.md")  # elsewhere those of a command are not what the page is about
+WITH_PICTURES = ("report.md",)  # elsewhere those of a command are not what the page is about
 FENCE = re.compile(r'^```(\w*)(?: title="([\w.-]+)")?\n(.*?)^```$', flags=re.MULTILINE | re.DOTALL)
 matplotlib.use("Agg")
 ENTRY_POINTS = {"mecsim.policies", "mecsim.mobility", "mecsim.path_loss"}  # groups, not modules

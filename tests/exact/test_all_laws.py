@@ -13,7 +13,6 @@ import pytest
 
 from mecsim.engine.simulation import Simulation
 from mecsim.registry import make_policy
-from mecsim.results.derive import all_tables
 from mecsim.testing.reference_engine import ReferenceEngine
 from mecsim.world.round_work import affine_work
 
@@ -62,44 +61,8 @@ UNENDING = {
 }
 
 
-def allowed(policy):
-    """Return a policy whose phi and speeds are cut to what is allowed: random ones know nothing of it."""
-
-    class Cut:
-        def allocate(self, observation):
-            self.seen, answer = observation.instance, policy.allocate(observation)
-            if answer is None:
-                return None
-            users = self.seen.users
-            least = 0.0 if self.seen.power is None else self.seen.power.users.min_gpu_flops
-            self.answer = dataclasses.replace(
-                answer,
-                local_fraction=np.minimum(answer.local_fraction, users.local_fraction_max),
-                user_gpu_flops=np.maximum(answer.user_gpu_flops, least),
-            )
-            return self.answer
-
-    return Cut()
-
-
-def assert_law(scenario, policy, seed):
-    policy = allowed(policy)
-    simulation = Simulation(scenario, policy, seed)
-    tables = all_tables(simulation.run(), simulation.world)
-    rounds, costs = tables["rounds"], policy.seen.costs(policy.answer)
-    first = rounds["round"] == 0
-    order = np.argsort(rounds["user"][first])
-    assert (rounds["outcome"][first] == "finished").all()
-    for k, phase in enumerate(PHASES):
-        for unit, values in (("s", costs.delay_s), ("j", costs.energy_j)):
-            got = rounds[f"{phase}_{unit}"][first][order]
-            np.testing.assert_allclose(got, values[:, k], rtol=1e-9, atol=0, err_msg=f"{phase}_{unit}")
-    scr = policy.seen.scr(policy.answer)
-    np.testing.assert_allclose(tables["generations"]["scr"][0], scr, rtol=1e-9)
-
-
 @pytest.mark.parametrize(("rate", "model", "little"), list(itertools.product(RATES, MODELS, (False, True))))
-def test_exactness_law(draw_scenario, random_policy, rate, model, little):
+def test_exactness_law(draw_scenario, random_policy, assert_law, rate, model, little):
     """What a round costs is what the static system says, of a random policy and of those that optimise."""
     changes = UNENDING | RATES[rate] | MODELS[model] | BOARDS | (LITTLE if little else {})
     for seed, policy in (
@@ -124,11 +87,11 @@ def rows_of_table(table):
     return rows[np.lexsort((table["round"], table["user"]))]
 
 
-def compare(scenario, policy, other, seed):
+def compare(scenario, make, seed):
     """Hold the engine against its slow twin; return the energy of all rounds."""
-    twin = ReferenceEngine(scenario, allowed(policy), seed)
+    twin = ReferenceEngine(scenario, make(), seed)
     expected = rows_of(twin.run())
-    record = Simulation(scenario, allowed(other), seed).run()
+    record = Simulation(scenario, make(), seed).run()
     got = rows_of_table(record.rounds)
     assert got.shape == expected.shape
     begun = expected[:, 5:].sum(axis=1) > 0
@@ -143,19 +106,19 @@ def compare(scenario, policy, other, seed):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("rate", "model"), list(itertools.product(RATES, MODELS)))
-def test_the_slow_twin_agrees(draw_scenario, random_policy, rate, model, mode):
+def test_the_slow_twin_agrees(draw_scenario, random_policy, allowed, rate, model, mode):
     changes = RATES[rate] | MODELS[model] | SHARED | MODES[mode]
     scenario = draw_scenario(5, moving=True, changes=changes)
-    assert compare(scenario, random_policy(5), random_policy(5), 5) > 0
+    assert compare(scenario, lambda: allowed(random_policy(5)), 5) > 0
 
 
-def test_a_charge_without_its_time_is_noticed(draw_scenario, random_policy, monkeypatch):
+def test_a_charge_without_its_time_is_noticed(draw_scenario, random_policy, allowed, monkeypatch):
     """Mutant: the engine sends the data of `split`, and the electronics draw nothing for it."""
     changes = RATES["capped"] | MODELS["split"] | SHARED
     scenario = draw_scenario(5, moving=True, changes=changes)
     monkeypatch.setattr("mecsim.engine.round_runner.affine_work", forgets_data)
     with pytest.raises(AssertionError):
-        compare(scenario, random_policy(5), random_policy(5), 5)
+        compare(scenario, lambda: allowed(random_policy(5)), 5)
 
 
 def forgets_data(*arguments):

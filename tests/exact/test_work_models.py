@@ -7,7 +7,6 @@ import pytest
 
 from mecsim.engine.simulation import Simulation
 from mecsim.registry import make_policy
-from mecsim.results.derive import all_tables
 from mecsim.testing.reference_engine import ReferenceEngine
 from mecsim.world import round_work
 from mecsim.world.world import World
@@ -54,51 +53,19 @@ def static(draw_scenario):
     return draw
 
 
-def within_memory(policy):
-    """Return a policy whose phi are cut to what fits, where a random one knows nothing of memory."""
-
-    class Cut:
-        def allocate(self, observation):
-            self.seen = observation
-            answer = policy.allocate(observation)
-            most = observation.instance.users.local_fraction_max
-            fraction = None if answer is None else np.minimum(answer.local_fraction, most)
-            self.answer = None if answer is None else dataclasses.replace(answer, local_fraction=fraction)
-            return self.answer
-
-    return Cut()
-
-
-def assert_law(scenario, policy, seed):
-    policy = within_memory(policy)
-    simulation = Simulation(scenario, policy, seed)
-    tables = all_tables(simulation.run(), simulation.world)
-    rounds, costs = tables["rounds"], policy.seen.instance.costs(policy.answer)
-    first = rounds["round"] == 0
-    order = np.argsort(rounds["user"][first])
-    assert (rounds["outcome"][first] == "finished").all()
-    for k, phase in enumerate(PHASES):
-        for unit, values in (("s", costs.delay_s), ("j", costs.energy_j)):
-            got = rounds[f"{phase}_{unit}"][first][order]
-            np.testing.assert_allclose(got, values[:, k], rtol=1e-9, atol=0, err_msg=f"{phase}_{unit}")
-    np.testing.assert_allclose(
-        tables["generations"]["scr"][0], policy.seen.instance.scr(policy.answer), rtol=1e-9
-    )
-
-
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("policy", POLICIES)
-def test_exactness_law_of_every_kind_of_work(static, name, policy):
+def test_exactness_law_of_every_kind_of_work(static, name, policy, assert_law):
     assert_law(static(3, name), make_policy(policy), 3)
 
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("seed", range(4))
-def test_exactness_law_of_a_random_policy(static, random_policy, name, seed):
+def test_exactness_law_of_a_random_policy(static, random_policy, name, seed, assert_law):
     assert_law(static(seed, name), random_policy(seed, zeros=0), seed)
 
 
-def test_the_law_rejects_charges_that_the_engine_forgets(static, random_policy, monkeypatch):
+def test_the_law_rejects_charges_that_the_engine_forgets(static, random_policy, monkeypatch, assert_law):
     """Mutant: the engine computes the work of a round without its charges."""
     forgets = round_work.affine_work
 
@@ -147,19 +114,19 @@ def compare_with_twin(scenario, make, seed):
 
 @pytest.mark.parametrize("mode", MOVING)
 @pytest.mark.parametrize("name", MODELS)
-def test_the_engine_and_its_slow_twin_agree(draw_scenario, random_policy, name, mode):
+def test_the_engine_and_its_slow_twin_agree(draw_scenario, random_policy, name, mode, allowed):
     changes = {"servers.gpu": BIG, "servers.gpu_utilisation": 0.5} | MODELS[name] | MOVING[mode]
     scenario = draw_scenario(11, moving=True, changes=changes | {"duration_s": 30.0})
-    rounds = compare_with_twin(scenario, lambda: within_memory(random_policy(11)), 11)
+    rounds = compare_with_twin(scenario, lambda: allowed(random_policy(11)), 11)
     assert len(rounds["user"]) > 1
 
 
-def test_the_twin_notices_a_handover_without_the_data(draw_scenario, random_policy, monkeypatch):
+def test_the_twin_notices_a_handover_without_the_data(draw_scenario, random_policy, monkeypatch, allowed):
     """Mutant: a server that has received the data is taken to hold the adapter's bits alone."""
     monkeypatch.setattr("mecsim.system.phases.WorkTerms.uplink", property(lambda t: 32.0 * t.adapter_params))
     scenario = draw_scenario(4, moving=True, changes={"workload.share_data": True})
     with pytest.raises(AssertionError, match="delay_s"):
-        compare_with_twin(scenario, lambda: within_memory(random_policy(4)), 4)
+        compare_with_twin(scenario, lambda: allowed(random_policy(4)), 4)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from mecsim_policies.dashf_reference.resources import Constants, Shares
 from mecsim_policies.optim.price import Price
 from mecsim_policies.optim.shares import PHI, ShareProblem
 
@@ -79,6 +80,49 @@ def part_2():
     return drawn
 
 
+def as_columns(shares):
+    return Shares(*(shares[:, column] for column in range(PHI)))
+
+
+def touching_nu(instance, server, phi, shares):
+    k = Constants.of(instance, server, phi)
+    r_u, r_d = k.rates(shares)
+    return 0.5 / (shares.up * r_u), 0.5 / (shares.down * r_d)
+
+
+def transformed_cost(instance, server, phi, price, nu, shares):
+    """Return the convex problem's objective with the true rates, term by term."""
+    k = Constants.of(instance, server, phi)
+    r_u, r_d = k.rates(shares)
+    delay_s = k.local_s / shares.own + k.up_s / r_u + k.server_s / shares.gpu + k.down_s / r_d
+    energy_j = (
+        k.local_j * shares.own**2
+        + k.up_j * (shares.up**2 * nu[0] + 1.0 / (4.0 * nu[0] * r_u**2))
+        + k.server_j * shares.gpu**2
+        + k.down_j * (shares.down**2 * nu[1] + 1.0 / (4.0 * nu[1] * r_d**2))
+    )
+    score = np.log1p(instance.score_law.slope * (shares.band + shares.down + shares.gpu))
+    return float(price.per_s * delay_s.max() + price.per_j * energy_j.sum() - score.sum())
+
+
+@pytest.fixture(scope="session")
+def as_shares():
+    """Return the function from an array of shares to the columns of the reference."""
+    return as_columns
+
+
+@pytest.fixture(scope="session")
+def nu_at():
+    """Return the function to the nu at which the paper's transform touches, for both links."""
+    return touching_nu
+
+
+@pytest.fixture(scope="session")
+def transformed():
+    """Return the function to the objective of the paper's convex problem."""
+    return transformed_cost
+
+
 RATE_CASES = {
     "ideal": {},
     "capped": {"rate": "nr-256qam"},
@@ -138,3 +182,9 @@ def pytest_generate_tests(metafunc):
     """Run a test that asks for ``laws`` with every combination of the laws."""
     if "laws" in metafunc.fixturenames:
         metafunc.parametrize("laws", EVERY_LAW, ids=lambda laws: ", ".join(map(str, laws)))
+
+
+@pytest.fixture(scope="session")
+def every_law():
+    """Return every combination of the laws."""
+    return EVERY_LAW

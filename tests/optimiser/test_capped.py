@@ -4,43 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from mecsim_policies.dashf_reference.resources import Constants, Shares, solve_convex
+from mecsim_policies.dashf_reference.resources import solve_convex
 from mecsim_policies.optim import barrier as barrier_module
 from mecsim_policies.optim.joint import joint_step
 from mecsim_policies.optim.resources import solve
 from mecsim_policies.optim.rules import equal_split
-from mecsim_policies.optim.shares import BAND, DOWN, PHI, UP, Price, ShareProblem
+from mecsim_policies.optim.shares import BAND, DOWN, UP, Price, ShareProblem
 
 from mecsim.system.rate_spec import IDEAL, RateSpec, SpectralEfficiency
 
 GAP = 1e-7
 SIZES = [(1, 1), (4, 2), (7, 3)]
 RATES = ("nr-256qam", "lte-36942")
-
-
-def as_shares(shares):
-    return Shares(*(shares[:, column] for column in range(PHI)))
-
-
-def nu_at(instance, server, phi, shares):
-    k = Constants.of(instance, server, phi)
-    r_u, r_d = k.rates(shares)
-    return 0.5 / (shares.up * r_u), 0.5 / (shares.down * r_d)
-
-
-def transformed(instance, server, phi, price, nu, shares):
-    """The convex problem's objective with the true rates, term by term."""
-    k = Constants.of(instance, server, phi)
-    r_u, r_d = k.rates(shares)
-    delay_s = k.local_s / shares.own + k.up_s / r_u + k.server_s / shares.gpu + k.down_s / r_d
-    energy_j = (
-        k.local_j * shares.own**2
-        + k.up_j * (shares.up**2 * nu[0] + 1.0 / (4.0 * nu[0] * r_u**2))
-        + k.server_j * shares.gpu**2
-        + k.down_j * (shares.down**2 * nu[1] + 1.0 / (4.0 * nu[1] * r_d**2))
-    )
-    score = np.log1p(instance.score_law.slope * (shares.band + shares.down + shares.gpu))
-    return float(price.per_s * delay_s.max() + price.per_j * energy_j.sum() - score.sum())
 
 
 def over_kink(problem, shares):
@@ -53,7 +28,9 @@ def over_kink(problem, shares):
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize(("users", "servers"), SIZES)
 @pytest.mark.parametrize("at_ends", [False, True])
-def test_convex_problem_has_cvxpys_value(part_2, price_at, users, servers, at_ends, rate):
+def test_convex_problem_has_cvxpys_value(
+    part_2, price_at, users, servers, at_ends, rate, as_shares, nu_at, transformed
+):
     """The smooth law leads to the optimum of the problem with kinks. Mutant: Shannon's problem."""
     instance, server, phi, problem, start = part_2(3, users, servers, at_ends=at_ends, rate=rate)
     price, last = price_at(instance), as_shares(start)
@@ -78,7 +55,7 @@ def alternation(instance, server, phi, price, last, turns):
 
 @pytest.mark.parametrize("ergodic", [False, True], ids=["no fading", "ergodic"])
 @pytest.mark.parametrize("rate", RATES)
-def test_newton_finds_what_the_alternation_does(part_2, rate, ergodic):
+def test_newton_finds_what_the_alternation_does(part_2, rate, ergodic, as_shares):
     """Fresh nu at each step, and a smooth law, lead elsewhere: then it would solve another problem.
 
     Mean rates near the cap hardly grow with the power: the law that touches them has a linear term.

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from mecsim_policies.dashf_reference.rates import touching_shannon
-from mecsim_policies.dashf_reference.resources import Constants, Shares, solve_convex
+from mecsim_policies.dashf_reference.resources import solve_convex
 from mecsim_policies.optim.resources import solve
 from mecsim_policies.optim.shares import PHI, SHARED, UP
 
@@ -15,34 +15,11 @@ GAP = 1e-7
 SIZES = [(1, 1), (4, 2), (7, 3)]
 
 
-def as_shares(shares):
-    return Shares(*(shares[:, column] for column in range(PHI)))
-
-
-def nu_at(instance, server, phi, shares):
-    k = Constants.of(instance, server, phi)
-    r_u, r_d = k.rates(shares)
-    return 0.5 / (shares.up * r_u), 0.5 / (shares.down * r_d)
-
-
-def transformed(instance, server, phi, price, nu, shares):
-    """The convex problem's objective, term by term."""
-    k = Constants.of(instance, server, phi)
-    r_u, r_d = k.rates(shares)
-    delay_s = k.local_s / shares.own + k.up_s / r_u + k.server_s / shares.gpu + k.down_s / r_d
-    energy_j = (
-        k.local_j * shares.own**2
-        + k.up_j * (shares.up**2 * nu[0] + 1.0 / (4.0 * nu[0] * r_u**2))
-        + k.server_j * shares.gpu**2
-        + k.down_j * (shares.down**2 * nu[1] + 1.0 / (4.0 * nu[1] * r_d**2))
-    )
-    score = np.log1p(instance.score_law.slope * (shares.band + shares.down + shares.gpu))
-    return float(price.per_s * delay_s.max() + price.per_j * energy_j.sum() - score.sum())
-
-
 @pytest.mark.parametrize(("users", "servers"), SIZES)
 @pytest.mark.parametrize("at_ends", [False, True])
-def test_convex_problem_has_cvxpys_value(part_2, price_at, users, servers, at_ends):
+def test_convex_problem_has_cvxpys_value(
+    part_2, price_at, users, servers, at_ends, as_shares, nu_at, transformed
+):
     """A term or a constraint of the barrier that is not the problem's. Mutant: nu twice as large."""
     instance, server, phi, problem, start = part_2(3, users, servers, at_ends=at_ends)
     price, last = price_at(instance), as_shares(start)
@@ -60,7 +37,7 @@ def test_convex_problem_has_cvxpys_value(part_2, price_at, users, servers, at_en
         assert abs(value((2.0 * nu[0], 2.0 * nu[1])) - expected) > 1e-5 * size
 
 
-def test_the_transforms_term_never_falls_below_the_truth(part_2, price_at):
+def test_the_transforms_term_never_falls_below_the_truth(part_2, price_at, as_shares, nu_at, transformed):
     """A nu that touches elsewhere. The transform is never below, and equal at its own point."""
     instance, server, phi, problem, start = part_2(5, 6, 2)
     price = price_at(instance)
@@ -129,7 +106,7 @@ def test_optimality_conditions_where_it_stops(part_2, price_at, users, servers, 
 
 
 @pytest.mark.parametrize("ergodic", [False, True], ids=["shannon", "ergodic"])
-def test_newton_finds_what_the_alternation_does(part_2, price_at, ergodic):
+def test_newton_finds_what_the_alternation_does(part_2, price_at, ergodic, as_shares, nu_at, transformed):
     """Fresh nu at each step leads elsewhere than nu in turn: then it would solve another problem."""
     instance, server, phi, problem, start = part_2(6, 5, 2, ergodic=ergodic)
     price, last, values = price_at(instance), as_shares(start), []
