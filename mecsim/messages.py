@@ -11,8 +11,13 @@ LONGEST_QUOTE = 60
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the closest known name, or an empty string."""
-    close = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    """Return ``"; did you mean 'x'?"`` for the closest known name, or an empty string.
+
+    A name that differs in upper and lower case alone is the closest one.
+    """
+    names = sorted(known)
+    same = [each for each in names if each.casefold() == name.casefold()]
+    close = same or get_close_matches(name, names, n=1, cutoff=0.6)
     return f"; did you mean '{close[0]}'?" if close else ""
 
 

@@ -13,7 +13,7 @@ from mecsim.system.devices import Servers, Users
 from mecsim.system.instance import Instance
 
 SMALLEST, LARGEST = 1e-100, 1e100
-
+_LOCAL_FLOP = "(work.local_flop + work.local_fixed_flop)"
 
 Found: TypeAlias = list[tuple[Path, str]]
 
@@ -28,7 +28,8 @@ def derived_problems(instance: Instance) -> Found:
     with np.errstate(all="ignore"):
         affine = instance.affine_work()
         work, at_server = affine.local(1.0), affine.server(0.0)
-        problems = _outside("users", "adapter_params * flops_per_param * epochs", work * users.epochs)
+        flop = "adapter_params * flops_per_param" if instance.work is None else _LOCAL_FLOP
+        problems = _outside("users", f"{flop} * epochs", work * users.epochs)
         problems += _device_problems("users", users, work)
         for each in (float(at_server.min()), float(at_server.max())):
             problems += _device_problems("servers", servers, each)

@@ -52,7 +52,7 @@ class ErgodicCapped:
 
     @property
     def _top(self) -> float:
-        """K - 1: how far above G the SNR of the cap is, in units of G."""
+        """K - 1: the SNR at which the cap is reached, in units of G."""
         return math.inf if math.isinf(self.cap_nat) else math.expm1(self.cap_nat / self.efficiency)
 
     def rate(self, bandwidth_hz: float | Floats, power_w: float | Floats, gain: float | Floats) -> Floats:

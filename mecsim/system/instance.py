@@ -100,10 +100,10 @@ class Instance:
             ]
         if self.weights.delay_per_s == 0 and self.weights.energy_per_j == 0:
             problems.append("weights: delay_per_s and energy_per_j must not both be 0")
+        if self.power is not None:
+            problems += self.power.problems(self.users.max_gpu_flops, self.server_count)
         if problems:
             raise InstanceError(self.name, problems)
-        if self.power is not None:
-            self.power.check(self.name, *expected)
 
     def _freeze_links(self, name: str, expected: tuple[int, int]) -> list[str]:
         """Make a field a read-only (N, M) array of numbers that are not negative; return its problems."""

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mecsim.errors import InstanceError
 from mecsim.system import equations as eq
 from mecsim.system.arrays import Floats, Ints, frozen
 from mecsim.system.phases import PhaseSpec
@@ -78,13 +77,26 @@ class PowerSpec:
             DevicePower(*np.zeros((3, users))), DevicePower(*np.zeros((3, servers))), np.zeros(servers, bool)
         )
 
-    def check(self, name: str, users: int, servers: int) -> None:
-        """Raise InstanceError, listing every problem, unless this fits N users and M servers."""
-        found = self.users.problems("users", users) + self.servers.problems("servers", servers)
+    def problems(self, user_top_flops: Floats, servers: int) -> list[str]:
+        """Return what does not fit N users and M servers: shapes, values, a user's least speed above its top.
+
+        Parameters
+        ----------
+        user_top_flops : (N,) float
+            Top speed of one GPU of each user in FLOP/s.
+        servers : int
+        """
+        found = self.users.problems("users", len(user_top_flops)) + self.servers.problems("servers", servers)
         if self.shares_gpu.shape != (servers,):
             found.append(f"power.shares_gpu: the shape is {self.shares_gpu.shape}, must be {(servers,)}")
-        if found:
-            raise InstanceError(name, found)
+        if not found:
+            least_flops = self.users.min_gpu_flops
+            found += [
+                f"power.users[{n}].min_gpu_flops = {least_flops[n]}: must be <= max_gpu_flops, "
+                f"{user_top_flops[n]}"
+                for n in np.flatnonzero(least_flops > user_top_flops)
+            ]
+        return found
 
     @property
     def is_plain(self) -> bool:

@@ -29,9 +29,9 @@ def test_absurd_values_are_marked_with_the_key_that_mends_them(study):
     """Mutant: only medians looked at, or the key of the other side."""
     page = plausibility(collect(study))
     rows = {row.quantity: row for row in page.rows if row.policy == "gucaa"}
-    assert rows["power of a user's GPU in use, of its board's"].median == "0.166"
+    assert rows["power of a user's GPU in use, over its board power"].median == "0.166"
     marked = {name: row.mend for name, row in rows.items() if row.verdict}
-    assert marked["power of a user's GPU in use, of its board's"] == "users.gpu_power = 'board'"
+    assert marked["power of a user's GPU in use, over its board power"] == "users.gpu_power = 'board'"
     assert marked["work of a token in a round, FLOP"] == "workload.model = 'peft'"
     assert marked["downlink, bit/s/Hz"] == "channel.rate = 'nr-256qam'"
     assert "transmit power of a user, W" not in marked

@@ -1,12 +1,14 @@
 """Instance files whose constants overflow or vanish: refused with line, key and value."""
 
 import json
+from dataclasses import fields
 
 import numpy as np
 import pytest
 
 from mecsim.errors import InstanceError
 from mecsim.system.instance_file import instance_to_json, load_instance
+from mecsim.system.round_work import RoundWork
 from mecsim.testing.snapshots import draw_instance
 
 WRONG = {
@@ -59,3 +61,18 @@ def test_every_key_at_its_extremes_is_refused_or_can_be_computed_with(tmp_path):
 
 def test_ordinary_instances_are_accepted(tmp_path):
     assert load_instance(file_with(tmp_path)).user_count == 3
+
+
+def test_work_of_its_own_is_named_where_a_file_gives_it(tmp_path):
+    """Mutant: the message says that adapter_params * flops_per_param is 0, which it is not."""
+    path = file_with(tmp_path)
+    data = json.loads(path.read_text("utf-8"))
+    for row in data["users"]:
+        row["work"] = {field.name: 1e6 for field in fields(RoundWork)}
+    data["schema"] = 2
+    data["users"][1]["work"] |= {"local_flop": 0, "local_fixed_flop": 0}
+    path.write_text(json.dumps(data), "utf-8")
+    with pytest.raises(InstanceError) as caught:
+        load_instance(path)
+    assert "users[1]: (work.local_flop + work.local_fixed_flop) * epochs = 0: must be" in str(caught.value)
+    assert "adapter_params" not in str(caught.value)

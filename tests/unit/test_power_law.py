@@ -134,6 +134,18 @@ def test_wrong_values_are_named(name):
     assert "power.shares_gpu: the shape is (3,), must be (2,)" in told
 
 
+def test_a_least_speed_above_the_top_one_is_refused_with_all_else():
+    """Mutant: accepted, so that policies break the bound, and gucro promises an SCR that is not."""
+    power = spec(user=(F_USER, 0, 0))
+    make_instance(power)
+    power = replace(power, users=replace(power.users, min_gpu_flops=each(F_USER) * [1, 2, 1, 1]))
+    with pytest.raises(InstanceError) as error:
+        make_instance(power, bits_per_param=-1.0)
+    assert len(error.value.problems) == 2
+    expected = f"power.users[1].min_gpu_flops = {2 * F_USER}: must be <= max_gpu_flops, {F_USER}"
+    assert expected in str(error.value)
+
+
 def test_a_file_keeps_it(tmp_path):
     """Every number to the bit; a file without it is the paper's law. Mutant: the flag lost."""
     power = spec(shares=(True, False), user=(1e12 / 3.0, 0.1, 0.2), server=(2e12, 3.0, 4.0))

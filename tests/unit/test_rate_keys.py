@@ -29,6 +29,7 @@ ACCEPTED = {
 REFUSED = [
     ("nr-256", "channel.rate = \"nr-256\": must be 'shannon', 'nr-256qam' or 'lte-36942', or a table with"),
     ("nr-256", "did you mean 'nr-256qam'?"),
+    ("NR-256QAM", "did you mean 'nr-256qam'?"),  # mutant: capitals are other letters
     (7.4, "channel.rate = 7.4: must be 'shannon'"),
     ({"cap": 7.4}, "channel.rate.cap = 7.4: unknown key"),
     ({"cap_bps_hz": 0.05}, "channel.rate.cap_bps_hz = 0.05: must be a number >= 0.1 and <= 40"),

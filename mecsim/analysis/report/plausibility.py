@@ -109,11 +109,11 @@ def quantities(world: World) -> dict[str, Quantity]:
         peak = tflops_to_flops(max(card.peak_tflops for card in owned))
         most = KnownRange(0.0, peak / base.forward_flop, f"peak speed over the forward pass of {base.name}")
         lines[f"{owner}_tokens_per_s"] = Quantity(f"tokens/s of a {owner}'s GPU", most, work)
-        drawn = f"power of a {owner}'s GPU in use, of its board's"
+        drawn = f"power of a {owner}'s GPU in use, over its board power"
         most_real = "shared" if owner == "server" else "board"
         key = "gpu_min" if laws[owner] == most_real else f"gpu_power = '{most_real}'"
         lines[f"{owner}_gpu_share"] = Quantity(drawn, GPU_POWER_SHARE, f"{owner}s.{key}")
-        taken = f"memory that training takes, of a {owner}'s GPUs"
+        taken = f"memory that training takes, over that of a {owner}'s GPUs"
         lines[f"{owner}_memory"] = Quantity(taken, MEMORY, "workload.precision, workload.recompute")
     return lines
 
