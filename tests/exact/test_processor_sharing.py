@@ -38,7 +38,7 @@ def play(make_scenario, monkeypatch):
         arrivals_s, sizes_s = np.array(jobs, dtype=float).T
         monkeypatch.setattr(Workload, "arrivals", lambda self, n, until_s: iter(arrivals_s[n : n + 1]))
         monkeypatch.setattr(
-            Workload, "work", lambda self, users, rounds: (np.full(len(users), 1e6), 1e6 * sizes_s[users])
+            Workload, "work_of_round", lambda self, user, index: (1e6, 1e6 * float(sizes_s[user]))
         )
         scenario = make_scenario({
             "duration_s": duration_s,
