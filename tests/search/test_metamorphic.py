@@ -21,10 +21,15 @@ def scr_of(policy, instance):
 
 @pytest.fixture(scope="module")
 def best(snapshot):
-    """Return a function from a seed to a small snapshot and exhaustive search's answer to it."""
+    """Return a function from a seed to a small snapshot and exhaustive search's answer to it.
+
+    At odd seeds the GPUs of users are so slow that those who train run them at full speed.
+    """
 
     def answered(seed):
-        instance = snapshot(seed, USERS, SERVERS)
+        instance = scaled(
+            snapshot(seed, USERS, SERVERS), "users", ["max_gpu_flops"], 0.1 if seed % 2 else 1.0
+        )
         return instance, Exhaustive().allocate(Observation.of(instance))
 
     return lru_cache(answered)
