@@ -58,12 +58,14 @@ def test_users_and_times_broadcast(two_users):
 
 
 def test_leg_and_leg_now_agree_everywhere():
+    """``leg`` bisects at one time, and searches all pairs together at a time each."""
     model = RandomWaypoint(speed_mps=(1.0, 30.0), pause_s=(0.0, 4.0))
     ways = Trajectories.join([model.legs(SIZE_M, 2, n, 300.0) for n in range(20)])
     users = np.arange(20)
     starts = ways.legs.start_s[ways.legs.start_s <= 300.0]
     for time_s in np.concatenate([starts, np.nextafter(starts, 0.0), np.linspace(0.0, 300.0, 50)]):
-        assert ways.leg(users, np.array(time_s)).tolist() == ways.leg_now(users.tolist(), float(time_s))
+        each = ways.leg(users, np.full(len(users), time_s)).tolist()
+        assert each == ways.leg_now(users.tolist(), float(time_s)) == ways.leg(users, time_s).tolist()
 
 
 def test_the_ways_last_at_least_as_long_as_asked():

@@ -1,5 +1,7 @@
 """Sums of waves on a grid: the fast factors against the plain sum."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ from mecsim.world.channel.waves import (
     unit_phasor,
 )
 
-PAIRS, WAVES = 7, 64
+PAIRS, WAVES = 19, 64  # more than twice those whose factors are kept at a time, and not a multiple
 
 
 @pytest.fixture
@@ -77,6 +79,15 @@ def test_a_row_does_not_depend_on_its_neighbours(phases):
         assert np.array_equal(total(start[shuffle], step[shuffle]), together[shuffle])
         for i in range(PAIRS):
             assert np.array_equal(total(start[i : i + 1], step[i : i + 1])[0], together[i])
+
+
+def test_threads_do_not_share_the_factors(phases):
+    """Mutant: one table for all threads, in which one fills what another multiplies."""
+    start, step = phases
+    alone = [complex_sum_on_grid(start + k, step) for k in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        together = threads.map(lambda k: complex_sum_on_grid(start + k % 4, step), range(200))
+        assert all(np.array_equal(total, alone[k % 4]) for k, total in enumerate(together))
 
 
 def test_unit_phasor():

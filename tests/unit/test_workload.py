@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mecsim import load_scenario
+from mecsim.rng import Purpose, stream
 from mecsim.world.workload import Workload
 
 SCENARIO = load_scenario(Path(__file__).resolve().parents[1] / "data" / "world.toml")
@@ -67,6 +68,18 @@ def test_the_law_of_users_and_the_law_of_rounds(law, cdf):
     check_law(rounds[:, 0], cdf)
     with pytest.raises(AssertionError):
         check_law(users[0], exponential_cdf(7.6e6) if "uniform" in law else uniform_cdf(0.0, 6e6))
+
+
+def test_a_round_has_the_work_of_its_own_draw():
+    """By hand from the streams. Mutants: another user's draw, the next round's, the size's for the data's."""
+    sizes, data = {"uniform": [1e6, 3e6], "per": "round"}, {"uniform": [2e6, 6e6]}
+    work = workload(seed=4, adapter_params=sizes, token_bits=data)
+    for n, k in ((0, 0), (3, 255), (3, 256), (4, 300)):
+        chunk = stream(4, Purpose.WORKLOAD_ROUND, n, k // 256).random((256, 2))
+        once = stream(4, Purpose.WORKLOAD_USER, n).random(2)
+        d, t = work.work_of_round(n, k)
+        assert d == pytest.approx(1e6 + 2e6 * chunk[k % 256, 0], rel=1e-14)
+        assert t == pytest.approx(6.0 * (2e6 + 4e6 * once[1]) / 32.0, rel=1e-14)
 
 
 def test_choice_takes_each_value_equally_often():
