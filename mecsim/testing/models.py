@@ -7,13 +7,13 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from mecsim.engine.global_generators import GlobalGenerators
 from mecsim.errors import ContractViolation
 from mecsim.plugin_files import Group
 from mecsim.plugins import find
@@ -115,7 +115,7 @@ def _check(title: str, checks: Mapping[str, Callable[[Any], None]], case: Any) -
 
 @contextmanager
 def _no_global_randomness() -> Iterator[None]:
-    before = random.getstate(), str(np.random.get_state())  # noqa: NPY002 - what a model must not touch
+    generators = GlobalGenerators()
     yield
-    if before != (random.getstate(), str(np.random.get_state())):  # noqa: NPY002
+    if generators.look():
         raise ContractViolation("draws from the global random state; use mecsim.rng.stream")
