@@ -115,7 +115,7 @@ def demo(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare five policies over two simulated hours of ten people walking on a campus; some minutes on two cores."""
+    """Compare five policies over two simulated hours of ten people walking on a campus; some minutes."""
     say(
         "mecsim demo: five policies, the same two hours on a campus, every replication another world",
         quiet=quiet,
