@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mecsim.config.bounded_file import read_bounded
 from mecsim.errors import ResultStoreError, UnreadableFile
 from mecsim.results.manifest import ADVICE
-from mecsim.results.parquet_pages import LEAST_WALKED, first_page_bytes, unpacked_bytes
+from mecsim.results.parquet_pages import first_page_bytes, unpacked_bytes
 from mecsim.tables import TABLES, Column, table_problems
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ MOST_FOOTER_BYTES = 4 << 20
 # Constant columns pack to almost nothing: the tables of a run in which little happens pack 300 times.
 MOST_PACKED, ANY_BYTES = 1000, 64 << 20
 _COMPRESSION = "zstd"
-_CODECS = ("ZSTD", "SNAPPY", "UNCOMPRESSED")
 _MAGIC = b"PAR1"
 
 
@@ -49,20 +49,10 @@ def read_table(root: Path, table: str, entry: dict[str, Any]) -> pa.Table:
     ResultStoreError
         If it is not the table that was written, or would take far more memory than its size suggests.
     """
-    import pyarrow as pa
-
     path = root / f"{table}.parquet"
-    content = checked_bytes(path, entry)
-    try:
-        file = _opened(path, content)
-        problems = list(_metadata_problems(table, file, entry["rows"], content))
-        read: pa.Table = None if problems else file.read(use_threads=False)
-    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
-        raise ResultStoreError(f"{path}: cannot be read as Parquet: {_one_line(error)}; {ADVICE}") from error
-    if not problems:
+    with _refusals(path):
         # What pandas may have stored there, such as columns to be made the index, is not part of a table.
-        return read.replace_schema_metadata(None)
-    raise ResultStoreError("\n".join(f"{path}: {problem}; {ADVICE}" for problem in problems))
+        return _checked(path, table, entry).read(use_threads=False).replace_schema_metadata(None)
 
 
 def check_table(root: Path, table: str, entry: dict[str, Any]) -> None:
@@ -74,15 +64,8 @@ def check_table(root: Path, table: str, entry: dict[str, Any]) -> None:
         As :func:`read_table`.
     """
     path = root / f"{table}.parquet"
-    content = checked_bytes(path, entry)
-    import pyarrow as pa
-
-    try:
-        problems = list(_metadata_problems(table, _opened(path, content), entry["rows"], content))
-    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
-        raise ResultStoreError(f"{path}: cannot be read as Parquet: {_one_line(error)}; {ADVICE}") from error
-    if problems:
-        raise ResultStoreError("\n".join(f"{path}: {problem}; {ADVICE}" for problem in problems))
+    with _refusals(path):
+        _checked(path, table, entry)
 
 
 def checked_bytes(path: Path, entry: dict[str, Any]) -> bytes:
@@ -116,6 +99,26 @@ def _arrow_schema(table: str) -> pa.Schema:
         )
 
     return pa.schema([field(column) for column in TABLES[table]])
+
+
+@contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    """Turn what pyarrow raises about a file into a `ResultStoreError`."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+        raise ResultStoreError(f"{path}: cannot be read as Parquet: {_one_line(error)}; {ADVICE}") from error
+
+
+def _checked(path: Path, table: str, entry: dict[str, Any]) -> pq.ParquetFile:
+    """Return the file of a table, opened, once its hash and metadata have been checked."""
+    content = checked_bytes(path, entry)
+    file = _opened(path, content)
+    if problems := list(_metadata_problems(table, file, entry["rows"], content)):
+        raise ResultStoreError("\n".join(f"{path}: {problem}; {ADVICE}" for problem in problems))
+    return file
 
 
 def _opened(path: Path, content: bytes) -> pq.ParquetFile:
@@ -154,13 +157,8 @@ def _metadata_problems(table: str, file: pq.ParquetFile, rows: int, content: byt
         held += row_group.num_rows
         for i in range(metadata.num_columns):
             chunk = row_group.column(i)
-            if chunk.compression not in _CODECS:
-                yield f"{table}.{TABLES[table][i].name}: is packed by {chunk.compression}, must be by ZSTD"
-                return
-            told = chunk.total_uncompressed_size
-            if chunk.total_compressed_size > LEAST_WALKED:
-                told = max(told, unpacked_bytes(content, chunk))
-            size += told
+            # Its codec is not asked for: where a file names one that does not exist, pyarrow ends the process.
+            size += max(chunk.total_uncompressed_size, unpacked_bytes(content, chunk))
             if i in texts and row_group.num_rows:
                 size += row_group.num_rows * first_page_bytes(content, chunk)
     if held != metadata.num_rows:

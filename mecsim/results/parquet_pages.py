@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from typing import Any
 
-LEAST_WALKED = 8 << 10
-"""Zstandard packs at most about 32,768 times: what is smaller unpacks to less than 256 MiB."""
 _MOST_DEEP = 16
 _DICTIONARY = 2
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
