@@ -74,7 +74,7 @@ PIP_FLAGS :=
 WORKERS := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # What touches every dependency in about a minute; `make test` runs everything.
-QUICK := $(addprefix tests/unit/test_,$(addsuffix .py,allocation dashf_policy equations export instance_file \
+QUICK := $(addprefix tests/unit/test_,$(addsuffix .py,allocation dashf_plus_policy equations export instance_file \
   instance_problems interference lock mobility pathloss population_keys recorder registry results_store \
   results_tables scenario_messages scenario_schema sql stats study_file study_plan trace_csv trace_xml world))
 

@@ -26,6 +26,8 @@ INNER = "policy"
 MOST_NESTED = 16
 """How deep policies within policies may be."""
 
+_FORMER_NAMES = {"dashf-reference": "dashf_reference"}
+
 
 class PolicySpec(NamedTuple):
     """A policy as a person names it.
@@ -59,7 +61,7 @@ class PolicySpec(NamedTuple):
         """
         found = _PARAMETERS.search(spec)
         if found is None or not spec[: found.start()].strip():
-            return cls(spec.strip(), {})
+            return cls(_today(spec), {})
         parameters: dict[str, Any] = {}
         for start, item in _split(spec, found.end(), spec):
             key, equals, text = item.partition("=")
@@ -72,7 +74,7 @@ class PolicySpec(NamedTuple):
             if name in parameters:
                 raise _problem(spec, position, f"duplicate key '{name}'")
             parameters[name] = parse_value(text.strip())
-        return cls(spec[: found.start()].strip(), parameters)
+        return cls(_today(spec[: found.start()]), parameters)
 
     def __str__(self) -> str:
         items = ",".join(f"{key}={_written(value)}" for key, value in self.parameters.items())
@@ -130,6 +132,11 @@ def _code_in_value(value: Any, is_policy: bool, depth: int) -> Iterator[str]:
             target, parameters = value, {}
         is_code = is_policy or _CODE.match(target)
         yield from _code_in(target if is_code else "", parameters, depth)
+
+
+def _today(target: str) -> str:
+    """Return the name of today for a policy that was called otherwise."""
+    return _FORMER_NAMES.get(target.strip(), target.strip())
 
 
 def _problem(spec: str, position: int, what: str) -> PolicyNotFound:

@@ -17,7 +17,7 @@ _EXTRAS = {
     "plotly": ("report", "interactive figures in reports"),
     "ecos": (
         "ecos",
-        "exponential cones in dashf-reference; CLARABEL takes its place (GPL-3.0, to Python 3.12)",
+        "exponential cones in dashf_reference; CLARABEL takes its place (GPL-3.0, to Python 3.12)",
     ),
     "duckdb": ("sql", "SQL over the tables of a study"),
     "dask": ("cluster", "studies on a cluster"),

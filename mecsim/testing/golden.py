@@ -30,12 +30,12 @@ SEED = 1
 DIGITS = 6
 _LEAST_S, _MOST_S, _DECISIONS = 20.0, 120.0, 3
 # These take seconds a decision or accept small instances only, so each has one small scenario.
-SLOW = {"dashf-reference": "smoke", "exhaustive": "smoke", "local_search": "smoke"}
+SLOW = {"dashf_reference": "smoke", "exhaustive": "smoke", "local_search": "smoke"}
 _SLOW_S = 6.0
-SEARCHES = ("aauco", "dashf", "dashf-reference", "exhaustive", "gucro", "local_search")
+SEARCHES = ("aauco", "dashf", "dashf_reference", "exhaustive", "gucro", "local_search")
 _PACKAGES = ("numpy", "scipy", "cvxpy", "clarabel", "scs", "ecos")
 # The only policy that asks ECOS, where that is installed.
-_ECOS_USER = "dashf-reference"
+_ECOS_USER = "dashf_reference"
 
 _ORDER = ("user", "round", "server_first", "server_last", "handovers", "restarts", "outcome", "epoch")
 _TIMES = ("start_s", "delay_s", "wait_s", "stall_s", "interruption_s")

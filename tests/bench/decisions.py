@@ -33,8 +33,8 @@ from mecsim.world.world import World
 
 SEEDS = 50
 LAW_PAIRS = 5
-COMPARED = ("rucaa", "gucaa", "aauco", "gucro", "dashf-reference", "dashf", "local_search", "exhaustive")
-POLISHED = ("dashf-reference", "dashf")
+COMPARED = ("rucaa", "gucaa", "aauco", "gucro", "dashf_reference", "dashf_plus", "local_search", "exhaustive")
+POLISHED = ("dashf_reference", "dashf_plus")
 FIGURE = Path("results") / "bench" / "best_found.png"
 
 
@@ -116,7 +116,7 @@ def draw(frame: pd.DataFrame) -> None:
 def sizes() -> None:
     print("\nCPU time of one cold decision of dashf (median of 5 snapshots)")
     for users, servers in ((10, 2), (20, 3), (50, 5), (100, 5), (200, 5), (500, 5)):
-        used = np.median([decide("dashf", snapshot(seed, users, servers))[1] for seed in range(5)])
+        used = np.median([decide("dashf_plus", snapshot(seed, users, servers))[1] for seed in range(5)])
         print(f"  ({users}, {servers})  {1e3 * used:8.1f} ms   {1e3 * used / users:6.2f} ms a user")
 
 
@@ -129,7 +129,7 @@ def warm() -> None:
             "duration_s": 300,
             "warmup_s": 0,
         }
-        epochs = simulate(load_scenario("campus").with_changes(changes), policy="dashf", seed=1).epochs
+        epochs = simulate(load_scenario("campus").with_changes(changes), policy="dashf_plus", seed=1).epochs
         used_ms = 1e3 * epochs["decision_cpu_s"][1:]
         print(f"  ({users}, {servers})  mean {used_ms.mean():6.1f} ms   median {used_ms.median():6.1f} ms")
 
@@ -159,7 +159,7 @@ def laws() -> None:
             for seed in range(seeds):
                 instance = snapshot(seed, users, servers)
                 for law, each in enumerate((instance, with_all_laws(instance))):
-                    spent[law] += decide("dashf", each)[1]
+                    spent[law] += decide("dashf_plus", each)[1]
             ratios.append(spent[1] / spent[0])
         print(f"  ({users}, {servers})  {np.median(ratios):6.3f}, median of {LAW_PAIRS} pairs")
 
@@ -167,10 +167,10 @@ def laws() -> None:
 def against_reference() -> None:
     print("\nCPU time of the literal algorithm against dashf (median; SCR: mean)")
     for users, servers, seeds, spec in (
-        (10, 2, 5, "dashf-reference"),
-        (10, 2, 5, "dashf-reference:solver=CLARABEL"),
-        (20, 3, 3, "dashf-reference"),
-        (50, 5, 1, "dashf-reference"),
+        (10, 2, 5, "dashf_reference"),
+        (10, 2, 5, "dashf_reference:solver=CLARABEL"),
+        (20, 3, 3, "dashf_reference"),
+        (50, 5, 1, "dashf_reference"),
     ):
         ratios, scrs = [], []
         for seed in range(seeds):
@@ -180,7 +180,7 @@ def against_reference() -> None:
             except PolicyError as error:
                 print(f"  ({users}, {servers}) {spec}: {error}")
                 break
-            fast, fast_s = decide("dashf", instance)
+            fast, fast_s = decide("dashf_plus", instance)
             ratios.append(slow_s / fast_s)
             scrs.append(instance.scr(fast) / instance.scr(slow))
         else:
@@ -189,7 +189,7 @@ def against_reference() -> None:
 
 
 def run(parts: tuple[Callable[[], None], ...] = (quality, sizes, warm, laws, against_reference)) -> None:
-    decide("dashf", snapshot(0, 10, 2))  # imports and patterns
+    decide("dashf_plus", snapshot(0, 10, 2))  # imports and patterns
     for part in parts:
         part()
 

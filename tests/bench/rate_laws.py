@@ -37,7 +37,7 @@ def simulation_s(rate: str, changes: dict[str, Any]) -> float:
 
 def decision_s(rate: str, users: int, servers: int, snapshots: int) -> float:
     return sum(
-        decide("dashf", snapshot(seed, users, servers, rate=RATES[rate]))[1] for seed in range(snapshots)
+        decide("dashf_plus", snapshot(seed, users, servers, rate=RATES[rate]))[1] for seed in range(snapshots)
     )
 
 

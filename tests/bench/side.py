@@ -66,7 +66,7 @@ def warm(users: int, servers: int, epochs: int) -> Answer:
             "warmup_s": 0,
         }
     )
-    results = mecsim.simulate(scenario, "dashf", seed=1)
+    results = mecsim.simulate(scenario, "dashf_plus", seed=1)
     return float(results.epochs["decision_cpu_s"][1:].sum()), table_hashes(results)
 
 
@@ -75,7 +75,7 @@ def cold(users: int, servers: int, snapshots: int) -> Answer:
     spent_s, hashes = 0.0, {}
     for seed in range(snapshots):
         instance = snapshot(seed, users, servers)
-        policy = mecsim.make_policy("dashf")
+        policy = mecsim.make_policy("dashf_plus")
         began = time.process_time()
         allocation = policy.allocate(mecsim.Observation.of(instance))
         spent_s += time.process_time() - began

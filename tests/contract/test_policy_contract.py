@@ -32,9 +32,9 @@ TRAITS = {
     "dashf": FLAT,
     "local_search": replace(SEARCH, systems=NOT_LARGE, most_users=3),
     "exhaustive": SEARCH,
-    "dashf-reference": SEARCH,
+    "dashf_reference": SEARCH,
 }
-SLOW = ("dashf-reference", "exhaustive", "local_search")
+SLOW = ("dashf_reference", "exhaustive", "local_search")
 # Slow policies, which have no reset, get the two systems with a single user here. Several users in the middle
 # of rounds are in the check of pinned users, and predicted in test_predicted_scr.py.
 LONG = ("middle of rounds", "predicted scr", "without a reset")

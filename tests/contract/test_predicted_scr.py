@@ -19,7 +19,7 @@ from mecsim.system.rates import Ergodic, Shannon
 from mecsim.testing.snapshots import draw_instance
 from mecsim.world.world import World
 
-PREDICTING = ("dashf", "dashf-reference", "aauco", "gucro", "local_search", "exhaustive")
+PREDICTING = ("dashf_plus", "dashf_reference", "aauco", "gucro", "local_search", "exhaustive")
 INSTANCE = draw_instance(5, 4, 2)
 
 
@@ -66,7 +66,7 @@ def test_all_others_predict_nothing():
         assert math.isnan(getattr(policy, "predicted_scr", float("nan"))), entry.name
 
 
-@pytest.mark.parametrize("name", ["dashf", "aauco", "gucro", "local_search"])
+@pytest.mark.parametrize("name", ["dashf_plus", "aauco", "gucro", "local_search"])
 def test_a_user_without_a_channel_leaves_nothing_to_predict(name):
     gain = INSTANCE.gain.copy()
     policy = make_policy(name)
@@ -84,8 +84,8 @@ def test_a_user_without_a_channel_leaves_nothing_to_predict(name):
 def test_hysteresis_shows_the_prediction_of_the_answer_it_takes(margin):
     rng = np.random.default_rng(2)
     instance = replace(INSTANCE, gain=rng.permuted(INSTANCE.gain, axis=0))
-    _, before = decided("dashf", INSTANCE)
-    policy, answer = decided(f"hysteresis:policy=dashf,margin={margin}", instance, allocation=before)
+    _, before = decided("dashf_plus", INSTANCE)
+    policy, answer = decided(f"hysteresis:policy=dashf_plus,margin={margin}", instance, allocation=before)
     assert policy.iterations > len(policy.policy.trace)  # it was asked twice
     assert math.isclose(policy.predicted_scr, instance.scr(answer), rel_tol=1e-9)
 
@@ -94,14 +94,14 @@ def test_dashf_gets_what_it_predicts_where_rates_are_means_over_fading(monkeypat
     """`paper` seed 0: it predicted 258.8 and got 232.8. Mutant: Shannon's law in its problem."""
     scenario = load_scenario("paper").with_changes({"channel.fading.model": "ergodic"})
     instance = World(scenario, 0).instance(0.0)
-    policy, allocation = decided("dashf", instance)
+    policy, allocation = decided("dashf_plus", instance)
     gets = instance.scr(allocation)
     assert math.isclose(policy.predicted_scr, gets, rel_tol=1e-9)
     assert gets > 240.0
     shannon = Shannon(instance.noise_w_per_hz)
     monkeypatch.setattr(Ergodic, "nat_rate", lambda self, *link: shannon.nat_rate(*link))
     monkeypatch.setattr(Ergodic, "nat_derivatives", lambda self, *link: shannon.nat_derivatives(*link))
-    policy, allocation = decided("dashf", instance)
+    policy, allocation = decided("dashf_plus", instance)
     assert instance.scr(allocation) < 0.97 * gets
     assert policy.predicted_scr > 1.05 * instance.scr(allocation)
 

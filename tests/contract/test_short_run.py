@@ -142,7 +142,7 @@ class InTurn:
         turn, left = divmod(observation.epoch, EVERY)
         return None if left else self.policies[turn % len(self.policies)].allocate(observation)
 """
-SLOW = ("dashf-reference", "exhaustive", "local_search")
+SLOW = ("dashf_reference", "exhaustive", "local_search")
 # The twelve decisions of a run: each policy has two of them or four, and one if it takes seconds.
 TURNS = {
     ("rucaa", "gucaa", "nearest", "local_only", "edge_only", "hysteresis"): 1,

@@ -65,7 +65,7 @@ def everything():
 @pytest.fixture(scope="module")
 def here(everything, request):
     """Return the digests of world and record in this process, and the record."""
-    record = Simulation(everything, make_policy("dashf"), 1).run()
+    record = Simulation(everything, make_policy("dashf_plus"), 1).run()
     return World(everything, 1).digest(), record
 
 
@@ -93,7 +93,7 @@ shared = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(shared)
 scenario = Scenario.from_toml(sys.stdin.read())
 print(World(scenario, 1).digest())
-print(shared.record_digest(Simulation(scenario, make_policy("dashf"), 1).run()))
+print(shared.record_digest(Simulation(scenario, make_policy("dashf_plus"), 1).run()))
 """
 
 
@@ -125,7 +125,7 @@ def test_the_same_tables_with_one_worker_and_two(everything, tmp_path):
 def test_what_is_recorded_changes_nothing(everything, here):
     """D6."""
     finer = everything.with_changes({"record.positions_s": 0.5})
-    often = Simulation(finer, make_policy("dashf"), 1).run()
+    often = Simulation(finer, make_policy("dashf_plus"), 1).run()
     for name, column in here[1].rounds.items():
         assert (often.rounds[name] == column).all(), name
     samples = [

@@ -71,7 +71,7 @@ def test_the_golden_of_the_reference_needs_ecos(monkeypatch):
     monkeypatch.setattr(golden, "_shipped", lambda original=golden._shipped: original() | {"made_with": here})
     monkeypatch.setattr(golden, "made_with", lambda: here | {"ecos": None})
     left = {policy for _, policy in golden.comparable_goldens()}
-    assert set(POLICIES) - left == ({"dashf-reference"} if here["ecos"] else set())
+    assert set(POLICIES) - left == ({"dashf_reference"} if here["ecos"] else set())
 
 
 @pytest.fixture(scope="module")

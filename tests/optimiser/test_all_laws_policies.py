@@ -9,9 +9,9 @@ from mecsim.testing.snapshots import mid_round
 
 M = 2
 USERS = {"exhaustive": 3}
-SLOW = {"exhaustive": 12, "dashf-reference": 30, "local_search": 12}
+SLOW = {"exhaustive": 12, "dashf_reference": 30, "local_search": 12}
 NAMES = [entry.name for entry in list_policies() if not entry.error]
-REMAINING = "dashf:horizon=remaining"
+REMAINING = "dashf_plus:horizon=remaining"
 
 
 def asks(laws):

@@ -5,8 +5,8 @@ from itertools import product
 
 import numpy as np
 import pytest
-from mecsim_policies.dashf.horizon import remaining_work
-from mecsim_policies.dashf.policy import Dashf
+from mecsim_policies.dashf_plus.horizon import remaining_work
+from mecsim_policies.dashf_plus.policy import DashfPlus
 from mecsim_policies.dashf_reference.pairs import pairs_of
 from mecsim_policies.dashf_reference.policy import DashfReference
 from mecsim_policies.dashf_reference.sdr import fractions_by_milp
@@ -197,7 +197,7 @@ def test_the_constants_of_part_1_are_the_models(drawn, kind):
 # --- decisions
 
 
-POLICIES = [Dashf, Aauco, Gucro]
+POLICIES = [DashfPlus, Aauco, Gucro]
 SEARCHES = (LocalSearch, Exhaustive)
 
 
@@ -242,9 +242,9 @@ def test_dashf_is_near_the_best_of_all_ends(drawn, kind):
     best = best_by_ends(instance)
     quotient = {
         make: instance.scr(make().allocate(Observation.of(instance))) / best
-        for make in (Dashf, LocalSearch, Aauco, Gucro)
+        for make in (DashfPlus, LocalSearch, Aauco, Gucro)
     }
-    assert quotient[Dashf] > 0.98
+    assert quotient[DashfPlus] > 0.98
     assert quotient[LocalSearch] > 0.99
     assert max(quotient[Aauco], quotient[Gucro]) < 0.95
 
@@ -256,7 +256,7 @@ def test_without_charges_the_affine_form_is_the_papers(snapshot):
         affine = replace(instance, work=instance.affine_work())
         assert Charges.of(instance) is None
         assert Charges.of(affine) is not None
-        plain, other = (Dashf().allocate(Observation.of(each)) for each in (instance, affine))
+        plain, other = (DashfPlus().allocate(Observation.of(each)) for each in (instance, affine))
         assert (plain.server == other.server).all()
         assert affine.scr(other) == pytest.approx(instance.scr(plain), rel=2e-3)
 
@@ -288,7 +288,7 @@ def test_what_is_left_of_rounds_in_progress(drawn, kind):
     np.testing.assert_allclose(problem.evaluate(shares)[0], delay_s, rtol=1e-12)
     idle = replace(observation, phase=np.full(5, Phase.IDLE, dtype=np.int8))
     assert not remaining_work(idle, np.arange(5)).fixed.any()
-    answer = Dashf(horizon="remaining").allocate(observation)
+    answer = DashfPlus(horizon="remaining").allocate(observation)
     assert answer.violations(instance, 0.0) == ()
     server_s = [n for n in range(5) if observation.phase[n] == Phase.DOWNLINK]
     law, m = instance.rate_law.down, server

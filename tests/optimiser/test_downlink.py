@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from mecsim_policies.baselines import Nearest
-from mecsim_policies.dashf.policy import Dashf
+from mecsim_policies.dashf_plus.policy import DashfPlus
 from mecsim_policies.dashf_reference.policy import DashfReference
 
 from mecsim.policy import Observation
@@ -33,18 +33,18 @@ def answer(policy, instance):
 
 
 def check_knowing_helps(instances, knowing):
-    ignorant = [answer(Dashf(), replace(instance, downlink_share=None)) for instance in instances]
+    ignorant = [answer(DashfPlus(), replace(instance, downlink_share=None)) for instance in instances]
     ratio = [i.scr(a) / i.scr(b) for i, a, b in zip(instances, knowing, ignorant, strict=True)]
     assert min(ratio) > 1.0 - 1e-3
     assert np.mean(ratio) > 1.005
 
 
 def test_dashf_allows_for_the_gain_downwards(one_way):
-    check_knowing_helps(one_way, [answer(Dashf(), instance) for instance in one_way])
+    check_knowing_helps(one_way, [answer(DashfPlus(), instance) for instance in one_way])
 
 
 def test_rejects_a_policy_that_does_not(one_way):
-    ignorant = [answer(Dashf(), replace(instance, downlink_share=None)) for instance in one_way]
+    ignorant = [answer(DashfPlus(), replace(instance, downlink_share=None)) for instance in one_way]
     with pytest.raises(AssertionError):
         check_knowing_helps(one_way, ignorant)
 
@@ -52,7 +52,7 @@ def test_rejects_a_policy_that_does_not(one_way):
 def test_dashf_keeps_up_with_the_paper_s_letter(one_way):
     for instance in one_way[:1]:
         literal = answer(DashfReference(), instance)
-        assert instance.scr(answer(Dashf(), instance)) > 0.97 * instance.scr(literal)
+        assert instance.scr(answer(DashfPlus(), instance)) > 0.97 * instance.scr(literal)
 
 
 def test_some_of_the_users_take_their_links_along(one_way):
@@ -61,9 +61,9 @@ def test_some_of_the_users_take_their_links_along(one_way):
     gain = instance.gain.copy()
     gain[2] = 0.0
     deaf = replace(instance, gain=gain)
-    found = answer(Dashf(), deaf)
+    found = answer(DashfPlus(), deaf)
     assert not found.violations(deaf)
     assert not answer(Nearest(), deaf).violations(deaf)
     others = deaf.of_users(np.arange(5) != 2)
-    alone = answer(Dashf(), others)
+    alone = answer(DashfPlus(), others)
     np.testing.assert_allclose(found.bandwidth_hz[[0, 1, 3, 4]], alone.bandwidth_hz, rtol=1e-6)

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from mecsim_policies.baselines import equal_split
-from mecsim_policies.dashf.policy import Dashf
+from mecsim_policies.dashf_plus.policy import DashfPlus
 from mecsim_policies.dashf_reference.policy import DashfReference
 from mecsim_policies.dashf_reference.resources import Shares, solve_convex
 from mecsim_policies.heuristics import Aauco, Gucro
@@ -18,7 +18,7 @@ from mecsim.scenario.load import load_scenario
 from mecsim.system.allocation import Allocation
 from mecsim.world.world import World
 
-OPTIMISING = [Dashf, DashfReference, Aauco, Gucro]
+OPTIMISING = [DashfPlus, DashfReference, Aauco, Gucro]
 # Seed, users, servers, and whether the devices are alike.
 INSTANCES = [
     (0, 4, 2, True), (1, 5, 2, False), (2, 5, 3, True), (3, 6, 2, False),
@@ -59,13 +59,13 @@ def quotients(answers, kind):
 def test_dashf_is_on_average_as_good_as_the_paper_s_letter(answers):
     """A fast part that loses what the slow one finds. Mutants: AAUCO or GUCRO in its place."""
     means = {kind: np.exp(np.log(quotients(answers, kind)).mean()) for kind in OPTIMISING}
-    assert means[Dashf] >= 1.0
+    assert means[DashfPlus] >= 1.0
     assert max(means[Aauco], means[Gucro]) < 0.95
 
 
 def test_dashf_is_never_worse_than_the_paper_s_letter(answers):
     """A start, a comparison or a stop from which the search cannot come back. Mutants: AAUCO or GUCRO."""
-    assert quotients(answers, Dashf).min() >= 0.995
+    assert quotients(answers, DashfPlus).min() >= 0.995
     for mutant in (Aauco, Gucro):
         assert (quotients(answers, mutant) < 0.995).sum() > 4
 
@@ -79,9 +79,9 @@ def test_a_joint_step_that_gains_nothing_is_not_the_end(snapshot, monkeypatch):
         found = jointly(run, outer, point, path_weight=path_weight)
         return replace(found, scr=0.0) if len(calls) == 1 else found
 
-    whole = instance.scr(Dashf().allocate(Observation.of(instance)))
+    whole = instance.scr(DashfPlus().allocate(Observation.of(instance)))
     monkeypatch.setattr(dinkelbach, "_jointly", gains_nothing_at_first)
-    assert instance.scr(Dashf().allocate(Observation.of(instance))) >= 0.9 * whole
+    assert instance.scr(DashfPlus().allocate(Observation.of(instance))) >= 0.9 * whole
     assert calls[:2] == [0, 0]
 
 
@@ -90,8 +90,8 @@ def from_epoch_to_epoch(world, epochs):
     allocation = None
     for epoch in range(epochs):
         instance = world.instance(5.0 * epoch)
-        allocation = Dashf().allocate(Observation.of(instance, allocation=allocation))
-    return instance.scr(allocation) / instance.scr(Dashf().allocate(Observation.of(instance)))
+        allocation = DashfPlus().allocate(Observation.of(instance, allocation=allocation))
+    return instance.scr(allocation) / instance.scr(DashfPlus().allocate(Observation.of(instance)))
 
 
 def test_many_users_are_not_lost_from_epoch_to_epoch(monkeypatch):
@@ -112,7 +112,7 @@ def falls(trace):
     return count + sum(after < before * (1.0 - 1e-12) for before, after in pairwise(ys))
 
 
-@pytest.mark.parametrize("kind", [Dashf, DashfReference])
+@pytest.mark.parametrize("kind", [DashfPlus, DashfReference])
 def test_f_and_y_never_fall(answers, kind):
     """A step kept that makes the point worse. Mutant: the trace read backwards."""
     for _, _, traces in answers:
@@ -123,7 +123,7 @@ def test_f_and_y_never_fall(answers, kind):
         assert len(ys) < 2 or falls(trace[::-1]) > 0
 
 
-@pytest.mark.parametrize("kind", [Dashf, DashfReference])
+@pytest.mark.parametrize("kind", [DashfPlus, DashfReference])
 def test_the_answer_is_the_best_of_the_trace(answers, kind):
     """A better point met and lost. One in ten thousand is what the last y may leave undone."""
     for instance, given, traces in answers:
@@ -146,7 +146,7 @@ def left_to_gain(instance, answer):
     return best
 
 
-@pytest.mark.parametrize("kind", [Gucro, Dashf])
+@pytest.mark.parametrize("kind", [Gucro, DashfPlus])
 def test_resources_are_stationary(answers, kind):
     """Y not converged: with it, F(y) is 0 at y = SCR. Mutant: AAUCO's equal split."""
     for instance, given, _ in answers[:5]:
@@ -172,7 +172,7 @@ def test_the_reference_starts_from_nothing_and_leaves_pinned_users(snapshot):
     assert instance.scr(answer) > instance.scr(equal_split(instance, server, 0.5))
 
 
-@pytest.mark.parametrize("kind", [Dashf, DashfReference])
+@pytest.mark.parametrize("kind", [DashfPlus, DashfReference])
 def test_an_answer_in_force_is_not_made_worse(answers, kind):
     """A warm start that forgets where it started. One part in ten thousand is the margin of the bounds."""
     for instance, given, _ in answers[:3]:

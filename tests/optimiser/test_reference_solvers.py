@@ -138,7 +138,7 @@ import mecsim
 from mecsim_policies.dashf_reference.solvers import installed
 assert installed(("ECOS", "CLARABEL", "SCS")) == ("CLARABEL", "SCS")
 scenario = mecsim.load_scenario("smoke").with_changes({"duration_s": 2, "warmup_s": 0, "users.count": 2})
-result = mecsim.simulate(scenario, "dashf-reference", seed=1)
+result = mecsim.simulate(scenario, "dashf_reference", seed=1)
 print(*result.manifest["solvers"], len(result.rounds) > 0)
 """
 

@@ -15,7 +15,7 @@ NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True) | st.from_r
     r"[^\W\d]\w{0,4}", fullmatch=True
 ).filter(lambda name: normalize("NFKC", name) == name)
 TARGETS = NAMES | st.sampled_from(
-    ["a.b:C", "my dir/f.py:C", "c:/x/mine.py:Mine", "copy (2).py:Mine", "dashf-reference"]
+    ["a.b:C", "my dir/f.py:C", "c:/x/mine.py:Mine", "copy (2).py:Mine", "dashf_reference"]
 )
 LEAVES = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=12)

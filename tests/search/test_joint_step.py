@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from mecsim_policies.baselines import equal_split
-from mecsim_policies.dashf.policy import Dashf
+from mecsim_policies.dashf_plus.policy import DashfPlus
 from mecsim_policies.optim.joint import joint_step
 from scipy.optimize import minimize
 
@@ -39,7 +39,7 @@ def test_it_is_feasible_keeps_the_association_and_is_much_better_than_a_random_p
 @pytest.mark.parametrize("seed", range(6))
 def test_it_is_never_worse(snapshot, seed):
     instance = snapshot(seed, 8, 2)
-    dashf = Dashf().allocate(Observation.of(instance))
+    dashf = DashfPlus().allocate(Observation.of(instance))
     once = joint_step(instance, dashf)
     twice = joint_step(instance, once)
     assert instance.scr(twice) >= instance.scr(once) >= instance.scr(dashf)

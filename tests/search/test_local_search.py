@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mecsim_policies.baselines import equal_split
-from mecsim_policies.dashf.policy import Dashf
+from mecsim_policies.dashf_plus.policy import DashfPlus
 from mecsim_policies.local_search import LocalSearch
 
 from mecsim import load_instance
@@ -26,7 +26,7 @@ def scr_of(policy, instance):
 @pytest.mark.parametrize("seed", range(8))
 def test_never_worse_than_dashf(snapshot, seed):
     instance = snapshot(seed, 4 + seed, 1 + seed % 4, like=seed % 2 == 0)
-    assert scr_of(LocalSearch(), instance) >= scr_of(Dashf(), instance)
+    assert scr_of(LocalSearch(), instance) >= scr_of(DashfPlus(), instance)
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -38,7 +38,7 @@ def test_it_meets_the_best_that_was_found(name):
 
 def test_dashf_alone_would_not():
     short = [
-        scr_of(Dashf(), load_instance(INSTANCES / f"{name}.json")) < 0.9999 * EXPECTED[name]["best_found_scr"]
+        scr_of(DashfPlus(), load_instance(INSTANCES / f"{name}.json")) < 0.9999 * EXPECTED[name]["best_found_scr"]
         for name in EXPECTED
     ]
     assert sum(short) >= 2

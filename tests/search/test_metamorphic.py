@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
-from mecsim_policies.dashf.policy import Dashf
+from mecsim_policies.dashf_plus.policy import DashfPlus
 from mecsim_policies.exhaustive import Exhaustive
 from mecsim_policies.local_search import LocalSearch
 
@@ -86,8 +86,8 @@ def test_dashf_is_seldom_worse_off_with_more(snapshot):
     gains = []
     for seed in range(10):
         instance = snapshot(seed, 8, 2, like=seed % 2 == 0)
-        plain = scr_of(Dashf(), instance)
-        gains += [scr_of(Dashf(), change(instance)) / plain - 1.0 for change in RICHER.values()]
+        plain = scr_of(DashfPlus(), instance)
+        gains += [scr_of(DashfPlus(), change(instance)) / plain - 1.0 for change in RICHER.values()]
     gains = np.array(gains)
     assert (gains >= -TOLERANCE).mean() >= 0.95
 
@@ -105,7 +105,7 @@ def test_local_search_does_not_depend_on_the_order_of_users_and_servers(snapshot
 def test_asked_twice_it_gives_the_same_answer_and_leaves_the_question_alone(snapshot, policy):
     """M13."""
     instance = snapshot(1, 6, 2)
-    current = Dashf().allocate(Observation.of(snapshot(2, 6, 2)))
+    current = DashfPlus().allocate(Observation.of(snapshot(2, 6, 2)))
     observation = Observation.of(instance, allocation=current)
     before = [c.tobytes() for c in (instance.gain, current.server, *current.columns)]
     first, second = policy.allocate(observation), policy.allocate(observation)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from mecsim_policies.baselines import EdgeOnly, Gucaa, LocalOnly, Nearest, Rucaa
-from mecsim_policies.dashf.policy import Dashf
+from mecsim_policies.dashf_plus.policy import DashfPlus
 from mecsim_policies.heuristics import Aauco, Gucro
 from mecsim_policies.optim.price import Price
 from mecsim_policies.optim.resources import solve
@@ -127,7 +127,7 @@ def test_o6_dashf_is_never_below_a_baseline(snapshot, seed):
     def scr(policy):
         return instance.scr(policy.allocate(Observation.of(instance)))
 
-    dashf = scr(Dashf())
+    dashf = scr(DashfPlus())
     for baseline in (Rucaa(), Gucaa(), Nearest(), LocalOnly(), EdgeOnly(), Aauco(), Gucro()):
         assert dashf >= scr(baseline), type(baseline).__name__
 

@@ -11,7 +11,7 @@ import warnings
 import numpy as np
 import pytest
 from mecsim_policies.baselines import Nearest
-from mecsim_policies.dashf.policy import Dashf
+from mecsim_policies.dashf_plus.policy import DashfPlus
 from mecsim_policies.heuristics import Aauco, Gucro
 from mecsim_policies.local_search import LocalSearch
 from mecsim_policies.optim.joint import joint_step
@@ -40,7 +40,7 @@ def _nothing_is_let_pass():
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))
-@pytest.mark.parametrize("policy", [Dashf, Aauco, Gucro])
+@pytest.mark.parametrize("policy", [DashfPlus, Aauco, Gucro])
 def test_an_answer_to_anything(wild, policy, block):
     for seed in range(block * EACH, (block + 1) * EACH):
         instance = wild(seed)
@@ -50,7 +50,7 @@ def test_an_answer_to_anything(wild, policy, block):
 
 
 @pytest.mark.parametrize("seed", [1815, 495, 1115])
-@pytest.mark.parametrize("policy", [Dashf, Aauco, Gucro])
+@pytest.mark.parametrize("policy", [DashfPlus, Aauco, Gucro])
 def test_snapshots_that_once_failed(wild, policy, seed):
     instance = wild(seed)
     checked(policy().allocate(Observation.of(instance)), instance)
@@ -72,7 +72,7 @@ def test_the_searches_as_well(wild, seed):
     nearest = Nearest().allocate(Observation.of(instance))
     assert joint_step(instance, nearest).violations(instance, 0.0) == ()
     if (instance.gain > 0).any(axis=1).all():
-        assert instance.scr(answer) >= instance.scr(Dashf().allocate(Observation.of(instance)))
+        assert instance.scr(answer) >= instance.scr(DashfPlus().allocate(Observation.of(instance)))
 
 
 @pytest.mark.parametrize("seed", range(16))
@@ -81,7 +81,7 @@ def test_an_answer_in_the_middle_of_rounds(wild, seed):
     rng = np.random.default_rng([seed, 1])
     before = wild(seed)
     users, servers = before.gain.shape
-    current = (Dashf() if seed % 2 else Nearest(float(seed % 4) / 2)).allocate(Observation.of(before))
+    current = (DashfPlus() if seed % 2 else Nearest(float(seed % 4) / 2)).allocate(Observation.of(before))
     if seed % 4 == 2:
         none = np.zeros(users)
         current = dataclasses.replace(
@@ -102,6 +102,6 @@ def test_an_answer_in_the_middle_of_rounds(wild, seed):
         allocation=current,
         epoch=7,
     )
-    for policy in (Dashf(), Dashf(active_only=True), Aauco(), Gucro()):
+    for policy in (DashfPlus(), DashfPlus(active_only=True), Aauco(), Gucro()):
         answer = checked(policy.allocate(observation), instance)
         assert (answer.server == current.server)[pinned].all()

@@ -71,7 +71,7 @@ def test_the_user_with_the_largest_delay_is_marked(printed: str) -> None:
     assert float(marked[0][5]) == max(float(row[5]) for row in rows)
 
 
-@pytest.mark.parametrize("policies", ["gucaa", "dashf"])
+@pytest.mark.parametrize("policies", ["gucaa", "dashf_plus"])
 def test_tables_fit_a_terminal_of_eighty_columns(policies: str) -> None:
     """Mutant rejected: boxes and long headings, for which numbers are cut off in the middle."""
     from rich.console import Console
@@ -109,11 +109,11 @@ def test_the_totals_are_there(printed: str, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_several_policies_get_a_row_each_and_the_best_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
-    policies = "gucaa,gucaa:local_fraction=0.3,dashf:looks=0,max_iterations=2"
+    policies = "gucaa,gucaa:local_fraction=0.3,dashf_plus:looks=0,max_iterations=2"
     assert main(["solve", str(SNAPSHOT), "-p", policies]) == 0
     rows = rows_of(capsys.readouterr().out)
     assert [row[0] for row in rows] == [
-        "gucaa", "gucaa:local_fraction=0.3", "dashf:looks=0,max_iterations=2"
+        "gucaa", "gucaa:local_fraction=0.3", "dashf_plus:looks=0,max_iterations=2"
     ]  # fmt: skip
     assert rows[0][1] == "137.11"
     assert [row[2] == "*" for row in rows] == [False, False, True]
@@ -135,13 +135,13 @@ def test_json_of_several_policies_is_a_list_of_the_objects_of_one(capsys: pytest
 
 
 def test_the_trace_has_every_iterate_of_every_policy(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["solve", str(SNAPSHOT), "-p", "dashf,dashf:looks=0", "--trace", "t.csv"]) == 0
+    assert main(["solve", str(SNAPSHOT), "-p", "dashf_plus,dashf_plus:looks=0", "--trace", "t.csv"]) == 0
     assert "trace: t.csv" in capsys.readouterr().err
     with Path("t.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    policy = make_policy("dashf")
+    policy = make_policy("dashf_plus")
     policy.allocate(Observation.of(load_instance(SNAPSHOT)))
-    own = [row for row in rows if row["policy"] == "dashf"]
+    own = [row for row in rows if row["policy"] == "dashf_plus"]
     assert list(own[0]) == ["policy", *policy.trace[0]._fields]
     assert len(own) == len(policy.trace)
     assert len(rows) > len(own)
@@ -153,9 +153,9 @@ def test_the_trace_has_every_iterate_of_every_policy(capsys: pytest.CaptureFixtu
 
 
 def test_nothing_of_the_trace_is_on_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["solve", str(SNAPSHOT), "-p", "dashf", "--trace", "t.csv", "--json", "-q"]) == 0
+    assert main(["solve", str(SNAPSHOT), "-p", "dashf_plus", "--trace", "t.csv", "--json", "-q"]) == 0
     printed = capsys.readouterr()
-    assert json.loads(printed.out)["policy"] == "dashf"
+    assert json.loads(printed.out)["policy"] == "dashf_plus"
     assert printed.err == ""
     assert Path("t.csv").stat().st_size > 100
 

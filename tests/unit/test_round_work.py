@@ -110,7 +110,7 @@ def test_phi_above_what_fits_is_a_violation_that_names_the_memory():
 
 
 @pytest.mark.parametrize(
-    "name", ["rucaa", "gucaa", "nearest", "local_only", "edge_only", "aauco", "gucro", "dashf"]
+    "name", ["rucaa", "gucaa", "nearest", "local_only", "edge_only", "aauco", "gucro", "dashf_plus"]
 )
 def test_policies_keep_the_bound_of_phi(name):
     """Baselines take the smaller of their phi and the bound. Mutant: equal_split without it."""
@@ -125,7 +125,7 @@ def test_policies_keep_the_bound_of_phi(name):
 
 def test_nobody_reaches_a_server_and_not_everything_fits():
     deaf = replace(bounded(0.3, 0.0, 1.0, 0.7), gain=np.zeros((4, 2)))
-    answer = make_policy("dashf").allocate(Observation.of(deaf))
+    answer = make_policy("dashf_plus").allocate(Observation.of(deaf))
     assert answer.local_fraction.tolist() == [0.3, 0.0, 1.0, 0.7]
 
 

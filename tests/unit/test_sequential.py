@@ -14,18 +14,18 @@ from mecsim.errors import MecsimError
 from mecsim.scenario.load import load_scenario
 from mecsim.study.until import compare_until
 
-LABELS = ("dashf", "dashf-reference", "gucaa:local_fraction=0.3")
+LABELS = ("dashf", "dashf_reference", "gucaa:local_fraction=0.3")
 
 
 @pytest.mark.parametrize(
     ("text", "claim"),
     [
-        ("scr:dashf-dashf-reference ±2%", Claim("scr", "dashf", "dashf-reference", 0.02, relative=True)),
+        ("scr:dashf-dashf_reference ±2%", Claim("scr", "dashf", "dashf_reference", 0.02, relative=True)),
         (
-            "delay_p99_s:dashf-dashf-reference ±2%",
-            Claim("delay_p99_s", "dashf", "dashf-reference", 0.02, relative=True),
+            "delay_p99_s:dashf-dashf_reference ±2%",
+            Claim("delay_p99_s", "dashf", "dashf_reference", 0.02, relative=True),
         ),
-        ("scr:dashf-reference-dashf +-2%", Claim("scr", "dashf-reference", "dashf", 0.02, relative=True)),
+        ("scr:dashf_reference-dashf +-2%", Claim("scr", "dashf_reference", "dashf", 0.02, relative=True)),
         (
             " delay_s : dashf - gucaa:local_fraction=0.3 +/- 0.5",
             Claim("delay_s", "dashf", "gucaa:local_fraction=0.3", 0.5, relative=False),
@@ -42,12 +42,12 @@ def test_claims_are_read(text: str, claim: Claim) -> None:
     ("text", "message"),
     [
         ("scr", "--until scr: must read METRIC:POLICY-REFERENCE"),
-        ("sc:dashf-dashf-reference ±2%", "metric = sc: must be .*did you mean 'scr'"),
+        ("sc:dashf-dashf_reference ±2%", "metric = sc: must be .*did you mean 'scr'"),
         ("scr:dashf-gucaa ±2%", "dashf-gucaa: must be two different policies"),
         ("scr:dashf-dashf ±2%", "must be two different policies"),
-        ("scr:dashf-dashf-reference ±0%", "margin = 0%: must be above 0"),
-        ("scr:dashf-dashf-reference ±200%", "and below 100%"),
-        ("scr:dashf-dashf-reference ±1e", "margin = 1e"),
+        ("scr:dashf-dashf_reference ±0%", "margin = 0%: must be above 0"),
+        ("scr:dashf-dashf_reference ±200%", "and below 100%"),
+        ("scr:dashf-dashf_reference ±1e", "margin = 1e"),
     ],
 )
 def test_wrong_claims_are_told(text: str, message: str) -> None:

@@ -1,1 +1,1 @@
-"""DASHF: Dinkelbach, alternating optimisation, SDR, Hungarian rounding, fractional programming."""
+"""DASHF as the paper has it, with fast arithmetic."""

@@ -1,40 +1,43 @@
-"""DASHF as a policy: warm starts from epoch to epoch, pinned users, users who are not there."""
+"""DASHF as a policy: the paper's loops with the blocks of the relaxation and a structured Newton method."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from math import ceil
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
-from mecsim_policies.dashf.horizon import remaining_work
-from mecsim_policies.optim.dinkelbach import next_fractions, optimise
+from mecsim.system.arrays import Floats, Ints
+from mecsim.system.instance import Instance
+from mecsim_policies.optim.association import best_fractions, relax
 from mecsim_policies.optim.overflow import overflow_allowed
+from mecsim_policies.optim.pairs import Pairs, slots_by_capacity
+from mecsim_policies.optim.paper_loops import Association, PaperLoops, Resources
 from mecsim_policies.optim.parameters import whole_number
 from mecsim_policies.optim.participants import Participants, all_local
+from mecsim_policies.optim.price import Price
+from mecsim_policies.optim.resources import Solution, solve, solve_again
+from mecsim_policies.optim.shares import ShareProblem
 from mecsim_policies.optim.trace import Iterate
 
-_USERS_PER_EVALUATION = 25
+_RELAXATION_TOLERANCE = 1e-6
+_GAP = 2e-4
+_MARGIN = 8e-2
+_COLD_WEIGHT = 30.0
+_WARM_MARGIN = 1e-3
+_WARM_WEIGHT = 1e3
+_PATH_TOLERANCE = 4.0
 
 
 class Dashf:
-    """DASHF: Dinkelbach, alternating optimisation with SDR, Hungarian rounding and fractional programming.
+    """The paper's DASHF: Dinkelbach, alternating optimisation, SDR, Hungarian, fractional programming.
 
     Parameters
     ----------
     max_iterations : int
         Most steps of Dinkelbach's y.
-    looks : int
-        How often the neighbourhood of the association is evaluated, from cold.
-    warm_looks : int
-        The same from the allocation of the last epoch, for every 25 users begun.
-    active_only : bool
-        Leave out users without a round in progress instead of reserving their share.
-    horizon : {"round", "remaining"}
-        What to optimise for: a whole round of every user, as in the paper, or what is left of the
-        rounds in progress, whose phi is fixed.
 
     Attributes
     ----------
@@ -43,24 +46,11 @@ class Dashf:
     iterations : int
         How many they were.
     predicted_scr : float
-        SCR that the last decision is to have on the snapshot; NaN before it, where users are left out, and
-        where rounds in progress are optimised instead of whole ones.
+        SCR that the last decision is to have on the snapshot; NaN before it, and where users are left out.
     """
 
-    def __init__(
-        self,
-        max_iterations: int = 10,
-        looks: int = 8,
-        warm_looks: int = 1,
-        active_only: bool = False,
-        horizon: str = "round",
-    ) -> None:
+    def __init__(self, max_iterations: int = 10) -> None:
         self.max_iterations = whole_number("max_iterations", max_iterations, 1)
-        self.looks = whole_number("looks", looks, 0)
-        self.warm_looks = whole_number("warm_looks", warm_looks, 0)
-        if horizon not in ("round", "remaining"):
-            raise ValueError(f"horizon = {horizon!r}: must be 'round' or 'remaining'")
-        self.active_only, self.horizon = bool(active_only), horizon
         self.trace: tuple[Iterate, ...] = ()
         self.predicted_scr = float("nan")
 
@@ -73,30 +63,54 @@ class Dashf:
     def allocate(self, observation: Observation) -> Allocation:
         """Return the best feasible allocation met."""
         self.trace, self.predicted_scr = (), float("nan")
-        participants = Participants.of(observation, active_only=self.active_only)
+        participants = Participants.of(observation)
         if participants is None:
             return all_local(observation)
-        work = remaining_work(observation, participants.users) if self.horizon == "remaining" else None
-        outcome = optimise(
-            participants.instance,
-            participants.allowed,
-            participants.start,
-            work=work,
-            evaluations=self._evaluations(participants),
-            max_iterations=self.max_iterations,
-        )
-        self.trace = outcome.trace
-        own = outcome.point.allocation(participants.instance)
-        if work is not None and work.fixed.any():
-            phi = next_fractions(participants.instance, participants.allowed, outcome.point)
-            phi = phi * participants.instance.users.local_fraction_max
-            own = replace(own, local_fraction=np.where(work.fixed, phi, own.local_fraction))
-        else:
-            self.predicted_scr = participants.scr_of_all(observation, outcome.point.scr)
-        return participants.for_all_users(observation, own)
+        instance = participants.instance
+        loops = PaperLoops(participants, _Fast(instance, participants.allowed, slots_by_capacity(instance)))
+        best = loops.dinkelbach(self.max_iterations)
+        self.trace = tuple(loops.trace)
+        self.predicted_scr = participants.scr_of_all(observation, best.scr)
+        return participants.for_all_users(observation, best.allocation)
 
-    def _evaluations(self, participants: Participants) -> int:
-        """Return how often to evaluate neighbours: between epochs the changes due grow with the users."""
-        if participants.start is None:
-            return self.looks
-        return self.warm_looks * ceil(len(participants.allowed) / _USERS_PER_EVALUATION)
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Fast:
+    """The arithmetic of the project's own solvers."""
+
+    instance: Instance
+    allowed: NDArray[np.bool_]
+    slots: Floats
+    known: dict[tuple[bytes, bytes], Solution] = field(default_factory=dict)
+
+    def pairs(self, current: Allocation | None) -> Pairs:
+        """Return part 1's constants."""
+        if current is None:
+            return Pairs.at_slots(self.instance, self.slots).only(self.allowed)
+        shares = ShareProblem.of(self.instance, current.server).of_allocation(self.instance, current)
+        return Pairs.at_slots(self.instance, self.slots, current.server, shares).only(self.allowed)
+
+    def relax(self, pairs: Pairs, price: Price, slots: Floats) -> Association:
+        """Solve the relaxation in blocks."""
+        relaxed = relax(pairs, price, slots, tolerance=_RELAXATION_TOLERANCE)
+        return Association(relaxed.association, relaxed.status, 0)
+
+    def fractions(self, pairs: Pairs, price: Price, server: Ints) -> Floats:
+        """Return the best phi, exactly."""
+        return best_fractions(pairs, price, server)
+
+    def resources(self, start: Allocation, y: float, *, warm: bool) -> Resources:
+        """Go along the central path to a point where the gradient of F vanishes."""
+        problem, price = ShareProblem.of(self.instance, start.server), Price.at(self.instance, y)
+        case = start.server.tobytes(), start.local_fraction.tobytes()
+        if case in self.known:
+            found = solve_again(problem, price, self.known[case], gap=_GAP)
+        else:
+            shares = problem.of_allocation(self.instance, start)
+            margin, first_weight = (_WARM_MARGIN, _WARM_WEIGHT) if warm else (_MARGIN, _COLD_WEIGHT)
+            inside = problem.inside(shares, margin)
+            found = solve(
+                problem, price, inside, gap=_GAP, first_weight=first_weight, path_tolerance=_PATH_TOLERANCE
+            )
+        self.known[case] = found
+        return Resources(problem.allocation(self.instance, found.shares), "solved", found.steps)

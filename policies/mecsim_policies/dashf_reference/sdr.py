@@ -39,7 +39,7 @@ def refuse_if_too_large(users: int, servers: int, solver: str) -> None:
     else:
         cost = f"about {3e-6 * order**3:.2g} s"
     raise PolicyError(
-        f"dashf-reference: {users} users and {servers} servers need a dense matrix of order {order} "
+        f"dashf_reference: {users} users and {servers} servers need a dense matrix of order {order} "
         f"(N M + N + 1), {cost} for each of several relaxations by {solver}, which is let do {largest}; "
         f"use dashf"
     )
@@ -203,7 +203,7 @@ def fractions_by_milp(pairs: Pairs, price: Price, server: Ints) -> Floats:
         options={"mip_rel_gap": 1e-9},
     )
     if answer.status != 0 or answer.x is None:
-        raise PolicyError(f"dashf-reference: the mixed linear program for phi: {answer.message}")
+        raise PolicyError(f"dashf_reference: the mixed linear program for phi: {answer.message}")
     _, at_1, _, part = answer.x[:-1].reshape(4, users)
     return np.clip(np.rint(at_1) + part, 0.0, 1.0)
 
@@ -231,6 +231,6 @@ def fractions_by_lp(pairs: Pairs, price: Price, server: Ints) -> Floats:
         method="highs",
     )
     if answer.status != 0 or answer.x is None:
-        raise PolicyError(f"dashf-reference: the linear program for phi: {answer.message}")
+        raise PolicyError(f"dashf_reference: the linear program for phi: {answer.message}")
     fractions: Floats = np.clip(answer.x[:-1], 0.0, 1.0)
     return fractions

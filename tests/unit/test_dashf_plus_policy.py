@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mecsim_policies.dashf.horizon import remaining_work
+from mecsim_policies.dashf_plus.horizon import remaining_work
 from mecsim_policies.optim.pairs import Pairs
 from mecsim_policies.optim.participants import Participants
 from mecsim_policies.optim.shares import PHI, ShareProblem
@@ -105,14 +105,14 @@ def test_part_1_and_part_2_speak_of_the_same_costs(horizon):
 @pytest.mark.parametrize("phase", [p for p in Phase if p is not Phase.IDLE])
 def test_an_answer_in_mid_round_is_feasible(phase, horizon):
     observation = observed(phase)
-    answer = make_policy("dashf", horizon=horizon).allocate(observation)
+    answer = make_policy("dashf_plus", horizon=horizon).allocate(observation)
     assert answer.violations(INSTANCE, 0.0) == ()
 
 
 def test_active_only_leaves_out_the_idle():
     observation = observed(Phase.SERVER)
-    reserved = make_policy("dashf").allocate(observation)
-    left_out = make_policy("dashf", active_only=True).allocate(observation)
+    reserved = make_policy("dashf_plus").allocate(observation)
+    left_out = make_policy("dashf_plus", active_only=True).allocate(observation)
     assert reserved.bandwidth_hz[7] > 0
     assert left_out.bandwidth_hz[7] == left_out.server_gpu_flops[7] == 0
     assert left_out.local_fraction[7] == FRACTION[7]
@@ -123,7 +123,7 @@ def test_who_reaches_no_server_trains_alone_and_the_others_go_on():
     gain = INSTANCE.gain.copy()
     gain[2] = 0.0
     instance = replace(INSTANCE, gain=gain)
-    answer = make_policy("dashf").allocate(Observation.of(instance))
+    answer = make_policy("dashf_plus").allocate(Observation.of(instance))
     assert answer.local_fraction[2] == 1.0
     assert answer.bandwidth_hz[2] == 0.0
     others = np.delete(EVERYONE, 2)
@@ -150,11 +150,11 @@ def test_a_pinned_user_may_only_have_its_own_server():
 )
 def test_parameters_are_checked(parameters, said):
     with pytest.raises(PolicyNotFound, match=said):
-        make_policy("dashf", **parameters)
+        make_policy("dashf_plus", **parameters)
 
 
 def test_the_trace_tells_every_iterate_of_the_last_decision():
-    policy = make_policy("dashf")
+    policy = make_policy("dashf_plus")
     answer = policy.allocate(Observation.of(INSTANCE))
     kept = [row for row in policy.trace if row.accepted]
     assert policy.iterations == len(policy.trace) > 0
