@@ -28,7 +28,6 @@ from mecsim_policies.optim.trace import Iterate
 _SDR_SOLVERS = {"SCS": ("SCS", "CLARABEL"), "CLARABEL": ("CLARABEL", "SCS")}  # should the first fail
 _NU_TOLERANCE = 1e-5
 _MOST_NU = 30
-_LEAST_AT_START = 1e-3
 
 
 class DashfReference:
@@ -122,7 +121,7 @@ class _Literal:
         instance = self.participants.instance
         price, least = Price.at(instance, y), _NU_TOLERANCE * instance.score_law.scale
         best, steps, status = Met.of(instance, start), 0, "no step"
-        last = Shares.of(instance, start, least=_LEAST_AT_START)
+        last = Shares.of(instance, start)
         for _ in range(_MOST_NU):
             try:
                 last, _, solved = solve_convex(instance, start.server, start.local_fraction, price, last)

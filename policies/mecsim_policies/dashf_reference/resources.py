@@ -50,8 +50,8 @@ class Shares:
         return cls(part, part, part, all_of_it, all_of_it)
 
     @classmethod
-    def of(cls, instance: Instance, a: Allocation, least: float = _LEAST) -> Shares:
-        """Return the shares that an allocation gives, none of them below ``least``."""
+    def of(cls, instance: Instance, a: Allocation) -> Shares:
+        """Return the shares that an allocation gives, none of them below a tiny one."""
         s, u, m = instance.servers, instance.users, a.server
         columns = (
             a.bandwidth_hz / s.bandwidth_hz[m],
@@ -60,7 +60,7 @@ class Shares:
             a.user_power_w / u.max_power_w,
             a.user_gpu_flops / u.max_gpu_flops,
         )
-        return cls(*(np.maximum(column, least) for column in columns))
+        return cls(*(np.maximum(column, _LEAST) for column in columns))
 
     def allocation(self, instance: Instance, server: Ints, phi: Floats) -> Allocation:
         """Return the allocation; no budget or bound is exceeded, not even by rounding."""

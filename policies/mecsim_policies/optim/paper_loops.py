@@ -21,11 +21,13 @@ from mecsim_policies.optim.pairs import Pairs, slots_by_capacity
 from mecsim_policies.optim.participants import Participants
 from mecsim_policies.optim.price import Price
 from mecsim_policies.optim.rules import equal_split
+from mecsim_policies.optim.shares import PHI, ShareProblem
 from mecsim_policies.optim.trace import Iterate
 
 _Y_TOLERANCE = 1e-4
 _F_TOLERANCE = 1e-4
 _ALTERNATIONS = 10
+_LEAST_AT_START = 1e-3
 
 
 class Association(NamedTuple):
@@ -127,14 +129,18 @@ class PaperLoops:
         At most ``most`` times.
         """
         start, served = self.participants.start, self.participants.start is not None
-        best = self._met(start or equal_split(self.instance, self.participants.strongest(), 0.5))
+        if start is None:
+            best = self._met(equal_split(self.instance, self.participants.strongest(), 0.5))
+        else:
+            best = self._met(_with_something_for_all(self.instance, start))
         for self.outer in range(most):
             y = best.scr
             best = self._alternate(best, y, served)
             served = True
             if best.scr - y <= _Y_TOLERANCE * y:
                 break
-        return best
+        in_force = best if start is None else self._met(start)
+        return in_force if in_force.scr > best.scr else best
 
     def _alternate(self, best: Met, y: float, served: bool) -> Met:
         """Repeat part 1 and part 2 for one y until F moves no more; F never falls."""
@@ -181,6 +187,14 @@ class PaperLoops:
         spent = time.process_time() - began
         self.trace.append(Iterate(self.outer, part, y, value, found.scr, status, better, steps, spent))
         return found if better else best
+
+
+def _with_something_for_all(instance: Instance, allocation: Allocation) -> Allocation:
+    """Return an allocation in which nobody's share of a resource is next to nothing."""
+    problem = ShareProblem.of(instance, allocation.server)
+    shares = problem.of_allocation(instance, allocation)
+    shares[:, :PHI] = np.maximum(shares[:, :PHI], _LEAST_AT_START)
+    return problem.allocation(instance, shares)
 
 
 def _slots_for_all(participants: Participants, slots: Floats) -> Floats:
