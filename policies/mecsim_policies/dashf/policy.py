@@ -23,7 +23,7 @@ from mecsim_policies.optim.shares import ShareProblem
 from mecsim_policies.optim.trace import Iterate
 
 _RELAXATION_TOLERANCE = 1e-6
-_GAP = 2e-4
+_GAP = 2e-5
 _MARGIN = 8e-2
 _COLD_WEIGHT = 30.0
 _WARM_MARGIN = 1e-3
@@ -99,7 +99,7 @@ class _Fast:
         """Return the best phi, exactly."""
         return best_fractions(pairs, price, server)
 
-    def resources(self, start: Allocation, y: float, *, warm: bool) -> Resources:
+    def resources(self, start: Allocation, y: float, *, warm: bool, beat: float) -> Resources:
         """Go along the central path to a point where the gradient of F vanishes."""
         problem, price = ShareProblem.of(self.instance, start.server), Price.at(self.instance, y)
         case = start.server.tobytes(), start.local_fraction.tobytes()
@@ -110,7 +110,15 @@ class _Fast:
             margin, first_weight = (_WARM_MARGIN, _WARM_WEIGHT) if warm else (_MARGIN, _COLD_WEIGHT)
             inside = problem.inside(shares, margin)
             found = solve(
-                problem, price, inside, gap=_GAP, first_weight=first_weight, path_tolerance=_PATH_TOLERANCE
+                problem,
+                price,
+                inside,
+                gap=_GAP,
+                first_weight=first_weight,
+                path_tolerance=_PATH_TOLERANCE,
+                give_up=-beat / self.instance.score_law.scale if self.instance.score_law.scale else np.inf,
             )
-        self.known[case] = found
-        return Resources(problem.allocation(self.instance, found.shares), "solved", found.steps)
+        if found.converged:
+            self.known[case] = found
+        status = "solved" if found.converged else "given up"
+        return Resources(problem.allocation(self.instance, found.shares), status, found.steps)

@@ -63,8 +63,13 @@ class Shares:
         return cls(*(np.maximum(column, _LEAST) for column in columns))
 
     def allocation(self, instance: Instance, server: Ints, phi: Floats) -> Allocation:
-        """Return the allocation; no budget or bound is exceeded, not even by rounding."""
-        s, u = instance.servers, instance.users
+        """Return the allocation; no budget or bound is exceeded, not even by rounding.
+
+        Who trains or sends nothing has its own speed or power in full: F leaves it open, part 1 looks at it.
+        """
+        s, u, work = instance.servers, instance.users, instance.affine_work()
+        up = np.where(work.uplink(phi) > 0.0, self.up, 1.0)
+        own = np.where(work.local(phi) > 0.0, self.own, 1.0)
 
         def within(share: Floats, budget: Floats) -> Floats:
             used = np.bincount(server, weights=share, minlength=len(budget))
@@ -75,9 +80,9 @@ class Shares:
             server=server,
             local_fraction=phi,
             bandwidth_hz=within(self.band, s.bandwidth_hz),
-            user_power_w=np.minimum(self.up, 1.0) * u.max_power_w,
+            user_power_w=np.minimum(up, 1.0) * u.max_power_w,
             server_power_w=within(self.down, s.max_power_w),
-            user_gpu_flops=power.at_least(instance, np.minimum(self.own, 1.0) * u.max_gpu_flops),
+            user_gpu_flops=power.at_least(instance, np.minimum(own, 1.0) * u.max_gpu_flops),
             server_gpu_flops=within(self.gpu, s.max_gpu_flops),
         )
 

@@ -1,9 +1,11 @@
 """AO part 1: the semidefinite relaxation as N small blocks, Hungarian rounding, and phi.
 
-Products couple only phi_n and x_n1 .. x_nM of one user, and every row between users is linear in
-the first row of S. So the sparsity graph of the SDR of order NM + N + 1 is N cliques that share one
-vertex; it is chordal, and the relaxation equals the one with N blocks of order M + 2 (Grone et al.
-1984). The conic solver is called through its own interface on a pattern made once per shape.
+Of all products only phi_n x_nm appears outside of S, and every row between users is linear in the first
+row of S. So the sparsity graph of the SDR of order NM + N + 1 is a triangle (1, phi_n, x_nm) for each pair,
+and triangles meet in an edge or a vertex only; it is chordal, and the relaxation equals the one with N M
+blocks of order 3 (Grone et al. 1984). Nothing but its bound phi_n holds S's entry for phi_n squared, and a
+larger one is never worse, so it is phi_n. The conic solver is called through its own interface on a pattern
+made once per shape.
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ def relax(pairs: Pairs, price: Price, slots: Floats, *, tolerance: float = 1e-8)
     scale_s = float(max(pairs.delay_0_s.min(axis=1).max(), 1e-300))
     change_s = (pairs.delay_1_s - pairs.delay_0_s) / scale_s
     change_j = pairs.energy_1_j - pairs.energy_0_j
-    # Per user: phi, phi^2, x_m, phi x_m, x_m x_m'; then T.
+    # Per user: phi, x_m, phi x_m; then T.
     cost = np.zeros((users, pattern.per_user))
     cost[:, pattern.x] = price.per_j * pairs.energy_0_j - pairs.score
     cost[:, pattern.phi_x] = price.per_j * change_j

@@ -1,7 +1,7 @@
 """The constraint matrix of the relaxation in small blocks: its pattern depends on N and M alone.
 
-A user's variables are phi, phi^2, x_m, phi x_m, and x_m x_m' for m < m'; T comes last. They are the
-entries of its block of order M + 2, whose first row is (1, phi, x).
+A user's variables are phi, x_m and phi x_m; T comes last. Each pair of a user and a server has a block of
+order 3, with the rows (1, phi, x), (phi, phi, phi x) and (x, phi x, x).
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from scipy import sparse
 from mecsim.system.arrays import Floats, Ints
 
 _ROOT2 = float(np.sqrt(2.0))
+_ORDER, _TRIANGLE = 3, 6
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Pattern:
-    """Rows, in this order: one association a user; phi^2 <= phi; delay <= T; slots; the PSD triangles.
+    """Rows, in this order: one association a user; delay <= T; slots; the PSD triangles.
 
     Parameters
     ----------
@@ -30,7 +31,7 @@ class Pattern:
     delay_at : (N 2 M,) int
         Where the delays' coefficients are among the template's entries, user by user.
     sizes : tuple of int
-        Equalities, inequalities, and entries of one triangle.
+        Equalities, inequalities, and rows of the triangles.
     """
 
     users: int
@@ -42,18 +43,17 @@ class Pattern:
     @property
     def per_user(self) -> int:
         """Variables of one user."""
-        m = self.servers
-        return 2 + 2 * m + m * (m - 1) // 2
+        return 1 + 2 * self.servers
 
     @property
     def x(self) -> slice:
         """Where x_m are among a user's variables."""
-        return slice(2, 2 + self.servers)
+        return slice(1, 1 + self.servers)
 
     @property
     def phi_x(self) -> slice:
         """Where phi x_m are among a user's variables."""
-        return slice(2 + self.servers, 2 + 2 * self.servers)
+        return slice(1 + self.servers, 1 + 2 * self.servers)
 
     def matrix(self, delay: Floats) -> sparse.csc_matrix:
         """Return the constraint matrix for delays (N, 2 M) of x_m and phi x_m."""
@@ -63,18 +63,18 @@ class Pattern:
 
     def right(self, slots: Floats) -> Floats:
         """Return the right-hand side for slots (M,)."""
-        equal, less, triangle = self.sizes
-        right = np.zeros(equal + less + triangle * self.users)
+        equal, less, blocks = self.sizes
+        right = np.zeros(equal + less + blocks)
         right[:equal] = 1.0
         right[equal + less - self.servers : equal + less] = slots
-        right[equal + less :: triangle] = 1.0
+        right[equal + less :: _TRIANGLE] = 1.0
         return right
 
     def cones(self) -> list[object]:
         """Return the cones of the rows."""
-        equal, less, _ = self.sizes
-        block = clarabel.PSDTriangleConeT(self.servers + 2)
-        return [clarabel.ZeroConeT(equal), clarabel.NonnegativeConeT(less), *[block] * self.users]
+        equal, less, blocks = self.sizes
+        triangles = [clarabel.PSDTriangleConeT(_ORDER)] * (blocks // _TRIANGLE)
+        return [clarabel.ZeroConeT(equal), clarabel.NonnegativeConeT(less), *triangles]
 
 
 @dataclass(eq=False, slots=True)
@@ -94,10 +94,7 @@ class _Entries:
 @lru_cache(maxsize=32)
 def pattern_of(users: int, servers: int) -> Pattern:
     """Return the pattern for N users and M servers, made once."""
-    order = servers + 2
-    per_user = 2 + 2 * servers + servers * (servers - 1) // 2
-    triangle = order * (order + 1) // 2
-    less = 2 * users + servers
+    per_user, less, blocks = 1 + 2 * servers, users + servers, _TRIANGLE * users * servers
     entries = _Entries()
     _put_rows(entries, users, servers, per_user)
     _put_triangles(entries, users, servers, per_user)
@@ -105,9 +102,9 @@ def pattern_of(users: int, servers: int) -> Pattern:
     first = len(entries.values)
     for n in range(users):
         for k in range(2 * servers):
-            entries.put(2 * users + n, n * per_user + 2 + k, 0.0)
+            entries.put(users + n, n * per_user + 1 + k, 0.0)
     count = len(entries.values)
-    shape = (users + less + users * triangle, users * per_user + 1)
+    shape = (users + less + blocks, users * per_user + 1)
     numbers = np.arange(1.0, count + 1.0)
     order_of = sparse.csc_matrix((numbers, (entries.rows, entries.cols)), shape=shape)
     came_from = order_of.data.astype(np.int64) - 1
@@ -119,7 +116,7 @@ def pattern_of(users: int, servers: int) -> Pattern:
         servers=servers,
         template=sparse.csc_matrix((values, order_of.indices, order_of.indptr), shape=shape),
         delay_at=place[first:],
-        sizes=(users, less, triangle),
+        sizes=(users, less, blocks),
     )
 
 
@@ -127,37 +124,20 @@ def _put_rows(entries: _Entries, users: int, servers: int, per_user: int) -> Non
     """Add the equalities and inequalities, without the delays."""
     longest = users * per_user
     for n in range(users):
-        at = n * per_user
         for m in range(servers):
-            entries.put(n, at + 2 + m, 1.0)
-            entries.put(users + 2 * users + m, at + 2 + m, 1.0)
-        entries.put(users + n, at + 1, 1.0)
-        entries.put(users + n, at, -1.0)
-        entries.put(users + users + n, longest, -1.0)
+            x = n * per_user + 1 + m
+            entries.put(n, x, 1.0)
+            entries.put(users + users + m, x, 1.0)
+        entries.put(users + n, longest, -1.0)
 
 
 def _put_triangles(entries: _Entries, users: int, servers: int, per_user: int) -> None:
-    """Add the upper triangle of every user's block, column by column."""
-    order, place = servers + 2, _places(servers)
-    first = users + 2 * users + servers
+    """Add the upper triangle of every pair's block, column by column; its first entry is the 1."""
+    row = users + users + servers
     for n in range(users):
-        row = first + n * (order * (order + 1) // 2)
-        for j in range(order):
-            for i in range(j + 1):
-                if (i, j) != (0, 0):
-                    at = row + j * (j + 1) // 2 + i
-                    entries.put(at, n * per_user + place[i, j], -1.0 if i == j else -_ROOT2)
-
-
-def _places(servers: int) -> dict[tuple[int, int], int]:
-    """Return where the entry (i, j) of a block, i <= j, is among the user's variables."""
-    places: dict[tuple[int, int], int] = {(0, 1): 0, (1, 1): 1}
-    for m in range(servers):
-        places[0, 2 + m] = places[2 + m, 2 + m] = 2 + m
-        places[1, 2 + m] = 2 + servers + m
-    pair = 2 + 2 * servers
-    for m in range(servers):
-        for other in range(m + 1, servers):
-            places[2 + m, 2 + other] = pair
-            pair += 1
-    return places
+        phi = n * per_user
+        for x in range(phi + 1, phi + 1 + servers):
+            phi_x = x + servers
+            for k, place in enumerate((phi, phi, x, phi_x, x), start=1):
+                entries.put(row + k, place, -1.0 if k in (2, 5) else -_ROOT2)
+            row += _TRIANGLE
