@@ -16,6 +16,7 @@ from mecsim_policies.optim.price import Price
 
 _Y_TOLERANCE = 1e-9
 _MOST_STEPS = 20
+_SNAP = 1e-9
 
 
 class Needs(NamedTuple):
@@ -117,8 +118,10 @@ def split_with_best_phi(
     ends = [split_by_parts(instance, server, band, gpu, phi) for phi in (0.0 * largest, largest)]
     scr, best = max(((instance.scr(each), each) for each in ends), key=lambda pair: pair[0])
     for _ in range(_MOST_STEPS):
-        phi = largest * best_fractions(pairs, Price.at(instance, scr), server)
-        found = split_by_parts(instance, server, band, gpu, phi)
+        part = best_fractions(pairs, Price.at(instance, scr), server)
+        # Where users end at the same time, what part rounding gives them is an end.
+        part = np.where(part < _SNAP, 0.0, np.where(part > 1.0 - _SNAP, 1.0, part))
+        found = split_by_parts(instance, server, band, gpu, largest * part)
         y = instance.scr(found)
         if not y > scr * (1.0 + _Y_TOLERANCE):
             break
