@@ -19,11 +19,11 @@ class Matching:
     """Deferred acceptance: users apply to servers, which keep one for each slot; equal split, best phi.
 
     Users apply in the order of what they would pay, ``w_t T_n + w_e E_n`` with a slot, which is an equal part
-    of a full server, at the better end of phi. A server keeps the applicants who would pay most at the best
-    other one, and slots follow the servers' capacity as in DASHF's first part [R]. The result is stable: no
-    user and server would both rather have each other (D. Gale and L. S. Shapley, "College admissions and the
-    stability of marriage", American Mathematical Monthly 69, 1962; in wireless networks Y. Gu et al.,
-    "Matching theory for future wireless networks", IEEE Communications Magazine 53(5), 2015).
+    of a full server, at the better end of phi. A server keeps the applicants who would pay most elsewhere, in
+    the mean over servers, and slots follow the servers' capacity as in DASHF's first part [R]. The result is
+    stable: no user and server would both rather have each other (D. Gale and L. S. Shapley, "College
+    admissions and the stability of marriage", American Mathematical Monthly 69, 1962; in wireless networks Y.
+    Gu et al., "Matching theory for future wireless networks", IEEE Communications Magazine 53(5), 2015).
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Matching:
             return all_local(observation)
         instance, cost = participants.instance, slot_costs(participants)
         slots = slots_by_capacity(instance).astype(np.int64)
-        server, self.iterations = deferred_acceptance(cost, best_elsewhere(cost), slots)
+        server, self.iterations = deferred_acceptance(cost, mean_elsewhere(cost), slots)
         # Who may have few servers, all full, finds no slot.
         server = np.where(server >= 0, server, participants.strongest())
         equal = parts_by_weight(np.ones(len(server)), server)
@@ -69,12 +69,14 @@ def slot_costs(participants: Participants) -> Floats:
     return np.where(participants.allowed, cost, np.inf)
 
 
-def best_elsewhere(cost: Floats) -> Floats:
-    """Return the least cost of each user at any other server, (N, M); infinite if there is none."""
-    least, others = cost.min(axis=1, keepdims=True), np.sort(cost, axis=1)[:, 1:2]
-    second = others if others.size else np.full_like(least, np.inf)
-    first = np.arange(cost.shape[1]) == cost.argmin(axis=1)[:, None]
-    return np.where(first, second, least)
+def mean_elsewhere(cost: Floats) -> Floats:
+    """Return the mean cost of each user at the other allowed servers, (N, M); infinite if there are none."""
+    allowed = np.isfinite(cost)
+    others = allowed.sum(axis=1, keepdims=True) - allowed
+    finite = np.where(allowed, cost, 0.0)
+    total = finite.sum(axis=1, keepdims=True) - finite
+    mean: Floats = np.divide(total, others, out=np.full(cost.shape, np.inf), where=others > 0)
+    return mean
 
 
 def deferred_acceptance(cost: Floats, worth: Floats, slots: Ints) -> tuple[Ints, int]:
