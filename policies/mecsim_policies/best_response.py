@@ -179,7 +179,7 @@ class Game:
         choices = np.isfinite(need_s).sum(axis=1)
         waiting = np.lexsort((-need_s.min(axis=1), choices > 1)).tolist() if start is None else []
         server = np.full(len(need_s), _OUTSIDE) if start is None else start.copy()
-        users, trace = np.arange(len(server)), list[Reply]()
+        users, best, trace = np.arange(len(server)), need_s.argmin(axis=1), list[Reply]()
         for _ in range(_MOST_ROUNDS * len(server)):
             delays = self.delays(server)
             best, now_s = delays.argmin(axis=1), np.where(server >= 0, delays[users, server], 0.0)

@@ -75,9 +75,9 @@ def best_speeds(instance: Instance, split: Allocation) -> Floats:
     s, w, server = instance.servers, instance.weights, split.server
     together, least = np.ones(len(server)), np.zeros(len(server))
     if instance.power is not None:
-        sharers = np.bincount(server)[server]
-        together = np.where(instance.power.shares_gpu[server], sharers, 1.0)
-        least = np.where(together > 1, instance.power.servers.min_gpu_flops[server] / sharers, 0.0)
+        shares, sharers = instance.power.shares_gpu[server], np.bincount(server)[server]
+        together = np.where(shares, sharers, 1.0)
+        least = np.where(shares, instance.power.servers.min_gpu_flops[server] / sharers, 0.0)
     slope = 2.0 * w.energy_per_j * s.gpu_count[server] * s.kappa[server] * together**2
     speed = np.cbrt(np.divide(w.delay_per_s, slope, out=np.full(len(slope), np.inf), where=slope > 0))
     part = split.server_gpu_flops
