@@ -101,7 +101,7 @@ def test_an_association_that_is_no_equilibrium_is_noticed(sharing):
 @pytest.mark.parametrize("sharing", SHARING)
 def test_the_potential_falls_with_each_move_that_helps(sharing):
     """Every move that helps, from random associations. Mutant: the potential of the other rule."""
-    rises = {rule: 0 for rule in SHARING}
+    rises = dict.fromkeys(SHARING, 0)
     for seed in range(6):
         instance = draw_instance([2, seed], 6, 3)
         games = {rule: game_of(instance, rule) for rule in SHARING}
@@ -132,6 +132,20 @@ def test_the_potential_falls_along_the_trace(sharing):
                     assert reply.after_s < reply.before_s
                     assert reply.potential < before.potential
     assert moves > 10
+
+
+def test_nobody_enters_while_somebody_gains():
+    """Milchtaich's order. Mutant: all enter first, and reply afterwards."""
+    instance = crowd(1)
+    game, server, users = game_of(instance, "equal"), np.full(USERS, -1), np.arange(USERS)
+    policy = make_policy("best_response:sharing=equal")
+    policy.allocate(Observation.of(instance))
+    assert not all(reply.entered for reply in policy.trace)
+    for reply in policy.trace:
+        delays, inside = game.delays(server), server >= 0
+        gains = delays[users, server] > delays.min(axis=1) * (1.0 + 1e-9)
+        assert reply.entered != (gains & inside).any()
+        server[reply.user] = reply.server
 
 
 def test_the_equal_potential_is_exact_for_logarithms():
