@@ -16,6 +16,7 @@ from mecsim.system.devices import Score, Weights
 from mecsim.testing.snapshots import draw_instance, mid_round
 
 FAST = ("aauco", "gucro", "dashf", "dashf:horizon=remaining", "hysteresis:policy=dashf")
+FAST += ("water_filling", "best_response", "best_response:sharing=equal", "matching", "card")
 SLOW = ("local_search:starts=1,width=4", "exhaustive")
 REFERENCE = "dashf-reference:max_iterations=1"
 TINY = (1e-300, 1e-150, 1e-30, 1e-12)
