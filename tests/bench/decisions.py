@@ -34,6 +34,7 @@ from mecsim.world.world import World
 SEEDS = 50
 LAW_PAIRS = 5
 COMPARED = ("rucaa", "gucaa", "aauco", "gucro", "dashf_reference", "dashf_plus", "local_search", "exhaustive")
+COMPARED += ("water_filling", "best_response", "matching", "card")
 POLISHED = ("dashf_reference", "dashf_plus")
 FIGURE = Path("results") / "bench" / "best_found.png"
 

@@ -19,7 +19,9 @@ from mecsim.system.rates import Ergodic, Shannon
 from mecsim.testing.snapshots import draw_instance
 from mecsim.world.world import World
 
-PREDICTING = ("dashf_plus", "dashf_reference", "aauco", "gucro", "local_search", "exhaustive")
+PREDICTING = ("dashf", "dashf_plus", "dashf_reference", "aauco", "gucro", "local_search", "exhaustive")
+CLOSED = ("water_filling", "best_response", "matching", "card")
+PREDICTING += CLOSED
 INSTANCE = draw_instance(5, 4, 2)
 
 
@@ -66,7 +68,7 @@ def test_all_others_predict_nothing():
         assert math.isnan(getattr(policy, "predicted_scr", float("nan"))), entry.name
 
 
-@pytest.mark.parametrize("name", ["dashf_plus", "aauco", "gucro", "local_search"])
+@pytest.mark.parametrize("name", ["dashf", "dashf_plus", "aauco", "gucro", "local_search", *CLOSED])
 def test_a_user_without_a_channel_leaves_nothing_to_predict(name):
     gain = INSTANCE.gain.copy()
     policy = make_policy(name)

@@ -147,6 +147,7 @@ SLOW = ("dashf_reference", "exhaustive", "local_search")
 TURNS = {
     ("rucaa", "gucaa", "nearest", "local_only", "edge_only", "hysteresis"): 1,
     ("aauco", "gucro", "dashf"): 1,
+    ("water_filling", "best_response", "matching", "card"): 1,
     SLOW: 4,
 }
 

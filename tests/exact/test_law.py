@@ -111,7 +111,7 @@ def test_law_for_a_random_feasible_policy(static, random_policy, seed):
     "rate", ["nr-256qam", "lte-36942", {"up": {"gap_db": 3}, "down": {"cap_bps_hz": 2}}], ids=str
 )
 @pytest.mark.parametrize("fading", ["rayleigh", "ergodic"])
-@pytest.mark.parametrize("name", ["gucaa", "gucro", "dashf_plus"])
+@pytest.mark.parametrize("name", ["gucaa", "gucro", "dashf", "dashf_plus", "water_filling", "best_response"])
 def test_law_with_rates_below_shannons(static, name, fading, rate):
     """Mutants: the engine without the cap, or with the uplink's overhead on the downlink."""
     scenario = static(3).with_changes({"channel.rate": rate, "channel.fading.model": fading})

@@ -13,6 +13,7 @@ from mecsim.world.world import World
 
 PHASES = ("local", "uplink", "server", "downlink")
 POLICIES = ("rucaa", "gucaa", "nearest", "local_only", "edge_only", "aauco", "gucro", "dashf", "local_search")
+POLICIES += ("water_filling", "best_response", "matching", "card")
 # Small enough to finish rounds in a minute: 20 to 200 Mbit of token data are 0.6 to 6 million tokens.
 SMALL = {"params": 3e5, "layers": 4, "width": 2}
 CARD = {"peak_tflops": 15, "board_power_w": 200, "memory_gb": 0.02}

@@ -13,6 +13,7 @@ from mecsim.engine.simulation import Simulation
 from mecsim.registry import make_policy
 
 POLICIES = ("rucaa", "gucaa", "nearest", "local_only", "edge_only", "aauco", "gucro", "dashf")
+POLICIES += ("water_filling", "best_response", "matching", "card")
 
 share = st.floats(0.1, 1.0)
 times = st.tuples(st.floats(0, 50), st.floats(1, 40))

@@ -14,6 +14,7 @@ from mecsim.engine.simulation import Simulation
 from mecsim.registry import make_policy
 
 POLICIES = ("rucaa", "gucaa", "nearest", "local_only", "edge_only", "aauco", "gucro", "dashf", "hysteresis")
+POLICIES += ("water_filling", "best_response", "best_response:sharing=equal", "matching", "card:layers=5")
 
 watts, least = st.floats(0.0, 5.0), st.floats(0.0, 0.95)
 memory_gb = st.floats(-6, -2).map(lambda exponent: 10.0**exponent)

@@ -15,6 +15,7 @@ from mecsim.system.round_work import RoundWork
 from mecsim.testing.snapshots import draw_instance
 
 PLAIN = draw_instance(1, 4, 2)
+CLOSED = ("water_filling", "best_response", "matching", "card")
 NAMES = [field.name for field in fields(RoundWork)]
 WORK = RoundWork(*(np.arange(1.0, 5.0) * (k + 1) for k in range(9)))
 WORK = replace(WORK, uplink_fixed_bits=8.0 * np.ones(4), uplink_data_bits=7.0 * np.ones(4))
@@ -110,7 +111,7 @@ def test_phi_above_what_fits_is_a_violation_that_names_the_memory():
 
 
 @pytest.mark.parametrize(
-    "name", ["rucaa", "gucaa", "nearest", "local_only", "edge_only", "aauco", "gucro", "dashf_plus"]
+    "name", ["rucaa", "gucaa", "nearest", "local_only", "edge_only", "aauco", "gucro", "dashf", "dashf_plus", *CLOSED]
 )
 def test_policies_keep_the_bound_of_phi(name):
     """Baselines take the smaller of their phi and the bound. Mutant: equal_split without it."""
