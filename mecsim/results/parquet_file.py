@@ -157,7 +157,7 @@ def _metadata_problems(table: str, file: pq.ParquetFile, rows: int, content: byt
         held += row_group.num_rows
         for i in range(metadata.num_columns):
             chunk = row_group.column(i)
-            # Its codec is not asked for: where a file names one that does not exist, pyarrow ends the process.
+            # Its codec is not asked for: where that does not exist, pyarrow ends the process.
             size += max(chunk.total_uncompressed_size, unpacked_bytes(content, chunk))
             if i in texts and row_group.num_rows:
                 size += row_group.num_rows * first_page_bytes(content, chunk)

@@ -15,7 +15,8 @@ from mecsim import make_policy
 from mecsim.system.devices import Score, Weights
 from mecsim.testing.snapshots import draw_instance, mid_round
 
-FAST = ("aauco", "gucro", "dashf", "dashf_plus", "dashf_plus:horizon=remaining", "hysteresis:policy=dashf_plus")
+FAST = ("aauco", "gucro", "dashf", "dashf_plus", "dashf_plus:horizon=remaining")
+FAST += ("hysteresis:policy=dashf_plus",)
 FAST += ("water_filling", "best_response", "best_response:sharing=equal", "matching", "card")
 SLOW = ("local_search:starts=1,width=4", "exhaustive")
 REFERENCE = "dashf_reference:max_iterations=1"

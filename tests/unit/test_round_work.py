@@ -16,6 +16,7 @@ from mecsim.testing.snapshots import draw_instance
 
 PLAIN = draw_instance(1, 4, 2)
 CLOSED = ("water_filling", "best_response", "matching", "card")
+BASELINES = ("rucaa", "gucaa", "nearest", "local_only", "edge_only")
 NAMES = [field.name for field in fields(RoundWork)]
 WORK = RoundWork(*(np.arange(1.0, 5.0) * (k + 1) for k in range(9)))
 WORK = replace(WORK, uplink_fixed_bits=8.0 * np.ones(4), uplink_data_bits=7.0 * np.ones(4))
@@ -110,9 +111,7 @@ def test_phi_above_what_fits_is_a_violation_that_names_the_memory():
     assert str(over).endswith("must be <= 1")
 
 
-@pytest.mark.parametrize(
-    "name", ["rucaa", "gucaa", "nearest", "local_only", "edge_only", "aauco", "gucro", "dashf", "dashf_plus", *CLOSED]
-)
+@pytest.mark.parametrize("name", [*BASELINES, "aauco", "gucro", "dashf", "dashf_plus", *CLOSED])
 def test_policies_keep_the_bound_of_phi(name):
     """Baselines take the smaller of their phi and the bound. Mutant: equal_split without it."""
     instance = bounded(0.3, 0.0, 1.0, 0.7)
