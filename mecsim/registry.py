@@ -192,5 +192,12 @@ def _check_parameters(target: str, factory: Any, given: dict[str, Any]) -> None:
     for key in given:
         if key not in accepted:
             listed = ", ".join(accepted) or "none"
-            hint = nearest(key, accepted)
+            hint = nearest(key, accepted) or _others_with(key)
             raise PolicyNotFound(f"policy '{target}' has no parameter '{key}'{hint} (parameters: {listed})")
+
+
+def _others_with(parameter: str) -> str:
+    """Return which of mecsim's own policies have a parameter, for the end of a message."""
+    own = [name for name in plugins.names(POLICIES) if plugins.is_own(POLICIES, name)]
+    having = [n for n in own if parameter in inspect.signature(plugins.find(POLICIES, n)).parameters]
+    return f", which {' and '.join(having)} {'has' if len(having) == 1 else 'have'}" if having else ""

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from mecsim.study.progress import OnStudyProgress
     from mecsim.study.until import SequentialComparison
 
-DEMO_POLICIES = "rucaa,gucaa,aauco,gucro,dashf"
+DEMO_POLICIES = "rucaa,gucaa,aauco,gucro,dashf,dashf_plus"
 DEMO_REPLICATIONS = 4
 
 UntilOption = Annotated[

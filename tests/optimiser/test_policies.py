@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from mecsim_policies.baselines import equal_split
+from mecsim_policies.dashf.policy import Dashf
 from mecsim_policies.dashf_plus.policy import DashfPlus
 from mecsim_policies.dashf_reference.policy import DashfReference
 from mecsim_policies.dashf_reference.resources import Shares, solve_convex
@@ -18,7 +19,7 @@ from mecsim.scenario.load import load_scenario
 from mecsim.system.allocation import Allocation
 from mecsim.world.world import World
 
-OPTIMISING = [DashfPlus, DashfReference, Aauco, Gucro]
+OPTIMISING = [Dashf, DashfPlus, DashfReference, Aauco, Gucro]
 # Seed, users, servers, and whether the devices are alike.
 INSTANCES = [
     (0, 4, 2, True), (1, 5, 2, False), (2, 5, 3, True), (3, 6, 2, False),
@@ -54,6 +55,17 @@ def test_constraints_are_kept_to_the_last_bit(answers, kind):
 def quotients(answers, kind):
     """The policy's SCR over the reference's, for every instance."""
     return np.array([i.scr(given[kind]) / i.scr(given[DashfReference]) for i, given, _ in answers])
+
+
+def test_dashf_takes_the_decision_of_the_letter(answers):
+    """Fast arithmetic that changes what the loops decide. Mutants: AAUCO, or DASHF with additions.
+
+    In one of the eight the reference's part 2 ends sooner, and its next relaxation is another one.
+    """
+    for kind, takes_it in ((Dashf, True), (DashfPlus, False), (Aauco, False)):
+        same = [np.array_equal(given[kind].server, given[DashfReference].server) for _, given, _ in answers]
+        close = np.abs(quotients(answers, kind)[same] - 1.0) < 1e-3
+        assert (sum(same) >= 7 and close.all()) == takes_it
 
 
 def test_dashf_is_on_average_as_good_as_the_paper_s_letter(answers):
@@ -112,7 +124,7 @@ def falls(trace):
     return count + sum(after < before * (1.0 - 1e-12) for before, after in pairwise(ys))
 
 
-@pytest.mark.parametrize("kind", [DashfPlus, DashfReference])
+@pytest.mark.parametrize("kind", [Dashf, DashfPlus, DashfReference])
 def test_f_and_y_never_fall(answers, kind):
     """A step kept that makes the point worse. Mutant: the trace read backwards."""
     for _, _, traces in answers:
@@ -123,7 +135,7 @@ def test_f_and_y_never_fall(answers, kind):
         assert len(ys) < 2 or falls(trace[::-1]) > 0
 
 
-@pytest.mark.parametrize("kind", [DashfPlus, DashfReference])
+@pytest.mark.parametrize("kind", [Dashf, DashfPlus, DashfReference])
 def test_the_answer_is_the_best_of_the_trace(answers, kind):
     """A better point met and lost. One in ten thousand is what the last y may leave undone."""
     for instance, given, traces in answers:
@@ -146,7 +158,7 @@ def left_to_gain(instance, answer):
     return best
 
 
-@pytest.mark.parametrize("kind", [Gucro, DashfPlus])
+@pytest.mark.parametrize("kind", [Gucro, Dashf, DashfPlus])
 def test_resources_are_stationary(answers, kind):
     """Y not converged: with it, F(y) is 0 at y = SCR. Mutant: AAUCO's equal split."""
     for instance, given, _ in answers[:5]:
@@ -172,7 +184,7 @@ def test_the_reference_starts_from_nothing_and_leaves_pinned_users(snapshot):
     assert instance.scr(answer) > instance.scr(equal_split(instance, server, 0.5))
 
 
-@pytest.mark.parametrize("kind", [DashfPlus, DashfReference])
+@pytest.mark.parametrize("kind", [Dashf, DashfPlus, DashfReference])
 def test_an_answer_in_force_is_not_made_worse(answers, kind):
     """A warm start that forgets where it started. One part in ten thousand is the margin of the bounds."""
     for instance, given, _ in answers[:3]:

@@ -29,10 +29,10 @@ from mecsim.study.plan import Run
 from mecsim.study.policy_choice import PolicyChoice
 from mecsim.study.snapshot import USES, decide, measures
 
-MEANS = {"rucaa": 50.0, "gucaa": 70.0, "aauco": 190.0, "gucro": 150.0, "dashf": 300.0}
+MEANS = {"rucaa": 50.0, "gucaa": 70.0, "aauco": 190.0, "gucro": 150.0, "dashf": 300.0, "dashf_plus": 310.0}
 SEEDS = 8
 COMMAND = ["paper", "--seeds", "2", "-q", "--json"]
-FEW_MHZ, DECISIONS = (10, 50, 100), 2 * 42
+FEW_MHZ, DECISIONS = (10, 50, 100), 2 * 48
 ENDS = (".png", ".pdf", ".csv", "-runs.csv")
 
 
@@ -242,7 +242,7 @@ def test_the_figures_share_what_they_have_in_common() -> None:
             strict=True,
         )
     ]
-    assert len(own[0]) == 5
+    assert len(own[0]) == len(snapshots.POLICIES)
     assert own[0] == own[1] == own[2]
     # A decision is no run: they must never be taken for one another.
     decision = parts[0][0][1]
@@ -291,7 +291,7 @@ def test_figures_have_ieee_widths_units_and_text_that_fits() -> None:
             # Mutant rejected: legends drawn outside the style, in the large default font.
             assert {text.get_fontsize() for text in legend.get_texts()} == {7.0}
     lines = made[2].axes[0].get_legend().get_lines()
-    assert len({(str(line.get_linestyle()), line.get_marker()) for line in lines}) == 5
+    assert len({(str(line.get_linestyle()), line.get_marker()) for line in lines}) == len(snapshots.POLICIES)
 
 
 @pytest.fixture(scope="module")
@@ -313,7 +313,7 @@ def test_the_command_writes_figures_tables_and_the_page(whole: Path) -> None:
     width, _ = struct.unpack(">II", (whole / "fig3b.png").read_bytes()[16:24])
     assert width == 1050
     runs = pd.read_csv(whole / "fig3b-runs.csv")
-    assert len(runs) == len(FEW_MHZ) * 5 * 2
+    assert len(runs) == len(FEW_MHZ) * len(snapshots.POLICIES) * 2
     points = pd.read_csv(whole / "fig3b.csv").query("metric == 'scr' and policy == 'dashf'")
     means = runs[runs["policy"] == "dashf"].groupby("bandwidth_mhz")["scr"].mean()
     np.testing.assert_allclose(points["mean"], means, rtol=1e-12)

@@ -192,6 +192,16 @@ def test_an_unknown_parameter_gets_the_nearest_one(mine):
     assert "(parameters: none)" in refusal("local_only:local_fraction=0.3")
 
 
+@pytest.mark.parametrize("parameter", ["looks", "warm_looks", "active_only", "horizon"])
+def test_a_parameter_of_another_policy_is_answered_with_that_policy(parameter):
+    assert f"'dashf' has no parameter '{parameter}', which dashf_plus has" in refusal(f"dashf:{parameter}=1")
+
+
+def test_a_former_name_gives_the_policy_of_today():
+    assert type(make_policy("dashf-reference:max_iterations=3")) is type(make_policy("dashf_reference"))
+    assert str(parse_policy(" dashf-reference ")) == "dashf_reference"
+
+
 @pytest.mark.parametrize(
     ("spec", "parts"),
     [

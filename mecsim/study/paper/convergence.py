@@ -16,24 +16,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PART_1, PART_2, WHOLE = "part 1", "part 2", "DASHF"
-# Changes that part 1 may try in panel (a): enough for it to end by itself, not at its budget.
-LOOKS = 24
-_PART_1_ROWS = ("start", "association")
 
 Trace = Sequence[Mapping[str, Any]]
 
 
 def by_iteration(seeds: Sequence[int]) -> list[Row]:
-    """Return the decisions whose traces are drawn, with ``system``, ``seed`` and the ``parts`` drawn."""
-    drawn = {f"dashf:looks={LOOKS}": (PART_1,), "dashf": (PART_2, WHOLE)}
+    """Return the decisions whose traces are drawn, with ``system`` and ``seed``."""
+    policy = PolicyChoice.of("dashf")
     return [
-        (
-            {"system": system, "seed": seed, "parts": parts},
-            DecisionRun(scenario, PolicyChoice.of(policy), seed),
-        )
+        ({"system": system, "seed": seed}, DecisionRun(scenario, policy, seed))
         for system, scenario in ((name, load_scenario(name)) for name in SYSTEMS)
         for seed in seeds
-        for policy, parts in drawn.items()
     ]
 
 
@@ -41,14 +34,13 @@ def convergence(rows: Sequence[Row], kept: Kept) -> pd.DataFrame:
     """Return the SCR after every iteration: ``system, seed, part, iteration, scr, relative, objective``.
 
     ``part 1``
-        The best candidate for association and phi of every comparison in the first round, by
-        ``dashf:looks=24``: the start from slots (iteration 0), the starts with resources, then the
-        rounded relaxation with the changes of the second look. The largest SCR met so far.
+        The start (iteration 0), then the association and phi of each relaxation, in the order of all
+        steps of y. The largest SCR met so far.
     ``part 2``
         Solutions of the resource problem in the order of all steps of y; iteration 0 is the last
         point accepted before the first. The largest SCR met so far.
     ``DASHF``
-        The SCR of part 1's start (iteration 0), and after every round of the two parts.
+        The SCR of the start (iteration 0), and after every step of y.
 
     ``relative`` is the SCR over the last SCR of the run of ``dashf`` that the row is from, and
     ``objective`` the F(y) of the iterate itself (NaN where the trace has none).
@@ -59,7 +51,7 @@ def convergence(rows: Sequence[Row], kept: Kept) -> pd.DataFrame:
     for labels, decision in rows:
         stored = kept(decision)
         trace, final = stored["trace"], stored["metrics"]["scr"]
-        for part in labels["parts"]:
+        for part in _CURVES:
             found += [
                 (labels["system"], labels["seed"], part, k, scr, scr / final, objective)
                 for k, (scr, objective) in enumerate(_CURVES[part](trace, final))
@@ -81,8 +73,8 @@ def padded(frame: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def _part_1(trace: Trace, final: float) -> list[tuple[float, float]]:
-    rows = [row for row in trace if row["outer"] == 0 and row["part"] in _PART_1_ROWS]
-    return _best_so_far([(row["scr"], row["objective"]) for row in rows])
+    rows = [(row["scr"], row["objective"]) for row in trace if row["part"] == "association"]
+    return _best_so_far([(trace[0]["y"], np.nan), *rows])
 
 
 def _part_2(trace: Trace, final: float) -> list[tuple[float, float]]:
@@ -94,7 +86,7 @@ def _part_2(trace: Trace, final: float) -> list[tuple[float, float]]:
 
 
 def _whole(trace: Trace, final: float) -> list[tuple[float, float]]:
-    points = [(max(trace[0]["y"], trace[0]["scr"]), np.nan)]
+    points = [(trace[0]["y"], np.nan)]
     for outer in sorted({row["outer"] for row in trace}):
         own = [row for row in trace if row["outer"] == outer]
         solved = [row for row in own if row["part"] == "resources" and row["accepted"]]

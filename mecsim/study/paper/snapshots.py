@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mecsim.scenario.schema import Scenario
 
 SYSTEMS = ("paper", "paper-20")
-POLICIES = ("rucaa", "gucaa", "aauco", "gucro", "dashf")
+POLICIES = ("rucaa", "gucaa", "aauco", "gucro", "dashf", "dashf_plus")
 BANDWIDTHS_MHZ = tuple(range(10, 101, 10))
 # The paper's own pairs are the third and the last; the others go on along the line through them.
 WEIGHTS = ((0.9, 0.001), (0.7, 0.003), (0.5, 0.005), (0.3, 0.007), (0.1, 0.009))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mecsim.study.paper.claims import FEW
-from mecsim.study.paper.convergence import LOOKS
 
 VERDICTS = f"""\
 We hold the paper's words, not its numbers. A verdict is *agrees* if all 95 % intervals (of the paired
@@ -13,16 +12,13 @@ differences, seed by seed, where policies or settings are compared) lie wholly o
 says, *does not agree* if one of them lies wholly on the other, and *not decided* otherwise. "A few
 iterations" is taken to mean at most {FEW} on average. No parameter was chosen to make anything agree."""
 
-FIGURE_2 = f"""\
-SCR against iteration, read off the trace of `dashf`. (a) Part 1 in the first round: the largest SCR so far
-after each comparison of candidates for association and φ: the start from slots (0), the starts with
-resources, then the rounded SDR together with the changes of the second look, which is an addition of ours.
-All but the start carry resources solved to low accuracy, as the algorithm compares them. So that the
-search ends by itself and not at its budget, this panel is of `dashf:looks={LOOKS}`. (b) Part 2: the
-largest SCR so far after each solution of the resource problem, over all rounds; 0 is the last point
-accepted before. The Newton steps inside a solution are not drawn. (c) The SCR of part 1's start (0) and
-after each round of the two parts; Dinkelbach's y rises inside a round as well. In (a) and (b) a run's SCR
-is divided by its SCR at the end; a run that has ended goes on at its last value."""
+FIGURE_2 = """\
+SCR against iteration, read off the trace of `dashf`. (a) Part 1: the largest SCR so far after each
+relaxation with its rounding and φ, over all steps of y; 0 is the start, the strongest servers with an equal
+split. (b) Part 2: the largest SCR so far after each solution of the resource problem, over all steps of y; 0 is
+the association accepted before. The Newton steps inside a solution are not drawn. (c) The SCR of the start (0)
+and after each step of Dinkelbach's y. In (a) and (b) a run's SCR is divided by its SCR at the end; a run that
+has ended goes on at its last value."""
 
 FIGURE_3A = """\
 The table has both systems. Share granted: what all servers grant of a resource over what all of them have;

@@ -125,18 +125,20 @@ def solve(
         centred = corrector(barrier, shares, above_s, value, tolerance, steps)
         used = int(centred.steps[0])
         taken += used
-        if is_last:
-            found = _solution(barrier, centred.shares, centred.longest_s, taken, converged=used < steps)
+        if is_last or _least_cost(barrier, centred, constraints) > give_up:
+            converged = is_last and used < steps
+            found = _solution(barrier, centred.shares, centred.longest_s, taken, converged=converged)
             return replace(found, shares=_held(problem, found.shares, start))
-        if give_up < np.inf:
-            reached = _solution(barrier, centred.shares, centred.longest_s, taken, converged=False)
-            if reached.cost - constraints / barrier.weight > give_up:
-                return replace(reached, shares=_held(problem, reached.shares, start))
         if refresh is not None:
             barrier = replace(barrier, price=refresh(_held(problem, centred.shares, start)))
         heavier = replace(barrier, weight=min(barrier.weight * _GROWTH, last_weight))
         shares, above_s, value = predictor(barrier, heavier, centred)
         barrier, taken = heavier, taken + 1
+
+
+def _least_cost(barrier: Barrier, centred: PathPoint, constraints: int) -> float:
+    """Return the cost less the duality gap at a centred point: the bound on the optimum if all is convex."""
+    return float(barrier.problem.costs(barrier.price, centred.shares)[0]) - constraints / barrier.weight
 
 
 def compare(
