@@ -14,11 +14,11 @@ iterations" is taken to mean at most {FEW} on average. No parameter was chosen t
 
 FIGURE_2 = """\
 SCR against iteration, read off the trace of `dashf`. (a) Part 1: the largest SCR so far after each
-relaxation with its rounding and φ, over all steps of y; 0 is the start, the strongest servers with an equal
-split. (b) Part 2: the largest SCR so far after each solution of the resource problem, over all steps of y; 0 is
-the association accepted before. The Newton steps inside a solution are not drawn. (c) The SCR of the start (0)
-and after each step of Dinkelbach's y. In (a) and (b) a run's SCR is divided by its SCR at the end; a run that
-has ended goes on at its last value."""
+relaxation with its rounding and φ, over all steps of y; 0 is the start, the strongest servers with an
+equal split. (b) Part 2: the largest SCR so far after each solution of the resource problem, over all steps
+of y; 0 is the association accepted before. The Newton steps inside a solution are not drawn. (c) The SCR of
+the start (0) and after each step of Dinkelbach's y. In (a) and (b) a run's SCR is divided by its SCR at the
+end; a run that has ended goes on at its last value."""
 
 FIGURE_3A = """\
 The table has both systems. Share granted: what all servers grant of a resource over what all of them have;
