@@ -85,8 +85,9 @@ def optimise(
     for outer in range(max_iterations):
         before = point.scr
         point = _improve(run, search, outer, point)
+        searched = search.settings.many or search.evaluations_left == 0
         settled = point.scr - run.y <= _LAST_MOVE * run.y
-        if settled and (search.evaluations_left == 0 or point.scr <= before * (1.0 + tolerance)):
+        if settled and (searched or point.scr <= before * (1.0 + tolerance)):
             break
     return Outcome(point, tuple(run.trace))
 

@@ -1,7 +1,7 @@
 """Changes of many users at once: compatible changes in prefixes, and an assignment on the prices.
 
-Between two epochs many users are due for another server, far more than a search can move one by one. The prices
-hold for small changes only, so several numbers of changes are compared by what they really cost.
+Between two epochs many users are due for another server, far more than a search can move one by one. The
+prices hold for small changes only, so several numbers of changes are compared by what they really cost.
 """
 
 from __future__ import annotations
@@ -12,9 +12,31 @@ import numpy as np
 
 from mecsim.system.arrays import Floats, Ints
 from mecsim_policies.optim.association import round_to_slots
-from mecsim_policies.optim.moves import Change
+from mecsim_policies.optim.moves import Change, ranked
 
 _SIZES = (1, 2, 4, 8, 16, 32)
+
+
+def changes_of_many(gain: Floats, server: Ints, slots: Floats) -> list[Change]:
+    """Return two assignments and the prefixes of compatible changes, each as one change.
+
+    One assignment leaves a server room for one user more than now, the other fills the slots. Changes of phi
+    alone are not among them.
+
+    Parameters
+    ----------
+    gain : (N, M, 2) float
+        What each user would gain at each server with phi = 0 and phi = 1; -inf where it may not be.
+    server : (N,) int
+        The association in force.
+    slots : (M,) float
+        At most this many users a server, if it has not more already.
+    """
+    gain = gain.copy()
+    gain[np.arange(len(server)), server] = -np.inf
+    counts = np.bincount(server, minlength=len(slots)).astype(np.float64)
+    found = (assigned(gain, server, each) for each in (counts + 1.0, np.maximum(counts, slots)))
+    return [*filter(None, found), *prefixes(ranked(gain, server))]
 
 
 def together(changes: Iterable[Change]) -> Change:
@@ -49,7 +71,7 @@ def assigned(gain: Floats, server: Ints, slots: Floats) -> Change | None:
     Parameters
     ----------
     gain : (N, M, 2) float
-        What each user would gain at each server with phi = 0 and phi = 1; -inf where it may not be.
+        As for :func:`changes_of_many`.
     server : (N,) int
         The association in force; to stay gains nothing.
     slots : (M,) float
@@ -57,15 +79,9 @@ def assigned(gain: Floats, server: Ints, slots: Floats) -> Change | None:
     """
     users = np.arange(len(server))
     best, phi = gain.max(axis=2), gain.argmax(axis=2)
-    stays = ~(best[users, server] > 0)
-    best[users[stays], server[stays]] = 0.0
-    least = -1e3 * (1.0 + np.abs(best[np.isfinite(best)]).max(initial=0.0))
-    to = round_to_slots(np.maximum(best, least), slots)
-    changed = (best[users, to] > least) & ((to != server) | ~stays)
-    if not changed.any():
-        return None
-    n = users[changed]
-    total = float(best[n, to[n]].sum())
-    return Change(
-        total, tuple(n.tolist()), tuple(to[n].tolist()), tuple(phi[n, to[n]].astype(float).tolist())
-    )
+    best[users, server] = 0.0
+    forbidden = -1e3 * (1.0 + np.abs(best[np.isfinite(best)]).max())
+    to = round_to_slots(np.maximum(best, forbidden), slots)
+    n = users[(to != server) & (best[users, to] > forbidden)]
+    total, fractions = float(best[n, to[n]].sum()), phi[n, to[n]].astype(np.float64)
+    return Change(total, tuple(n), tuple(to[n]), tuple(fractions)) if n.size else None

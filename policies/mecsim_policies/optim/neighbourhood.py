@@ -17,8 +17,8 @@ import numpy as np
 from mecsim.system.arrays import Floats, Ints
 from mecsim_policies.optim.association import relax, round_to_slots, slot_weights
 from mecsim_policies.optim.ends import best_ends
-from mecsim_policies.optim.many_changes import assigned, prefixes
-from mecsim_policies.optim.moves import Change, apply_change, gains, ranked
+from mecsim_policies.optim.many_changes import changes_of_many
+from mecsim_policies.optim.moves import apply_change, gains, ranked
 from mecsim_policies.optim.pairs import Pairs
 from mecsim_policies.optim.point import Point
 from mecsim_policies.optim.resources import Compared, Solution, compare, compare_again, solve
@@ -40,9 +40,8 @@ _MARGIN = 8e-2
 _FEW_USERS = 10
 # From here on many users are due for a change at once.
 _MANY_USERS = 30
-# How many users more than now an assignment may give a server.
-_MORE_SLOTS = (0, 2)
-_SINGLE_CHANGES = 2
+# Then single changes are compared in so many copies that together they have this many users.
+_USERS_OF_ALL_COPIES = 1000
 
 
 class SearchSettings(NamedTuple):
@@ -59,7 +58,7 @@ class SearchSettings(NamedTuple):
     move_phi : bool
         Compare by the joint step, instead of by part 2 with the phi that a change comes with.
     many : bool
-        Change many users at once, until no such change gains.
+        Change many users at once until no such change gains, then few.
     """
 
     weight: float
@@ -115,10 +114,10 @@ class NeighbourhoodSearch:
 
     @property
     def settings(self) -> SearchSettings:
-        """How associations are compared: phi moves from cold and with many users, if it may."""
+        """How associations are compared: phi moves from cold and for many users, if it may."""
         users, may_move = len(self.run.fixed), not (self.run.fixed.any() or self.run.shares_gpu)
         if may_move and users >= _MANY_USERS:
-            return COLD._replace(many=True)
+            return COLD._replace(many=True, width=max(1, _USERS_OF_ALL_COPIES // users))
         if self.warm:
             return WARM._replace(weight=WARM.weight * max(1.0, users / _FEW_USERS))
         return COLD._replace(move_phi=may_move)
@@ -146,12 +145,13 @@ class NeighbourhoodSearch:
         candidates = list(filter(self._is_new, starts))
         best = self._best(outer, "start", candidates, None)
         assert best is not None
-        if self.warm and self.settings.many:
-            # y was that of the last epoch's shares, far below what these gains allow.
-            self.run.raise_y(best.solution.totals.scr(self.run.instance))
-            best = self._best(outer, "start", [(best.problem.server, best.solution.shares)], None)
-            assert best is not None
-        return best
+        return self._repriced(outer, best) if self.settings.many else best
+
+    def _repriced(self, outer: int, incumbent: Incumbent) -> Incumbent:
+        """Return the incumbent at the y of its own shares: the one before may be far below it."""
+        problem, solution = incumbent.problem, incumbent.solution
+        self.run.raise_y(solution.totals.scr(self.run.instance))
+        return self._best(outer, "start", [(problem.server, solution.shares)], None) or incumbent
 
     def improve(self, outer: int, incumbent: Incumbent) -> Incumbent:
         """Evaluate part 1 with the resources in force and the neighbours, again while it pays.
@@ -166,7 +166,8 @@ class NeighbourhoodSearch:
                 candidates += self._neighbours(incumbent)
             found = self._best(outer, "association", candidates, incumbent)
             if found is not None and self.evaluations_left > 0:
-                incumbent, candidates = found, []
+                incumbent = self._repriced(outer, found) if self.settings.many else found
+                candidates = []
             elif found is None and self._many and self.evaluations_left > 0:
                 self._many, candidates = False, []
             elif found is None and self.warm and outer == 0:
@@ -198,7 +199,7 @@ class NeighbourhoodSearch:
         return list(filter(self._is_new, [(trial.problem.server, trial.shares)]))
 
     def _weights(self, pairs: Pairs, delay_price: Floats | None) -> tuple[Floats, str]:
-        """Return what to round, and the solver's status: the relaxation, or what each user gains by itself."""
+        """Return what to round, and a status: the relaxation, or what each user is worth in a slot."""
         run = self.run
         if len(run.fixed) > self.relaxed_users:
             return slot_weights(pairs, run.price(), delay_price), "slots"
@@ -209,17 +210,11 @@ class NeighbourhoodSearch:
         """Return the neighbours with the largest estimated gains that have not been tried."""
         run, problem, solution = self.run, incumbent.problem, incumbent.solution
         gain = gains(run.ends_at, problem, solution, run.price(), run.allowed, run.fixed)
-        changes = self._together(gain, problem.server) if self._many else ranked(gain, problem.server)
+        server, many = problem.server, self._many
+        changes = changes_of_many(gain, server, run.slots) if many else ranked(gain, server)
         candidates = (apply_change(problem, solution.shares, change, run.fixed) for change in changes)
-        return list(islice(filter(self._is_new, candidates), self.settings.width))
-
-    def _together(self, gain: Floats, server: Ints) -> list[Change]:
-        """Return changes of many users at once, and the best ones of few."""
-        gain[np.arange(len(server)), server] = -np.inf  # phi moves by itself
-        changes, counts = ranked(gain, server), np.bincount(server, minlength=gain.shape[1])
-        slots = (*(counts + more for more in _MORE_SLOTS), np.maximum(counts, self.run.slots))
-        found = [assigned(gain, server, each) for each in slots]
-        return [*filter(None, found), *prefixes(changes), *changes[:_SINGLE_CHANGES]]
+        most = len(changes) if many else self.settings.width
+        return list(islice(filter(self._is_new, candidates), most))
 
     def _best(
         self, outer: int, part: str, candidates: list[_Candidate], incumbent: Incumbent | None
