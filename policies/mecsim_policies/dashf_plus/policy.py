@@ -10,7 +10,7 @@ import numpy as np
 from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
 from mecsim_policies.dashf_plus.horizon import remaining_work
-from mecsim_policies.optim.dinkelbach import next_fractions, optimise
+from mecsim_policies.optim.dinkelbach import RELAXED_USERS, next_fractions, optimise
 from mecsim_policies.optim.overflow import overflow_allowed
 from mecsim_policies.optim.parameters import whole_number
 from mecsim_policies.optim.participants import Participants, all_local
@@ -30,6 +30,8 @@ class DashfPlus:
         How often the neighbourhood of the association is evaluated, from cold.
     warm_looks : int
         The same from the allocation of the last epoch, for every 25 users begun.
+    relaxed_users : int
+        Most users for whom the semidefinite relaxation is solved; for more, slots take its place.
     active_only : bool
         Leave out users without a round in progress instead of reserving their share.
     horizon : {"round", "remaining"}
@@ -52,12 +54,14 @@ class DashfPlus:
         max_iterations: int = 10,
         looks: int = 8,
         warm_looks: int = 1,
+        relaxed_users: int = RELAXED_USERS,
         active_only: bool = False,
         horizon: str = "round",
     ) -> None:
         self.max_iterations = whole_number("max_iterations", max_iterations, 1)
         self.looks = whole_number("looks", looks, 0)
         self.warm_looks = whole_number("warm_looks", warm_looks, 0)
+        self.relaxed_users = whole_number("relaxed_users", relaxed_users, 0)
         if horizon not in ("round", "remaining"):
             raise ValueError(f"horizon = {horizon!r}: must be 'round' or 'remaining'")
         self.active_only, self.horizon = bool(active_only), horizon
@@ -84,6 +88,7 @@ class DashfPlus:
             work=work,
             evaluations=self._evaluations(participants),
             max_iterations=self.max_iterations,
+            relaxed_users=self.relaxed_users,
         )
         self.trace = outcome.trace
         own = outcome.point.allocation(participants.instance)

@@ -110,6 +110,21 @@ def round_to_slots(weight: Floats, slots: Floats) -> Ints:
     return server
 
 
+def slot_weights(pairs: Pairs, price: Price, delay_price: Floats | None = None) -> Floats:
+    """Return what each user is worth at each server with the better end of phi, (N, M), for rounding.
+
+    It takes the place of the relaxation where that is too dear. ``delay_price`` (N,) is what a second of each
+    user's delay costs; without it all have the same part of the price of the largest delay.
+    """
+    users = len(pairs.score)
+    each = np.full(users, price.per_s / users) if delay_price is None else delay_price
+    pairs, slow = _bounded(pairs), each[:, None]
+    at_0 = slow * pairs.delay_0_s + price.per_j * pairs.energy_0_j
+    at_1 = slow * pairs.delay_1_s + price.per_j * pairs.energy_1_j
+    weight: Floats = pairs.score - np.minimum(at_0, at_1)
+    return weight
+
+
 def best_fractions(pairs: Pairs, price: Price, server: Ints) -> Floats:
     """Return phi that minimises ``per_s T + per_j sum E`` for an association, exactly.
 

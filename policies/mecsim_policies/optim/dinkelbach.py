@@ -38,6 +38,8 @@ _ALTERNATIONS = 4
 _PATH_TOLERANCE = 4.0
 _WARM_WEIGHT = 1e3
 _WARM_MARGIN = 1e-3
+# For more the relaxation costs more than it brings.
+RELAXED_USERS = 30
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -56,6 +58,7 @@ def optimise(
     work: WorkFactors | None = None,
     evaluations: int = 8,
     max_iterations: int = 10,
+    relaxed_users: int = RELAXED_USERS,
 ) -> Outcome:
     """Run DASHF on a snapshot.
 
@@ -72,16 +75,19 @@ def optimise(
         How often the neighbours of the association with the largest estimated gains are evaluated.
     max_iterations : int
         Most rounds of part 1 and part 2, each with a higher y.
+    relaxed_users : int
+        Most users for whom the relaxation of part 1 is solved; for more, slots take its place.
     """
     run = Run(instance, allowed, work)
     tolerance = _COLD_TOLERANCE if start is None else _Y_TOLERANCE
-    search = NeighbourhoodSearch(run, evaluations, warm=start is not None)
+    search = NeighbourhoodSearch(run, evaluations, start is not None, relaxed_users)
     point = search.from_slots() if start is None else run.inside(start, _WARM_MARGIN)
     for outer in range(max_iterations):
         before = point.scr
         point = _improve(run, search, outer, point)
+        searched = search.settings.many or search.evaluations_left == 0
         settled = point.scr - run.y <= _LAST_MOVE * run.y
-        if settled and (search.evaluations_left == 0 or point.scr <= before * (1.0 + tolerance)):
+        if settled and (searched or point.scr <= before * (1.0 + tolerance)):
             break
     return Outcome(point, tuple(run.trace))
 

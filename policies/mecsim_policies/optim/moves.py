@@ -57,18 +57,23 @@ def ranked_changes(
     fixed : (N,) bool, optional
         Users whose phi is not to be chosen; it is 1/2.
     """
-    gain = _gains(problems, current, solution, price, allowed, fixed)
-    changes = [*_moves(gain), *_swaps(gain, current.server)]
+    gain = gains(problems, current, solution, price, allowed, fixed)
+    return ranked(gain, current.server)
+
+
+def ranked(gain: Floats, server: Ints) -> list[Change]:
+    """Return the moves, flips and swaps with the largest of these gains, (N, M, 2)."""
+    changes = [*_moves(gain), *_swaps(gain, server)]
     return sorted(changes, key=lambda change: -change.gain)
 
 
-def _gains(
+def gains(
     problems: tuple[ShareProblem, ...],
     current: ShareProblem,
     solution: Solution,
     price: Price,
     allowed: NDArray[np.bool_],
-    fixed: NDArray[np.bool_] | None,
+    fixed: NDArray[np.bool_] | None = None,
 ) -> Floats:
     """Return what each user would gain at each server with phi = 0 and phi = 1, (N, M, 2)."""
     server, shares = current.server, solution.shares

@@ -15,9 +15,11 @@ from typing import NamedTuple
 import numpy as np
 
 from mecsim.system.arrays import Floats, Ints
-from mecsim_policies.optim.association import relax, round_to_slots
+from mecsim_policies.optim.association import relax, round_to_slots, slot_weights
 from mecsim_policies.optim.ends import best_ends
-from mecsim_policies.optim.moves import apply_change, ranked_changes
+from mecsim_policies.optim.many_changes import changes_of_many
+from mecsim_policies.optim.moves import apply_change, gains, ranked
+from mecsim_policies.optim.pairs import Pairs
 from mecsim_policies.optim.point import Point
 from mecsim_policies.optim.resources import Compared, Solution, compare, compare_again, solve
 from mecsim_policies.optim.run import Run
@@ -36,6 +38,10 @@ _REEVALUATION_WEIGHT = 400.0
 _MARGIN = 8e-2
 # From here on the weight grows with the users, or the slack of so many delays would hide which is largest.
 _FEW_USERS = 10
+# From here on many users are due for a change at once.
+_MANY_USERS = 30
+# Then single changes are compared in so many copies that together they have this many users.
+_USERS_OF_ALL_COPIES = 1000
 
 
 class SearchSettings(NamedTuple):
@@ -51,12 +57,15 @@ class SearchSettings(NamedTuple):
         How many neighbours are compared at once.
     move_phi : bool
         Compare by the joint step, instead of by part 2 with the phi that a change comes with.
+    many : bool
+        Change many users at once until no such change gains, then few.
     """
 
     weight: float
     steps: int
     width: int
     move_phi: bool
+    many: bool = False
 
 
 COLD = SearchSettings(weight=100.0, steps=14, width=10, move_phi=True)
@@ -87,21 +96,31 @@ class NeighbourhoodSearch:
         How often the neighbours with the largest gains may still be evaluated.
     warm : bool
         Whether the run started from the allocation of the last epoch.
+    relaxed_users : int
+        For more users than this, slots take the place of the relaxation.
     """
 
     run: Run
     evaluations_left: int
     warm: bool
+    relaxed_users: int
     starts: list[Point] = field(default_factory=list)
     _tried: set[bytes] = field(default_factory=set)
     _compared: Compared | None = None
+    _many: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._many = self.settings.many
 
     @property
     def settings(self) -> SearchSettings:
-        """How associations are compared: phi moves only from cold, and if it may."""
+        """How associations are compared: phi moves from cold and for many users, if it may."""
+        users, may_move = len(self.run.fixed), not (self.run.fixed.any() or self.run.shares_gpu)
+        if may_move and users >= _MANY_USERS:
+            return COLD._replace(many=True, width=max(1, _USERS_OF_ALL_COPIES // users))
         if self.warm:
-            return WARM._replace(weight=WARM.weight * max(1.0, len(self.run.fixed) / _FEW_USERS))
-        return COLD._replace(move_phi=False) if self.run.fixed.any() or self.run.shares_gpu else COLD
+            return WARM._replace(weight=WARM.weight * max(1.0, users / _FEW_USERS))
+        return COLD._replace(move_phi=may_move)
 
     def from_slots(self) -> Point:
         """Return part 1's point with equal slots, at the y of the strongest servers."""
@@ -110,10 +129,10 @@ class NeighbourhoodSearch:
         within_slots = round_to_slots(np.log(np.maximum(gain, 1e-300)), run.slots)
         first = run.equal_split(within_slots, None)
         run.y = first.scr
-        relaxed = relax(pairs, run.price(), run.slots, tolerance=_TOLERANCE)
-        point = run.equal_split(round_to_slots(relaxed.association, run.slots), pairs)
+        weight, status = self._weights(pairs, None)
+        point = run.equal_split(round_to_slots(weight, run.slots), pairs)
         better = point.scr > first.scr
-        run.note(0, "start", point, status=relaxed.status, accepted=better, steps=0, began=began)
+        run.note(0, "start", point, status=status, accepted=better, steps=0, began=began)
         others = (within_slots, gain.argmax(axis=1))
         self.starts = [point, *(run.equal_split(server, pairs) for server in others)]
         return point if better else first
@@ -126,7 +145,13 @@ class NeighbourhoodSearch:
         candidates = list(filter(self._is_new, starts))
         best = self._best(outer, "start", candidates, None)
         assert best is not None
-        return best
+        return self._repriced(outer, best) if self.settings.many else best
+
+    def _repriced(self, outer: int, incumbent: Incumbent) -> Incumbent:
+        """Return the incumbent at the y of its own shares: the one before may be far below it."""
+        problem, solution = incumbent.problem, incumbent.solution
+        self.run.raise_y(solution.totals.scr(self.run.instance))
+        return self._best(outer, "start", [(problem.server, solution.shares)], None) or incumbent
 
     def improve(self, outer: int, incumbent: Incumbent) -> Incumbent:
         """Evaluate part 1 with the resources in force and the neighbours, again while it pays.
@@ -141,7 +166,10 @@ class NeighbourhoodSearch:
                 candidates += self._neighbours(incumbent)
             found = self._best(outer, "association", candidates, incumbent)
             if found is not None and self.evaluations_left > 0:
-                incumbent, candidates = found, []
+                incumbent = self._repriced(outer, found) if self.settings.many else found
+                candidates = []
+            elif found is None and self._many and self.evaluations_left > 0:
+                self._many, candidates = False, []
             elif found is None and self.warm and outer == 0:
                 self.evaluations_left = 0
                 relaxation = self._relaxation(incumbent)
@@ -166,16 +194,27 @@ class NeighbourhoodSearch:
         """Return the rounded relaxation with the resources in force."""
         run, solution = self.run, incumbent.solution
         pairs = run.pairs(run.point(incumbent.problem, solution.shares, solution.totals))
-        relaxed = relax(pairs, run.price(), run.slots, tolerance=_TOLERANCE)
-        trial = run.equal_split(round_to_slots(relaxed.association, run.slots), pairs)
+        weight, _ = self._weights(pairs, solution.delay_price)
+        trial = run.equal_split(round_to_slots(weight, run.slots), pairs)
         return list(filter(self._is_new, [(trial.problem.server, trial.shares)]))
+
+    def _weights(self, pairs: Pairs, delay_price: Floats | None) -> tuple[Floats, str]:
+        """Return what to round, and a status: the relaxation, or what each user is worth in a slot."""
+        run = self.run
+        if len(run.fixed) > self.relaxed_users:
+            return slot_weights(pairs, run.price(), delay_price), "slots"
+        relaxed = relax(pairs, run.price(), run.slots, tolerance=_TOLERANCE)
+        return relaxed.association, relaxed.status
 
     def _neighbours(self, incumbent: Incumbent) -> list[_Candidate]:
         """Return the neighbours with the largest estimated gains that have not been tried."""
         run, problem, solution = self.run, incumbent.problem, incumbent.solution
-        changes = ranked_changes(run.ends_at, problem, solution, run.price(), run.allowed, run.fixed)
+        gain = gains(run.ends_at, problem, solution, run.price(), run.allowed, run.fixed)
+        server, many = problem.server, self._many
+        changes = changes_of_many(gain, server, run.slots) if many else ranked(gain, server)
         candidates = (apply_change(problem, solution.shares, change, run.fixed) for change in changes)
-        return list(islice(filter(self._is_new, candidates), self.settings.width))
+        most = len(changes) if many else self.settings.width
+        return list(islice(filter(self._is_new, candidates), most))
 
     def _best(
         self, outer: int, part: str, candidates: list[_Candidate], incumbent: Incumbent | None
