@@ -30,6 +30,7 @@ TRAITS = {
     "gucaa": Traits(order_matters=USERS),
     "gucro": Traits(order_matters=USERS),
     "dashf": FLAT,
+    "dashf_plus": FLAT,
     "local_search": replace(SEARCH, systems=NOT_LARGE, most_users=3),
     "exhaustive": SEARCH,
     "dashf_reference": SEARCH,

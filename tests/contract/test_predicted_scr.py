@@ -112,4 +112,4 @@ def test_the_names_are_registered():
     for name in PREDICTING:
         make_policy(name)
     with pytest.raises(PolicyNotFound):
-        make_policy("dashf_reference")
+        make_policy("dashf-letter")

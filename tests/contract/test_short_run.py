@@ -146,7 +146,7 @@ SLOW = ("dashf_reference", "exhaustive", "local_search")
 # The twelve decisions of a run: each policy has two of them or four, and one if it takes seconds.
 TURNS = {
     ("rucaa", "gucaa", "nearest", "local_only", "edge_only", "hysteresis"): 1,
-    ("aauco", "gucro", "dashf"): 1,
+    ("aauco", "gucro", "dashf", "dashf_plus"): 1,
     ("water_filling", "best_response", "matching", "card"): 1,
     SLOW: 4,
 }
