@@ -58,11 +58,8 @@ class Arithmetic(Protocol):
     def fractions(self, pairs: Pairs, price: Price, server: Ints) -> Floats:
         """Return the best phi for an association, as parts of the largest."""
 
-    def resources(self, start: Allocation, y: float, *, warm: bool, beat: float) -> Resources:
-        """Solve part 2 to a stationary point; ``warm`` says that the start is close to one.
-
-        Where F cannot reach ``beat`` any more, it need not go on.
-        """
+    def resources(self, start: Allocation, y: float, *, warm: bool) -> Resources:
+        """Solve part 2 to a stationary point; ``warm`` says that the start is close to one."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -167,7 +164,7 @@ class PaperLoops:
             return self._kept("association", y, best, best, f"{status}, unchanged", steps, began)
         phi = self.arithmetic.fractions(pairs, price, server)
         trial = equal_split(self.instance, server, self.instance.users.local_fraction_max * phi)
-        solved = self.arithmetic.resources(trial, y, warm=False, beat=best.objective(y))
+        solved = self.arithmetic.resources(trial, y, warm=False)
         found, status = self._met(solved.allocation), f"{status}; {solved.status}"
         return self._kept("association", y, best, found, status, steps + solved.steps, began)
 
@@ -176,7 +173,7 @@ class PaperLoops:
         began, price, allocation = time.process_time(), Price.at(self.instance, y), best.allocation
         phi = self.arithmetic.fractions(self.arithmetic.pairs(allocation), price, allocation.server)
         start = replace(allocation, local_fraction=self.instance.users.local_fraction_max * phi)
-        solved = self.arithmetic.resources(start, y, warm=True, beat=best.objective(y))
+        solved = self.arithmetic.resources(start, y, warm=True)
         found = self._met(solved.allocation)
         return self._kept("resources", y, best, found, solved.status, solved.steps, began)
 

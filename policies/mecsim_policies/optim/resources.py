@@ -78,7 +78,6 @@ def solve(
     final_tolerance: float = _DECREMENT,
     path_tolerance: float = _DECREMENT,
     refresh: Callable[[Floats], Price] | None = None,
-    give_up: float = np.inf,
 ) -> Solution:
     """Return shares at a stationary point of F for a fixed association.
 
@@ -108,13 +107,11 @@ def solve(
     refresh : callable, optional
         Returns the price at which to go on from the shares reached at each weight: Dinkelbach's y is
         brought up to date on the way.
-    give_up : float
-        Stop where the cost cannot fall below this any more: by the duality gap, as if all were convex.
     """
     shares = _freed(problem, start) if move_phi else start
     barrier = Barrier(problem.settled(start[:, PHI]), price, first_weight, move_phi, nu)
-    constraints = (1 + 2 * barrier.free - SHARED) * len(start) + SHARED * len(problem.member)
     if last_weight is None:
+        constraints = (1 + 2 * barrier.free - SHARED) * len(start) + SHARED * len(problem.member)
         last_weight = constraints / (gap * len(start))
     barrier, taken = replace(barrier, weight=min(first_weight, last_weight)), 0
     above_s = initial_longest_s(barrier, shares) if longest_s is None else np.array([longest_s])
@@ -125,20 +122,14 @@ def solve(
         centred = corrector(barrier, shares, above_s, value, tolerance, steps)
         used = int(centred.steps[0])
         taken += used
-        if is_last or _least_cost(barrier, centred, constraints) > give_up:
-            converged = is_last and used < steps
-            found = _solution(barrier, centred.shares, centred.longest_s, taken, converged=converged)
+        if is_last:
+            found = _solution(barrier, centred.shares, centred.longest_s, taken, converged=used < steps)
             return replace(found, shares=_held(problem, found.shares, start))
         if refresh is not None:
             barrier = replace(barrier, price=refresh(_held(problem, centred.shares, start)))
         heavier = replace(barrier, weight=min(barrier.weight * _GROWTH, last_weight))
         shares, above_s, value = predictor(barrier, heavier, centred)
         barrier, taken = heavier, taken + 1
-
-
-def _least_cost(barrier: Barrier, centred: PathPoint, constraints: int) -> float:
-    """Return the cost less the duality gap at a centred point: the bound on the optimum if all is convex."""
-    return float(barrier.problem.costs(barrier.price, centred.shares)[0]) - constraints / barrier.weight
 
 
 def compare(
