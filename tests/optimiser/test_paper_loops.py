@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from mecsim_policies.dashf import policy
+from mecsim_policies.optim import resources
 from mecsim_policies.optim.pairs import Pairs, slots_by_capacity
 from mecsim_policies.optim.paper_loops import Association, Met, PaperLoops, Resources
 from mecsim_policies.optim.participants import Participants
@@ -30,7 +31,7 @@ class InTurn:
     def fractions(self, pairs, price, server):
         return np.zeros(len(server))
 
-    def resources(self, start, y, *, warm):
+    def resources(self, start, y, *, at_least):
         return Resources(start, "as it was", 0)
 
 
@@ -86,11 +87,49 @@ def test_the_same_part_2_is_not_solved_twice(snapshot):
     allowed, slots = np.ones_like(instance.gain, dtype=bool), slots_by_capacity(instance)
     start = equal_split(instance, np.array([0, 1, 0, 1, 0, 1]), 0.0)
     fast = policy._Fast(instance, allowed, slots)
-    fast.resources(start, 150.0, warm=False)
-    again = fast.resources(start, 160.0, warm=False)
-    fresh = policy._Fast(instance, allowed, slots).resources(start, 160.0, warm=False)
+    fast.resources(start, 150.0, at_least=-np.inf)
+    again = fast.resources(start, 160.0, at_least=-np.inf)
+    fresh = policy._Fast(instance, allowed, slots).resources(start, 160.0, at_least=-np.inf)
     assert again.steps < fresh.steps
     values = [Met.of(instance, found.allocation).objective(160.0) for found in (again, fresh)]
     assert values[0] == pytest.approx(values[1], rel=1e-4)
-    other = fast.resources(replace(start, local_fraction=np.full(6, 1.0)), 160.0, warm=False)
+    same = fast.resources(start, 160.0, at_least=-np.inf)
+    assert same.steps == 0
+    np.testing.assert_array_equal(same.allocation.columns, again.allocation.columns)
+    other = fast.resources(replace(start, local_fraction=np.full(6, 1.0)), 160.0, at_least=-np.inf)
     assert other.steps > again.steps
+
+
+def _to_the_end(solve):
+    def without_cutoff(*given, cutoff, **named):
+        return solve(*given, **named)
+
+    return without_cutoff
+
+
+def test_a_lost_association_costs_fewer_steps_and_changes_no_decision(snapshot, monkeypatch):
+    """Mutant: given up where the cost reached is too high, without the gap that is left on the path."""
+    steps, decisions = {}, {}
+    for gives_up in (True, False):
+        if not gives_up:
+            for name in ("solve", "solve_again"):
+                monkeypatch.setattr(policy, name, _to_the_end(getattr(resources, name)))
+        dashf = policy.Dashf()
+        decisions[gives_up] = [dashf.allocate(Observation.of(snapshot(k, 6, 2))).server for k in range(8)]
+        dashf.allocate(Observation.of(snapshot(1, 6, 2)))
+        steps[gives_up] = sum(row.newton_steps for row in dashf.trace)
+    np.testing.assert_array_equal(decisions[True], decisions[False])
+    assert steps[True] < steps[False]
+
+
+def test_a_later_decision_begins_with_part_2_of_the_allocation_in_force(snapshot):
+    """Mutant: an allocation in force whose association is given up though no other one is better."""
+    before, now = snapshot(1, 6, 2), snapshot(2, 6, 2)
+    dashf = policy.Dashf()
+    in_force = dashf.allocate(Observation.of(before))
+    later = dashf.allocate(Observation.of(now, allocation=in_force))
+    assert dashf.trace[0].part == "resources"
+    alone = policy._Fast(now, np.ones((6, 2), dtype=bool), slots_by_capacity(now))
+    y = now.scr(in_force)
+    kept = alone.resources(in_force, y, at_least=-np.inf).allocation
+    assert now.scr(later) >= now.scr(kept) * (1 - 1e-6)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +18,12 @@ from mecsim_policies.optim.paper_loops import Association, PaperLoops, Resources
 from mecsim_policies.optim.parameters import whole_number
 from mecsim_policies.optim.participants import Participants, all_local
 from mecsim_policies.optim.price import Price
-from mecsim_policies.optim.resources import Solution, solve, solve_again
+from mecsim_policies.optim.resources import MARGIN, Solution, solve, solve_again
 from mecsim_policies.optim.shares import ShareProblem
 from mecsim_policies.optim.trace import Iterate
 
 _RELAXATION_TOLERANCE = 1e-6
 _GAP = 2e-5
-_MARGIN = 8e-2
-_COLD_WEIGHT = 30.0
-_WARM_MARGIN = 1e-3
-_WARM_WEIGHT = 1e3
 
 
 class Dashf:
@@ -98,17 +94,20 @@ class _Fast:
         """Return the best phi, exactly."""
         return best_fractions(pairs, price, server)
 
-    def resources(self, start: Allocation, y: float, *, warm: bool) -> Resources:
+    def resources(self, start: Allocation, y: float, *, at_least: float) -> Resources:
         """Go along the central path to a point where the gradient of F vanishes."""
         problem, price = ShareProblem.of(self.instance, start.server), Price.at(self.instance, y)
+        scale = self.instance.score_law.scale
+        cutoff = -at_least / scale if scale else np.inf
         case = start.server.tobytes(), start.local_fraction.tobytes()
-        if case in self.known:
-            found = solve_again(problem, price, self.known[case], gap=_GAP)
+        last = self.known.get(case)
+        if last is None:
+            inside = problem.inside(problem.of_allocation(self.instance, start), MARGIN)
+            found = solve(problem, price, inside, gap=_GAP, cutoff=cutoff)
+        elif last.converged and last.price.same(price):
+            found = replace(last, steps=0)
         else:
-            shares = problem.of_allocation(self.instance, start)
-            margin, first_weight = (_WARM_MARGIN, _WARM_WEIGHT) if warm else (_MARGIN, _COLD_WEIGHT)
-            inside = problem.inside(shares, margin)
-            found = solve(problem, price, inside, gap=_GAP, first_weight=first_weight)
+            found = solve_again(problem, price, last, gap=_GAP, cutoff=cutoff)
         self.known[case] = found
         status = "solved" if found.converged else "stopped"
         return Resources(problem.allocation(self.instance, found.shares), status, found.steps)

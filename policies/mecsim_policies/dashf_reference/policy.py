@@ -116,7 +116,7 @@ class _Literal:
         """Return the best phi by a linear program."""
         return fractions(pairs, price, server)
 
-    def resources(self, start: Allocation, y: float, *, warm: bool) -> Resources:
+    def resources(self, start: Allocation, y: float, *, at_least: float) -> Resources:
         """Solve the convex problem and set nu in turn until F moves no more; return the best point met."""
         instance = self.participants.instance
         price, least = Price.at(instance, y), _NU_TOLERANCE * instance.score_law.scale

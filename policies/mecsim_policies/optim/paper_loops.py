@@ -58,8 +58,8 @@ class Arithmetic(Protocol):
     def fractions(self, pairs: Pairs, price: Price, server: Ints) -> Floats:
         """Return the best phi for an association, as parts of the largest."""
 
-    def resources(self, start: Allocation, y: float, *, warm: bool) -> Resources:
-        """Solve part 2 to a stationary point; ``warm`` says that the start is close to one."""
+    def resources(self, start: Allocation, y: float, *, at_least: float) -> Resources:
+        """Solve part 2 to a stationary point, or until F is seen to end below ``at_least``."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -126,23 +126,24 @@ class PaperLoops:
     def dinkelbach(self, most: int) -> Met:
         """Repeat the alternating optimisation with y = SCR of its result until y moves no more.
 
-        At most ``most`` times.
+        At most ``most`` times. Part 1 starts from slots. An allocation in force goes through part 2 first:
+        with it y starts close to its end, and its association stays unless a new one is better.
         """
-        start, served = self.participants.start, self.participants.start is not None
+        start = self.participants.start
         if start is None:
             best = self._met(equal_split(self.instance, self.participants.strongest(), 0.5))
         else:
             best = self._met(_with_something_for_all(self.instance, start))
+            best = self._in_force(best, best.scr)
         for self.outer in range(most):
             y = best.scr
-            best = self._alternate(best, y, served)
-            served = True
+            best = self._alternate(best, y, served=self.outer > 0)
             if best.scr - y <= _Y_TOLERANCE * y:
                 break
         in_force = best if start is None else self._met(start)
         return in_force if in_force.scr > best.scr else best
 
-    def _alternate(self, best: Met, y: float, served: bool) -> Met:
+    def _alternate(self, best: Met, y: float, *, served: bool) -> Met:
         """Repeat part 1 and part 2 for one y until F moves no more; F never falls."""
         for _ in range(_ALTERNATIONS):
             before = best.objective(y)
@@ -164,7 +165,7 @@ class PaperLoops:
             return self._kept("association", y, best, best, f"{status}, unchanged", steps, began)
         phi = self.arithmetic.fractions(pairs, price, server)
         trial = equal_split(self.instance, server, self.instance.users.local_fraction_max * phi)
-        solved = self.arithmetic.resources(trial, y, warm=False)
+        solved = self.arithmetic.resources(trial, y, at_least=best.objective(y))
         found, status = self._met(solved.allocation), f"{status}; {solved.status}"
         return self._kept("association", y, best, found, status, steps + solved.steps, began)
 
@@ -173,7 +174,7 @@ class PaperLoops:
         began, price, allocation = time.process_time(), Price.at(self.instance, y), best.allocation
         phi = self.arithmetic.fractions(self.arithmetic.pairs(allocation), price, allocation.server)
         start = replace(allocation, local_fraction=self.instance.users.local_fraction_max * phi)
-        solved = self.arithmetic.resources(start, y, warm=True)
+        solved = self.arithmetic.resources(start, y, at_least=-np.inf)
         found = self._met(solved.allocation)
         return self._kept("resources", y, best, found, solved.status, solved.steps, began)
 

@@ -23,6 +23,10 @@ class Price:
         unit = scr / scale if scale else 0.0  # without a scale every allocation is worth the same: nothing
         return cls(unit * w.delay_per_s, unit * w.energy_per_j)
 
+    def same(self, other: Price) -> bool:
+        """Whether both prices are equal."""
+        return (self.per_s, self.per_j) == (other.per_s, other.per_j)
+
 
 class Totals(NamedTuple):
     """Largest delay, energy of all and score / s1 of all."""

@@ -25,8 +25,8 @@ from mecsim_policies.optim.shares import PHI, SHARED, ShareProblem
 _GROWTH = 6.0
 _DECREMENT = 1.0
 _HOT_STEPS = 6
-_WARM_WEIGHT = 1e3
-_WARM_MARGIN = 1e-3
+FIRST_WEIGHT = 30.0
+MARGIN = 8e-2
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -43,9 +43,12 @@ class Solution:
         What a second of each user's own delay costs; they add up to the price of T.
     share_price : (M, 3) float
         What all of a server's bandwidth, power and GPU speed would cost.
+    weight : float
+        Weight of the objective against the barrier in the end.
     steps : int
         Newton steps taken.
     converged : bool
+        Whether the weight is the last one and its steps have converged.
     """
 
     shares: Floats
@@ -54,6 +57,7 @@ class Solution:
     totals: Totals
     delay_price: Floats
     share_price: Floats
+    weight: float
     steps: int
     converged: bool
 
@@ -69,8 +73,9 @@ def solve(
     start: Floats,
     *,
     gap: float = 1e-6,
-    first_weight: float = 30.0,
+    first_weight: float = FIRST_WEIGHT,
     last_weight: float | None = None,
+    cutoff: float = np.inf,
     longest_s: float | None = None,
     move_phi: bool = False,
     nu: Transform | None = None,
@@ -92,6 +97,8 @@ def solve(
         Weight of the objective against the barrier to begin with; large for a good start.
     last_weight : float, optional
         Weight to end with, instead of the one that ``gap`` asks for.
+    cutoff : float
+        Give up where the gap left on the path says that the cost will not fall to this.
     longest_s : float, optional
         T to start with, above all delays; without it one is chosen.
     move_phi : bool
@@ -110,9 +117,8 @@ def solve(
     """
     shares = _freed(problem, start) if move_phi else start
     barrier = Barrier(problem.settled(start[:, PHI]), price, first_weight, move_phi, nu)
-    if last_weight is None:
-        constraints = (1 + 2 * barrier.free - SHARED) * len(start) + SHARED * len(problem.member)
-        last_weight = constraints / (gap * len(start))
+    constraints = (1 + 2 * barrier.free - SHARED) * len(start) + SHARED * len(problem.member)
+    last_weight = constraints / (gap * len(start)) if last_weight is None else last_weight
     barrier, taken = replace(barrier, weight=min(first_weight, last_weight)), 0
     above_s = initial_longest_s(barrier, shares) if longest_s is None else np.array([longest_s])
     value = barrier.value(shares, above_s)
@@ -122,8 +128,10 @@ def solve(
         centred = corrector(barrier, shares, above_s, value, tolerance, steps)
         used = int(centred.steps[0])
         taken += used
-        if is_last:
-            found = _solution(barrier, centred.shares, centred.longest_s, taken, converged=used < steps)
+        hopeless = not is_last and _least_cost(barrier, centred, constraints) > cutoff
+        if is_last or hopeless:
+            converged = used < steps and not hopeless
+            found = _solution(barrier, centred.shares, centred.longest_s, taken, converged=converged)
             return replace(found, shares=_held(problem, found.shares, start))
         if refresh is not None:
             barrier = replace(barrier, price=refresh(_held(problem, centred.shares, start)))
@@ -224,15 +232,17 @@ class Compared:
         return barrier.problem, _solution(barrier, shares, longest_s, steps, converged=True)
 
 
-def solve_again(problem: ShareProblem, price: Price, last: Solution, *, gap: float) -> Solution:
+def solve_again(
+    problem: ShareProblem, price: Price, last: Solution, *, gap: float, cutoff: float = np.inf
+) -> Solution:
     """Solve for a price near that of the last solution: from that solution itself, if it will do.
 
     Parameters
     ----------
-    problem, price, gap
+    problem, price, gap, cutoff
         As for :func:`solve`.
     last : Solution
-        The solution of the same problem for another price.
+        The solution of the same problem for another price, or where that was given up.
     """
     if last.converged:
         found = solve(
@@ -246,8 +256,13 @@ def solve_again(problem: ShareProblem, price: Price, last: Solution, *, gap: flo
         )
         if found.converged:
             return found
-    inside = problem.inside(last.shares, _WARM_MARGIN)
-    return solve(problem, price, inside, gap=gap, first_weight=_WARM_WEIGHT)
+        return solve(problem, price, problem.inside(last.shares, MARGIN), gap=gap, cutoff=cutoff)
+    return solve(problem, price, last.shares, gap=gap, first_weight=last.weight, cutoff=cutoff)
+
+
+def _least_cost(barrier: Barrier, point: PathPoint, constraints: int) -> float:
+    """Return what the cost cannot fall below from a point of the path, where the problem is convex."""
+    return float(barrier.problem.costs(barrier.price, point.shares)[0]) - constraints / barrier.weight
 
 
 def _solution(
@@ -263,6 +278,7 @@ def _solution(
         totals=Totals(float(delay_s.max()), float(energy_j.sum()), float(score.sum())),
         delay_price=1.0 / (barrier.weight * (longest_s - smooth_s)),
         share_price=1.0 / (barrier.weight * (1.0 - problem.used(shares))),
+        weight=barrier.weight,
         steps=steps,
         converged=converged,
     )
