@@ -25,7 +25,7 @@ from mecsim_policies.optim.shares import PHI, ShareProblem
 from mecsim_policies.optim.trace import Iterate
 
 _Y_TOLERANCE = 1e-4
-_F_TOLERANCE = 1e-4
+_F_TOLERANCE = 1e-5
 _ALTERNATIONS = 10
 _LEAST_AT_START = 1e-3
 
@@ -148,7 +148,7 @@ class PaperLoops:
         for _ in range(_ALTERNATIONS):
             before = best.objective(y)
             best = self._in_force(self._new_association(best, y, served), y)
-            if best.objective(y) - before <= _F_TOLERANCE * self.instance.score_law.scale:
+            if best.objective(y) - before <= _F_TOLERANCE * self.instance.user_count * self.instance.score_law.scale:
                 break
             served = True
         return best
