@@ -111,6 +111,7 @@ else
 	$(BIN)/python tests/bench/bench.py
 	$(BIN)/python tests/bench/decisions.py
 	$(BIN)/python tests/bench/scale.py
+	$(BIN)/python tests/bench/pareto.py
 	$(BIN)/python tests/bench/rate_laws.py
 	$(BIN)/python tests/bench/studies.py
 	$(BIN)/python tests/bench/report.py

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from mecsim.study.progress import OnStudyProgress
     from mecsim.study.until import SequentialComparison
 
-DEMO_POLICIES = "rucaa,gucaa,aauco,gucro,dashf_plus"
+DEMO_POLICIES = "rucaa,gucaa,aauco,gucro,dashf,dashf_plus"
 DEMO_REPLICATIONS = 4
 
 UntilOption = Annotated[
@@ -115,9 +115,9 @@ def demo(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare five policies over two simulated hours of ten people walking on a campus; some minutes."""
+    """Compare six policies over two simulated hours of ten people walking on a campus; some minutes."""
     say(
-        "mecsim demo: five policies, the same two hours on a campus, every replication another world",
+        "mecsim demo: six policies, the same two hours on a campus, every replication another world",
         quiet=quiet,
     )
     asked = _Asked(read_scenario("campus", None), DEMO_POLICIES, replications, 0, jobs, out)
