@@ -31,3 +31,13 @@ def either(words: tuple[str, ...]) -> str:
     """Return words as a choice: ``'a', 'b' or 'c'``."""
     quoted = [f"'{word}'" for word in words]
     return " or ".join(filter(None, (", ".join(quoted[:-1]), quoted[-1])))
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where it is not one: ``3 servers``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def system_size(users: int, servers: int) -> str:
+    """Return the size of a system in words: ``10 users, 2 servers``."""
+    return f"{counted(users, 'user')}, {counted(servers, 'server')}"

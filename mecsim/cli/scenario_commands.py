@@ -17,6 +17,7 @@ from mecsim.cli.options import (
     SetOption,
     read_scenario,
 )
+from mecsim.messages import system_size
 
 
 def register(app: typer.Typer) -> None:
@@ -53,7 +54,7 @@ def validate(
         print_json(described | {"scenario": loaded.model_dump(by_alias=True, mode="json")})
     elif not quiet:
         print_text(
-            f"{scenario}: a valid scenario ({loaded.users.count} users, {loaded.servers.count} servers, "
+            f"{scenario}: a valid scenario ({system_size(loaded.users.count, loaded.servers.count)}, "
             f"{loaded.duration_s:g} s)"
         )
         for line in memory_lines(loaded):

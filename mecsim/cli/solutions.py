@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mecsim.messages import system_size
 from mecsim.system.phases import PHASES, PhaseSpec
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def policies_table(solutions: Sequence[Solution]) -> Table:
         "iter-\nations", "viol-\nations",
     )  # fmt: skip
     instance = solutions[0].instance
-    title = f"{instance.name}: {instance.user_count} users, {instance.server_count} servers"
+    title = f"{instance.name}: {system_size(instance.user_count, instance.server_count)}"
     table = _table(title, names, zip(*rows, strict=True))
     table.columns[0].justify = "left"
     table.caption = "* largest SCR without a violation"

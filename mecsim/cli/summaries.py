@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mecsim.analysis.rounding import four_digits, plus_minus
+from mecsim.messages import system_size
 from mecsim.results.metrics import METRIC, TABLE_METRICS, phase_energy, run_metrics, run_notes
 from mecsim.system.phases import PHASES
 
@@ -63,7 +64,7 @@ def _events(results: Results) -> dict[str, str]:
     manifest, stalls_s = results.manifest, results.rounds["stall_s"]
     outcome = results.rounds["outcome"].value_counts()
     held, late = (results.epochs["status"].eq(status).sum() for status in ("held", "late"))
-    size = f"{manifest['users']} users, {manifest['servers']} servers"
+    size = system_size(manifest["users"], manifest["servers"])
     rounds = [f"{outcome.get('finished', 0)} finished", f"{outcome.get('unfinished', 0)} cut off by the end"]
     rounds += [
         f"{outcome[name]} {name.replace('_', ' ')}"

@@ -75,7 +75,7 @@ def means(frame: pd.DataFrame, study: Study) -> pd.DataFrame:
     finished = frame[frame["state"] == "finished"]
     keys = ["scenario", *study.swept, "policy"]
     # Lists and tables cannot be grouped by; their text can.
-    texts = finished[keys].map(lambda value: str(value) if isinstance(value, list | dict) else value)
+    texts = finished[keys].map(lambda value: _shown(value) if isinstance(value, list | dict) else value)
     rows = []
     for values, at in texts.groupby(keys, sort=False, dropna=False).groups.items():
         found = t_interval(finished.loc[at, list(TABLE_METRICS)].to_numpy())
@@ -97,9 +97,18 @@ def means_table(frame: pd.DataFrame, study: Study) -> Table:
     table.title = f"{study.name}: mean ± 95 % half width over replications"
     for row in means(frame, study).to_dict("records"):
         numbers = [plus_minus(row[name], row[f"{name}_high"] - row[name]) for name in TABLE_METRICS]
-        swept = [str(row[key]) for key in study.swept]
+        swept = [_shown(row[key]) for key in study.swept]
         table.add_row(row["scenario"], *swept, row["policy"], str(row["n"]), *numbers)
     return table
+
+
+def _shown(value: Any) -> str:
+    """Return a swept value as a scenario file writes it, without the quotes of its texts."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_shown(each)}" for key, each in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_shown, value)) + "]"
+    return str(value)
 
 
 def work_time(wall_s: float, unknown: int = 0) -> str:

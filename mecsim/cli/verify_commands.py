@@ -12,6 +12,7 @@ from mecsim.cli.console import RUN_FAILED, print_json, print_table, print_text, 
 from mecsim.cli.options import JobsOption, JsonOption, QuietOption
 from mecsim.cli.result_options import RESULTS
 from mecsim.errors import MecsimError
+from mecsim.messages import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -197,7 +198,7 @@ def _summary(rows: Sequence[Row], *, mutants: bool) -> str:
         text += f"; {sum(bool(row.rejected) for row in rows)} of {len(rows)} bugs were rejected"
     if drawn:
         text += (
-            f"\n{drawn} verdicts are statistical: a right simulator fails one of them for an unlucky seed "
+            f"\n{counted(drawn, 'verdict')} by statistics: a right simulator fails one for an unlucky seed "
             f"with a probability below {level(rows):.1g}"
         )
     return text

@@ -9,6 +9,7 @@ from mecsim.config.keys import keys_of
 from mecsim.config.problems import MOST_PROBLEMS
 from mecsim.config.toml_text import dump_toml, parse_toml
 from mecsim.errors import ScenarioError
+from mecsim.messages import counted, system_size
 from mecsim.scenario.load import load_scenario
 from mecsim.scenario.schema import Scenario
 
@@ -325,3 +326,9 @@ def test_no_more_problems_than_a_person_reads():
     told = problems("\n".join(f"k{i} = 1" for i in range(5000)))
     assert len(told) == MOST_PROBLEMS + 1
     assert told[-1] == f"my.toml: these are the first {MOST_PROBLEMS} problems; there may be more"
+
+
+def test_one_of_a_thing_is_not_in_the_plural():
+    assert counted(1, "server") == "1 server"
+    assert counted(0, "server") == "0 servers"
+    assert system_size(1, 2) == "1 user, 2 servers"
