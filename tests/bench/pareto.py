@@ -59,8 +59,10 @@ def draw(table: pd.DataFrame) -> Path:
             front = own[own["on_front"]].sort_values("cpu_ms")
             axis.step(front["cpu_ms"], front["of_best"], where="post", color="0.7", linewidth=1, zorder=0)
             for row in own.itertuples():
-                axis.plot(row.cpu_ms, row.of_best, label=row.policy, **styles[row.policy].point)
+                axis.plot(row.cpu_ms, row.of_best, label=row.policy, markersize=5, **styles[row.policy].point)
             axis.set(title=str(size).rpartition(",")[0], xscale="log", ylim=(0, 1.05))
+            axis.xaxis.set_major_formatter("{x:g}")
+            axis.tick_params(axis="x", labelbottom=True)
         for axis in grid[:, 0]:
             axis.set_ylabel("SCR / best found")
         for axis in (*grid[1], panels[2]):
