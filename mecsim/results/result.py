@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mecsim.messages import counted
 from mecsim.tables import MEASURED, TABLES, Column, to_frame
 
 if TYPE_CHECKING:
@@ -57,6 +58,16 @@ class Results:
     def tables(self) -> dict[str, pd.DataFrame]:
         """The five frames by name."""
         return {name: getattr(self, name) for name in TABLES}
+
+    def __repr__(self) -> str:
+        """Which run or runs, and how long the tables are: one screen at most."""
+        runs = self.manifest.get("runs")
+        named = [counted(len(runs), "run")] if runs is not None else []
+        named += [
+            f"{key} {self.manifest[key]!r}" for key in ("scenario", "policy", "seed") if key in self.manifest
+        ]
+        rows = [f"  {name:12s} {counted(len(frame), 'row')}" for name, frame in self.tables.items()]
+        return "\n".join([f"Results of {', '.join(named) or 'a run'}", *rows])
 
     def digest(self) -> str:
         """Return the SHA-256 of everything that is reproducible, as hexadecimal digits.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -192,3 +193,12 @@ def test_environment_names_what_bits_depend_on() -> None:
     recorded["code_sha256"] = "0"
     recorded["platform"] = "elsewhere"
     assert differences(recorded) == ["code_sha256", "packages.numpy"]
+
+
+def test_results_in_a_console_fill_no_more_than_a_screen(run: Results) -> None:
+    lines = repr(run).splitlines()
+    assert lines[0] == f"Results of scenario {run.manifest['scenario']!r}, policy 'nearest', seed 1"
+    assert f"  rounds       {len(run.rounds)} rows" in lines
+    assert len(lines) <= 24
+    both = replace(run, manifest={"runs": [run.manifest, run.manifest]})
+    assert repr(both).startswith("Results of 2 runs")
