@@ -86,7 +86,7 @@ help: ## print this list
 
 setup: $(STAMP) ## make .venv with mecsim and everything the other targets need
 
-demo: $(STAMP) ## compare policies on two simulated hours of moving users
+demo: $(STAMP) ## compare policies on a simulated hour of moving users
 	$(BIN)/mecsim demo
 
 test: $(STAMP) ## run every test

@@ -51,7 +51,7 @@ def test_the_table_of_policies_has_the_numbers_of_the_demo():
     rows = re.findall(
         r"^\| `(\w+)` \|.*?\|.*?\|.*?\| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|", PAGE, flags=re.MULTILINE
     )
-    assert len(rows) == 5
+    assert len(rows) == 6
     for policy, *numbers in rows:
         own = re.search(rf"^ +{policy} +(.*)$", shown, flags=re.MULTILINE).group(1)
         scr, delay, _, energy = re.findall(r"(\S+) ± ", own)[:4]

@@ -228,7 +228,7 @@ def test_demo_compares_the_policies_of_the_paper(capsys: pytest.CaptureFixture[s
     assert main(["demo", "-r", "2", "-j", "1"]) == 0
     printed = capsys.readouterr().out
     assert asked == ["campus"]
-    for policy in ("rucaa", "gucaa", "aauco", "gucro", "dashf"):
+    for policy in ("rucaa", "gucaa", "aauco", "gucro", "dashf ", "dashf_plus"):
         assert policy in printed
     assert "figure:" in printed
 
