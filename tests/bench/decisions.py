@@ -39,16 +39,19 @@ COMPARED += ("local_search", "exhaustive", "water_filling", "best_response", "ma
 POLISHED = ("dashf", "dashf_reference", "dashf_plus")
 DASHF = ("dashf", "dashf_plus")
 FIGURE = Path("results") / "bench" / "best_found.png"
+# Fixed here, so that figures of different commits are of the same snapshots.
+TOKEN_BITS = {"uniform": [10e6, 50e6]}
 
 
 def snapshot(
     seed: int, users: int, servers: int, *, unlike: bool = False, rate: RateSpec = IDEAL
 ) -> Instance:
-    """Return a snapshot of the shipped scenario `paper`, of another size or with unlike devices."""
+    """Return a snapshot of `paper` with 10 to 50 Mbit of tokens, of another size or with unlike devices."""
     rng = np.random.default_rng([seed, users, servers])
     changes: dict[str, Any] = {
         "users.count": users,
         "servers.positions_m": rng.uniform(0, 1000, (servers, 2)).tolist(),
+        "workload.token_bits": TOKEN_BITS,
     }
     if unlike:
         changes |= {
