@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mecsim.scenario.load import load_scenario
 from mecsim.study.decision_run import DecisionRun
-from mecsim.study.paper.snapshots import SYSTEMS, Kept, Row
+from mecsim.study.paper.snapshots import SYSTEMS, UNCHANGED, Changes, Kept, Row, system_of
 from mecsim.study.policy_choice import PolicyChoice
 
 if TYPE_CHECKING:
@@ -20,12 +19,12 @@ PART_1, PART_2, WHOLE = "part 1", "part 2", "DASHF"
 Trace = Sequence[Mapping[str, Any]]
 
 
-def by_iteration(seeds: Sequence[int]) -> list[Row]:
+def by_iteration(seeds: Sequence[int], changes: Changes = UNCHANGED) -> list[Row]:
     """Return the decisions whose traces are drawn, with ``system`` and ``seed``."""
     policy = PolicyChoice.of("dashf")
     return [
         ({"system": system, "seed": seed}, DecisionRun(scenario, policy, seed))
-        for system, scenario in ((name, load_scenario(name)) for name in SYSTEMS)
+        for system, scenario in ((name, system_of(name, changes)) for name in SYSTEMS)
         for seed in seeds
     ]
 

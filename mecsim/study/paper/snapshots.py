@@ -18,7 +18,7 @@ SYSTEMS = ("paper", "paper-20")
 POLICIES = ("rucaa", "gucaa", "aauco", "gucro", "dashf", "dashf_plus")
 # Those whose phi is one constant for all users; the paper does not say which, and half is our choice.
 CONSTANT_PHI = ("rucaa", "gucaa", "gucro")
-HALF, PHI_GRID = 0.5, (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
+HALF, PHI_GRID = 0.5, (0.0, 0.25, 0.5, 0.75, 1.0)
 BEST_PHI = {policy: f"{policy}, best ϕ" for policy in CONSTANT_PHI}
 # Every policy of the figures: beside a baseline, the same with the best phi of the grid.
 DRAWN = tuple(name for policy in POLICIES for name in (policy, BEST_PHI.get(policy, "")) if name)
@@ -34,19 +34,19 @@ Changes = Mapping[str, Any]
 UNCHANGED: Changes = {}
 
 
-def system(name: str, changes: Changes = UNCHANGED) -> Scenario:
+def system_of(name: str, changes: Changes = UNCHANGED) -> Scenario:
     """Return a shipped scenario, with some of its keys changed."""
     return load_scenario(name).with_changes(dict(changes))
 
 
 def by_system(seeds: Sequence[int], changes: Changes = UNCHANGED) -> list[Row]:
     """Return every policy on every system; ``system`` says which."""
-    return _rows((({"system": name}, system(name, changes)) for name in SYSTEMS), seeds)
+    return _rows((({"system": name}, system_of(name, changes)) for name in SYSTEMS), seeds)
 
 
 def by_bandwidth(seeds: Sequence[int], changes: Changes = UNCHANGED) -> list[Row]:
     """Return every policy at every bandwidth of a server, ``bandwidth_mhz``."""
-    scenario = system(SYSTEMS[0], changes)
+    scenario = system_of(SYSTEMS[0], changes)
     return _rows(
         (
             ({"bandwidth_mhz": mhz}, scenario.with_changes({"servers.bandwidth_mhz": mhz}))
@@ -58,7 +58,7 @@ def by_bandwidth(seeds: Sequence[int], changes: Changes = UNCHANGED) -> list[Row
 
 def by_weights(seeds: Sequence[int], changes: Changes = UNCHANGED) -> list[Row]:
     """Return every policy under every pair of weights, ``delay_per_s`` and ``energy_per_j``."""
-    scenario = system(SYSTEMS[0], changes)
+    scenario = system_of(SYSTEMS[0], changes)
     keys = ("objective.delay_weight_per_s", "objective.energy_weight_per_j")
     return _rows(
         (
