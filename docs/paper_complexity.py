@@ -27,8 +27,8 @@ WORLDS = range(3)
 SERIES: Mapping[str, tuple[str, Sequence[tuple[int, int]]]] = {
     "`dashf`, users": ("dashf", [(n, 2) for n in (10, 20, 40, 80, 160)]),
     "`dashf`, servers": ("dashf", [(40, m) for m in (2, 4, 8, 16)]),
-    "the letter, users": ("dashf_reference", [(n, 2) for n in (5, 10, 20, 40)]),
-    "the letter, servers": ("dashf_reference", [(10, m) for m in (1, 2, 4, 8)]),
+    "the letter, users": ("dashf_reference", [(n, 2) for n in (5, 10, 20)]),
+    "the letter, servers": ("dashf_reference", [(10, m) for m in (1, 2, 4)]),
 }
 
 

@@ -33,14 +33,16 @@ _USE_NAMES = ("band-\nwidth", "server\npower", "server\nGPU", "user\npower", "us
 @in_style
 def convergence_figure(frame: pd.DataFrame, names: Mapping[str, str]) -> Figure:
     """Return figure 2: part 1, part 2 and DASHF, SCR against iteration; ``names`` of the systems."""
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = panels(3, WIDTH_IN, _HEIGHT_IN)
     for ax, (part, title, iterations) in zip(axes, _CONVERGENCE, strict=True):
         column, label = ("scr", "SCR") if part == WHOLE else ("relative", "SCR / SCR at the end")
         _draw_convergence(ax, _long(frame[frame["part"] == part], column, names), column)
         ax.set(ylabel=label, title=title, xlabel=iterations)
         ax.set_ylim(0, None if part == WHOLE else 1.04)
-    for ax in axes[1:]:
-        ax.set_xticks(range(int(ax.get_xlim()[1]) + 1))
+    for ax in axes:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     _legend(axes[2], list(names.values()))
     return figure
 
