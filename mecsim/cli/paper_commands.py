@@ -32,7 +32,7 @@ def paper(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Reproduce the figures of Qian and Zhao and say whether ours agree with the paper's words.
+    """Reproduce the figures of Qian and Zhao and judge each statement of the paper by them.
 
     Convergence (figure 2), policies (3a), bandwidth (3b), weights (3c), on static snapshots. The
     folder --out, or results/paper, gets each figure as PNG and PDF, its numbers as CSV, and paper.md;
@@ -68,7 +68,7 @@ def _claims_table(found: Reproduction) -> Table:
     from rich.table import Table
 
     table = Table("figure", "the paper says", "ours", "verdict", show_lines=True)
-    table.title = f"{found.seeds} seeds; mean ± 95 % half width"
+    table.title = f"{found.seeds} seeds; means with intervals that hold together within a row (95 %)"
     for claim in found.claims:
         table.add_row(*claim)
     return table

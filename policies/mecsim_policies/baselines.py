@@ -6,26 +6,11 @@ import numpy as np
 
 from mecsim.policy import Observation, ScenarioInfo
 from mecsim.system.allocation import Allocation
+from mecsim_policies.optim.fixed_fraction import FixedFraction
 from mecsim_policies.optim.rules import equal_split, fewest_users_first, keep_pinned, strongest_server
 
 
-class _FixedFraction:
-    """A policy whose only parameter is the share of the adapter that users train.
-
-    Parameters
-    ----------
-    local_fraction : float
-        phi of every user, in [0, 1].
-    """
-
-    def __init__(self, local_fraction: float = 0.5) -> None:
-        number = isinstance(local_fraction, int | float) and not isinstance(local_fraction, bool)
-        if not (number and 0 <= local_fraction <= 1):
-            raise ValueError(f"local_fraction = {local_fraction!r}: must be a number from 0 to 1")
-        self.local_fraction = float(local_fraction)
-
-
-class Rucaa(_FixedFraction):
+class Rucaa(FixedFraction):
     """RUCAA: a server drawn uniformly at random for each user, equal split.
 
     The draw is made once for a run: a user stays with the server it was given.
@@ -47,7 +32,7 @@ class Rucaa(_FixedFraction):
         return equal_split(instance, keep_pinned(observation, server), self.local_fraction)
 
 
-class Gucaa(_FixedFraction):
+class Gucaa(FixedFraction):
     """GUCAA: each user in turn joins the server with the fewest users, equal split."""
 
     def allocate(self, observation: Observation) -> Allocation:
@@ -55,7 +40,7 @@ class Gucaa(_FixedFraction):
         return equal_split(observation.instance, fewest_users_first(observation), self.local_fraction)
 
 
-class Nearest(_FixedFraction):
+class Nearest(FixedFraction):
     """Each user joins the server with the largest gain, equal split."""
 
     def allocate(self, observation: Observation) -> Allocation:

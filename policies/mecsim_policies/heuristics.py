@@ -8,6 +8,7 @@ from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats
 from mecsim_policies.optim.association import best_fractions, relax, round_to_slots
+from mecsim_policies.optim.fixed_fraction import FixedFraction
 from mecsim_policies.optim.overflow import overflow_allowed
 from mecsim_policies.optim.pairs import Pairs, slots_by_capacity
 from mecsim_policies.optim.participants import Participants, all_local
@@ -72,8 +73,8 @@ class Aauco:
         return participants.for_all_users(observation, best)
 
 
-class Gucro:
-    """GUCRO: GUCAA's association, phi = 0.5, resources from DASHF's part 2.
+class Gucro(FixedFraction):
+    """GUCRO: GUCAA's association, a fixed phi, resources from DASHF's part 2.
 
     Attributes
     ----------
@@ -96,14 +97,14 @@ class Gucro:
         instance, users = participants.instance, participants.users
         server = participants.or_strongest(fewest_users_first(observation)[users])
         problem = ShareProblem.of(instance, server)
-        half = np.full(len(users), 0.5)
+        phi = np.full(len(users), self.local_fraction)
         if problem.charges is not None:
-            half = problem.charges.part_of(half)
-        shares = problem.equal_split(half)
+            phi = problem.charges.part_of(phi)
+        shares = problem.equal_split(phi)
         start = participants.start
         if start is not None and np.array_equal(start.server, server):
             given = problem.inside(problem.of_allocation(instance, start), _MARGIN)
-            given[:, PHI] = half
+            given[:, PHI] = phi
             shares = given if problem.scr(instance, given) > problem.scr(instance, shares) else shares
         y = problem.scr(instance, shares)
 

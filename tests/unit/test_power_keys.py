@@ -11,7 +11,7 @@ from mecsim.world.world import World
 CARD = {"peak_tflops": 10.0, "board_power_w": 100.0, "idle_power_w": 20.0}
 SERVER = {"peak_tflops": 20.0, "board_power_w": 400.0, "idle_power_w": 50.0}
 PAPER = load_scenario("paper")
-HASH = "37ec7b85d31510f8373daf2156a6718d4a43fd471c83c93319e44d2db32d972d"
+HASH = "c07ca17aeed3db9ecd3e6906fb71ddb1f353f99c4aaac56f70af5dd5aab8702b"
 
 
 def with_keys(**changes):

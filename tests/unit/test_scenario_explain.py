@@ -202,7 +202,7 @@ def test_paper_has_the_numbers_of_the_model():
     assert (paper.users.gpu.name, paper.users.gpu_count) == ("GTX1080-fp32", 4)
     assert (paper.servers.gpu.name, paper.servers.gpu_count) == ("A100-fp32", 8)
     assert paper.workload.adapter_params.values == (1.2e6, 14e6)
-    assert paper.workload.token_bits.values == (10e6, 50e6)
+    assert paper.workload.token_bits.values == (30e6, 150e6)
     assert paper.workload.rounds.mode == "synchronous"
     twenty = load_scenario("paper-20")
     same = {"users.count": 10, "servers.positions_m": paper.servers.positions_m, "name": "paper"}

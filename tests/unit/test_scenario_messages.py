@@ -93,7 +93,7 @@ def test_all_problems_at_once_in_the_order_of_the_file():
             ('gpu = "A100-fp32"', 'gpu = "A100"'),
             ("count = 10 ", "count = 0 "),
             ('model = "static"', 'model = "randm_waypoint"'),
-            ("uniform = [10e6, 50e6]", "unifrom = [10e6, 50e6]"),
+            ("uniform = [30e6, 150e6]", "unifrom = [30e6, 150e6]"),
             ("[channel]", "[chanel]"),
             ("latency_s = 0.05", "latency_s = true"),
         )
@@ -182,11 +182,11 @@ def test_all_problems_at_once_in_the_order_of_the_file():
             'workload.adapter_params = "llama-adapter": no such adapter in the catalogue; did you ',
         ),
         (
-            ("token_bits = { uniform = [10e6, 50e6] }", 'token_bits = "llama-adapter-v1"'),
+            ("token_bits = { uniform = [30e6, 150e6] }", 'token_bits = "llama-adapter-v1"'),
             'workload.token_bits = "llama-adapter-v1": must be a number >= 1e-12 and <= 1e+15, or a table',
         ),
         (
-            ("token_bits = { uniform = [10e6, 50e6] }", "token_bits = true"),
+            ("token_bits = { uniform = [30e6, 150e6] }", "token_bits = true"),
             "workload.token_bits = true: must be a number >= 1e-12 and <= 1e+15, or a table",
         ),
         (
@@ -202,23 +202,23 @@ def test_all_problems_at_once_in_the_order_of_the_file():
             "users.positions_m = [[1, 1]]: only for mobility = { model = 'static' }",
         ),
         (
-            ("uniform = [10e6, 50e6]", "uniform = [10e6, 50e6], exponential = 3"),
-            "workload.token_bits = { uniform = [10000000.0, 50000000.0], exponential = 3 }: must be a number",
+            ("uniform = [30e6, 150e6]", "uniform = [30e6, 150e6], exponential = 3"),
+            "workload.token_bits = { uniform = [30000000.0, 150000000.0], exponential = 3 }: must be a number",
         ),
         (
-            ("uniform = [10e6, 50e6]", "uniform = [50e6, 10e6]"),
-            "workload.token_bits.uniform = [50000000.0, 10000000.0]: must be two numbers with the smaller",
+            ("uniform = [30e6, 150e6]", "uniform = [150e6, 30e6]"),
+            "workload.token_bits.uniform = [150000000.0, 30000000.0]: must be two numbers with the smaller",
         ),
         (
-            ("uniform = [10e6, 50e6]", "choice = []"),
+            ("uniform = [30e6, 150e6]", "choice = []"),
             "workload.token_bits.choice = []: must be a list of numbers >= 1e-12",
         ),
         (
-            ("uniform = [10e6, 50e6]", "choice = [1, 0]"),
+            ("uniform = [30e6, 150e6]", "choice = [1, 0]"),
             "workload.token_bits.choice[1] = 0: must be a number >= 1e-12",
         ),
         (
-            ("uniform = [10e6, 50e6]", 'uniform = [10e6, 50e6], per = "rounds"'),
+            ("uniform = [30e6, 150e6]", 'uniform = [30e6, 150e6], per = "rounds"'),
             "workload.token_bits.per = \"rounds\": must be 'user' or 'round'; did you mean 'round'?",
         ),
         (

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mecsim.scenario.load import load_scenario
 from mecsim.study.decision_run import DecisionRun
-from mecsim.study.paper.snapshots import SYSTEMS, Kept, Row
+from mecsim.study.paper.snapshots import SYSTEMS, UNCHANGED, Changes, Kept, Row, system_of
 from mecsim.study.policy_choice import PolicyChoice
 
 if TYPE_CHECKING:
@@ -20,12 +19,12 @@ PART_1, PART_2, WHOLE = "part 1", "part 2", "DASHF"
 Trace = Sequence[Mapping[str, Any]]
 
 
-def by_iteration(seeds: Sequence[int]) -> list[Row]:
+def by_iteration(seeds: Sequence[int], changes: Changes = UNCHANGED) -> list[Row]:
     """Return the decisions whose traces are drawn, with ``system`` and ``seed``."""
     policy = PolicyChoice.of("dashf")
     return [
         ({"system": system, "seed": seed}, DecisionRun(scenario, policy, seed))
-        for system, scenario in ((name, load_scenario(name)) for name in SYSTEMS)
+        for system, scenario in ((name, system_of(name, changes)) for name in SYSTEMS)
         for seed in seeds
     ]
 
@@ -34,13 +33,14 @@ def convergence(rows: Sequence[Row], kept: Kept) -> pd.DataFrame:
     """Return the SCR after every iteration: ``system, seed, part, iteration, scr, relative, objective``.
 
     ``part 1``
-        The start (iteration 0), then the association and phi of each relaxation, in the order of all
-        steps of y. The largest SCR met so far.
+        The start (iteration 0), then the association and phi of each relaxation with their resources.
     ``part 2``
-        Solutions of the resource problem in the order of all steps of y; iteration 0 is the last
-        point accepted before the first. The largest SCR met so far.
+        The start, then each solution of the resource problem, for a new association or the one in force.
     ``DASHF``
-        The SCR of the start (iteration 0), and after every step of y.
+        The start, then every step of y.
+
+    All are the largest SCR met so far, in the order of all steps of y. The SCR is the primal objective of the
+    fractional problem, where F(y) of different y cannot be compared.
 
     ``relative`` is the SCR over the last SCR of the run of ``dashf`` that the row is from, and
     ``objective`` the F(y) of the iterate itself (NaN where the trace has none).
@@ -73,16 +73,16 @@ def padded(frame: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def _part_1(trace: Trace, final: float) -> list[tuple[float, float]]:
-    rows = [(row["scr"], row["objective"]) for row in trace if row["part"] == "association"]
-    return _best_so_far([(trace[0]["y"], np.nan), *rows])
+    return _after(trace, [row for row in trace if row["part"] == "association"])
 
 
 def _part_2(trace: Trace, final: float) -> list[tuple[float, float]]:
-    first = next(i for i, row in enumerate(trace) if row["part"] == "resources")
-    before = [row for row in trace[:first] if row["accepted"]]
-    start = before[-1]["scr"] if before else trace[first]["y"]
-    solved = [(row["scr"], row["objective"]) for row in trace if row["part"] == "resources"]
-    return _best_so_far([(start, np.nan), *solved])
+    # An association that has not changed is solved only once, in the next row.
+    return _after(trace, [row for row in trace if not row["status"].endswith("unchanged")])
+
+
+def _after(trace: Trace, rows: Trace) -> list[tuple[float, float]]:
+    return _best_so_far([(trace[0]["y"], np.nan), *((row["scr"], row["objective"]) for row in rows)])
 
 
 def _whole(trace: Trace, final: float) -> list[tuple[float, float]]:

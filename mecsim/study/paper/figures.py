@@ -8,36 +8,41 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mecsim.analysis.figures.panels import panels, plain_log_ticks, policy_handles
-from mecsim.analysis.style import COLUMN_IN, WIDTH_IN, in_style, interval_ends, policy_styles
+from mecsim.analysis.style import COLUMN_IN, WIDTH_IN, PolicyStyle, in_style, interval_ends, policy_styles
 from mecsim.study.paper.convergence import PART_1, PART_2, WHOLE, padded
-from mecsim.study.paper.snapshots import POLICIES, WEIGHTS
+from mecsim.study.paper.snapshots import BEST_PHI, DRAWN, POLICIES, WEIGHTS
 from mecsim.study.snapshot import USES
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 _HEIGHT_IN = 2.2
 _CONVERGENCE = (
-    (PART_1, "(a) part 1: association and ϕ", "comparisons of candidates"),
+    (PART_1, "(a) part 1: association and ϕ", "relaxations solved"),
     (PART_2, "(b) part 2: resources", "resource problems solved"),
     (WHOLE, "(c) DASHF", "steps of Dinkelbach's y"),
 )
+# A baseline with its best constant phi is drawn in the colour of the baseline: hatched, or dotted and thin.
+_HATCH, _DOTS = "////", (0, (1, 1.2))
 _USE_NAMES = ("band-\nwidth", "server\npower", "server\nGPU", "user\npower", "user\nGPU")
 
 
 @in_style
 def convergence_figure(frame: pd.DataFrame, names: Mapping[str, str]) -> Figure:
     """Return figure 2: part 1, part 2 and DASHF, SCR against iteration; ``names`` of the systems."""
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = panels(3, WIDTH_IN, _HEIGHT_IN)
     for ax, (part, title, iterations) in zip(axes, _CONVERGENCE, strict=True):
         column, label = ("scr", "SCR") if part == WHOLE else ("relative", "SCR / SCR at the end")
         _draw_convergence(ax, _long(frame[frame["part"] == part], column, names), column)
         ax.set(ylabel=label, title=title, xlabel=iterations)
         ax.set_ylim(0, None if part == WHOLE else 1.04)
-    for ax in axes[1:]:
-        ax.set_xticks(range(int(ax.get_xlim()[1]) + 1))
+    for ax in axes:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     _legend(axes[2], list(names.values()))
     return figure
 
@@ -62,7 +67,9 @@ def bandwidth_figure(frame: pd.DataFrame) -> Figure:
     ax.set(xlabel="bandwidth of a server (MHz)", ylabel="SCR", xticks=sorted(set(frame["bandwidth_mhz"])))
     # Room above the lines for the legend.
     ax.set_ylim(0, 1.25 * ax.get_ylim()[1])
-    _legend(ax, list(POLICIES), loc="upper left", ncols=3)
+    ax.legend(
+        handles=_handles(), loc="upper left", ncols=3, frameon=False, handlelength=2.6, borderaxespad=0.2
+    )
     return figure
 
 
@@ -82,7 +89,7 @@ def weights_figure(frame: pd.DataFrame) -> Figure:
         if column != "scr":
             _log_energy(ax)
     axes[0].set_ylim(bottom=0)
-    handles = policy_handles(POLICIES)
+    handles = _handles()
     figure.legend(
         handles=handles, loc="outside upper center", ncols=len(handles), frameon=False, handlelength=2.6
     )
@@ -107,9 +114,25 @@ def _draw_convergence(ax: Axes, frame: pd.DataFrame, column: str) -> None:
     ax.set_xlim(-0.2 if frame["iteration"].max() < 10 else -0.5, None)
 
 
+def _styles() -> dict[str, PolicyStyle]:
+    """Return the style of everything drawn: a baseline with its best phi has that of the baseline."""
+    styles = policy_styles(POLICIES)
+    return {name: styles[name] for name in POLICIES} | {best: styles[name] for name, best in BEST_PHI.items()}
+
+
+def _handles() -> list[Line2D]:
+    from matplotlib.lines import Line2D
+
+    best = Line2D([], [], label="with the best constant ϕ", color="0.4", linestyle=_DOTS, linewidth=0.9)
+    return [*policy_handles(POLICIES), best]
+
+
 def _draw_lines(ax: Axes, frame: pd.DataFrame, x: str, y: str) -> None:
-    for policy, style in policy_styles(POLICIES).items():
-        _draw_line(ax, frame[frame["policy"] == policy], x, y, markersize=4, **style.line)
+    for name, style in _styles().items():
+        look = style.line | {"markersize": 4}
+        if name not in POLICIES:
+            look |= {"linestyle": _DOTS, "linewidth": 0.9, "markersize": 2.5}
+        _draw_line(ax, frame[frame["policy"] == name], x, y, **look)
 
 
 def _draw_line(ax: Axes, frame: pd.DataFrame, x: str, y: str, **line: Any) -> None:
@@ -126,6 +149,7 @@ def _draw_use(ax: Axes, frame: pd.DataFrame) -> None:
 
     use = frame.melt(["policy", "seed"], list(USES), "resource", "share")
     use["share"] *= 100.0
+    # What an equal split grants does not depend on phi.
     styles = policy_styles(POLICIES).values()
     sns.pointplot(
         data=use, x="resource", y="share", order=list(USES), hue="policy", hue_order=list(POLICIES),
@@ -141,15 +165,18 @@ def _draw_use(ax: Axes, frame: pd.DataFrame) -> None:
 def _draw_bars(ax: Axes, frame: pd.DataFrame, column: str) -> None:
     import seaborn as sns
 
-    order = list(POLICIES)
+    styles, order = _styles(), list(DRAWN)
     sns.barplot(
         data=frame, x="policy", y=column, order=order, hue="policy", hue_order=order, legend=False,
-        palette=[style.colour for style in policy_styles(order).values()], saturation=1, width=0.66,
+        palette=[styles[name].colour for name in order], saturation=1, width=0.66,
         edgecolor="black", linewidth=0.5,
         errorbar=interval_ends, err_kws={"linewidth": 0.8, "color": "black"}, capsize=0.3, ax=ax,
     )  # fmt: skip
+    for name, bars in zip(order, ax.containers, strict=True):
+        for bar in bars if name not in POLICIES else ():
+            bar.set_hatch(_HATCH)
     ax.set_ylim(bottom=0)
-    ax.set_xticks(range(len(order)), order, rotation=40, ha="right", rotation_mode="anchor")
+    ax.set_xticks(range(len(order)), order, rotation=55, ha="right", rotation_mode="anchor")
     ax.tick_params(axis="x", length=0, pad=2)
     ax.grid(visible=False, axis="x")
 

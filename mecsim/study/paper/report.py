@@ -33,6 +33,7 @@ from mecsim.study.paper.snapshots import (
     by_system,
     by_weights,
     measured,
+    with_best_phi,
 )
 from mecsim.study.paper.texts import FIGURE_2, FIGURE_3A, FIGURE_3C, VERDICTS, head
 from mecsim.study.progress import OnStudyProgress
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 PAGE = "paper.md"
 DECISIONS = "decisions"
+# What tells apart the settings of figures 3(a), 3(b) and 3(c).
+SETTINGS = (["system"], ["bandwidth_mhz"], ["delay_per_s", "energy_per_j"])
 _SHOWN = ("delay_s", "energy_j", "score", "scr")
 
 
@@ -107,7 +110,10 @@ def reproduce(
         remove_parts(folder)
         decisions = [decision for part in rows for _, decision in part]
         kept, origins = decided(decisions, make_folder(folder / DECISIONS), jobs, on_progress)
-        frames = [convergence(rows[0], kept), *(measured(part, kept) for part in rows[1:])]
+        frames = [convergence(rows[0], kept)]
+        frames += [
+            with_best_phi(measured(part, kept), by) for part, by in zip(rows[1:], SETTINGS, strict=True)
+        ]
         claims = all_claims(*frames)
         parts = [make(frame) for make, frame in zip((_fig2, _fig3a, _fig3b, _fig3c), frames, strict=True)]
         files = [file for part in parts for file in _write(part, folder)]
@@ -157,8 +163,8 @@ def _fig2(frame: pd.DataFrame) -> _Part:
 
 
 def _fig3a(frame: pd.DataFrame) -> _Part:
-    points = _points(frame, ["system", "policy"], (*USES, "use", *_SHOWN))
-    shown = points[points["metric"].isin(["use", "delay_s", "energy_j", "scr"])]
+    points = _points(frame, ["system", "policy"], (*USES, "use", *_SHOWN, "phi"))
+    shown = points[points["metric"].isin(["use", "delay_s", "energy_j", "scr", "phi"])]
     return _Part(
         "fig3a", "3(a)", "Figure 3(a): the policies",
         f"The figure is of {_system_name(SYSTEMS[0])}.\n{FIGURE_3A}",
