@@ -203,7 +203,8 @@ def test_all_problems_at_once_in_the_order_of_the_file():
         ),
         (
             ("uniform = [30e6, 150e6]", "uniform = [30e6, 150e6], exponential = 3"),
-            "workload.token_bits = { uniform = [30000000.0, 150000000.0], exponential = 3 }: must be a number",
+            "workload.token_bits = { uniform = [30000000.0, 150000000.0], exponential = 3 }: "
+            "must be a number",
         ),
         (
             ("uniform = [30e6, 150e6]", "uniform = [150e6, 30e6]"),

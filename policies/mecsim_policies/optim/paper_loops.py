@@ -145,10 +145,11 @@ class PaperLoops:
 
     def _alternate(self, best: Met, y: float, *, served: bool) -> Met:
         """Repeat part 1 and part 2 for one y until F moves no more; F never falls."""
+        least = _F_TOLERANCE * self.instance.user_count * self.instance.score_law.scale
         for _ in range(_ALTERNATIONS):
             before = best.objective(y)
             best = self._in_force(self._new_association(best, y, served), y)
-            if best.objective(y) - before <= _F_TOLERANCE * self.instance.user_count * self.instance.score_law.scale:
+            if best.objective(y) - before <= least:
                 break
             served = True
         return best
