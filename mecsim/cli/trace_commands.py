@@ -36,7 +36,7 @@ def info(
         Path, typer.Argument(metavar="FILE", help="A CSV, SUMO FCD or GPX file.", show_default=False)
     ],
     file_format: Annotated[
-        str, typer.Option("--format", help="csv, sumo_fcd or gpx; by the suffix if left out.")
+        str, typer.Option("--format", help="csv, sumo_fcd or gpx; by suffix or content if left out.")
     ] = "",
     coordinates: Annotated[
         str, typer.Option("--coordinates", help="geo if the x and y of a SUMO file are degrees.")
@@ -80,5 +80,8 @@ def _lines(file: str, found: TraceInfo) -> list[str]:
         "speed": f"{mean_mps:.3f} m/s on average, at most {highest_mps:.3f} ({found.fastest_user or 'none'})",
         "way": f"{found.way_m:.6g} m, all users together",
     }
+    for name, lines in (("read", found.notes), ("a run refuses", found.refused)):
+        if lines:
+            rows[name] = "; ".join(lines)
     width = max(map(len, rows))
     return [f"{file}:", *(f"  {name:<{width}}  {text}" for name, text in rows.items())]

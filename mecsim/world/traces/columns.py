@@ -119,9 +119,7 @@ def notes(header: Sequence[str], places: Places) -> list[str]:
     return said
 
 
-def _add_usual(
-    header: Sequence[str], role: Role, places: Places, problems: Problems, line: int
-) -> None:
+def _add_usual(header: Sequence[str], role: Role, places: Places, problems: Problems, line: int) -> None:
     first = [at for at, name in enumerate(header) if name.strip() == NAMES[role][0]]
     at = first or [at for at, name in enumerate(header) if plain(name) in NAMES[role]]
     at = [place for place in at if place not in places.values()]

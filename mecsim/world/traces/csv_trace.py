@@ -111,7 +111,7 @@ class _Reader:
     def samples(self, lines: _Lines) -> Samples:
         space = self._separator == "space"
         table = csv.reader(lines, delimiter=SIGNS[self._separator], strict=True, skipinitialspace=space)
-        rows = ((lines.number, row) for row in table if row)
+        rows: Iterator[Row] = ((lines.number, row) for row in table if row)
         first = next(rows, None)
         if first is None:
             self._problems.add(0, "is empty, must begin with a line of column names")
@@ -161,7 +161,9 @@ class _Reader:
             value for role in (*numbers, *(("time",) if plain else ())) for value in text[role]
         )
         if decimal is None:
-            problems.add(0, "its numbers have commas that may be decimal signs or not: give decimal = ',' or '.'")
+            problems.add(
+                0, "its numbers have commas that may be decimal signs or not: give decimal = ',' or '.'"
+            )
             problems.raise_any()
         self._decimal = decimal or "."
         if self._decimal == ",":
@@ -172,15 +174,16 @@ class _Reader:
         latest = max(filter(math.isfinite, map(read, text["time"])), default=0.0)
         if unit is None and plain and abs(latest) > LATEST_S:
             problems.add(
-                0, f"{self._names['time']} = {latest:.15g}: too late for seconds: give time_unit, such as 'ms'"
+                0,
+                f"{self._names['time']} = {latest:.15g}: too late for seconds: give time_unit, such as 'ms'",
             )
             problems.raise_any()
 
     def _read(self, samples: Samples, rows: Iterator[Row]) -> int:
         """Add all samples; return how many lines had neither a user nor a place."""
-        x_role, y_role = ("lon", "lat") if samples.geo else ("x", "y")
-        user_at, x_at, y_at = (self._places[role] for role in ("user", x_role, y_role))
-        time_at, empty = self._places["time"], 0
+        place: tuple[Role, Role] = ("lon", "lat") if samples.geo else ("x", "y")
+        x_at, y_at = (self._places[role] for role in place)
+        user_at, time_at, empty = self._places["user"], self._places["time"], 0
         seconds, decimal = self._seconds, self._decimal
         for line, row in rows:
             samples.records += 1
@@ -195,7 +198,7 @@ class _Reader:
             elif not (user or row[x_at].strip() or row[y_at].strip()):
                 empty += 1
             else:
-                self._add_problem(samples.records, line, row, (time_s, x, y), (x_role, y_role))
+                self._add_problem(samples.records, line, row, (time_s, x, y), place)
         return empty
 
     def _add_problem(

@@ -54,6 +54,8 @@ class _Reader:
 
     def note(self) -> None:
         """Say what was passed over."""
+        if self._untimed == self.samples.records > 0:
+            self.problems.add(0, "no track point has a time, which a replay needs")
         if self._untimed:
             self.samples.notes.append(f"{counted(self._untimed, 'point')} without time passed over")
 
