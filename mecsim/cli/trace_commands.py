@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mecsim.cli.console import print_json, print_text, say
 from mecsim.cli.options import JsonOption, QuietOption
 from mecsim.errors import MecsimError
+from mecsim.messages import either
 
 if TYPE_CHECKING:
     from mecsim.world.traces.info import TraceInfo
 
 FORMATS = ("csv", "sumo_fcd", "gpx")
 COORDINATES = ("map", "geo")
+ROLES = ("time", "user", "x", "y", "lat", "lon")
 
 
 def register(app: typer.Typer) -> None:
@@ -41,21 +43,32 @@ def info(
     coordinates: Annotated[
         str, typer.Option("--coordinates", help="geo if the x and y of a SUMO file are degrees.")
     ] = "",
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--column", metavar="ROLE=NAME", help="Column of a CSV file, such as user=CellID."),
+    ] = None,
+    separator: Annotated[str, typer.Option("--separator", help="',', ';', tab or space.")] = "",
+    decimal: Annotated[str, typer.Option("--decimal", help="Decimal sign of a CSV file.")] = "",
+    time_unit: Annotated[str, typer.Option("--time-unit", help="s, ms, us, min or h.")] = "",
+    time_format: Annotated[str, typer.Option("--time-format", help="Times as strptime reads them.")] = "",
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check a trace file and say what it holds: users, times, extent, gaps, speeds."""
-    from mecsim.messages import either
+    from mecsim.world.traces.formats import HowToRead
     from mecsim.world.traces.info import TraceInfo
     from mecsim.world.traces.read import load_trace
 
-    for name, given, allowed in (
-        ("--format", file_format, FORMATS),
-        ("--coordinates", coordinates, COORDINATES),
-    ):
-        if given and given not in allowed:
-            raise MecsimError(f"{name} {given}: must be {either(allowed)}")
-    trace = load_trace(file, file_format or None, coordinates or None)  # type: ignore[arg-type]
+    how = HowToRead(
+        format=_one_of("--format", file_format, FORMATS),
+        coordinates=_one_of("--coordinates", coordinates, COORDINATES),
+        columns=tuple(map(_column, columns or ())),
+        separator=_one_of("--separator", separator, (",", ";", "tab", "space")),
+        decimal=_one_of("--decimal", decimal, (".", ",")),
+        time_unit=_one_of("--time-unit", time_unit, ("s", "ms", "us", "min", "h")),
+        time_format=time_format or None,
+    )
+    trace = load_trace(file, how=how)
     found = TraceInfo.of(trace)
     if as_json:
         print_json(asdict(found))
@@ -63,6 +76,20 @@ def info(
     print_text(*_lines(str(file), found))
     if found.hint:
         say(f"{file}: {found.hint}", quiet=quiet)
+
+
+def _one_of(option: str, given: str, allowed: tuple[str, ...]) -> Any:
+    if given and given not in allowed:
+        raise MecsimError(f"{option} {given}: must be {either(allowed)}")
+    return given or None
+
+
+def _column(text: str) -> Any:
+    """Return a role and its column: a name, or a number in a file without a header."""
+    role, _, name = text.partition("=")
+    if role not in ROLES or not name or name == "0":
+        raise MecsimError(f"--column {text}: must be ROLE=NAME or ROLE=NUMBER from 1, ROLE {either(ROLES)}")
+    return role, int(name) if name.isdecimal() and name.isascii() and len(name) < 5 else name
 
 
 def _lines(file: str, found: TraceInfo) -> list[str]:

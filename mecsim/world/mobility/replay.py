@@ -69,7 +69,7 @@ class TraceReplay(MobilityModel):
         example="traces/town.fcd.xml.gz",
     )
     format: TraceFormat | None = key(
-        "Format of the file; left out: by its suffix, .csv, .xml or .gpx (also with .gz), or else by its content",
+        "Format of the file; left out: by its suffix, .csv, .xml or .gpx, also with .gz, or else its content",
         default=None,
     )
     coordinates: Coordinates | None = key(
