@@ -51,7 +51,9 @@ class Steps:
         if given_s is not None:
             return given_s
         usual_s = self.step_s[~self.is_break]
-        return max(USUAL_GAP_S, _GAP_STEPS * float(np.median(usual_s))) if len(usual_s) else USUAL_GAP_S
+        # The lower median: of two steps the shorter one is usual, the longer one may be a gap.
+        median_s = float(np.quantile(usual_s, 0.5, method="lower")) if len(usual_s) else 0.0
+        return max(USUAL_GAP_S, _GAP_STEPS * median_s)
 
     def is_gap(self, given_s: float | None) -> NDArray[np.bool_]:
         """Return which steps are gaps, breaks left out, (K,)."""
