@@ -21,6 +21,15 @@ COORDINATES = ("map", "geo")
 ROLES = ("time", "user", "x", "y", "lat", "lon")
 
 
+FormatOption = Annotated[
+    str, typer.Option("--format", help="csv, sumo_fcd or gpx; by suffix or content if left out.")
+]
+ColumnOption = Annotated[
+    list[str] | None,
+    typer.Option("--column", metavar="ROLE=NAME", help="Column of a CSV file, such as user=CellID."),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     trace = typer.Typer(help="Recorded movements of users.", no_args_is_help=True)
@@ -37,16 +46,11 @@ def info(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="A CSV, SUMO FCD or GPX file.", show_default=False)
     ],
-    file_format: Annotated[
-        str, typer.Option("--format", help="csv, sumo_fcd or gpx; by suffix or content if left out.")
-    ] = "",
+    file_format: FormatOption = "",
     coordinates: Annotated[
         str, typer.Option("--coordinates", help="geo if the x and y of a SUMO file are degrees.")
     ] = "",
-    columns: Annotated[
-        list[str] | None,
-        typer.Option("--column", metavar="ROLE=NAME", help="Column of a CSV file, such as user=CellID."),
-    ] = None,
+    columns: ColumnOption = None,
     separator: Annotated[str, typer.Option("--separator", help="',', ';', tab or space.")] = "",
     decimal: Annotated[str, typer.Option("--decimal", help="Decimal sign of a CSV file.")] = "",
     time_unit: Annotated[str, typer.Option("--time-unit", help="s, ms, us, min or h.")] = "",

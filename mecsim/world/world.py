@@ -54,8 +54,7 @@ class World:
         replayed = replay_of(scenario)
         seen_s = None if replayed is None else (replayed.enters_s, replayed.leaves_s)
         self.population = Population.draw(scenario, seed, seen_s)
-        self.absences_s: list[list[tuple[float, float]]] = [] if replayed is None else replayed.absences_s
-        """From when to when each user of a trace is away before it comes back."""
+        self.absences_s = [] if replayed is None else replayed.absences_s
         self.conditions = ServerConditions.draw(scenario, seed)
         self.user_count, self.server_count = self.population.count, scenario.servers.count
         self.block_s = fading.block_s
