@@ -185,6 +185,11 @@ class Replay:
     leaves_s: Floats
     absences_s: list[list[tuple[float, float]]]
 
+    @property
+    def seen_s(self) -> tuple[Floats, Floats]:
+        """When each user enters and leaves."""
+        return self.enters_s, self.leaves_s
+
 
 def replay(model: TraceReplay, area: Area, count: int, until_s: float = math.inf) -> Replay:
     """Return the trajectories of the first ``count`` users of a trace who are present after its start.
