@@ -13,6 +13,8 @@ from mecsim.system.arrays import Floats
 from mecsim.system.rates import RateLaw
 from mecsim.units import dbm_to_w, mhz_to_hz
 from mecsim.world.channel.local_mean import LocalMean
+from mecsim.world.mobility.replay import TraceReplay
+from mecsim.world.traces.info import degrees_hint
 
 FORWARD_FLOP = 2.0
 """FLOP per parameter and token of a forward pass (Kaplan et al., arXiv 2001.08361)."""
@@ -73,7 +75,23 @@ def base_of(scenario: Scenario) -> BaseChoice:
 
 def doubts(scenario: Scenario) -> list[str]:
     """Return one line for each coarse value that a referee would doubt, with the key that mends it."""
-    return [*_radio_doubts(scenario), *_gpu_doubts(scenario), *_work_doubts(scenario)]
+    return [
+        *_radio_doubts(scenario),
+        *_gpu_doubts(scenario),
+        *_work_doubts(scenario),
+        *trace_doubts(scenario),
+    ]
+
+
+def trace_doubts(scenario: Scenario) -> list[str]:
+    """Return that the places of the users' trace look like degrees taken for metres, if they do."""
+    mobility = scenario.users.mobility
+    hint = degrees_hint(mobility.trace()) if isinstance(mobility, TraceReplay) else ""
+    return (
+        [f"users.mobility.file = {mobility.file}: {hint}"]
+        if hint and isinstance(mobility, TraceReplay)
+        else []
+    )
 
 
 def median_efficiencies(scenario: Scenario) -> tuple[float, float]:

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mecsim.cli.console import print_json, print_text, say
 from mecsim.cli.options import JsonOption, QuietOption
 from mecsim.errors import MecsimError
+from mecsim.messages import either
 
 if TYPE_CHECKING:
     from mecsim.world.traces.info import TraceInfo
 
 FORMATS = ("csv", "sumo_fcd", "gpx")
 COORDINATES = ("map", "geo")
+ROLES = ("time", "user", "x", "y", "lat", "lon")
+
+
+FormatOption = Annotated[
+    str, typer.Option("--format", help="csv, sumo_fcd or gpx; by suffix or content if left out.")
+]
+ColumnOption = Annotated[
+    list[str] | None,
+    typer.Option("--column", metavar="ROLE=NAME", help="Column of a CSV file, such as user=CellID."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -35,27 +46,33 @@ def info(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="A CSV, SUMO FCD or GPX file.", show_default=False)
     ],
-    file_format: Annotated[
-        str, typer.Option("--format", help="csv, sumo_fcd or gpx; by the suffix if left out.")
-    ] = "",
+    file_format: FormatOption = "",
     coordinates: Annotated[
         str, typer.Option("--coordinates", help="geo if the x and y of a SUMO file are degrees.")
     ] = "",
+    columns: ColumnOption = None,
+    separator: Annotated[str, typer.Option("--separator", help="',', ';', tab or space.")] = "",
+    decimal: Annotated[str, typer.Option("--decimal", help="Decimal sign of a CSV file.")] = "",
+    time_unit: Annotated[str, typer.Option("--time-unit", help="s, ms, us, min or h.")] = "",
+    time_format: Annotated[str, typer.Option("--time-format", help="Times as strptime reads them.")] = "",
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check a trace file and say what it holds: users, times, extent, gaps, speeds."""
-    from mecsim.messages import either
+    from mecsim.world.traces.formats import HowToRead
     from mecsim.world.traces.info import TraceInfo
     from mecsim.world.traces.read import load_trace
 
-    for name, given, allowed in (
-        ("--format", file_format, FORMATS),
-        ("--coordinates", coordinates, COORDINATES),
-    ):
-        if given and given not in allowed:
-            raise MecsimError(f"{name} {given}: must be {either(allowed)}")
-    trace = load_trace(file, file_format or None, coordinates or None)  # type: ignore[arg-type]
+    how = HowToRead(
+        format=_one_of("--format", file_format, FORMATS),
+        coordinates=_one_of("--coordinates", coordinates, COORDINATES),
+        columns=tuple(map(_column, columns or ())),
+        separator=_one_of("--separator", separator, (",", ";", "tab", "space")),
+        decimal=_one_of("--decimal", decimal, (".", ",")),
+        time_unit=_one_of("--time-unit", time_unit, ("s", "ms", "us", "min", "h")),
+        time_format=time_format or None,
+    )
+    trace = load_trace(file, how=how)
     found = TraceInfo.of(trace)
     if as_json:
         print_json(asdict(found))
@@ -63,6 +80,20 @@ def info(
     print_text(*_lines(str(file), found))
     if found.hint:
         say(f"{file}: {found.hint}", quiet=quiet)
+
+
+def _one_of(option: str, given: str, allowed: tuple[str, ...]) -> Any:
+    if given and given not in allowed:
+        raise MecsimError(f"{option} {given}: must be {either(allowed)}")
+    return given or None
+
+
+def _column(text: str) -> Any:
+    """Return a role and its column: a name, or a number in a file without a header."""
+    role, _, name = text.partition("=")
+    if role not in ROLES or not name or name == "0":
+        raise MecsimError(f"--column {text}: must be ROLE=NAME or ROLE=NUMBER from 1, ROLE {either(ROLES)}")
+    return role, int(name) if name.isdecimal() and name.isascii() and len(name) < 5 else name
 
 
 def _lines(file: str, found: TraceInfo) -> list[str]:
@@ -80,5 +111,8 @@ def _lines(file: str, found: TraceInfo) -> list[str]:
         "speed": f"{mean_mps:.3f} m/s on average, at most {highest_mps:.3f} ({found.fastest_user or 'none'})",
         "way": f"{found.way_m:.6g} m, all users together",
     }
+    for name, lines in (("read", found.notes), ("a run refuses", found.refused)):
+        if lines:
+            rows[name] = "; ".join(lines)
     width = max(map(len, rows))
     return [f"{file}:", *(f"  {name:<{width}}  {text}" for name, text in rows.items())]

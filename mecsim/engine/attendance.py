@@ -57,6 +57,10 @@ class Attendance:
         later = np.flatnonzero((population.enters_s > 0) & (population.enters_s < self._duration_s))
         self._coming = later[np.argsort(population.enters_s[later], kind="stable")].tolist()[::-1]
         self._await_next()
+        self._out: set[int] = set()
+        for n, absences_s in enumerate(world.absences_s):
+            for from_s, to_s in absences_s:
+                self._plan_absence(n, from_s, to_s)
 
     def leave_done(self, user: int) -> None:
         """Take a user out who has done all its rounds."""
@@ -74,6 +78,7 @@ class Attendance:
             "entered_s": stays[0],
             "left_s": stays[1],
             "status": np.array(self._roster.status, dtype=np.int64),
+            "absences": np.array(self._roster.absences).reshape(-1, 3),
         }
 
     def counts(self) -> dict[str, int]:
@@ -91,7 +96,8 @@ class Attendance:
 
     def _stayed_s(self, entered_s: NDArray[np.float64], left_s: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return how long each user was present."""
-        return np.maximum(0.0, np.minimum(left_s, self._duration_s) - entered_s)
+        stayed_s = np.maximum(0.0, np.minimum(left_s, self._duration_s) - entered_s)
+        return stayed_s - self._roster.absent_s(self._duration_s)
 
     def _await_next(self) -> None:
         if self._coming:
@@ -101,12 +107,37 @@ class Attendance:
 
     def _enter(self, user: int) -> None:
         self._await_next()
-        if self._capacity is not None and self._roster.present_count >= self._capacity:
+        if self._is_full:
             self._roster.status[user] = UserStatus.REFUSED
             return
         self._roster.add(user)
         self._settle(user)
         self._notify("arrival")
+
+    def _plan_absence(self, user: int, from_s: float, to_s: float) -> None:
+        if from_s < self._duration_s:
+            self._clock.call_at(from_s, EventKind.DEPARTURE, user, lambda: self._go_out(user))
+        if to_s < self._duration_s:
+            self._clock.call_at(to_s, EventKind.ARRIVAL, user, lambda: self._come_back(user))
+
+    def _go_out(self, user: int) -> None:
+        if self._roster.is_present[user]:
+            self._out.add(user)
+            self._leave(user, UserStatus.LEFT)
+
+    def _come_back(self, user: int) -> None:
+        """Let a user in again who is only away; one for whom there is no room stays away."""
+        if user not in self._out or self._is_full:
+            return
+        self._out.discard(user)
+        self._roster.add_again(user, self._clock.now)
+        if self._batteries is not None:
+            self._batteries.switch_on(user)
+        self._notify("arrival")
+
+    @property
+    def _is_full(self) -> bool:
+        return self._capacity is not None and self._roster.present_count >= self._capacity
 
     def _settle(self, user: int) -> None:
         """Plan what ends the stay of a user who has just come."""

@@ -54,7 +54,8 @@ class IdleMeters:
         stays_s = self._roster.stays_s()
         if stays_s is None:
             return self._user_w * now_s
-        return self._user_w * np.maximum(0.0, np.minimum(stays_s[1], now_s) - stays_s[0])
+        present_s = np.maximum(0.0, np.minimum(stays_s[1], now_s) - stays_s[0])
+        return self._user_w * (present_s - self._roster.absent_s(now_s))
 
     def _server_j(self) -> Floats:
         return self._server_w * min(self._clock.now, self._until_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -17,16 +18,16 @@ from mecsim.world.world import World
 def all_tables(record: RunRecord, world: World) -> dict[str, Table]:
     """Return the five tables of a run in its world, by name, with the columns of the contract."""
     rounds, epochs = record.rounds, record.epochs
-    stays_s, residents = None, None
+    stays_s, residents, absences = None, None, record.ledger.get("absences", ())
     if "entered_s" in record.ledger:
         stays_s = record.ledger["entered_s"], record.ledger["left_s"]
         residents = world.population.residents
-    realised_scr = realised(rounds, epochs["time_s"], world.scenario, stays_s)
+    realised_scr = realised(rounds, epochs["time_s"], world.scenario, stays_s, absences)
     return {
         "rounds": rounds,
         "epochs": epochs | {"realised_scr": realised_scr},
         "generations": generations(rounds, epochs, world.scenario, residents),
-        "positions": positions(world, stays_s),
+        "positions": positions(world, stays_s, absences),
         "allocations": record.allocations,
     }
 
@@ -65,13 +66,17 @@ def generations(
 
 
 def realised(
-    rounds: Table, decided_s: NDArray[np.float64], scenario: Scenario, stays_s: Stays | None = None
+    rounds: Table,
+    decided_s: NDArray[np.float64],
+    scenario: Scenario,
+    stays_s: Stays | None = None,
+    absences: Iterable[Sequence[float]] = (),
 ) -> NDArray[np.float64]:
     """Return for each epoch the SCR of every user's last round that ended by its end, or NaN.
 
     ``decided_s`` (E,) are the times of the decisions, increasing; the last epoch ends with the run.
     Where users come and go, those count who are there at the end of the epoch and have finished a
-    round by then.
+    round by then. Of ``absences`` each is a user, and from when to when it was away before it came back.
     """
     ends_s = np.append(decided_s[1:], np.inf)[: len(decided_s)]
     score, delay_s, energy_j = (np.zeros(len(ends_s)) for _ in range(3))
@@ -80,6 +85,7 @@ def realised(
     done = done[np.lexsort((rounds["round"][done], rounds["user"][done]))]
     count = scenario.users.count if stays_s is None else len(stays_s[0])
     edges = np.searchsorted(rounds["user"][done], np.arange(count + 1))
+    away = _by_user(absences)
     for n, (first, beyond) in enumerate(pairwise(edges)):
         own = done[first:beyond]
         last = np.searchsorted(rounds["start_s"][own] + rounds["delay_s"][own], ends_s, side="right") - 1
@@ -88,6 +94,8 @@ def realised(
             complete &= last >= 0
         else:
             counts = (stays_s[0][n] < ends_s) & (stays_s[1][n] >= ends_s) & (last >= 0)
+            for from_s, to_s in away.get(n, ()):
+                counts &= (ends_s <= from_s) | (ends_s > to_s)
             complete |= counts
         if len(own) > 0:
             score += np.where(counts, rounds["score"][own][last], 0.0)
@@ -99,7 +107,14 @@ def realised(
     return np.where(complete, scr, np.nan)
 
 
-def positions(world: World, stays_s: Stays | None = None) -> Table:
+def _by_user(absences: Iterable[Sequence[float]]) -> dict[int, list[tuple[float, float]]]:
+    found: dict[int, list[tuple[float, float]]] = {}
+    for user, from_s, to_s in absences:
+        found.setdefault(int(user), []).append((float(from_s), float(to_s)))
+    return found
+
+
+def positions(world: World, stays_s: Stays | None = None, absences: Iterable[Sequence[float]] = ()) -> Table:
     """Return where everybody who was there was, every ``record.positions_s`` seconds, in order of time."""
     scenario = world.scenario
     count = int(np.ceil(scenario.duration_s / scenario.record.positions_s))
@@ -108,6 +123,8 @@ def positions(world: World, stays_s: Stays | None = None) -> Table:
     there = np.full(shape, True)
     if stays_s is not None:
         there = (stays_s[0] <= times_s[:, None]) & (stays_s[1] > times_s[:, None])
+    for user, from_s, to_s in absences:
+        there[(times_s >= from_s) & (times_s < to_s), int(user)] = False
     sample, users = np.nonzero(there)
     place = world.position_m(users, times_s[sample])
     return {"time_s": times_s[sample], "user": users, "x_m": place[:, 0], "y_m": place[:, 1]}

@@ -52,7 +52,7 @@ class World:
         channel, fading = scenario.channel, scenario.channel.fading
         self.scenario = scenario
         replayed = replay_of(scenario)
-        seen_s = None if replayed is None else (replayed.enters_s, replayed.leaves_s)
+        seen_s, self.absences_s = (replayed.seen_s, replayed.absences_s) if replayed else (None, [])
         self.population = Population.draw(scenario, seed, seen_s)
         self.conditions = ServerConditions.draw(scenario, seed)
         self.user_count, self.server_count = self.population.count, scenario.servers.count

@@ -70,18 +70,21 @@ def test_degrees_are_longitude_and_latitude():
         ("\n\n", ["t.csv: is empty, must begin with a line of column names"]),
         ("t_s,user_id,x_m,y_m\n", ["t.csv: holds no sample of any user"]),
         (
-            "t_s,user,x_m,y_m\n0,a,1,2\n",
+            "t_s,usr,x_m,z_m\n0,a,1,2\n",
             [
-                "t.csv:1: user: unknown column; did you mean 'user_id'?",
-                "t.csv:1: user_id: this column is missing; must be t_s, user_id, x_m, y_m",
+                "t.csv:1: user_id: this column is missing; must be t_s, user_id, x_m, y_m; did you mean "
+                "'usr'?; or name it by columns = { user = \"...\" }",
+                "t.csv:1: y_m: this column is missing; must be t_s, user_id, x_m, y_m; or name it by "
+                'columns = { y = "..." }',
             ],
         ),
         (
             "t_s,user_id,lat,x_m,speed\n",
             [
-                "t.csv:1: speed: unknown column; there are t_s, user_id, x_m, y_m, lat, lon",
-                "t.csv:1: lon: this column is missing; must be t_s, user_id, lat, lon",
-                "t.csv:1: x_m: give either x_m, y_m or lat, lon, not both",
+                "t.csv:1: lon: this column is missing; must be t_s, user_id, lat, lon; or name it by "
+                'columns = { lon = "..." }',
+                "t.csv:1: x_m: give either x_m, y_m or lat, lon, not both; choose by columns = "
+                '{ lat = "...", lon = "..." } or { x = "...", y = "..." }',
             ],
         ),
         ("t_s,t_s,user_id,x_m,y_m\n", ["t.csv:1: t_s: duplicate column"]),
@@ -98,7 +101,7 @@ def test_degrees_are_longitude_and_latitude():
             ],
         ),
         (
-            "t_s,user_id,x_m,y_m\n0,a,1,2\n5,a,1,2\n1,b,0,0\n\n3,a,1,2\n3,a,1,2\n1,b,0,0\n",
+            "t_s,user_id,x_m,y_m\n0,a,1,2\n5,a,1,2\n1,b,0,0\n\n3,a,1,2\n3,a,1,3\n1,b,0,1\n",
             [
                 "t.csv:6: record 4: time 3 s: earlier than the sample of user a before it (5 s, line 3); "
                 "times must ascend",

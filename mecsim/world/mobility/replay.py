@@ -2,31 +2,61 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
 
-from mecsim.config.base import Real, key, refusal
+from mecsim.config.base import Real, Section, Whole, key, refusal
 from mecsim.config.input_file import ScenarioFile
 from mecsim.errors import ScenarioError
-from mecsim.messages import shortened
 from mecsim.scenario.area import Area
 from mecsim.system.arrays import Floats, Ints, frozen
+from mecsim.world.channel.model import Bools
 from mecsim.world.mobility.legs import Legs, held_velocities
 from mecsim.world.mobility.model import MODEL, MobilityModel
-from mecsim.world.traces.formats import FORMAT_OF_SUFFIX, Coordinates, TraceFormat, format_of
-from mecsim.world.traces.problems import Problems
+from mecsim.world.mobility.replay_checks import Window, check_area, check_steps
+from mecsim.world.traces.formats import (
+    Coordinates,
+    Decimal,
+    HowToRead,
+    Riders,
+    Role,
+    Separator,
+    TimeUnit,
+    TraceFormat,
+    format_of,
+)
+from mecsim.world.traces.gaps import Steps
 from mecsim.world.traces.projection import projected
 from mecsim.world.traces.read import read_trace
 from mecsim.world.traces.trace import Trace
 
-FASTEST_MPS = 400.0
-
-
 _Degrees: TypeAlias = tuple[Annotated[Real, Field(ge=-89, le=89)], Annotated[Real, Field(ge=-180, le=180)]]
 _Metres: TypeAlias = Annotated[Real, Field(ge=-1e8, le=1e8)]
+
+
+_Column: TypeAlias = (
+    Annotated[str, Field(min_length=1, max_length=200)] | Annotated[Whole, Field(ge=1, le=1000)]
+)
+_COLUMN = "the name of a column, or its number from 1 on in a file without a header"
+
+
+def _column(of: str) -> Any:
+    return key(f"Column of {of}; left out: found by its name", allowed=_COLUMN, default=None)
+
+
+class TraceColumns(Section):
+    """Which columns of a CSV trace are used."""
+
+    time: _Column | None = _column("the time")
+    user: _Column | None = _column("the name of the user")
+    x: _Column | None = _column("the x coordinate in m")
+    y: _Column | None = _column("the y coordinate in m")
+    lat: _Column | None = _column("the latitude in degrees")
+    lon: _Column | None = _column("the longitude in degrees")
 
 
 class TraceReplay(MobilityModel):
@@ -39,14 +69,39 @@ class TraceReplay(MobilityModel):
         example="traces/town.fcd.xml.gz",
     )
     format: TraceFormat | None = key(
-        "Format of the file; left out: read off its suffix, .csv, .xml or .gpx, each also with .gz",
+        "Format of the file; left out: by its suffix, .csv, .xml or .gpx, also with .gz, or else its content",
         default=None,
-        validate_default=True,
     )
     coordinates: Coordinates | None = key(
         "Whether the x and y of a SUMO trace are metres on its map or degrees of longitude and latitude; "
-        "left out: 'map' for SUMO; CSV and GPX files say it themselves",
+        "left out: as the file says, else 'map'; CSV and GPX files say it themselves",
         default=None,
+    )
+    columns: TraceColumns | None = key(
+        "Columns of a CSV file that have other names, or no names",
+        allowed="a table with some of the keys time, user, x, y, lat, lon",
+        default=None,
+        example={"time": "Timestamp", "user": "CellID"},
+    )
+    separator: Separator | None = key(
+        "Sign between the values of a CSV file; left out: that of ',', ';' and tab that fits its first line",
+        default=None,
+    )
+    decimal: Decimal | None = key(
+        "Decimal sign of a CSV file; left out: found from its numbers if they are not ambiguous", default=None
+    )
+    time_unit: TimeUnit | None = key(
+        "Unit of the times of a CSV file that are numbers; left out: s", default=None
+    )
+    time_format: Annotated[str, Field(min_length=1, max_length=100)] | None = key(
+        "Format of the times of a CSV file, as Python's strptime takes it; left out: numbers, "
+        "hours:minutes:seconds, or date times with the year first",
+        default=None,
+        example="%d/%m/%Y %H:%M:%S",
+    )
+    riders: Riders = key(
+        "Whether persons in a vehicle of a SUMO trace are users beside it ('keep') or away ('merge')",
+        default="keep",
     )
     origin_deg: _Degrees | None = key(
         "Latitude and longitude of the point that becomes (0, 0) before the offset, for a trace in degrees; "
@@ -64,20 +119,18 @@ class TraceReplay(MobilityModel):
     start_s: Annotated[Real, Field(ge=0, le=1e9)] = key(
         "Time of the trace, counted from its first sample, at which the run starts", unit="s", default=0.0
     )
-    largest_gap_s: Annotated[Real, Field(ge=1e-6, le=1e7)] = key(
-        "Longest time between two samples of a user; up to it the user goes straight from one to the other",
+    largest_gap_s: Annotated[Real, Field(ge=1e-6, le=1e7)] | None = key(
+        "Longest time between two samples of a user that is no gap; up to it the user goes straight from one "
+        "to the other; left out: 60 s, or three times the median step of the file if that is longer",
         unit="s",
-        default=60.0,
+        default=None,
+        example=60.0,
     )
-
-    @field_validator("format")
-    @classmethod
-    def _known_format(cls, value: TraceFormat | None, info: ValidationInfo) -> TraceFormat | None:
-        file = info.data.get("file")
-        if file is not None and value is None and format_of(file) is None:
-            endings = ", ".join(f"{suffix} ({name})" for suffix, name in FORMAT_OF_SUFFIX.items())
-            raise refusal(((), f"must be given, as the name of the file ends in none of {endings}"))
-        return value
+    gaps: Literal["away", "straight"] | None = key(
+        "Whether a user is away in gaps and between the segments of a GPX track, or goes straight across; "
+        "left out: away between segments, and gaps are refused",
+        default=None,
+    )
 
     @field_validator("coordinates")
     @classmethod
@@ -90,14 +143,27 @@ class TraceReplay(MobilityModel):
     def legs(self, size_m: Floats, seed: int, user: int, until_s: float) -> Legs:
         """Return the legs of one of the trace's users, whatever the seed."""
         area = Area(size_m=(float(size_m[0]), float(size_m[1])))
-        return replay(self, area, user + 1).legs[user]
+        return replay(self, area, user + 1, until_s).legs[user]
 
     @property
-    def file_format(self) -> TraceFormat:
-        """The format of the file, as given or by its suffix."""
-        found = self.format or format_of(self.file)
-        assert found is not None
-        return found
+    def how(self) -> HowToRead:
+        """What the keys say about reading the file."""
+        roles: tuple[Role, ...] = ("time", "user", "x", "y", "lat", "lon")
+        given = [(role, getattr(self.columns, role, None)) for role in roles]
+        return HowToRead(
+            format=self.format,
+            coordinates=self.coordinates,
+            columns=tuple((role, column) for role, column in given if column is not None),
+            separator=self.separator,
+            decimal=self.decimal,
+            time_unit=self.time_unit,
+            time_format=self.time_format,
+            riders=self.riders,
+        )
+
+    def trace(self) -> Trace:
+        """Return the trace; raises a TraceError if it cannot be read."""
+        return read_trace(self.file, self.how)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -110,15 +176,25 @@ class Replay:
         One for each user.
     enters_s, leaves_s : (N,) float
         Times of the run; a user is present from the first sample (or time 0) to the last.
+    absences_s : list of lists of pairs
+        From when to when each user is away in between.
     """
 
     legs: list[Legs]
     enters_s: Floats
     leaves_s: Floats
+    absences_s: list[list[tuple[float, float]]]
+
+    @property
+    def seen_s(self) -> tuple[Floats, Floats]:
+        """When each user enters and leaves."""
+        return self.enters_s, self.leaves_s
 
 
-def replay(model: TraceReplay, area: Area, count: int) -> Replay:
+def replay(model: TraceReplay, area: Area, count: int, until_s: float = math.inf) -> Replay:
     """Return the trajectories of the first ``count`` users of a trace who are present after its start.
+
+    What lies after ``until_s``, the end of the run, is not checked.
 
     Raises
     ------
@@ -127,27 +203,57 @@ def replay(model: TraceReplay, area: Area, count: int) -> Replay:
     ScenarioError
         If the trace has fewer users.
     """
-    trace = read_trace(model.file, model.file_format, model.coordinates)
+    trace = model.trace()
     time_s = trace.time_s - (trace.time_s.min() + model.start_s)
     place_m = projected(trace.place, model.origin_deg) if trace.geo else trace.place
     place_m = place_m + np.array(model.offset_m)
     chosen = _chosen(model, trace, time_s, count)
-    samples = np.concatenate([np.arange(trace.first[n], trace.first[n + 1]) for n in chosen])
-    user = np.repeat(chosen, np.diff(trace.first)[chosen])
-    _check_steps(model, trace, user, samples, place_m)
-    _check_area(trace, area, samples, place_m)
+    steps = Steps.of(trace, place_m)
+    away = np.zeros(len(time_s), dtype=np.bool_)
+    away[steps.after] = _absent(model, steps)
+    absent = away[steps.after]
+    window = Window(time_s, until_s, np.isin(np.arange(trace.user_count), chosen))
+    check_steps(trace, steps, absent, window, model.largest_gap_s, refuses_gaps=model.gaps is None)
+    check_area(trace, steps, absent, window, place_m, area)
     parts = [slice(trace.first[n], trace.first[n + 1]) for n in chosen]
+    stays = [_stay(time_s[part], away[part]) for part in parts]
     return Replay(
-        legs=[_legs(time_s[part], place_m[part]) for part in parts],
-        enters_s=frozen([max(0.0, time_s[part][0]) for part in parts]),
-        leaves_s=frozen([time_s[part][-1] for part in parts]),
+        legs=[_legs(time_s[part], place_m[part], away[part]) for part in parts],
+        enters_s=frozen([enters_s for enters_s, _, _ in stays]),
+        leaves_s=frozen([leaves_s for _, leaves_s, _ in stays]),
+        absences_s=[absences_s for _, _, absences_s in stays],
     )
 
 
-def _legs(time_s: Floats, place_m: Floats) -> Legs:
-    """Return the legs through samples (K,), (K, 2), from time 0 on."""
+def _absent(model: TraceReplay, steps: Steps) -> Bools:
+    """Return in which steps a user is away, (K,)."""
+    if model.gaps == "straight":
+        return np.zeros(len(steps.after), dtype=np.bool_)
+    return steps.is_break | (steps.is_gap(model.largest_gap_s) if model.gaps == "away" else False)
+
+
+def _stay(time_s: Floats, away: Bools) -> tuple[float, float, list[tuple[float, float]]]:
+    """Return when a user comes, leaves for good, and is away in between; never for no time at all."""
+    ends = np.flatnonzero(away[1:]) + 1
+    enters_s, leaves_s = max(0.0, float(time_s[0])), float(time_s[-1])
+    absences: list[tuple[float, float]] = []
+    for from_s, to_s in zip(time_s[ends - 1].tolist(), time_s[ends].tolist(), strict=True):
+        if from_s <= enters_s:
+            enters_s = max(enters_s, to_s)
+        elif absences and absences[-1][1] == from_s:
+            absences[-1] = (absences[-1][0], to_s)
+        else:
+            absences.append((from_s, to_s))
+    if absences and absences[-1][1] >= leaves_s:
+        leaves_s = absences.pop()[0]
+    return enters_s, leaves_s, absences
+
+
+def _legs(time_s: Floats, place_m: Floats, away: Bools) -> Legs:
+    """Return the legs through samples (K,), (K, 2), from time 0 on; who is away stands meanwhile."""
     step_s = np.diff(time_s)
     velocity = np.concatenate([np.diff(place_m, axis=0) / step_s[:, None], np.zeros((1, 2))])
+    velocity[:-1][away[1:]] = 0.0
     if time_s[0] > 0.0:
         time_s = np.insert(time_s, 0, 0.0)
         place_m, velocity = (
@@ -169,46 +275,3 @@ def _chosen(model: TraceReplay, trace: Trace, time_s: Floats, count: int) -> Int
         advice = f"; set users.count = {len(there)}" if len(there) else ""
         raise ScenarioError(trace.source, [f"{trace.source}: {problem}{advice}"])
     return there[:count]
-
-
-def _check_steps(model: TraceReplay, trace: Trace, user: Ints, samples: Ints, place_m: Floats) -> None:
-    """Refuse gaps and jumps between the samples of one user."""
-    problems = Problems(trace.source)
-    before, after = samples[:-1], samples[1:]
-    same = user[1:] == user[:-1]
-    step_s = trace.time_s[after] - trace.time_s[before]
-    length_m = np.hypot(*(place_m[after] - place_m[before]).T)
-    gap = same & (step_s > model.largest_gap_s)
-    jump = same & (length_m > FASTEST_MPS * np.abs(step_s))
-    for i in np.flatnonzero(gap | jump).tolist():
-        name, line = shortened(trace.ids[user[i]]), int(trace.line[after[i]])
-        since = f"since its sample of line {trace.line[before[i]]}"
-        if gap[i]:
-            problems.add(
-                line,
-                f"user {name} has no sample for {step_s[i]:.6g} s {since}, more than largest_gap_s = "
-                f"{model.largest_gap_s:g}; raise that, or give the user another id after the gap",
-            )
-        else:
-            speed = length_m[i] / step_s[i]
-            problems.add(
-                line, f"user {name} moves at {speed:.6g} m/s {since}, must be at most {FASTEST_MPS:g}"
-            )
-    problems.raise_any()
-
-
-def _check_area(trace: Trace, area: Area, samples: Ints, place_m: Floats) -> None:
-    """Refuse a trace that leaves the area; a millimetre beyond a border is rounding."""
-    used = place_m[samples]
-    out = ((used < -1e-3) | (used > np.array(area.size_m) + 1e-3)).any(axis=1)
-    if not out.any():
-        return
-    worst = int(samples[np.flatnonzero(out)[0]])
-    (low_x, low_y), (high_x, high_y) = used.min(axis=0), used.max(axis=0)
-    problems = Problems(trace.source)
-    problems.add(
-        int(trace.line[worst]),
-        f"x = {place_m[worst, 0]:.6g} m, y = {place_m[worst, 1]:.6g} m: {area.must_hold}; the trace reaches "
-        f"from ({low_x:.6g}, {low_y:.6g}) to ({high_x:.6g}, {high_y:.6g}): change offset_m or area.size_m",
-    )
-    problems.raise_any()

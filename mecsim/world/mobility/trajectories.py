@@ -213,7 +213,7 @@ def replay_of(scenario: Scenario) -> Replay | None:
     users = scenario.users
     if not isinstance(users.mobility, TraceReplay):
         return None
-    return replay(users.mobility, scenario.area, users.count)
+    return replay(users.mobility, scenario.area, users.count, scenario.duration_s)
 
 
 def _models(scenario: Scenario) -> list[Model]:

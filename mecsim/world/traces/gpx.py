@@ -1,7 +1,8 @@
 """Traces as GPX: every track is a user, its track points are the samples.
 
 Source: GPX 1.1 schema (Topografix): ``<gpx><trk><name/><trkseg><trkpt lat lon><time/></trkpt>``; times
-are in UTC by ISO 8601. Routes and waypoints have no times and are left out.
+are in UTC by ISO 8601. A segment holds points that follow one another; between segments reception was
+lost, or the receiver off. Routes and waypoints have no times and are left out.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
-from mecsim.messages import shortened
+from mecsim.messages import counted, shortened
 from mecsim.world.traces.problems import Problems
 from mecsim.world.traces.trace import Samples, Trace
 from mecsim.world.traces.xml_events import Attributes, XmlEvents
@@ -34,6 +35,7 @@ def read_gpx(content: bytes, source: str) -> Trace:
     reader.events.run(content)
     if reader.samples.records == 0:
         reader.problems.add(0, "has no track point (trkpt); routes and waypoints have no times")
+    reader.note()
     return reader.samples.trace()
 
 
@@ -48,6 +50,14 @@ class _Reader:
         self._point: tuple[int, float, float] | None = None
         self._time_s: float | None = None
         self._timed = False
+        self._untimed, self._unconnected = 0, False
+
+    def note(self) -> None:
+        """Say what was passed over."""
+        if self._untimed == self.samples.records > 0:
+            self.problems.add(0, "no track point has a time, which a replay needs")
+        if self._untimed:
+            self.samples.notes.append(f"{counted(self._untimed, 'point')} without time passed over")
 
     def _start(self, name: str, attributes: Attributes) -> None:
         if not self._path and name != "gpx":
@@ -56,7 +66,9 @@ class _Reader:
         self._path.append(name)
         if name == "trk":
             self._tracks += 1
-            self._user = f"track {self._tracks}"
+            self._user, self._unconnected = f"track {self._tracks}", False
+        elif name == "trkseg":
+            self._unconnected = True
         elif name == "trkpt":
             self.samples.records += 1
             lat, lon = (self._degrees(name, attributes) for name in ("lat", "lon"))
@@ -71,11 +83,10 @@ class _Reader:
         elif name == "trkpt" and self._point is not None:
             line, lon, lat = self._point
             if not self._timed:
-                self.problems.add(
-                    line, "time: missing, every track point must have one", self.samples.records
-                )
+                self._untimed += 1
             elif self._time_s is not None and math.isfinite(lon) and math.isfinite(lat):
-                self.samples.add(self._user, self._time_s, lon, lat, line)
+                self.samples.add(self._user, self._time_s, lon, lat, line, after_break=self._unconnected)
+                self._unconnected = False
 
     def _degrees(self, name: str, attributes: Attributes) -> float:
         try:

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mecsim.messages import shortened
+from mecsim.messages import counted, shortened
+from mecsim.world.traces.gaps import FASTEST_MPS, Steps
 from mecsim.world.traces.projection import projected
 from mecsim.world.traces.trace import Trace
 
 LOOKS_LIKE_DEGREES_M = 1.0
+# A degree is 111 km: within 10 of them nobody moves a hundredth of one in a second.
+_MOST_DEGREES, _FASTEST_DEGREES_PER_S = 10.0, 0.01
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,10 @@ class TraceInfo:
         Latitude and longitude of that corner.
     hint : str
         What is probably wrong, or empty.
+    notes : tuple of str
+        How the file was read, and what was passed over.
+    refused : tuple of str
+        What a run of the whole trace refuses, with the key that helps.
     """
 
     users: int
@@ -59,6 +66,8 @@ class TraceInfo:
     size_m: tuple[float, float]
     corner_deg: tuple[float, float] | None
     hint: str
+    notes: tuple[str, ...]
+    refused: tuple[str, ...]
 
     @classmethod
     def of(cls, trace: Trace) -> TraceInfo:
@@ -66,10 +75,10 @@ class TraceInfo:
         place_m = projected(trace.place) if trace.geo else trace.place
         enters_s, leaves_s = trace.time_s[trace.first[:-1]], trace.time_s[trace.first[1:] - 1]
         stay_s = leaves_s - enters_s
-        user = np.repeat(np.arange(trace.user_count), np.diff(trace.first))
-        inside = user[1:] == user[:-1]
-        step_s, owner = np.diff(trace.time_s)[inside], user[1:][inside]
-        length_m = np.hypot(*np.diff(place_m, axis=0)[inside].T)
+        steps = Steps.of(trace, place_m)
+        followed = ~steps.is_break
+        step_s, owner = steps.step_s[followed], steps.user[followed]
+        length_m = steps.length_m[followed]
         speed = length_m / step_s
         low, size = place_m.min(axis=0), np.ptp(place_m, axis=0)
         corner_deg = trace.place.min(axis=0)[::-1].tolist() if trace.geo else None
@@ -89,14 +98,53 @@ class TraceInfo:
             corner_m=(float(low[0]), float(low[1])),
             size_m=(float(size[0]), float(size[1])),
             corner_deg=None if corner_deg is None else (corner_deg[0], corner_deg[1]),
-            hint=_hint(trace, float(size.max())),
+            hint=degrees_hint(trace),
+            notes=trace.notes + _breaks(steps),
+            refused=_refused(trace, steps),
         )
 
 
-def _hint(trace: Trace, extent_m: float) -> str:
-    if trace.geo or extent_m >= LOOKS_LIKE_DEGREES_M or trace.user_count == 1:
+def degrees_hint(trace: Trace) -> str:
+    """Return that the places of a trace in metres look like degrees, or an empty string."""
+    span = np.ptp(trace.place, axis=0)
+    if trace.geo or not span.any() or (np.abs(trace.place) > (180.0, 90.0)).any():
         return ""
-    return "the whole trace spans less than a metre: its places may be degrees (coordinates = 'geo')"
+    if span.max() >= LOOKS_LIKE_DEGREES_M:
+        moved = np.abs(np.diff(trace.place, axis=0)).max(axis=1)
+        steps = Steps.of(trace, trace.place)
+        speed = moved[steps.after - 1] / steps.step_s
+        if span.max() >= _MOST_DEGREES or not speed.any() or speed.max() >= _FASTEST_DEGREES_PER_S:
+            return ""
+        what = f"nobody moves faster than {speed.max():.2g} m/s"
+    else:
+        what = "the whole trace spans less than a metre"
+    return f"{what}: its places may be degrees (coordinates = 'geo' for SUMO, columns lat and lon in CSV)"
+
+
+def _breaks(steps: Steps) -> tuple[str, ...]:
+    count = int(steps.is_break.sum())
+    return (f"{counted(count, 'break')} between segments, in which a user is away",) if count else ()
+
+
+def _refused(trace: Trace, steps: Steps) -> tuple[str, ...]:
+    gap = steps.is_gap(None)
+    jump = steps.is_jump & ~steps.is_break
+    said = []
+    if gap.any():
+        k = int(np.where(gap, steps.step_s, 0.0).argmax())
+        said.append(
+            f"{counted(int(gap.sum()), 'gap')} of more than {steps.longest_gap_s(None):g} s, the longest "
+            f"{steps.step_s[k]:.6g} s before line {trace.line[steps.after[k]]}: set gaps = 'away' or "
+            "'straight', or raise largest_gap_s"
+        )
+    if jump.any():
+        speed = steps.length_m / steps.step_s
+        k = int(np.where(jump, speed, 0.0).argmax())
+        said.append(
+            f"{counted(int(jump.sum()), 'step')} faster than {FASTEST_MPS:g} m/s, the fastest "
+            f"{speed[k]:.6g} m/s before line {trace.line[steps.after[k]]}: mend the file"
+        )
+    return tuple(said)
 
 
 def _most_at_once(enters_s: list[float], leaves_s: list[float]) -> int:

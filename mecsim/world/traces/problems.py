@@ -47,6 +47,11 @@ class Problems:
             )
             self.raise_any()
 
+    @property
+    def found(self) -> bool:
+        """Whether there are any."""
+        return bool(self._lines)
+
     def raise_any(self) -> None:
         """Raise a TraceError with the problems noted, if there are any."""
         if self._lines:

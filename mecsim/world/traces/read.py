@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from mecsim.config.bounded_file import read_bounded
 from mecsim.config.input_file import LARGEST_BYTES, LARGEST_MB, InputFile
 from mecsim.errors import TraceError, UnreadableFile
 from mecsim.world.traces.csv_trace import read_csv
-from mecsim.world.traces.formats import FORMAT_OF_SUFFIX, Coordinates, TraceFormat, format_of
+from mecsim.world.traces.formats import Coordinates, HowToRead, TraceFormat, format_of, format_of_content
 from mecsim.world.traces.gpx import read_gpx
 from mecsim.world.traces.sumo import read_sumo_fcd
 from mecsim.world.traces.trace import Trace
@@ -24,7 +25,10 @@ _PIECE_BYTES = 1 << 20
 
 
 def load_trace(
-    path: str | Path, file_format: TraceFormat | None = None, coordinates: Coordinates | None = None
+    path: str | Path,
+    file_format: TraceFormat | None = None,
+    coordinates: Coordinates | None = None,
+    how: HowToRead | None = None,
 ) -> Trace:
     """Return the trace in a file.
 
@@ -33,44 +37,55 @@ def load_trace(
     path : str or Path
         A CSV, SUMO FCD or GPX file, which may be packed by gzip.
     file_format : str, optional
-        ``"csv"``, ``"sumo_fcd"`` or ``"gpx"``; by the suffix if left out.
+        ``"csv"``, ``"sumo_fcd"`` or ``"gpx"``; by the suffix, or else by the content, if left out.
     coordinates : str, optional
         ``"geo"`` if the x and y of a SUMO file are degrees.
+    how : HowToRead, optional
+        What else is known; the two arguments before it take precedence.
 
     Raises
     ------
     TraceError
         If it cannot be read; lists the first problems, each with line and record.
     """
-    source = str(path)
-    file_format = file_format or format_of(source)
-    if file_format is None:
-        endings = ", ".join(FORMAT_OF_SUFFIX)
-        raise TraceError(source, [f"{source}: must end in {endings} (and .gz), or the format be given"])
+    source, how = str(path), how or HowToRead()
+    how = replace(how, format=file_format or how.format, coordinates=coordinates or how.coordinates)
     try:
         content = read_bounded(path, LARGEST_BYTES)
     except UnreadableFile as error:
         raise TraceError(source, [f"{source}: {error}"]) from error
-    return parse_trace(content, source, file_format, coordinates)
+    return read_content(content, source, how)
 
 
 @lru_cache(maxsize=4)
-def read_trace(file: InputFile, file_format: TraceFormat, coordinates: Coordinates | None) -> Trace:
+def read_trace(file: InputFile, how: HowToRead) -> Trace:
     """Return the trace that a scenario names; read once for all its runs in a process."""
-    return parse_trace(file.content(), str(file), file_format, coordinates)
+    return read_content(file.content(), str(file), how)
 
 
 def parse_trace(
     content: bytes, source: str, file_format: TraceFormat, coordinates: Coordinates | None = None
 ) -> Trace:
+    """Return the trace in the content of a file of a known format; raises what `load_trace` does."""
+    return read_content(content, source, HowToRead(format=file_format, coordinates=coordinates))
+
+
+def read_content(content: bytes, source: str, how: HowToRead) -> Trace:
     """Return the trace in the content of a file; raises what `load_trace` does."""
     if content.startswith(_GZIP):
         content = _unpacked(content, source)
+    by_suffix = how.format or format_of(source)
+    file_format = by_suffix or format_of_content(content)
     if file_format == "csv":
-        return read_csv(content, source)
-    if file_format == "gpx":
-        return read_gpx(content, source)
-    return read_sumo_fcd(content, source, geo=coordinates == "geo")
+        trace = read_csv(content, source, how)
+    elif file_format == "gpx":
+        trace = read_gpx(content, source)
+    else:
+        geo = None if how.coordinates is None else how.coordinates == "geo"
+        trace = read_sumo_fcd(content, source, geo=geo, riders=how.riders)
+    if by_suffix is None:
+        trace = replace(trace, notes=(f"format = '{file_format}', by its content", *trace.notes))
+    return trace
 
 
 def _unpacked(content: bytes, source: str) -> bytes:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mecsim.messages import shortened
+from mecsim.messages import counted, shortened
 from mecsim.system.arrays import Floats, Ints, frozen
 from mecsim.world.traces.problems import Problems
 
@@ -33,6 +35,10 @@ class Trace:
         Whether places are degrees.
     line : (S,) int
         Line of the file.
+    breaks : (S,) bool
+        Whether the file says that the user was not followed between the sample before and this one.
+    notes : tuple of str
+        How the file was read, and what was passed over, one sentence each.
     """
 
     source: str
@@ -42,6 +48,8 @@ class Trace:
     place: Floats
     geo: bool
     line: Ints
+    breaks: NDArray[np.bool_]
+    notes: tuple[str, ...]
 
     @property
     def user_count(self) -> int:
@@ -63,12 +71,14 @@ class Samples:
     def __init__(self, problems: Problems, *, geo: bool) -> None:
         self.problems, self.geo = problems, geo
         self._numbers: dict[str, int] = {}
-        self._users: list[int] = []
-        self._rows: list[tuple[float, float, float]] = []
-        self._lines: list[int] = []
+        self._users, self._lines, self._breaks = array("q"), array("q"), array("b")
+        self._time_s, self._x, self._y = array("d"), array("d"), array("d")
         self.records = 0
+        self.notes: list[str] = []
 
-    def add(self, user: str, time_s: float, x: float, y: float, line: int) -> None:
+    def add(
+        self, user: str, time_s: float, x: float, y: float, line: int, *, after_break: bool = False
+    ) -> None:
         """Add a sample: x and y, or longitude and latitude."""
         if self.geo and not (-180.0 <= x <= 180.0 and -89.0 <= y <= 89.0):
             self.problems.add(
@@ -77,8 +87,11 @@ class Samples:
                 self.records,
             )
         self._users.append(self._numbers.setdefault(user, len(self._numbers)))
-        self._rows.append((time_s, x, y))
+        self._time_s.append(time_s)
+        self._x.append(x)
+        self._y.append(y)
         self._lines.append(line)
+        self._breaks.append(after_break)
 
     def trace(self) -> Trace:
         """Return the trace.
@@ -88,22 +101,34 @@ class Samples:
         TraceError
             Lists what was wrong: problems of the reader, or times that do not ascend.
         """
-        if not self._rows:
+        if not self._users:
             self.problems.add(0, "holds no sample of any user")
         self.problems.raise_any()
-        users, rows, lines = np.array(self._users), np.array(self._rows), np.array(self._lines)
+        users, time_s = np.array(self._users), np.array(self._time_s)
+        place = np.column_stack([self._x, self._y])
         order = np.argsort(users, kind="stable")
+        users, time_s, place = users[order], time_s[order], place[order]
+        lines, breaks = np.array(self._lines)[order], np.array(self._breaks, dtype=np.bool_)[order]
+        again = (users[1:] == users[:-1]) & (time_s[1:] == time_s[:-1])
+        again &= (place[1:] == place[:-1]).all(axis=1)
+        if again.any():
+            self.notes.append(f"{counted(int(again.sum()), 'exact repetition')} passed over")
+            kept = np.concatenate([[True], ~again])
+            users, time_s, place, lines = users[kept], time_s[kept], place[kept], lines[kept]
+            breaks, order = breaks[kept], order[kept]
         ids = tuple(self._numbers)
-        self._check_times(ids, users[order], rows[order, 0], lines[order], order)
+        self._check_times(ids, users, time_s, lines, order)
         first = np.concatenate([[0], np.cumsum(np.bincount(users, minlength=len(ids)))])
         return Trace(
             source=self.problems.source,
             ids=ids,
             first=frozen(first, np.int64),
-            time_s=frozen(rows[order, 0]),
-            place=frozen(rows[order, 1:]),
+            time_s=frozen(time_s),
+            place=frozen(place),
             geo=self.geo,
-            line=frozen(lines[order], np.int64),
+            line=frozen(lines, np.int64),
+            breaks=frozen(breaks, np.bool_),
+            notes=tuple(self.notes),
         )
 
     def _check_times(

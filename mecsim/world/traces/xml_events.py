@@ -26,6 +26,8 @@ class XmlEvents:
         Called with the name of an element, without a prefix, and its attributes.
     on_end : callable, optional
         Called with the name of an element and the text directly in it.
+    on_comment : callable, optional
+        Called with the text of a comment.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class XmlEvents:
         problems: Problems,
         on_start: Callable[[str, Attributes], None],
         on_end: Callable[[str, str], None] | None = None,
+        on_comment: Callable[[str], None] | None = None,
     ) -> None:
         self._problems, self._on_start, self._on_end = problems, on_start, on_end
         self._texts: list[list[str]] = []
@@ -41,6 +44,8 @@ class XmlEvents:
         self._parser.StartDoctypeDeclHandler = self._refuse
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
+        if on_comment is not None:
+            self._parser.CommentHandler = on_comment
         if on_end is not None:
             self._parser.CharacterDataHandler = self._text
 
