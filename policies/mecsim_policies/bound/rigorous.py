@@ -1,0 +1,196 @@
+"""The dual function from above, proved up to the rounding that is budgeted here.
+
+Every value is a sum of terms, each computed by at most a hundred operations from the instance's numbers, with
+relative errors of at most 4 units in the last place for elementary functions and half a unit for arithmetic.
+So a term is wrong by less than 1e-13 of itself, no term is a small difference of large ones that are not
+counted themselves, and ``SLACK`` times the sum of the absolute values of all terms is added.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from mecsim.system.arrays import Floats, Ints
+from mecsim_policies.bound.alternatives import Alternatives
+from mecsim_policies.bound.gpus import own_speed
+from mecsim_policies.bound.links import Terms
+from mecsim_policies.bound.responses import Prices
+from mecsim_policies.bound.rigorous_links import cost_bounds
+
+SLACK = 1e-11
+_TOLERANCE = 2e-7
+_AROUND = 3e-4 * 2.0 ** np.arange(12)
+_FAR = np.array([1.0, 1.7, 2.7, 4.0, 6.0, 9.0, 14.0])
+# Edges of the first cells over the best share of band.
+_EDGES = np.exp(np.concatenate([-_FAR[::-1], -_AROUND[::-1], [0.0], _AROUND, _FAR, [30.0]]))
+_PARTS = 4
+_MOST_SPLITS = 12
+
+
+class Shares(NamedTuple):
+    """Where to evaluate: sigma, and the shares of band and of GPU that are best or nearly so, arrays (K,)."""
+
+    sigma: Floats
+    band: Floats
+    gpu: Floats
+
+
+class _Sum(NamedTuple):
+    """A bound from above and the sum of the absolute values of its terms, arrays."""
+
+    value: Floats
+    size: Floats
+
+    def plus(self, other: _Sum) -> _Sum:
+        return _Sum(self.value + other.value, self.size + other.size)
+
+
+def values_from_above(
+    alternatives: Alternatives, prices: Prices, shares: Shares, enough: Floats, score_slope: float
+) -> Floats:
+    """Return values that no shares in [0, 1] of any alternative exceed, (K,).
+
+    Parameters
+    ----------
+    alternatives : Alternatives
+    prices : Prices
+        Not negative. Their softness does not count.
+    shares : Shares
+    enough : (K,) float
+        Values below which a bound need not be any closer.
+    score_slope : float
+    """
+    rest = _score(shares.sigma, score_slope)
+    rest = rest.plus(_own(alternatives, prices)).plus(_training(alternatives, prices, shares))
+    rest = rest.plus(_fillers(alternatives, prices, shares.sigma))
+    proved = rest.value + SLACK * rest.size
+    return np.asarray(proved + _links(alternatives, prices, shares, enough - proved))
+
+
+def dual_from_above(values: Floats, share_price: Floats, first: Ints) -> float:
+    """Return the dual function from above, given values (K,) sorted by user with these first rows."""
+    of_users = np.maximum.reduceat(values, first)
+    every = [*share_price.ravel().tolist(), *of_users.tolist()]
+    return math.fsum(every) + SLACK * math.fsum(map(abs, every))
+
+
+def _score(sigma: Floats, s2: float) -> _Sum:
+    part = sigma / s2
+    return _Sum(part - 1.0 - np.log(part), part + 1.0 + np.abs(np.log(part)))
+
+
+def _own(a: Alternatives, prices: Prices) -> _Sum:
+    """Return the bound of a concave function of the user's speed by its tangent."""
+    per_s, per_j = prices.per_s * a.own_s, prices.per_j * a.own_j
+    speed = own_speed(per_s, per_j, a.own_floor)
+    parts = (per_s / speed, per_j * speed**2)
+    slope = per_s / speed**2 - 2.0 * per_j * speed
+    rise = np.maximum(slope * (1.0 - speed), slope * (a.own_floor - speed))
+    size = parts[0] + parts[1] + per_s / speed**2 + 2.0 * per_j * speed
+    return _Sum(rise - parts[0] - parts[1], size)
+
+
+def _training(a: Alternatives, prices: Prices, shares: Shares) -> _Sum:
+    """Return the same for the share of the server's speed, which earns sigma and has a price."""
+    g, price = shares.gpu, prices.share[:, 2]
+    per_s, per_j = prices.per_s * a.gpu_s, prices.per_j * a.gpu_j
+    reward = shares.sigma - price
+    slope = reward + per_s / g**2 - 2.0 * per_j * g
+    rise = np.maximum(slope * (1.0 - g), -slope * g)
+    size = shares.sigma + price + per_s / g + per_s / g**2 + 3.0 * per_j
+    used = a.gpu_s > 0
+    return _Sum(np.where(used, reward * g - per_s / g - per_j * g**2 + rise, 0.0), np.where(used, size, 0.0))
+
+
+def _fillers(a: Alternatives, prices: Prices, sigma: Floats) -> _Sum:
+    up, down = a.up.time_s > 0, a.down.time_s > 0
+    unused = np.stack([~(up | down), ~down, a.gpu_s <= 0], axis=1)
+    earned = np.maximum(0.0, sigma[:, None] - prices.share)
+    size = sigma[:, None] + prices.share
+    return _Sum((earned * unused).sum(axis=1), (size * unused).sum(axis=1))
+
+
+def _links(a: Alternatives, prices: Prices, shares: Shares, enough: Floats) -> Floats:
+    """Return bounds by cells of the share of band, split until they are close enough."""
+    radio = _Radio(a, prices, shares.sigma)
+    value, level = np.zeros_like(enough), enough.copy()
+    rows = np.flatnonzero((a.up.time_s > 0) | (a.down.time_s > 0))
+    value[rows] = -np.inf
+    edges = np.minimum(shares.band[rows, None] * _EDGES, 1.0)
+    edges[:, 0], edges[:, -1] = 0.0, 1.0
+    low, high = edges[:, :-1].ravel(), edges[:, 1:].ravel()
+    at = np.repeat(rows, edges.shape[1] - 1)
+    for split in range(_MOST_SPLITS + 1):
+        some = low < high
+        at, low, high = at[some], low[some], high[some]
+        bound, reached = radio.cells(at, low, high)
+        np.maximum.at(level, at, reached + _TOLERANCE)
+        done = (bound <= level[at]) | (split == _MOST_SPLITS)
+        np.maximum.at(value, at[done], bound[done])
+        if done.all():
+            break
+        at, low, high = _split(at[~done], low[~done], high[~done])
+    return value
+
+
+class _Radio:
+    """The links of alternatives as functions of the share of band."""
+
+    def __init__(self, a: Alternatives, prices: Prices, sigma: Floats) -> None:
+        self._a, self._prices, self._sigma = a, prices, sigma
+        self._reward = sigma - prices.share[:, 1]
+
+    def cells(self, rows: Ints, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+        """Return bounds of the value in cells of band, and a value that is reached in each.
+
+        Costs are least at the upper end, as rates rise with the band, and the band earns most at an end. And on
+        a path from the best point of the cell to its ends, which keeps either the power or its ratio to the
+        band, costs c have ``b^2 c'' <= 2 c``, but for a corner where all of the power reaches the kink of the
+        rate. So the value is at most ``max c w^2 / (4 b^2)`` above the larger of those at the ends, for a width
+        w, and with a corner ``max c w / (4 b)`` more.
+        """
+        ends = np.stack([low, high], axis=1)
+        sigma, price = self._sigma[rows, None], self._prices.share[rows, 0, None]
+        earned, size = (sigma - price) * ends, (sigma + price) * ends
+        first = low > 0
+        ends[:, 0] = np.where(first, low, high)
+        below, above, terms, corner, paid = self._costs(rows, ends)
+        by_upper_end = earned.max(axis=1) - below[:, 1]
+        ratio = ends[:, 1] / ends[:, 0]
+        width = ratio - 1.0
+        excess = 0.25 * ratio * paid * width * (width + corner)
+        by_ends = np.where(first, (earned - below).max(axis=1) + excess, np.inf)
+        size = size.max(axis=1) + terms.max(axis=1) + excess
+        return np.minimum(by_upper_end, by_ends) + SLACK * size, earned[:, 1] - above[:, 1]
+
+    def _costs(self, rows: Ints, ends: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+        """Return the least costs at both ends from below and above, the size of their terms, each (R, 2).
+
+        Then how many corners may be in the cell, and the most that is paid for transfers, each (R,).
+        """
+        total, corner, paid = np.zeros((3, *ends.shape)), np.zeros(len(rows)), np.zeros(len(rows))
+        for link, reward in ((self._a.up, None), (self._a.down, self._reward)):
+            has_link = link.time_s[rows] > 0
+            those = rows[has_link]
+            if not those.size:
+                continue
+            own, band = link.take(those), ends[has_link]
+            earned = np.zeros(len(those)) if reward is None else reward[those]
+            found = cost_bounds(Terms.of(own, self._prices.per_s[those], self._prices.per_j, band, earned))
+            total[:, has_link] += found
+            paid[has_link] += found.above[:, 0] + np.maximum(earned, 0.0)
+            at_kink = own.snr / np.expm1(np.minimum(own.kink, 700.0))
+            corner[has_link] += (at_kink >= 0.99 * band[:, 0] ** 2 / band[:, 1]) & (
+                at_kink <= 1.01 * band[:, 1]
+            )
+        return total[0], total[1], total[2], corner, paid
+
+
+def _split(at: Ints, low: Floats, high: Floats) -> tuple[Ints, Floats, Floats]:
+    start = np.where(low > 0, low, high * 1e-3)
+    edges = start[:, None] * (high / start)[:, None] ** np.linspace(0.0, 1.0, _PARTS + 1)
+    edges[:, 0], edges[:, -1] = low, high
+    return np.repeat(at, _PARTS), edges[:, :-1].ravel(), edges[:, 1:].ravel()

@@ -1,0 +1,115 @@
+"""Bounds of what a transfer costs at given shares of band, from below for every power and from above at one.
+
+In the notation of :mod:`mecsim_policies.bound.links`, ``f(u) = delta u + (k + epsilon u) / z(u)`` for u in
+[0, 1 / per_snr]. z is concave: a tangent ``z <= rest + w u`` with ``w = e^-z0`` and ``rest = z0 - 1 + w`` is
+above it, and makes f a ratio of affine functions and a line. Beyond the kink z is constant.
+
+- delta = 0: the ratio is monotone, so one of the ends is least;
+- delta > 0: the ratio is convex, or rises, so its least value has a closed form;
+- delta < 0: below the kink f is convex where ``k / epsilon >= J(u) = ((u + 2) z - 2 u) / (z + 2)``, concave
+  from there on, as J rises (J' = z^2 / (z + 2)^2). Where it is convex it is above its tangents, where it is
+  concave above the lesser of its ends, and beyond the kink it is affine.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mecsim.system.arrays import Floats
+from mecsim_policies.bound.links import Terms, best_transfer, first_z, newton
+
+_STEPS = 10
+_SERIES_UP_TO = 0.5
+_SERIES_TERMS = 16
+_INFLECTION_STEPS = 30
+_GUARD = 1e-7
+
+
+class Bounds(NamedTuple):
+    """Least cost from below and from above, and the sum of the absolute values of all terms on the way."""
+
+    below: Floats
+    above: Floats
+    size: Floats
+
+
+def cost_bounds(terms: Terms) -> Bounds:
+    """Return bounds of the least cost at each share of band, arrays like ``terms.k``."""
+    above = best_transfer(terms, steps=_STEPS).cost
+    z = newton(terms, first_z(terms), _STEPS)
+    w, rest = np.exp(-z), tangent_rest(z)
+    u_most = np.expm1(terms.most)
+    size = np.abs(above) + (terms.k + terms.epsilon * np.expm1(z)) / z + np.abs(terms.delta) * u_most
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        below = _monotone(terms, w, rest, u_most)
+        if (terms.delta > 0).any():
+            below = np.where(terms.delta > 0, _convex(terms, w, rest, u_most), below)
+        if (terms.delta < 0).any():
+            earned, extra = _rewarded(terms, z, u_most, below)
+            below = np.where(terms.delta < 0, earned, below)
+            size = np.where(terms.delta < 0, size + extra, size)
+    return Bounds(below, above, size)
+
+
+def tangent_rest(z: Floats) -> Floats:
+    """Return ``z - 1 + e^-z`` to a few units in the last place, z > 0."""
+    small = np.minimum(z, _SERIES_UP_TO)
+    series = np.zeros_like(z)
+    for n in range(_SERIES_TERMS, 1, -1):
+        series = 1.0 - small / (n + 1.0) * series
+    return np.where(z < _SERIES_UP_TO, 0.5 * small * small * series, z + np.expm1(-z))
+
+
+def inflection(z: Floats) -> Floats:
+    """Return J, the ratio of k to epsilon above which the cost is convex, at ``z = ln(1 + u)``."""
+    small = np.minimum(z, _SERIES_UP_TO)
+    series, factor = np.zeros_like(z), 1.0
+    for n in range(3, 3 + _SERIES_TERMS):
+        factor /= max(n, 1)
+        series = series + (n - 2.0) * factor / 2.0 * small**n
+    u = np.expm1(z)
+    return np.where(z < _SERIES_UP_TO, series, (u + 2.0) * z - 2.0 * u) / (z + 2.0)
+
+
+def _monotone(terms: Terms, w: Floats, rest: Floats, u_most: Floats) -> Floats:
+    at_most = (terms.k + terms.epsilon * u_most) / (rest + w * u_most)
+    return np.where(terms.k > 0, np.minimum(terms.k / rest, at_most), np.minimum(at_most, terms.epsilon / w))
+
+
+def _convex(terms: Terms, w: Floats, rest: Floats, u_most: Floats) -> Floats:
+    """Return the least value of ``delta u + epsilon / w + convex / v`` over ``v = rest + w u``."""
+    convex = terms.k - terms.epsilon * rest / w
+    v = np.clip(np.sqrt(np.maximum(convex, 0.0) * w / terms.delta), rest, rest + w * u_most)
+    value = terms.delta * ((v - rest) / w) + terms.epsilon / w + convex / v
+    return np.where(convex > 0, value, np.where(terms.k > 0, terms.k / rest, 0.0))
+
+
+def _rewarded(terms: Terms, z: Floats, u_most: Floats, plain: Floats) -> tuple[Floats, Floats]:
+    """Return the bound for delta < 0, and the size of its terms; ``plain`` is the bound for delta = 0."""
+    k, epsilon, delta, most, per_snr = terms
+    turn = _turn(k / epsilon, most)
+    first, last = turn * (1.0 - _GUARD), turn * (1.0 + _GUARD)
+    bent = last < most  # else f is convex up to the kink
+    proved = ~bent | ((inflection(first) <= k / epsilon) & (inflection(last) >= k / epsilon))
+    z = np.where(bent, np.minimum(z, first), z)
+    u, w = np.expm1(z), np.exp(-z)
+    u_last = np.where(bent, np.expm1(np.minimum(last, most)), u_most)
+    parts = (epsilon / z, (k + epsilon * u) * w / z**2)
+    slope = delta + parts[0] - parts[1]
+    tangent = delta * u + (k + epsilon * u) / z + np.minimum(-slope * u, slope * (u_last - u))
+    whole = 1.0 / per_snr
+    at_ends = [delta * end + (k + epsilon * end) / most for end in (u_most, whole)]
+    below = np.minimum(tangent, np.minimum(*at_ends))
+    size = (np.abs(delta) + parts[0] + parts[1]) * np.maximum(u, u_last) + (k + epsilon * whole) / most
+    # Where rounding hides the turn: the reward of all of the power, and the least cost apart.
+    return np.where(proved, below, delta * whole + plain), size - delta * whole
+
+
+def _turn(ratio: Floats, most: Floats) -> Floats:
+    """Return z where J is the ratio, by Newton's method from above; infinite for an infinite ratio."""
+    z = np.minimum(np.log1p(2.0 * ratio) + 2.5, 700.0)
+    for _ in range(_INFLECTION_STEPS):
+        z = np.maximum(z - (inflection(z) - ratio) * np.exp(-z) * ((z + 2.0) / z) ** 2, 0.5 * z)
+    return np.where(np.isfinite(ratio), z, np.inf)
