@@ -100,15 +100,13 @@ class Dual:
         self.responder.matters = weight > _MATTERS
         dual = multipliers.share_price.sum() + softness * (top + np.log(total)).sum()
         servers, users = multipliers.share_price.shape[0], len(multipliers.delay_weight)
-        demand: Floats = np.stack(
-            [_summed(ends.server, weight * k, servers) for k in answers.share.T], axis=1
-        )
+        demand = [_summed(ends.server, weight * share, servers) for share in answers.share.T]
         delay_s = _summed(ends.user, weight * answers.delay_s, users)
         price = Price.at(self.instance, 1.0)
-        energy = price.per_j * float(weight @ answers.energy_j)
-        by_y = -energy - price.per_s * float(multipliers.delay_weight @ delay_s)
+        energy = price.per_j * float((weight * answers.energy_j).sum())
+        by_y = -energy - price.per_s * float((multipliers.delay_weight * delay_s).sum())
         by_delay_weight = -price.per_s * y * delay_s
-        return Value(float(dual), by_y, 1.0 - demand, by_delay_weight, weight, answers)
+        return Value(float(dual), by_y, 1.0 - np.stack(demand, axis=1), by_delay_weight, weight, answers)
 
 
 def _summed(rows: Ints, values: Floats, count: int) -> Floats:
@@ -131,7 +129,7 @@ def descend(
         at = unpacked(x)
         value = dual.at(y, at, softness)
         w, by_weight = at.delay_weight, value.by_delay_weight
-        by_logit = w * (by_weight - w @ by_weight)
+        by_logit = w * (by_weight - (w * by_weight).sum())
         found.clear()
         found[x.tobytes()] = value
         return value.dual, np.concatenate([(at.share_price * value.by_share_price).ravel(), by_logit])

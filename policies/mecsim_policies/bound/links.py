@@ -1,8 +1,9 @@
 """What a transfer costs at the best power for a given share of band, to the accuracy of Newton's method.
 
-With prices a of a second and e of a second's joules at full power, share of band b, reward rho of a share of
-power and ``u = snr p / b``, the cost is ``delta u + (k + epsilon u) / z``, where ``z = ln(1 + u)``,
-``k = a time_s / b``, ``epsilon = e time_s / snr``, ``delta = -rho b / snr``. Its derivative in z has the sign of
+With prices a of a second and e of a second's joules at full power, share of band b, reward rho of a share
+of power and ``u = snr p / b``, the cost is ``delta u + (k + epsilon u) / z``, where ``z = ln(1 + u)``,
+``k = a time_s / b``, ``epsilon = e time_s / snr``, ``delta = -rho b / snr``. Its derivative in z has the sign
+of
 
     Phi(z) = delta z^2 + epsilon (z - 1) + (epsilon - k) e^-z,
 

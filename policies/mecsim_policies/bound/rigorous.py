@@ -146,11 +146,11 @@ class _Radio:
     def cells(self, rows: Ints, low: Floats, high: Floats) -> tuple[Floats, Floats]:
         """Return bounds of the value in cells of band, and a value that is reached in each.
 
-        Costs are least at the upper end, as rates rise with the band, and the band earns most at an end. And on
-        a path from the best point of the cell to its ends, which keeps either the power or its ratio to the
-        band, costs c have ``b^2 c'' <= 2 c``, but for a corner where all of the power reaches the kink of the
-        rate. So the value is at most ``max c w^2 / (4 b^2)`` above the larger of those at the ends, for a width
-        w, and with a corner ``max c w / (4 b)`` more.
+        Costs are least at the upper end, as rates rise with the band, and the band earns most at an end. And
+        on a path from the best point of the cell to its ends, which keeps either the power or its ratio to
+        the band, costs c have ``b^2 c'' <= 2 c``, but for a corner where all of the power reaches the kink of
+        the rate. So the value is at most ``max c w^2 / (4 b^2)`` above the larger of those at the ends, for
+        a width w, and with a corner ``max c w / (4 b)`` more.
         """
         ends = np.stack([low, high], axis=1)
         sigma, price = self._sigma[rows, None], self._prices.share[rows, 0, None]

@@ -85,8 +85,8 @@ def upper_bound(
     Raises
     ------
     BoundError
-        Where no bound is proved: for mean rates over fading, for GPUs that servers share, and where a round of
-        all users costs nothing.
+        Where no bound is proved: for mean rates over fading, for GPUs that servers share, and where a
+        round of all users costs nothing.
     """
     refuse(instance)
     scr = instance.scr(incumbent) if isinstance(incumbent, Allocation) else incumbent

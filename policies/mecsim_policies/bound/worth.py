@@ -15,8 +15,8 @@ from mecsim_policies.bound.dual import Multipliers, Value
 class Worth:
     """Derivatives of the upper bound, and the prices behind it.
 
-    The score counts shares of a server's own budget, so more of it makes every share smaller as well: the price
-    of a share is not what the budget is worth.
+    The score counts shares of a server's own budget, so more of it makes every share smaller as well: the
+    price of a share is not what the budget is worth.
 
     Parameters
     ----------
@@ -46,6 +46,6 @@ class Worth:
         earned = [np.bincount(server, marginal * share, instance.server_count) for share in answers.share.T]
         per_share = (multipliers.share_price - np.stack(earned, axis=1)) / -value.by_y
         budgets = (s.bandwidth_hz, s.max_power_w, s.max_gpu_flops)
-        per_unit = [per_share[:, k] / budget for k, budget in enumerate(budgets)]
+        band, power, gpu = (per_share[:, k] / budget for k, budget in enumerate(budgets))
         price = multipliers.share_price * instance.score_law.scale
-        return cls(*per_unit, price, multipliers.delay_weight)
+        return cls(band, power, gpu, price, multipliers.delay_weight)
