@@ -87,8 +87,11 @@ def best_transfer(terms: Terms, z: Floats | None = None, steps: int = _COLD_STEP
 def first_z(terms: Terms) -> Floats:
     """Return a z of the size of the root, for Newton's method to start from."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        ratio = 2.0 * terms.k / (terms.epsilon + 2.0 * np.maximum(terms.delta, 0.0))
-        start = np.log1p(np.sqrt(ratio))
+        delta = np.maximum(terms.delta, 0.0)
+        start = np.log1p(np.sqrt(2.0 * terms.k / (terms.epsilon + 2.0 * delta)))
+        for _ in range(2):  # where e^z is large
+            far = np.log1p(terms.k / (start * (terms.epsilon + delta * start)))
+            start = np.where(far > 2.0, far, start)
     return np.clip(np.where(np.isnan(start), terms.most, start), _TINY, terms.most)
 
 

@@ -22,12 +22,14 @@ from mecsim_policies.bound.rigorous_links import cost_bounds
 
 SLACK = 1e-11
 _TOLERANCE = 2e-7
-_AROUND = 3e-4 * 2.0 ** np.arange(12)
+_NEAR = 3e-4 * 2.0 ** np.arange(12)
 _FAR = np.array([1.0, 1.7, 2.7, 4.0, 6.0, 9.0, 14.0])
-# Edges of the first cells over the best share of band.
-_EDGES = np.exp(np.concatenate([-_FAR[::-1], -_AROUND[::-1], [0.0], _AROUND, _FAR, [30.0]]))
+# Edges of the first cells over the best share of band, and of those where they do not do.
+_COARSE = np.exp(np.array([-14.0, -6.0, -3.0, -1.5, -0.7, -0.3, 0.0, 0.3, 0.7, 1.5, 3.0, 14.0]))
+_FINE = np.exp(np.concatenate([-_FAR[::-1], -_NEAR[::-1], [0.0], _NEAR, _FAR]))
 _PARTS = 4
 _MOST_SPLITS = 12
+_MOST_CELLS = 20000
 
 
 class Shares(NamedTuple):
@@ -114,26 +116,42 @@ def _fillers(a: Alternatives, prices: Prices, sigma: Floats) -> _Sum:
 
 
 def _links(a: Alternatives, prices: Prices, shares: Shares, enough: Floats) -> Floats:
-    """Return bounds by cells of the share of band, split until they are close enough."""
+    """Return bounds by cells of the share of band, few at first, then split until they are close enough."""
     radio = _Radio(a, prices, shares.sigma)
     value, level = np.zeros_like(enough), enough.copy()
-    rows = np.flatnonzero((a.up.time_s > 0) | (a.down.time_s > 0))
-    value[rows] = -np.inf
-    edges = np.minimum(shares.band[rows, None] * _EDGES, 1.0)
-    edges[:, 0], edges[:, -1] = 0.0, 1.0
-    low, high = edges[:, :-1].ravel(), edges[:, 1:].ravel()
-    at = np.repeat(rows, edges.shape[1] - 1)
+    at = np.flatnonzero((a.up.time_s > 0) | (a.down.time_s > 0))
+    value[at] = -np.inf
+    edges = _around(shares.band[at], _COARSE)
     for split in range(_MOST_SPLITS + 1):
-        some = low < high
-        at, low, high = at[some], low[some], high[some]
-        bound, reached = radio.cells(at, low, high)
+        bound, reached = radio.cells(at, edges)
         np.maximum.at(level, at, reached + _TOLERANCE)
-        done = (bound <= level[at]) | (split == _MOST_SPLITS)
-        np.maximum.at(value, at[done], bound[done])
-        if done.all():
+        loose = (bound > level[at, None]) & (split < _MOST_SPLITS) & (bound.size < _MOST_CELLS)
+        if split == 0:  # all of the band again, where it matters
+            loose[:] = loose.any(axis=1)[:, None]
+        np.maximum.at(value, at, np.where(loose, -np.inf, bound).max(axis=1))
+        if split == 0:
+            at = at[loose[:, 0]]
+            edges = _around(shares.band[at], _FINE)
+        else:
+            row, cell = np.nonzero(loose)
+            at, edges = at[row], _split(edges[row, cell], edges[row, cell + 1])
+        if not at.size:
             break
-        at, low, high = _split(at[~done], low[~done], high[~done])
     return value
+
+
+def _around(band: Floats, factors: Floats) -> Floats:
+    """Return edges of cells that cover all shares of band, and lie close together around some, (R, E)."""
+    edges = np.minimum(band[:, None] * factors, 1.0)
+    edges[:, 0], edges[:, -1] = 0.0, 1.0
+    return edges
+
+
+def _split(low: Floats, high: Floats) -> Floats:
+    start = np.where(low > 0, low, high * 1e-3)[:, None]
+    edges = start * (high[:, None] / start) ** np.linspace(0.0, 1.0, _PARTS + 1)
+    edges[:, 0], edges[:, -1] = low, high
+    return np.asarray(edges)
 
 
 class _Radio:
@@ -143,8 +161,8 @@ class _Radio:
         self._a, self._prices, self._sigma = a, prices, sigma
         self._reward = sigma - prices.share[:, 1]
 
-    def cells(self, rows: Ints, low: Floats, high: Floats) -> tuple[Floats, Floats]:
-        """Return bounds of the value in cells of band, and a value that is reached in each.
+    def cells(self, rows: Ints, edges: Floats) -> tuple[Floats, Floats]:
+        """Return bounds of the value in cells of band, (R, E - 1), and a value that is reached, (R,).
 
         Costs are least at the upper end, as rates rise with the band, and the band earns most at an end. And
         on a path from the best point of the cell to its ends, which keeps either the power or its ratio to
@@ -152,45 +170,37 @@ class _Radio:
         the rate. So the value is at most ``max c w^2 / (4 b^2)`` above the larger of those at the ends, for
         a width w, and with a corner ``max c w / (4 b)`` more.
         """
-        ends = np.stack([low, high], axis=1)
         sigma, price = self._sigma[rows, None], self._prices.share[rows, 0, None]
-        earned, size = (sigma - price) * ends, (sigma + price) * ends
-        first = low > 0
-        ends[:, 0] = np.where(first, low, high)
-        below, above, terms, corner, paid = self._costs(rows, ends)
-        by_upper_end = earned.max(axis=1) - below[:, 1]
-        ratio = ends[:, 1] / ends[:, 0]
-        width = ratio - 1.0
-        excess = 0.25 * ratio * paid * width * (width + corner)
-        by_ends = np.where(first, (earned - below).max(axis=1) + excess, np.inf)
-        size = size.max(axis=1) + terms.max(axis=1) + excess
-        return np.minimum(by_upper_end, by_ends) + SLACK * size, earned[:, 1] - above[:, 1]
+        below, above, terms, paid, corner = self._costs(rows, np.maximum(edges, 1e-3 * edges[:, 1:2]))  # nothing is paid at 0
+        earned = (sigma - price) * edges
+        most = earned - below + SLACK * ((sigma + price) * edges + terms)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = edges[:, 1:] / edges[:, :-1]
+        excess = 0.25 * ratio * paid[:, :-1] * (ratio - 1.0) * (ratio - 1.0 + corner)
+        by_ends = np.maximum(most[:, 1:], most[:, :-1]) + (1.0 + SLACK) * excess
+        by_upper_end = most[:, 1:] + np.maximum(0.0, earned[:, :-1] - earned[:, 1:])
+        by_ends = np.where(edges[:, :-1] > 0, by_ends, np.inf)
+        some = edges[:, :-1] < edges[:, 1:]
+        bound = np.where(some, np.minimum(by_upper_end, by_ends), -np.inf)
+        return bound, (earned - above)[:, 1:].max(axis=1)
 
-    def _costs(self, rows: Ints, ends: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-        """Return the least costs at both ends from below and above, the size of their terms, each (R, 2).
+    def _costs(self, rows: Ints, band: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+        """Return the least costs from below and above, the size of their terms, and the most that is paid.
 
-        Then how many corners may be in the cell, and the most that is paid for transfers, each (R,).
+        All are for shares of band (R, E). Last is how many corners may be in each of the cells, (R, E - 1).
         """
-        total, corner, paid = np.zeros((3, *ends.shape)), np.zeros(len(rows)), np.zeros(len(rows))
+        total, corner = np.zeros((4, *band.shape)), np.zeros((len(band), band.shape[1] - 1))
         for link, reward in ((self._a.up, None), (self._a.down, self._reward)):
             has_link = link.time_s[rows] > 0
             those = rows[has_link]
             if not those.size:
                 continue
-            own, band = link.take(those), ends[has_link]
+            own, b = link.take(those), band[has_link]
             earned = np.zeros(len(those)) if reward is None else reward[those]
-            found = cost_bounds(Terms.of(own, self._prices.per_s[those], self._prices.per_j, band, earned))
-            total[:, has_link] += found
-            paid[has_link] += found.above[:, 0] + np.maximum(earned, 0.0)
-            at_kink = own.snr / np.expm1(np.minimum(own.kink, 700.0))
-            corner[has_link] += (at_kink >= 0.99 * band[:, 0] ** 2 / band[:, 1]) & (
-                at_kink <= 1.01 * band[:, 1]
-            )
-        return total[0], total[1], total[2], corner, paid
-
-
-def _split(at: Ints, low: Floats, high: Floats) -> tuple[Ints, Floats, Floats]:
-    start = np.where(low > 0, low, high * 1e-3)
-    edges = start[:, None] * (high / start)[:, None] ** np.linspace(0.0, 1.0, _PARTS + 1)
-    edges[:, 0], edges[:, -1] = low, high
-    return np.repeat(at, _PARTS), edges[:, :-1].ravel(), edges[:, 1:].ravel()
+            found = cost_bounds(Terms.of(own, self._prices.per_s[those], self._prices.per_j, b, earned))
+            total[:3, has_link] += found
+            total[3, has_link] += found.above + np.maximum(earned, 0.0)[:, None]
+            at_kink = (own.snr / np.expm1(np.minimum(own.kink, 700.0)))[:, None]
+            from_least, to_most = 0.99 * b[:, :-1] ** 2 / b[:, 1:], 1.01 * b[:, 1:]
+            corner[has_link] += (at_kink >= from_least) & (at_kink <= to_most)
+        return total[0], total[1], total[2], total[3], corner

@@ -13,6 +13,7 @@ above it, and makes f a ratio of affine functions and a line. Beyond the kink z 
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -20,10 +21,12 @@ import numpy as np
 from mecsim.system.arrays import Floats
 from mecsim_policies.bound.links import Terms, best_transfer, first_z, newton
 
-_STEPS = 10
+_STEPS = 8
 _SERIES_UP_TO = 0.5
 _SERIES_TERMS = 16
-_INFLECTION_STEPS = 30
+_INFLECTION_STEPS = 10
+# Of (e^z + 1) z - 2 (e^z - 1) = sum over n >= 3 of (n - 2) z^n / n!, the highest power first.
+_INFLECTION_SERIES = [(n - 2.0) / math.factorial(n) for n in range(2 + _SERIES_TERMS, 2, -1)]
 _GUARD = 1e-7
 
 
@@ -37,8 +40,8 @@ class Bounds(NamedTuple):
 
 def cost_bounds(terms: Terms) -> Bounds:
     """Return bounds of the least cost at each share of band, arrays like ``terms.k``."""
-    above = best_transfer(terms, steps=_STEPS).cost
     z = newton(terms, first_z(terms), _STEPS)
+    above = best_transfer(terms, z, 0).cost
     w, rest = np.exp(-z), tangent_rest(z)
     u_most = np.expm1(terms.most)
     size = np.abs(above) + (terms.k + terms.epsilon * np.expm1(z)) / z + np.abs(terms.delta) * u_most
@@ -46,10 +49,11 @@ def cost_bounds(terms: Terms) -> Bounds:
         below = _monotone(terms, w, rest, u_most)
         if (terms.delta > 0).any():
             below = np.where(terms.delta > 0, _convex(terms, w, rest, u_most), below)
-        if (terms.delta < 0).any():
-            earned, extra = _rewarded(terms, z, u_most, below)
-            below = np.where(terms.delta < 0, earned, below)
-            size = np.where(terms.delta < 0, size + extra, size)
+        earning = terms.delta < 0
+        if earning.any():
+            some = Terms(*(np.broadcast_to(column, earning.shape)[earning] for column in terms))
+            below[earning], extra = _rewarded(some, z[earning], u_most[earning], below[earning])
+            size[earning] += extra
     return Bounds(below, above, size)
 
 
@@ -65,12 +69,11 @@ def tangent_rest(z: Floats) -> Floats:
 def inflection(z: Floats) -> Floats:
     """Return J, the ratio of k to epsilon above which the cost is convex, at ``z = ln(1 + u)``."""
     small = np.minimum(z, _SERIES_UP_TO)
-    series, factor = np.zeros_like(z), 1.0
-    for n in range(3, 3 + _SERIES_TERMS):
-        factor /= max(n, 1)
-        series = series + (n - 2.0) * factor / 2.0 * small**n
+    series = np.zeros_like(z)
+    for factor in _INFLECTION_SERIES:
+        series = series * small + factor
     u = np.expm1(z)
-    return np.where(z < _SERIES_UP_TO, series, (u + 2.0) * z - 2.0 * u) / (z + 2.0)
+    return np.where(z < _SERIES_UP_TO, small**3 * series, (u + 2.0) * z - 2.0 * u) / (z + 2.0)
 
 
 def _monotone(terms: Terms, w: Floats, rest: Floats, u_most: Floats) -> Floats:
@@ -89,7 +92,7 @@ def _convex(terms: Terms, w: Floats, rest: Floats, u_most: Floats) -> Floats:
 def _rewarded(terms: Terms, z: Floats, u_most: Floats, plain: Floats) -> tuple[Floats, Floats]:
     """Return the bound for delta < 0, and the size of its terms; ``plain`` is the bound for delta = 0."""
     k, epsilon, delta, most, per_snr = terms
-    turn = _turn(k / epsilon, most)
+    turn = _turn(k / epsilon)
     first, last = turn * (1.0 - _GUARD), turn * (1.0 + _GUARD)
     bent = last < most  # else f is convex up to the kink
     proved = ~bent | ((inflection(first) <= k / epsilon) & (inflection(last) >= k / epsilon))
@@ -103,13 +106,14 @@ def _rewarded(terms: Terms, z: Floats, u_most: Floats, plain: Floats) -> tuple[F
     at_ends = [delta * end + (k + epsilon * end) / most for end in (u_most, whole)]
     below = np.minimum(tangent, np.minimum(*at_ends))
     size = (np.abs(delta) + parts[0] + parts[1]) * np.maximum(u, u_last) + (k + epsilon * whole) / most
-    # Where rounding hides the turn: the reward of all of the power, and the least cost apart.
-    return np.where(proved, below, delta * whole + plain), size - delta * whole
+    # The reward of all of the power and the least cost apart: it holds where rounding hides the turn, too.
+    apart = delta * whole + plain
+    return np.where(proved, np.maximum(below, apart), apart), size - delta * whole
 
 
-def _turn(ratio: Floats, most: Floats) -> Floats:
-    """Return z where J is the ratio, by Newton's method from above; infinite for an infinite ratio."""
-    z = np.minimum(np.log1p(2.0 * ratio) + 2.5, 700.0)
+def _turn(ratio: Floats) -> Floats:
+    """Return z where J is the ratio, by Newton's method; infinite for an infinite ratio."""
+    z = np.minimum(np.where(ratio < 1.0, np.cbrt(12.0 * ratio), np.log1p(2.0 * ratio) + 1.5), 700.0)
     for _ in range(_INFLECTION_STEPS):
         z = np.maximum(z - (inflection(z) - ratio) * np.exp(-z) * ((z + 2.0) / z) ** 2, 0.5 * z)
     return np.where(np.isfinite(ratio), z, np.inf)

@@ -24,6 +24,7 @@ _MOST_PROOFS = 12
 _WORTHWHILE = 3e-5
 _BEYOND = 1e-3
 _LEAST_STEP = 1e-9
+_GROWTH = 10.0
 
 
 class Prices(NamedTuple):
@@ -48,6 +49,7 @@ def optimised(dual: Dual, y: float, start: Multipliers | None, iterations: int |
     else:
         stages = (Stage(_WARM_SOFTNESS, _WARM_ITERATIONS if iterations is None else iterations),)
     for number, stage in enumerate(stages):
+        dual.responder.restart()
         for _ in range(_MOST_REPEATS):
             start, value = descend(dual, y, start, *stage)
             found = Prices(y, start, value)
@@ -65,6 +67,7 @@ def proved(dual: Dual, found: Prices) -> float:
     if not found.value.by_y < 0.0:
         raise BoundError("no upper bound is proved for this instance: a round of all users costs nothing")
     y, best = found.root, float("inf")
+    margin = _LEAST_STEP
     for _ in range(_MOST_PROOFS):
         step = certified(dual, y, found.multipliers) / -found.value.by_y
         if step <= 0.0:
@@ -75,5 +78,6 @@ def proved(dual: Dual, found: Prices) -> float:
         elif y >= best * (1.0 - _WORTHWHILE):
             break
         else:
-            y = min(y + (1.0 + _BEYOND) * step + _LEAST_STEP * y, best)
+            y = min((y + (1.0 + _BEYOND) * step) * (1.0 + margin), best)
+            margin *= _GROWTH
     return best
