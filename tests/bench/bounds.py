@@ -90,7 +90,8 @@ def measure(rows: Iterable[Row], most: int) -> None:
             answer = make_policy(row.policy).allocate(Observation.of(instance))
             bound, spent = timed(instance=instance, incumbent=answer)
             later = moved(instance, seed)
-            warm, warm_spent = timed(instance=later, multipliers=bound.multipliers, incumbent=bound.incumbent_scr)
+            start = bound.multipliers
+            warm, warm_spent = timed(instance=later, multipliers=start, incumbent=bound.incumbent_scr)
             gaps.append(bound.gap)
             cpu_s.append(spent)
             warm_s.append(warm_spent)

@@ -8,10 +8,10 @@ D(y) <= 0 for any prices proves SCR <= y. The search below only chooses the pric
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
@@ -21,6 +21,8 @@ from mecsim_policies.bound.rigorous import Shares, dual_from_above, values_from_
 from mecsim_policies.optim.price import Price
 
 _MATTERS = 1e-5
+_MOST_RESTARTS = 3
+_LEAST_GAIN = 1e-6
 SOFTNESS = (1e-2, 2e-3, 5e-4, 1e-4)
 
 
@@ -93,20 +95,34 @@ class Dual:
         answers = self.responder.answer(self.prices(y, multipliers, softness))
         scaled = answers.value / softness
         top = np.maximum.reduceat(scaled, self.first)
-        counts = np.diff(np.append(self.first, len(scaled)))
-        exponential = np.exp(scaled - np.repeat(top, counts))
+        exponential = np.exp(scaled - self.of_users(top))
         total = np.add.reduceat(exponential, self.first)
-        weight = exponential / np.repeat(total, counts)
+        weight = exponential / self.of_users(total)
         self.responder.matters = weight > _MATTERS
         dual = multipliers.share_price.sum() + softness * (top + np.log(total)).sum()
         servers, users = multipliers.share_price.shape[0], len(multipliers.delay_weight)
         demand = [_summed(ends.server, weight * share, servers) for share in answers.share.T]
-        delay_s = _summed(ends.user, weight * answers.delay_s, users)
-        price = Price.at(self.instance, 1.0)
-        energy = price.per_j * float((weight * answers.energy_j).sum())
-        by_y = -energy - price.per_s * float((multipliers.delay_weight * delay_s).sum())
-        by_delay_weight = -price.per_s * y * delay_s
+        by_y = self.slope(multipliers, weight, answers)
+        by_delay_weight = -Price.at(self.instance, y).per_s * _summed(
+            ends.user, weight * answers.delay_s, users
+        )
         return Value(float(dual), by_y, 1.0 - np.stack(demand, axis=1), by_delay_weight, weight, answers)
+
+    def hard(self, y: float, multipliers: Multipliers) -> float:
+        """Return the dual function with maxima that are not rounded, but those of unused shares."""
+        answers = self.responder.answer(self.prices(y, multipliers, SOFTNESS[-1]))
+        best = np.maximum.reduceat(answers.value, self.first)
+        return float(multipliers.share_price.sum() + best.sum())
+
+    def slope(self, multipliers: Multipliers, weight: Floats, answers: Answers) -> float:
+        """Return the derivative of the dual function in y at some weights of alternatives."""
+        price = Price.at(self.instance, 1.0)
+        per_s = price.per_s * multipliers.delay_weight[self.alternatives.ends.user]
+        return -float((weight * (per_s * answers.delay_s + price.per_j * answers.energy_j)).sum())
+
+    def of_users(self, values: Floats) -> Floats:
+        """Return for each alternative what there is for its user, given one value for each user, in order."""
+        return np.repeat(values, np.diff(np.append(self.first, len(self.alternatives.own_s))))
 
 
 def _summed(rows: Ints, values: Floats, count: int) -> Floats:
@@ -135,22 +151,49 @@ def descend(
         return value.dual, np.concatenate([(at.share_price * value.by_share_price).ravel(), by_logit])
 
     x = np.concatenate([np.log(start.share_price).ravel(), np.log(start.delay_weight)])
-    outcome = minimize(
-        evaluate, x, jac=True, method="L-BFGS-B", options={"maxiter": iterations, "maxcor": 20, "maxls": 10}
-    )
-    best = unpacked(outcome.x)
-    value = found.get(outcome.x.tobytes())
+    before = np.inf
+    for _ in range(_MOST_RESTARTS + 1):
+        limits: Any = {"maxiter": iterations, "maxcor": 20, "maxls": 10}
+        outcome: OptimizeResult = minimize(evaluate, x, jac=True, method="L-BFGS-B", options=limits)
+        x, iterations = outcome.x, iterations - outcome.nit
+        if iterations <= 0 or outcome.fun > before - _LEAST_GAIN:
+            break
+        # It stops early where another share of band has become the best.
+        before = outcome.fun
+        dual.responder.restart()
+    best = unpacked(x)
+    value = found.get(x.tobytes())
     return best, dual.at(y, best, softness) if value is None else value
 
 
-def certified(dual: Dual, y: float, multipliers: Multipliers) -> float:
-    """Return a number that the dual function at y and these prices does not exceed, proved."""
+class Proof(NamedTuple):
+    """What the dual function does not exceed at some prices, and its derivative in y, or nearly so.
+
+    No value of an alternative exceeds its entry in ``values`` (K,).
+    """
+
+    dual: float
+    by_y: float
+    values: Floats
+
+
+def certified(dual: Dual, y: float, multipliers: Multipliers, margin: float = 1e-3) -> Proof:
+    """Return the dual function at y and these prices from above, proved.
+
+    Parameters
+    ----------
+    dual : Dual
+    y : float
+    multipliers : Multipliers
+    margin : float
+        How much below the best of its user the value of an alternative is of no interest.
+    """
     prices = dual.prices(y, multipliers, SOFTNESS[-1])
     responder = dual.responder
     answers = responder.answer(prices)
     responder.polish(prices)
-    best = np.maximum.reduceat(answers.value, dual.first)
-    enough = best[np.searchsorted(dual.alternatives.ends.user[dual.first], dual.alternatives.ends.user)]
+    best = dual.of_users(np.maximum.reduceat(answers.value, dual.first))
     shares = Shares(answers.sigma, responder.band, responder.gpu)
-    values = values_from_above(dual.alternatives, prices, shares, enough - 1e-3, responder.score_slope)
-    return dual_from_above(values, multipliers.share_price, dual.first)
+    values = values_from_above(dual.alternatives, prices, shares, best - margin, responder.score_slope)
+    by_y = dual.slope(multipliers, (answers.value >= best).astype(np.float64), answers)
+    return Proof(dual_from_above(values, multipliers.share_price, dual.first), by_y, values)

@@ -18,9 +18,8 @@ from mecsim_policies.bound.alternatives import Alternatives
 from mecsim_policies.bound.gpus import own_speed
 from mecsim_policies.bound.links import Terms
 from mecsim_policies.bound.responses import Prices
-from mecsim_policies.bound.rigorous_links import cost_bounds
+from mecsim_policies.bound.rigorous_links import SLACK, cost_bounds
 
-SLACK = 1e-11
 _TOLERANCE = 2e-7
 _NEAR = 3e-4 * 2.0 ** np.arange(12)
 _FAR = np.array([1.0, 1.7, 2.7, 4.0, 6.0, 9.0, 14.0])
@@ -125,7 +124,9 @@ def _links(a: Alternatives, prices: Prices, shares: Shares, enough: Floats) -> F
     for split in range(_MOST_SPLITS + 1):
         bound, reached = radio.cells(at, edges)
         np.maximum.at(level, at, reached + _TOLERANCE)
-        loose = (bound > level[at, None]) & (split < _MOST_SPLITS) & (bound.size < _MOST_CELLS)
+        loose = np.array(bound > level[at, None])
+        if split == _MOST_SPLITS or bound.size > _MOST_CELLS:
+            loose[:] = False
         if split == 0:  # all of the band again, where it matters
             loose[:] = loose.any(axis=1)[:, None]
         np.maximum.at(value, at, np.where(loose, -np.inf, bound).max(axis=1))
@@ -171,7 +172,9 @@ class _Radio:
         a width w, and with a corner ``max c w / (4 b)`` more.
         """
         sigma, price = self._sigma[rows, None], self._prices.share[rows, 0, None]
-        below, above, terms, paid, corner = self._costs(rows, np.maximum(edges, 1e-3 * edges[:, 1:2]))  # nothing is paid at 0
+        below, above, terms, paid, corner = self._costs(
+            rows, np.maximum(edges, 1e-3 * edges[:, 1:2])
+        )  # nothing is paid at 0
         earned = (sigma - price) * edges
         most = earned - below + SLACK * ((sigma + price) * edges + terms)
         with np.errstate(divide="ignore", invalid="ignore"):

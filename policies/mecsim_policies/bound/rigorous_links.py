@@ -30,6 +30,10 @@ _INFLECTION_SERIES = [(n - 2.0) / math.factorial(n) for n in range(2 + _SERIES_T
 _GUARD = 1e-7
 
 
+SLACK = 1e-11
+"""Of the sum of the absolute values of all terms: what is added for rounding."""
+
+
 class Bounds(NamedTuple):
     """Least cost from below and from above, and the sum of the absolute values of all terms on the way."""
 
@@ -52,8 +56,8 @@ def cost_bounds(terms: Terms) -> Bounds:
         earning = terms.delta < 0
         if earning.any():
             some = Terms(*(np.broadcast_to(column, earning.shape)[earning] for column in terms))
-            below[earning], extra = _rewarded(some, z[earning], u_most[earning], below[earning])
-            size[earning] += extra
+            below[earning] = _rewarded(some, z[earning], u_most[earning], below[earning])
+            size[earning] -= (terms.delta / terms.per_snr)[earning]
     return Bounds(below, above, size)
 
 
@@ -89,8 +93,8 @@ def _convex(terms: Terms, w: Floats, rest: Floats, u_most: Floats) -> Floats:
     return np.where(convex > 0, value, np.where(terms.k > 0, terms.k / rest, 0.0))
 
 
-def _rewarded(terms: Terms, z: Floats, u_most: Floats, plain: Floats) -> tuple[Floats, Floats]:
-    """Return the bound for delta < 0, and the size of its terms; ``plain`` is the bound for delta = 0."""
+def _rewarded(terms: Terms, z: Floats, u_most: Floats, plain: Floats) -> Floats:
+    """Return the bound for delta < 0, less its own rounding; ``plain`` is the bound for delta = 0."""
     k, epsilon, delta, most, per_snr = terms
     turn = _turn(k / epsilon)
     first, last = turn * (1.0 - _GUARD), turn * (1.0 + _GUARD)
@@ -106,9 +110,9 @@ def _rewarded(terms: Terms, z: Floats, u_most: Floats, plain: Floats) -> tuple[F
     at_ends = [delta * end + (k + epsilon * end) / most for end in (u_most, whole)]
     below = np.minimum(tangent, np.minimum(*at_ends))
     size = (np.abs(delta) + parts[0] + parts[1]) * np.maximum(u, u_last) + (k + epsilon * whole) / most
-    # The reward of all of the power and the least cost apart: it holds where rounding hides the turn, too.
-    apart = delta * whole + plain
-    return np.where(proved, np.maximum(below, apart), apart), size - delta * whole
+    below = np.where(proved & np.isfinite(below), below - SLACK * size, -np.inf)
+    # The reward of all of the power and the least cost apart.
+    return np.maximum(below, delta * whole + plain)
 
 
 def _turn(ratio: Floats) -> Floats:

@@ -19,11 +19,11 @@ COLD = (Stage(1e-2, 15), Stage(2e-3, 15), Stage(5e-4, 20), Stage(1e-4, 20))
 _WARM_SOFTNESS = 5e-4
 _WARM_ITERATIONS = 8
 _FAR = 0.1
-_MOST_REPEATS = 6
-_MOST_PROOFS = 12
+_MOST_REPEATS = 30
+_MOST_PROOFS = 20
 _WORTHWHILE = 3e-5
 _BEYOND = 1e-3
-_LEAST_STEP = 1e-9
+_LEAST_STEP = 1e-7
 _GROWTH = 10.0
 
 
@@ -40,13 +40,19 @@ class Prices(NamedTuple):
         return self.y - self.value.dual / self.value.by_y
 
 
-def optimised(dual: Dual, y: float, start: Multipliers | None, iterations: int | None) -> Prices:
+def optimised(
+    dual: Dual,
+    y: float,
+    start: Multipliers | None,
+    iterations: int | None,
+    stages: tuple[Stage, ...] | None = None,
+) -> Prices:
     """Return prices at which the root of the dual function in y is small, from a y that is not above it."""
     instance = dual.instance
     if start is None:
         start = Multipliers.first(instance.user_count, instance.server_count, instance.score_law.slope)
         stages = COLD if iterations is None else tuple(s._replace(iterations=iterations) for s in COLD)
-    else:
+    elif stages is None:
         stages = (Stage(_WARM_SOFTNESS, _WARM_ITERATIONS if iterations is None else iterations),)
     for number, stage in enumerate(stages):
         dual.responder.restart()
@@ -66,10 +72,11 @@ def proved(dual: Dual, found: Prices) -> float:
     """
     if not found.value.by_y < 0.0:
         raise BoundError("no upper bound is proved for this instance: a round of all users costs nothing")
-    y, best = found.root, float("inf")
-    margin = _LEAST_STEP
+    y, best, margin = found.root, float("inf"), _LEAST_STEP
+    y = max(y - dual.hard(y, found.multipliers) / found.value.by_y, 0.5 * y) * (1.0 + _LEAST_STEP)
     for _ in range(_MOST_PROOFS):
-        step = certified(dual, y, found.multipliers) / -found.value.by_y
+        proof = certified(dual, y, found.multipliers)
+        step = proof.dual / -proof.by_y
         if step <= 0.0:
             best = y
             if -step < _WORTHWHILE * y:
