@@ -42,13 +42,15 @@ class Link(NamedTuple):
 class Ends(NamedTuple):
     """Which alternatives to describe: arrays (K,), sorted by user.
 
-    ``inside`` marks limits from between the ends of phi, where both sides train.
+    ``inside`` marks limits from between the ends of phi, where both sides train. ``whole`` marks those who take
+    nearly all of the server's power; the others are before them, with the same work and less power.
     """
 
     user: Ints
     server: Ints
     phi: Floats
     inside: NDArray[np.bool_]
+    whole: NDArray[np.bool_]
 
     def take(self, rows: Any) -> Ends:
         """Return some of the rows."""
@@ -138,7 +140,16 @@ def ends_of_phi(instance: Instance, allowed: NDArray[np.bool_]) -> Ends:
     most = instance.users.local_fraction_max
     phi = np.stack([np.zeros(len(n)), most[n]], axis=1).ravel()
     once = (most[user] > 0) | (np.arange(len(user)) % 2 == 0)
-    return Ends(user, server, phi, np.zeros(len(user), dtype=bool)).take(once)
+    none = np.zeros(len(user), dtype=bool)
+    return with_whole_power(Ends(user, server, phi, none, none).take(once))[0]
+
+
+def with_whole_power(ends: Ends) -> tuple[Ends, Ints]:
+    """Return ends of phi that have a downlink twice, and which they were."""
+    copies = 1 + (ends.inside | (ends.phi < 1.0))
+    row = np.repeat(np.arange(len(copies)), copies)
+    again = np.append(False, row[1:] == row[:-1])
+    return ends.take(row)._replace(whole=again), row
 
 
 def _work(instance: Instance, ends: Ends) -> Iterator[Floats]:

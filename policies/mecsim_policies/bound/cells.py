@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
-from mecsim_policies.bound.alternatives import Ends
+from mecsim_policies.bound.alternatives import Ends, with_whole_power
 
 _CHARGES = (
     "local_fixed_flop",
@@ -54,7 +54,9 @@ def ends_of(cells: Sequence[Cell]) -> tuple[Ends, Ints]:
     of_cell = np.array([k for k, cell in enumerate(cells) for _ in range(1 + (cell.low < cell.high))])
     is_second = np.append(False, of_cell[1:] == of_cell[:-1])
     user, server, low, high, inside = (np.array(column)[of_cell] for column in zip(*cells, strict=True))
-    return Ends(user, server, np.where(is_second, high, low), inside), of_cell
+    phi = np.where(is_second, high, low)
+    ends, row = with_whole_power(Ends(user, server, phi, inside, np.zeros(len(user), dtype=bool)))
+    return ends, of_cell[row]
 
 
 class Choice(NamedTuple):
@@ -66,9 +68,9 @@ class Choice(NamedTuple):
 
 
 def branch(cells: Sequence[Cell], of_cell: Ints, ends: Ends, weight: Floats) -> Choice:
-    """Return how to go on from a node, by the weights (K,) of its ends; no children where nothing is left to split.
+    """Return how to go on from a node, by the weights (K,) of its ends.
 
-    The user whose cells compete most goes to each of its servers, or to each of its cells at one server; if
+    There are no children where nothing is left to split. The user whose cells compete most goes to each of its servers, or to each of its cells at one server; if
     none compete, the interval of phi is cut whose ends do.
     """
     of_cells = np.bincount(of_cell, weight, len(cells))
@@ -77,7 +79,9 @@ def branch(cells: Sequence[Cell], of_cell: Ints, ends: Ends, weight: Floats) -> 
     spread = 1.0 - np.maximum.reduceat(of_cells, first)
     count = np.diff(np.append(first, len(cells)))
     spread = np.where(count > 1, spread, -1.0)
-    cut = np.array([_cut(cell, weight[of_cell == k]) for k, cell in enumerate(cells)])
+    high = np.array([cell.high for cell in cells])[of_cell]
+    at_high = np.bincount(of_cell, weight * (ends.phi == high), len(cells))
+    cut = np.array([_cut(*each) for each in zip(cells, of_cells - at_high, at_high, strict=True)])
     server, fraction = _rounded(cells, of_cells, first, count, ends, weight)
     children: list[list[Cell]] = []
     if spread.max() > max(_LEAST_SPREAD, float(cut.max())) or (cut.max() <= 0.0 < spread.max()):
@@ -87,8 +91,8 @@ def branch(cells: Sequence[Cell], of_cell: Ints, ends: Ends, weight: Floats) -> 
     elif cut.max() > 0.0:
         at = int(cut.argmax())
         chosen = cells[at]
-        share = weight[of_cell == at]
-        middle = chosen.low + (chosen.high - chosen.low) * float(np.clip(share[1] / share.sum(), 0.2, 0.8))
+        share = float(np.clip(at_high[at] / of_cells[at], 0.2, 0.8))
+        middle = chosen.low + (chosen.high - chosen.low) * share
         others = [cell for cell in cells if cell.user == chosen.user and cell is not chosen]
         low, high = chosen._replace(high=middle), chosen._replace(low=middle)
         children = [_replaced(cells, chosen.user, part) for part in ([low, *others], [high])]
@@ -99,11 +103,11 @@ _LEAST_SPREAD = 0.02
 _NARROW = 1e-3
 
 
-def _cut(cell: Cell, weight: Floats) -> float:
+def _cut(cell: Cell, at_low: float, at_high: float) -> float:
     """Return how much the ends of a cell compete: 0 for one that is a point, or too narrow to be cut."""
     if cell.high - cell.low < _NARROW:
         return 0.0
-    return float(1e-9 + weight.min() * (cell.high - cell.low))
+    return float(1e-9 + min(at_low, at_high) * (cell.high - cell.low))
 
 
 def _parts(own: Sequence[Cell]) -> Iterable[list[Cell]]:

@@ -16,6 +16,7 @@ from scipy.optimize import OptimizeResult, minimize
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
 from mecsim_policies.bound.alternatives import Alternatives
+from mecsim_policies.bound.power_ranges import power_ranges
 from mecsim_policies.bound.responses import Answers, Prices, Responder
 from mecsim_policies.bound.rigorous import Shares, dual_from_above, values_from_above
 from mecsim_policies.optim.price import Price
@@ -193,7 +194,8 @@ def certified(dual: Dual, y: float, multipliers: Multipliers, margin: float = 1e
     answers = responder.answer(prices)
     responder.polish(prices)
     best = dual.of_users(np.maximum.reduceat(answers.value, dual.first))
-    shares = Shares(answers.sigma, responder.band, responder.gpu)
+    low, high = power_ranges(responder, prices)
+    shares = Shares(answers.sigma, responder.band, responder.gpu, low, high)
     values = values_from_above(dual.alternatives, prices, shares, best - margin, responder.score_slope)
     by_y = dual.slope(multipliers, (answers.value >= best).astype(np.float64), answers)
     return Proof(dual_from_above(values, multipliers.share_price, dual.first), by_y, values)

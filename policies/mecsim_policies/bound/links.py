@@ -7,8 +7,8 @@ of
 
     Phi(z) = delta z^2 + epsilon (z - 1) + (epsilon - k) e^-z,
 
-which rises from -k: without a reward (rho <= 0) to a single root, else the first root is a local minimum, and
-all of the power is the other candidate.
+which rises from -k: without a reward (rho <= 0) to a single root, else its first root is a local minimum, and
+all of the power is another. So these two are alternatives of their own.
 """
 
 from __future__ import annotations
@@ -25,16 +25,31 @@ _COLD_STEPS = 8
 
 
 class Terms(NamedTuple):
-    """The constants of the cost at some shares of band, arrays (R, J) or (R, 1), and the largest z there."""
+    """The constants of the cost at some shares of band, arrays (R, J) or (R, 1).
+
+    Power lies between ``low`` and ``high``, z between ``least`` and ``most``.
+    """
 
     k: Floats
     epsilon: Floats
     delta: Floats
+    least: Floats
     most: Floats
     per_snr: Floats
+    low: Floats
+    high: Floats
 
     @classmethod
-    def of(cls, link: Link, per_s: Floats, per_j: float, band: Floats, reward: Floats | float) -> Terms:
+    def of(
+        cls,
+        link: Link,
+        per_s: Floats,
+        per_j: float,
+        band: Floats,
+        reward: Floats,
+        low: Floats,
+        high: Floats,
+    ) -> Terms:
         """Return the terms for R links and shares of band (R, J).
 
         Parameters
@@ -45,15 +60,23 @@ class Terms(NamedTuple):
         per_j : float
             Price of a joule.
         band : (R, J) float
-        reward : (R,) float, or 0.0
+        reward : (R,) float
             What a share of power earns beyond its price.
+        low, high : (R,) float
+            Least and largest share of power.
         """
         seconds = (per_s + per_j * link.electronics_w) * link.time_s
-        per_snr = band / link.snr[:, None]
+        per_snr, kink = band / link.snr[:, None], link.kink[:, None]
         epsilon = (per_j * link.power_w * link.time_s / link.snr)[:, None]
-        delta = -np.reshape(reward, (-1, 1)) * per_snr
-        most = np.minimum(np.log1p(1.0 / per_snr), link.kink[:, None])
-        return cls(seconds[:, None] / band, epsilon, delta, most, per_snr)
+        delta = -reward[:, None] * per_snr
+        least, most = (np.minimum(np.log1p(power[:, None] / per_snr), kink) for power in (low, high))
+        k = seconds[:, None] / band
+        return cls(k, epsilon, delta, least, most, per_snr, low[:, None], high[:, None])
+
+    def cost(self, u: Floats, z: Floats) -> Floats:
+        """Return the cost of u, whose z is known."""
+        cost: Floats = self.delta * u + (self.k + self.epsilon * u) / z
+        return cost
 
 
 class Transfer(NamedTuple):
@@ -66,21 +89,15 @@ class Transfer(NamedTuple):
 
 
 def best_transfer(terms: Terms, z: Floats | None = None, steps: int = _COLD_STEPS) -> Transfer:
-    """Return the transfers of least cost, after some steps of Newton's method from ``z`` (R, J)."""
-    k, epsilon, delta, most, per_snr = terms
+    """Return transfers of a locally least cost, after some steps of Newton's method from ``z`` (R, J)."""
     z = newton(terms, first_z(terms) if z is None else z, steps)
-    u = np.expm1(z)
-    cost = delta * u + (k + epsilon * u) / z
-    power = per_snr * u
-    rise = ((2.0 * delta * z + epsilon) * (1.0 + u) + (k - epsilon)) * (z < most)
+    w = np.exp(z)
+    power = np.clip(terms.per_snr * np.expm1(z), terms.low, terms.high)
+    cost = terms.cost(power / terms.per_snr, z)
+    rise = (2.0 * terms.delta * z + terms.epsilon) * w + (terms.k - terms.epsilon)
+    moves = (rise > 0) & (z < terms.most) & (z > terms.least)
     with np.errstate(divide="ignore", invalid="ignore"):
-        by_reward = np.where(rise > 0, (per_snr * z * (1.0 + u)) ** 2 / rise, 0.0)
-    if (delta < 0).any():
-        whole = 1.0 / per_snr
-        at_whole = delta * whole + (k + epsilon * whole) / most
-        better = at_whole < cost
-        z, power, cost = np.where(better, (most, np.ones_like(most), at_whole), (z, power, cost))
-        by_reward = np.where(better, 0.0, by_reward)
+        by_reward = np.where(moves, (terms.per_snr * z * w) ** 2 / rise, 0.0)
     return Transfer(z, power, cost, by_reward)
 
 
@@ -97,7 +114,7 @@ def first_z(terms: Terms) -> Floats:
 
 def newton(terms: Terms, z: Floats, steps: int) -> Floats:
     """Return the root of Phi, or the largest z where there is none below it."""
-    k, epsilon, delta, most, _ = terms
+    k, epsilon, delta, least, most = terms[:5]
     excess, rewarded = k - epsilon, bool((delta < 0).any())
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for _ in range(steps):
@@ -109,4 +126,4 @@ def newton(terms: Terms, z: Floats, steps: int) -> Floats:
             if rewarded:
                 step = np.where(slope > 0.0, step, np.inf)
             z = np.minimum(np.maximum(np.minimum(step, 3.0 * z + 1.0), z / 3.0), most)
-    return z
+    return np.maximum(z, least)

@@ -75,7 +75,7 @@ class Responder:
 
     Attributes
     ----------
-    sigma, band, gpu : (K,) float
+    sigma, band, power, gpu : (K,) float
         Of the last answers.
     matters : (K,) bool
         Which answers must have settled.
@@ -85,6 +85,7 @@ class Responder:
     score_slope: float
     sigma: Floats = field(init=False)
     band: Floats = field(init=False)
+    power: Floats = field(init=False)
     gpu: Floats = field(init=False)
     matters: NDArray[np.bool_] = field(init=False)
 
@@ -93,6 +94,8 @@ class Responder:
         up, down = np.flatnonzero(a.up.time_s > 0), np.flatnonzero(a.down.time_s > 0)
         self._rows, self._uplinks = np.concatenate([up, down]), len(up)
         self._link = Link(*map(np.concatenate, zip(a.up.take(up), a.down.take(down), strict=True)))
+        self._low = a.ends.whole[self._rows].astype(np.float64)
+        self._low[: len(up)] = 0.0
         used = np.zeros((count, 3), dtype=bool)
         used[:, 0] = (a.up.time_s > 0) | (a.down.time_s > 0)
         used[:, 1], used[:, 2] = a.down.time_s > 0, a.gpu_s > 0
@@ -192,7 +195,7 @@ class Responder:
         self._z = z[np.arange(len(z)), at.nearest()[self._rows]]
         used = self._used[:, 0]
         value, power, time_s, energy_j, by_reward, best_band = at(table) * used
-        self.band = np.where(used, best_band, self.band)
+        self.band, self.power = np.where(used, best_band, self.band), power
         share = np.stack([best_band, power, np.zeros_like(sigma)], axis=1)
         return _Part(value, share, time_s, energy_j, by_reward + _by_band(at, band, table[1]) * used)
 
@@ -201,7 +204,8 @@ class Responder:
         rows, link = self._rows, self._link
         reward = (sigma - prices.share[:, 1])[rows]
         reward[: self._uplinks] = 0.0
-        terms = Terms.of(link, prices.per_s[rows], prices.per_j, band[rows], reward)
+        most = np.ones(len(rows))
+        terms = Terms.of(link, prices.per_s[rows], prices.per_j, band[rows], reward, self._low, most)
         if warm and self._z is not None:
             found = best_transfer(terms, np.minimum(self._z[:, None], terms.most), _WARM_STEPS)
         else:

@@ -32,11 +32,16 @@ _MOST_CELLS = 20000
 
 
 class Shares(NamedTuple):
-    """Where to evaluate: sigma, and the shares of band and of GPU that are best or nearly so, arrays (K,)."""
+    """Where to evaluate: sigma, and shares of band and of GPU that are best or nearly so, arrays (K,).
+
+    The server's power lies between ``low`` and ``high``.
+    """
 
     sigma: Floats
     band: Floats
     gpu: Floats
+    low: Floats
+    high: Floats
 
 
 class _Sum(NamedTuple):
@@ -116,7 +121,7 @@ def _fillers(a: Alternatives, prices: Prices, sigma: Floats) -> _Sum:
 
 def _links(a: Alternatives, prices: Prices, shares: Shares, enough: Floats) -> Floats:
     """Return bounds by cells of the share of band, few at first, then split until they are close enough."""
-    radio = _Radio(a, prices, shares.sigma)
+    radio = _Radio(a, prices, shares)
     value, level = np.zeros_like(enough), enough.copy()
     at = np.flatnonzero((a.up.time_s > 0) | (a.down.time_s > 0))
     value[at] = -np.inf
@@ -158,16 +163,17 @@ def _split(low: Floats, high: Floats) -> Floats:
 class _Radio:
     """The links of alternatives as functions of the share of band."""
 
-    def __init__(self, a: Alternatives, prices: Prices, sigma: Floats) -> None:
-        self._a, self._prices, self._sigma = a, prices, sigma
-        self._reward = sigma - prices.share[:, 1]
+    def __init__(self, a: Alternatives, prices: Prices, shares: Shares) -> None:
+        self._a, self._prices, self._sigma = a, prices, shares.sigma
+        none = np.zeros_like(shares.sigma)
+        self._ranges = ((none, none, none + 1.0), (shares.sigma - prices.share[:, 1], shares.low, shares.high))
 
     def cells(self, rows: Ints, edges: Floats) -> tuple[Floats, Floats]:
         """Return bounds of the value in cells of band, (R, E - 1), and a value that is reached, (R,).
 
         Costs are least at the upper end, as rates rise with the band, and the band earns most at an end. And
         on a path from the best point of the cell to its ends, which keeps either the power or its ratio to
-        the band, costs c have ``b^2 c'' <= 2 c``, but for a corner where all of the power reaches the kink of
+        the band, costs c have ``b^2 c'' <= 2 c``, but for a corner where a bound of the power reaches the kink of
         the rate. So the value is at most ``max c w^2 / (4 b^2)`` above the larger of those at the ends, for
         a width w, and with a corner ``max c w / (4 b)`` more.
         """
@@ -193,17 +199,18 @@ class _Radio:
         All are for shares of band (R, E). Last is how many corners may be in each of the cells, (R, E - 1).
         """
         total, corner = np.zeros((4, *band.shape)), np.zeros((len(band), band.shape[1] - 1))
-        for link, reward in ((self._a.up, None), (self._a.down, self._reward)):
+        for link, (reward, low, high) in zip((self._a.up, self._a.down), self._ranges, strict=True):
             has_link = link.time_s[rows] > 0
             those = rows[has_link]
             if not those.size:
                 continue
             own, b = link.take(those), band[has_link]
-            earned = np.zeros(len(those)) if reward is None else reward[those]
-            found = cost_bounds(Terms.of(own, self._prices.per_s[those], self._prices.per_j, b, earned))
+            of_rows = reward[those], low[those], high[those]
+            found = cost_bounds(Terms.of(own, self._prices.per_s[those], self._prices.per_j, b, *of_rows))
             total[:3, has_link] += found
-            total[3, has_link] += found.above + np.maximum(earned, 0.0)[:, None]
-            at_kink = (own.snr / np.expm1(np.minimum(own.kink, 700.0)))[:, None]
-            from_least, to_most = 0.99 * b[:, :-1] ** 2 / b[:, 1:], 1.01 * b[:, 1:]
-            corner[has_link] += (at_kink >= from_least) & (at_kink <= to_most)
+            total[3, has_link] += found.above + np.maximum(of_rows[0], 0.0)[:, None]
+            for power in of_rows[1:]:
+                kink = (power * own.snr / np.expm1(np.minimum(own.kink, 700.0)))[:, None]
+                ratio = 1.01 * b[:, 1:] / b[:, :-1]
+                corner[has_link] += (kink * ratio >= b[:, :-1]) & (kink <= b[:, 1:] * ratio)
         return total[0], total[1], total[2], total[3], corner

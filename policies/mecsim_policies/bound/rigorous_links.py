@@ -1,7 +1,7 @@
 """Bounds of what a transfer costs at given shares of band, from below for every power and from above at one.
 
-In the notation of :mod:`mecsim_policies.bound.links`, ``f(u) = delta u + (k + epsilon u) / z(u)`` for u in
-[0, 1 / per_snr]. z is concave: a tangent ``z <= rest + w u`` with ``w = e^-z0`` and ``rest = z0 - 1 + w`` is
+In the notation of :mod:`mecsim_policies.bound.links`, ``f(u) = delta u + (k + epsilon u) / z(u)`` for u from
+low / per_snr to high / per_snr. z is concave: a tangent ``z <= rest + w u`` with ``w = e^-z0`` and ``rest = z0 - 1 + w`` is
 above it, and makes f a ratio of affine functions and a line. Beyond the kink z is constant.
 
 - delta = 0: the ratio is monotone, so one of the ends is least;
@@ -45,19 +45,20 @@ class Bounds(NamedTuple):
 def cost_bounds(terms: Terms) -> Bounds:
     """Return bounds of the least cost at each share of band, arrays like ``terms.k``."""
     z = newton(terms, first_z(terms), _STEPS)
-    above = best_transfer(terms, z, 0).cost
     w, rest = np.exp(-z), tangent_rest(z)
     u_most = np.expm1(terms.most)
-    size = np.abs(above) + (terms.k + terms.epsilon * np.expm1(z)) / z + np.abs(terms.delta) * u_most
+    ends = terms.low / terms.per_snr, terms.high / terms.per_snr
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        reached = [terms.cost(np.clip(np.expm1(z), *ends), z), terms.cost(ends[1], terms.most)]
+        above = np.minimum(*reached)
+        size = np.abs(reached[0]) + (terms.k + terms.epsilon * np.expm1(z)) / z + np.abs(terms.delta) * ends[1]
         below = _monotone(terms, w, rest, u_most)
         if (terms.delta > 0).any():
-            below = np.where(terms.delta > 0, _convex(terms, w, rest, u_most), below)
+            below = np.where(terms.delta > 0, _convex(terms, w, rest, ends[0], u_most), below)
         earning = terms.delta < 0
         if earning.any():
             some = Terms(*(np.broadcast_to(column, earning.shape)[earning] for column in terms))
             below[earning] = _rewarded(some, z[earning], u_most[earning], below[earning])
-            size[earning] -= (terms.delta / terms.per_snr)[earning]
     return Bounds(below, above, size)
 
 
@@ -85,31 +86,39 @@ def _monotone(terms: Terms, w: Floats, rest: Floats, u_most: Floats) -> Floats:
     return np.where(terms.k > 0, np.minimum(terms.k / rest, at_most), np.minimum(at_most, terms.epsilon / w))
 
 
-def _convex(terms: Terms, w: Floats, rest: Floats, u_most: Floats) -> Floats:
-    """Return the least value of ``delta u + epsilon / w + convex / v`` over ``v = rest + w u``."""
+def _convex(terms: Terms, w: Floats, rest: Floats, u_low: Floats, u_most: Floats) -> Floats:
+    """Return the least value of ``delta u + epsilon / w + convex / v`` over ``v = rest + w u``.
+
+    More power than the kink takes is worth nothing where it has a price.
+    """
     convex = terms.k - terms.epsilon * rest / w
-    v = np.clip(np.sqrt(np.maximum(convex, 0.0) * w / terms.delta), rest, rest + w * u_most)
-    value = terms.delta * ((v - rest) / w) + terms.epsilon / w + convex / v
-    return np.where(convex > 0, value, np.where(terms.k > 0, terms.k / rest, 0.0))
+    v_low = rest + w * u_low
+    v = np.sqrt(np.maximum(convex, 0.0) * w / terms.delta)
+    v = np.clip(v, v_low, np.maximum(rest + w * u_most, v_low))
+    at_low = terms.delta * u_low + (terms.k + terms.epsilon * u_low) / v_low
+    value = np.where(v > v_low, terms.delta * ((v - rest) / w) + terms.epsilon / w + convex / v, at_low)
+    return np.where(convex > 0, value, np.where(terms.k > 0, at_low, 0.0))
 
 
 def _rewarded(terms: Terms, z: Floats, u_most: Floats, plain: Floats) -> Floats:
     """Return the bound for delta < 0, less its own rounding; ``plain`` is the bound for delta = 0."""
-    k, epsilon, delta, most, per_snr = terms
+    k, epsilon, delta, least, most, per_snr, low, high = terms
     turn = _turn(k / epsilon)
     first, last = turn * (1.0 - _GUARD), turn * (1.0 + _GUARD)
     bent = last < most  # else f is convex up to the kink
     proved = ~bent | ((inflection(first) <= k / epsilon) & (inflection(last) >= k / epsilon))
     z = np.where(bent, np.minimum(z, first), z)
-    u, w = np.expm1(z), np.exp(-z)
+    u, w, u_low = np.expm1(z), np.exp(-z), low / per_snr
     u_last = np.where(bent, np.expm1(np.minimum(last, most)), u_most)
     parts = (epsilon / z, (k + epsilon * u) * w / z**2)
     slope = delta + parts[0] - parts[1]
-    tangent = delta * u + (k + epsilon * u) / z + np.minimum(-slope * u, slope * (u_last - u))
-    whole = 1.0 / per_snr
-    at_ends = [delta * end + (k + epsilon * end) / most for end in (u_most, whole)]
-    below = np.minimum(tangent, np.minimum(*at_ends))
+    tangent = terms.cost(u, z) + np.minimum(slope * (u_low - u), slope * (u_last - u))
+    whole = high / per_snr
+    at_ends = np.minimum(terms.cost(u_most, most), terms.cost(whole, most))
+    at_ends = np.where(low > 0, np.minimum(at_ends, terms.cost(u_low, least)), at_ends)
+    below = np.where(u_low < u_last, np.minimum(tangent, at_ends), at_ends)
     size = (np.abs(delta) + parts[0] + parts[1]) * np.maximum(u, u_last) + (k + epsilon * whole) / most
+    size = size - delta * whole + np.where(low > 0, (k + epsilon * u_low) / least, 0.0)
     below = np.where(proved & np.isfinite(below), below - SLACK * size, -np.inf)
     # The reward of all of the power and the least cost apart.
     return np.maximum(below, delta * whole + plain)
