@@ -22,7 +22,7 @@ from mecsim_policies.bound.rigorous import Shares, dual_from_above, values_from_
 from mecsim_policies.optim.price import Price
 
 _MATTERS = 1e-5
-_MOST_RESTARTS = 3
+_MOST_RESTARTS = 2
 _LEAST_GAIN = 1e-6
 SOFTNESS = (1e-2, 2e-3, 5e-4, 1e-4)
 

@@ -26,7 +26,8 @@ _NARROW = np.linspace(-1.0, 1.0, 7)
 _WIDTHS = (0.1, 0.1, 0.05)
 _POLISHING_WIDTHS = (0.05, 0.01)
 _WARM_STEPS, _COLD_STEPS = 2, 12
-_LEAST_SWEEPS, _MOST_SWEEPS = 2, 12
+_LEAST_SWEEPS, _MOST_SWEEPS, _MOST_WARM_SWEEPS = 2, 12, 10
+_NARROW_BRACKET = 1e-3
 _ENOUGH = 1e-8
 _NEAR = 0.04
 
@@ -115,7 +116,8 @@ class Responder:
         s2 = self.score_slope
         low, high = np.full(len(self.sigma), s2 / (1.0 + 3.0 * s2)), np.full(len(self.sigma), s2)
         sigma = np.clip(self.sigma, low, high)
-        for sweep in range(_MOST_SWEEPS):
+        most_sweeps = _MOST_SWEEPS if self._cold else _MOST_WARM_SWEEPS
+        for sweep in range(most_sweeps):
             wide = self._cold and sweep < 2
             before = self.band
             radio = self._radio(prices, sigma, None if wide else _NARROW * _WIDTHS[min(sweep, 2)])
@@ -125,13 +127,13 @@ class Responder:
             tilt = 1.0 / s2 - 1.0 / sigma + share.sum(axis=1)
             bend = 1.0 / sigma**2 + radio.slope + training.slope + filler.slope
             near = np.abs(self.band - before) < _NEAR * before
-            settled = near & (tilt**2 < _ENOUGH * bend)
+            settled = near & ((tilt**2 < _ENOUGH * bend) | (high - low < _NARROW_BRACKET * sigma))
             if sweep + 1 >= _LEAST_SWEEPS and settled[self.matters].all():
                 break
             low, high = np.where(tilt < 0, sigma, low), np.where(tilt > 0, sigma, high)
             step = sigma - tilt / bend
             following = np.where((step > low) & (step < high), step, 0.5 * (low + high))
-            if sweep + 1 < _MOST_SWEEPS:
+            if sweep + 1 < most_sweeps:
                 sigma = following
         self.sigma, self._cold = sigma, False
         own_s, own_j, own_cost = self._own(prices)
