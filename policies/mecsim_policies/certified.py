@@ -1,14 +1,14 @@
-"""The best allocation with a proof of how far from the optimum it can be: branch and bound on small systems."""
+"""The best allocation found, and a proof of how far from the optimum it can be, for small systems."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from mecsim.errors import BoundError, PolicyError
+from mecsim.errors import PolicyError
 from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
 from mecsim_policies.bound.tree import branch_and_bound
-from mecsim_policies.bound.upper import refuse
+from mecsim_policies.bound.upper import uncovered
 from mecsim_policies.optim.descents import search
 from mecsim_policies.optim.overflow import overflow_allowed
 from mecsim_policies.optim.parameters import whole_number
@@ -37,12 +37,13 @@ class Certified:
     predicted_scr : float
         SCR that the last decision is to have on the snapshot; NaN before it, and where users are left out.
     upper_bound : float
-        What no allocation of those who take part exceeds; NaN before a decision, and where nobody does.
+        What no allocation of those who take part exceeds, proved; NaN before a decision, where nobody takes
+        part, and where the laws are not covered: the answer is that of the local search then.
 
     Raises
     ------
     PolicyError
-        From ``allocate``, for more users than ``max_users``, and for laws for which no bound is proved.
+        From ``allocate``, for more users than ``max_users``.
     """
 
     def __init__(self, within: float = 0.001, max_nodes: int = 200, max_users: int = 12) -> None:
@@ -65,12 +66,8 @@ class Certified:
             return all_local(observation)
         instance = participants.instance
         self._check(instance.user_count)
-        try:
-            refuse(instance)
-        except BoundError as error:
-            raise PolicyError(f"certified: {error}; 'local_search' needs no bound") from None
         point = search(participants, _STARTS, _WIDTH).point
-        if point.scr > 0.0 and np.isfinite(point.scr):
+        if point.scr > 0.0 and np.isfinite(point.scr) and not uncovered(instance):
             solved = branch_and_bound(
                 instance,
                 point,

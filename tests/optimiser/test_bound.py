@@ -212,3 +212,26 @@ def test_the_same_bits_again(ten_users):
     again = upper_bound(instance, incumbent=best)
     assert again.scr_upper == bound.scr_upper
     assert (again.multipliers.share_price == bound.multipliers.share_price).all()
+
+
+@pytest.mark.parametrize("budget", ["bandwidth_hz", "max_power_w", "max_gpu_flops"])
+def test_b5_the_worth_of_a_budget_is_the_derivative_of_the_bound(ten_users, budget):
+    """Within 5 %, or 0.02 % of the SCR for 1 % of the budget. Mutant: the price of a share."""
+    instance, _, bound = ten_users
+    column = {"bandwidth_hz": 0, "max_power_w": 1, "max_gpu_flops": 2}[budget]
+    per_unit = (bound.worth.per_hz, bound.worth.per_w, bound.worth.per_flops)[column]
+    whole, wrong = getattr(instance.servers, budget), []
+    for m in range(2):
+        at = []
+        for factor in (0.99, 1.01):
+            changed = whole.copy()
+            changed[m] *= factor
+            nearby = replace(instance, servers=replace(instance.servers, **{budget: changed}))
+            at.append(upper_bound(nearby, multipliers=bound.multipliers, iterations=25).scr_upper)
+        slope = (at[1] - at[0]) / 0.02
+        tolerance = max(0.05 * abs(slope), 0.02 * bound.scr_upper)
+        assert per_unit[m] * whole[m] == pytest.approx(slope, abs=tolerance)
+        cost = instance.score_law.scale
+        price = bound.worth.share_price[m, column] / cost / 0.0075
+        wrong.append(abs(price - slope) > tolerance)
+    assert all(wrong) or budget == "bandwidth_hz"

@@ -7,6 +7,7 @@ from mecsim_policies.bound import rigorous_links
 from mecsim_policies.bound.alternatives import Alternatives, ends_of_phi
 from mecsim_policies.bound.dual import Dual, Multipliers
 from mecsim_policies.bound.links import Terms, first_z, newton
+from mecsim_policies.bound.power_ranges import power_ranges
 from mecsim_policies.bound.rigorous import Shares, values_from_above
 from mecsim_policies.bound.rigorous_links import cost_bounds, inflection, tangent_rest
 
@@ -65,28 +66,32 @@ def test_differences_that_cancel_keep_their_digits(function, exact):
     assert np.abs(plain / true - 1.0).max() > 1e-3
 
 
-def drawn_terms(seed, sign, kink):
+def drawn_terms(seed, sign, kink, low=0.0, high=1.0):
     rng = np.random.default_rng([seed, sign + 1, kink])
     snr, band = np.exp(rng.uniform(-3.0, 12.0, 300)), np.exp(rng.uniform(-7.0, 0.0, 300))
     k, epsilon = np.exp(rng.uniform(-6.0, 3.0, 300)), np.exp(rng.uniform(-9.0, 1.0, 300))
     per_snr = band / snr
     delta = -sign * np.exp(rng.uniform(-4.0, 1.0, 300)) * per_snr
-    most = np.minimum(np.log1p(1.0 / per_snr), 5.0 if kink else np.inf)
-    return Terms(k, epsilon, delta, most, per_snr)
+    cap = 5.0 if kink else np.inf
+    least, most = (np.minimum(np.log1p(power / per_snr), cap) for power in (low, high))
+    return Terms(k, epsilon, delta, least, most, per_snr, np.full(300, low), np.full(300, high))
 
 
 def least_on_a_grid(terms):
     """Return the least cost over powers on a fine grid, by the definition."""
-    power = np.concatenate([np.geomspace(1e-9, 1.0, 20000), np.linspace(1e-4, 1.0, 20000)])[:, None]
-    u = power / terms.per_snr
+    power = np.concatenate([np.geomspace(1e-9, 1.0, 8000), np.linspace(1e-4, 1.0, 8000)])[:, None]
+    u = np.clip(power, terms.low, terms.high) / terms.per_snr
     return (terms.delta * u + (terms.k + terms.epsilon * u) / np.minimum(np.log1p(u), terms.most)).min(axis=0)
 
 
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (0.0, 0.3), (0.2, 1.0)])
 @pytest.mark.parametrize("kink", [False, True], ids=["shannon", "cap"])
 @pytest.mark.parametrize("sign", [-1, 0, 1], ids=["price", "free", "reward"])
-def test_costs_are_between_their_bounds(sign, kink, monkeypatch):
+def test_costs_are_between_their_bounds(sign, kink, low, high, monkeypatch):
     """Mutant: a tangent that lies below z at the grid's powers, by 1 %."""
-    terms = drawn_terms(1, sign, kink)
+    if sign == 0 and low > 0.0:
+        pytest.skip("only power that earns something is kept from below")
+    terms = drawn_terms(1, sign, kink, low, high)
     found, least = cost_bounds(terms), least_on_a_grid(terms)
     size = found.size
     assert (found.below <= least + 1e-11 * size).all()
@@ -95,14 +100,14 @@ def test_costs_are_between_their_bounds(sign, kink, monkeypatch):
     assert np.quantile((found.above - found.below) / size, 0.95) < 1e-3
     plain = rigorous_links.tangent_rest
     monkeypatch.setattr(rigorous_links, "tangent_rest", lambda z: 0.99 * plain(z))
-    if sign <= 0:
+    if sign <= 0 and low == 0.0:
         assert (cost_bounds(terms).below > least + 1e-9 * size).any()
 
 
 def test_the_root_is_one():
     terms = drawn_terms(3, 0, False)
     z = newton(terms, first_z(terms), 8)
-    k, epsilon, delta, most, _ = terms
+    k, epsilon, delta, _, most, *_ = terms
     phi = delta * z * z + epsilon * (z - 1.0) + (epsilon - k) * np.exp(-z)
     assert ((np.abs(phi) < 1e-9 * (k + epsilon)) | (z == most)).all()
 
@@ -123,12 +128,14 @@ def test_no_shares_of_any_alternative_are_worth_more(with_laws, kind):
     seen = dual.prices(250.0, price, 1e-4)
     answers = dual.responder.answer(seen)
     dual.responder.polish(seen)
-    shares = Shares(answers.sigma, dual.responder.band, dual.responder.gpu)
+    low, high = power_ranges(dual.responder, seen)
+    shares = Shares(answers.sigma, dual.responder.band, dual.responder.gpu, low, high)
     proved = values_from_above(a, seen, shares, np.full(len(a.own_s), -np.inf), instance.score_law.slope)
     best, at = np.full(len(proved), -np.inf), np.full((5, len(proved)), 0.1)
     half = best.copy()
     for spread in np.geomspace(3.0, 0.003, 40):
         trial = np.clip(at[:, None] * np.exp(spread * rng.normal(size=(5, 400, len(proved)))), 1e-9, 1.0)
+        trial[1] = np.clip(trial[1], low, high)
         value = by_definition(a, seen, trial, instance.score_law.slope)
         half = np.maximum(
             half, by_definition(a, seen._replace(per_s=0.5 * seen.per_s), trial, 1.0 / 3.0).max(0)

@@ -42,8 +42,8 @@ class Link(NamedTuple):
 class Ends(NamedTuple):
     """Which alternatives to describe: arrays (K,), sorted by user.
 
-    ``inside`` marks limits from between the ends of phi, where both sides train. ``whole`` marks those who take
-    nearly all of the server's power; the others are before them, with the same work and less power.
+    ``inside`` marks limits from between the ends of phi, where both sides train. ``whole`` marks those who
+    take nearly all of the server's power; the others are before them, with the same work and less power.
     """
 
     user: Ints

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,14 +70,15 @@ class Choice(NamedTuple):
 def branch(cells: Sequence[Cell], of_cell: Ints, ends: Ends, weight: Floats) -> Choice:
     """Return how to go on from a node, by the weights (K,) of its ends.
 
-    There are no children where nothing is left to split. The user whose cells compete most goes to each of its servers, or to each of its cells at one server; if
-    none compete, the interval of phi is cut whose ends do.
+    There are no children where nothing is left to split. The user whose cells compete most goes to each of
+    its servers, or to each of its cells at one server; if none compete, the interval of phi is cut whose ends
+    do.
     """
     of_cells = np.bincount(of_cell, weight, len(cells))
     users = np.array([cell.user for cell in cells])
-    first = np.flatnonzero(np.diff(users, prepend=-1))
+    first: Ints = np.flatnonzero(np.diff(users, prepend=-1))
     spread = 1.0 - np.maximum.reduceat(of_cells, first)
-    count = np.diff(np.append(first, len(cells)))
+    count: Ints = np.diff(np.append(first, len(cells)))
     spread = np.where(count > 1, spread, -1.0)
     high = np.array([cell.high for cell in cells])[of_cell]
     at_high = np.bincount(of_cell, weight * (ends.phi == high), len(cells))
@@ -90,12 +91,12 @@ def branch(cells: Sequence[Cell], of_cell: Ints, ends: Ends, weight: Floats) -> 
         children = [_replaced(cells, own[0].user, part) for part in _parts(own)]
     elif cut.max() > 0.0:
         at = int(cut.argmax())
-        chosen = cells[at]
+        chosen: Cell = cells[at]
         share = float(np.clip(at_high[at] / of_cells[at], 0.2, 0.8))
         middle = chosen.low + (chosen.high - chosen.low) * share
         others = [cell for cell in cells if cell.user == chosen.user and cell is not chosen]
-        low, high = chosen._replace(high=middle), chosen._replace(low=middle)
-        children = [_replaced(cells, chosen.user, part) for part in ([low, *others], [high])]
+        lower, upper = chosen._replace(high=middle), chosen._replace(low=middle)
+        children = [_replaced(cells, chosen.user, part) for part in ([lower, *others], [upper])]
     return Choice(children, server, fraction)
 
 
@@ -123,7 +124,7 @@ def _replaced(cells: Sequence[Cell], user: int, own: list[Cell]) -> list[Cell]:
 
 
 def _rounded(
-    cells: Sequence[Cell], of_cells: Floats, first: Ints, count: Ints, ends: Ends, weight: Floats
+    cells: Sequence[Cell], of_cells: Any, first: Ints, count: Any, ends: Ends, weight: Floats
 ) -> tuple[Ints, Floats]:
     """Return for each user the server with the cell of largest weight, and the mean of its phi there."""
     best = [

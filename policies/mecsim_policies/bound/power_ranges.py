@@ -27,7 +27,11 @@ def power_ranges(responder: Responder, prices: Prices) -> tuple[Floats, Floats]:
         link, band = a.down.take(rows), responder.band[rows, None]
         z = np.minimum(np.log1p(link.snr[:, None] * power / band), link.kink[:, None])
         per_s = prices.per_s[rows] + prices.per_j * link.electronics_w
-        cost = (per_s[:, None] + prices.per_j * link.power_w[:, None] * power) * link.time_s[:, None] / (band * z)
+        cost = (
+            (per_s[:, None] + prices.per_j * link.power_w[:, None] * power)
+            * link.time_s[:, None]
+            / (band * z)
+        )
         cost -= (responder.sigma[rows] - prices.share[rows, 1])[:, None] * power
         falls = np.minimum(falls, cost - cost[:, end : end + 1 or None])
     parted = power[np.arange(len(power)), falls.argmax(axis=1)]

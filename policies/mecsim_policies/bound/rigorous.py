@@ -12,6 +12,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mecsim.system.arrays import Floats, Ints
 from mecsim_policies.bound.alternatives import Alternatives
@@ -129,7 +130,7 @@ def _links(a: Alternatives, prices: Prices, shares: Shares, enough: Floats) -> F
     for split in range(_MOST_SPLITS + 1):
         bound, reached = radio.cells(at, edges)
         np.maximum.at(level, at, reached + _TOLERANCE)
-        loose = np.array(bound > level[at, None])
+        loose: NDArray[np.bool_] = np.greater(bound, level[at, None])
         if split == _MOST_SPLITS or bound.size > _MOST_CELLS:
             loose[:] = False
         if split == 0:  # all of the band again, where it matters
@@ -166,16 +167,19 @@ class _Radio:
     def __init__(self, a: Alternatives, prices: Prices, shares: Shares) -> None:
         self._a, self._prices, self._sigma = a, prices, shares.sigma
         none = np.zeros_like(shares.sigma)
-        self._ranges = ((none, none, none + 1.0), (shares.sigma - prices.share[:, 1], shares.low, shares.high))
+        self._ranges = (
+            (none, none, none + 1.0),
+            (shares.sigma - prices.share[:, 1], shares.low, shares.high),
+        )
 
     def cells(self, rows: Ints, edges: Floats) -> tuple[Floats, Floats]:
         """Return bounds of the value in cells of band, (R, E - 1), and a value that is reached, (R,).
 
         Costs are least at the upper end, as rates rise with the band, and the band earns most at an end. And
         on a path from the best point of the cell to its ends, which keeps either the power or its ratio to
-        the band, costs c have ``b^2 c'' <= 2 c``, but for a corner where a bound of the power reaches the kink of
-        the rate. So the value is at most ``max c w^2 / (4 b^2)`` above the larger of those at the ends, for
-        a width w, and with a corner ``max c w / (4 b)`` more.
+        the band, costs c have ``b^2 c'' <= 2 c``, but for a corner where a bound of the power reaches the
+        kink of the rate. So for a width w the value is at most ``max c w^2 / (4 b^2)`` above the larger of
+        those at the ends, and with a corner ``max c w / (4 b)`` more.
         """
         sigma, price = self._sigma[rows, None], self._prices.share[rows, 0, None]
         below, above, terms, paid, corner = self._costs(

@@ -1,8 +1,9 @@
 """Bounds of what a transfer costs at given shares of band, from below for every power and from above at one.
 
 In the notation of :mod:`mecsim_policies.bound.links`, ``f(u) = delta u + (k + epsilon u) / z(u)`` for u from
-low / per_snr to high / per_snr. z is concave: a tangent ``z <= rest + w u`` with ``w = e^-z0`` and ``rest = z0 - 1 + w`` is
-above it, and makes f a ratio of affine functions and a line. Beyond the kink z is constant.
+low / per_snr to high / per_snr. z is concave: a tangent ``z <= rest + w u`` with ``w = e^-z0`` and
+``rest = z0 - 1 + w`` is above it, and makes f a ratio of affine functions and a line. Beyond the kink z is
+constant.
 
 - delta = 0: the ratio is monotone, so one of the ends is least;
 - delta > 0: the ratio is convex, or rises, so its least value has a closed form;
@@ -19,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mecsim.system.arrays import Floats
-from mecsim_policies.bound.links import Terms, best_transfer, first_z, newton
+from mecsim_policies.bound.links import Terms, first_z, newton
 
 _STEPS = 8
 _SERIES_UP_TO = 0.5
@@ -51,7 +52,9 @@ def cost_bounds(terms: Terms) -> Bounds:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         reached = [terms.cost(np.clip(np.expm1(z), *ends), z), terms.cost(ends[1], terms.most)]
         above = np.minimum(*reached)
-        size = np.abs(reached[0]) + (terms.k + terms.epsilon * np.expm1(z)) / z + np.abs(terms.delta) * ends[1]
+        size = (
+            np.abs(reached[0]) + (terms.k + terms.epsilon * np.expm1(z)) / z + np.abs(terms.delta) * ends[1]
+        )
         below = _monotone(terms, w, rest, u_most)
         if (terms.delta > 0).any():
             below = np.where(terms.delta > 0, _convex(terms, w, rest, ends[0], u_most), below)

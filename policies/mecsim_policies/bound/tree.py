@@ -71,7 +71,7 @@ def branch_and_bound(
     Parameters
     ----------
     instance : Instance
-        One that :func:`mecsim_policies.bound.upper.refuse` does not refuse.
+        One whose laws :func:`mecsim_policies.bound.upper.uncovered` does not list.
     best : Point
         The best known, with an SCR above 0.
     within : float

@@ -88,7 +88,9 @@ def upper_bound(
         Where no bound is proved: for mean rates over fading, for GPUs that servers share, and where a
         round of all users costs nothing.
     """
-    refuse(instance)
+    problems = uncovered(instance)
+    if problems:
+        raise BoundError(f"no upper bound is proved for this instance: {' and '.join(problems)}")
     scr = instance.scr(incumbent) if isinstance(incumbent, Allocation) else incumbent
     everything = np.ones(instance.gain.shape, dtype=bool) if allowed is None else allowed
     alternatives = Alternatives.of(instance, ends_of_phi(instance, everything))
@@ -104,15 +106,14 @@ def upper_bound(
     return Bound(upper, scr, found.multipliers, worth)
 
 
-def refuse(instance: Instance) -> None:
-    """Raise a BoundError where the laws of an instance are not covered by the proof."""
+def uncovered(instance: Instance) -> list[str]:
+    """Return which laws of an instance the proof does not cover."""
     problems = []
     if instance.ergodic:
         problems.append("rates are means over fading (channel.fading.model = ergodic)")
     if instance.power is not None and instance.power.shares_gpu.any():
         problems.append("servers share GPUs (servers.gpu_power = shared)")
-    if problems:
-        raise BoundError(f"no upper bound is proved for this instance: {' and '.join(problems)}")
+    return problems
 
 
 def _nothing_to_win(instance: Instance, alternatives: Alternatives) -> str:
