@@ -15,17 +15,17 @@ from mecsim.errors import PolicyError
 from mecsim.policy import Observation
 
 
-@pytest.mark.parametrize("seed", [1, 3])
+@pytest.mark.parametrize("seed", [2, 3])
 def test_b6_it_agrees_with_exhaustive_search(snapshot, seed):
     """Mutant: a bound that is a per cent too low, which exhaustive search then exceeds."""
     instance = snapshot(seed, 3, 2)
-    policy = Certified(within=0.01, max_nodes=30)
+    policy = Certified(within=0.01, max_nodes=6)
     scr = instance.scr(policy.allocate(Observation.of(instance)))
     best = instance.scr(Exhaustive().allocate(Observation.of(instance)))
     assert policy.predicted_scr == pytest.approx(scr, rel=1e-9)
     assert best * (1.0 - 1e-5) <= policy.upper_bound
     assert scr >= best * (1.0 - 0.01)
-    assert policy.iterations <= 30
+    assert policy.iterations <= 6
 
 
 def test_nodes_lower_the_bound_and_time_may_end_it(snapshot):
@@ -34,8 +34,8 @@ def test_nodes_lower_the_bound_and_time_may_end_it(snapshot):
     point = search(participants, 1, 8).point
     given = {"within": 1e-6, "allowed": participants.allowed}
     root = branch_and_bound(instance, point, max_nodes=1, **given)
-    more = branch_and_bound(instance, point, max_nodes=12, **given)
-    stopped = branch_and_bound(instance, point, max_nodes=12, stop=lambda: True, **given)
+    more = branch_and_bound(instance, point, max_nodes=4, **given)
+    stopped = branch_and_bound(instance, point, max_nodes=4, stop=lambda: True, **given)
     assert point.scr <= more.scr_upper < root.scr_upper
     assert (root.nodes, root.within) == (1, False)
     assert stopped.scr_upper == root.scr_upper
@@ -61,7 +61,7 @@ def test_the_policy_says_what_it_cannot_do(snapshot):
     with pytest.raises(PolicyError, match="certified: 13 users; the limit is max_users = 12"):
         Certified().allocate(Observation.of(snapshot(1, 13, 2)))
     for wrong in (0, 1, True):
-        with pytest.raises(ValueError, match="within = .*: must be a number between 0 and 1"):
+        with pytest.raises(ValueError, match=r"within = .*: must be a number between 0 and 1"):
             Certified(within=wrong)
     policy, instance = Certified(), replace(snapshot(1, 2, 2), ergodic=True)
     assert policy.allocate(Observation.of(instance)).violations(instance, 0.0) == ()

@@ -12,7 +12,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecsim.system.arrays import Floats, Ints
 from mecsim_policies.bound.alternatives import Alternatives
@@ -130,11 +129,11 @@ def _links(a: Alternatives, prices: Prices, shares: Shares, enough: Floats) -> F
     for split in range(_MOST_SPLITS + 1):
         bound, reached = radio.cells(at, edges)
         np.maximum.at(level, at, reached + _TOLERANCE)
-        loose: NDArray[np.bool_] = np.greater(bound, level[at, None])
+        loose = np.asarray(bound > level[at, None])
         if split == _MOST_SPLITS or bound.size > _MOST_CELLS:
             loose[:] = False
         if split == 0:  # all of the band again, where it matters
-            loose[:] = loose.any(axis=1)[:, None]
+            loose |= np.any(loose, axis=1, keepdims=True)
         np.maximum.at(value, at, np.where(loose, -np.inf, bound).max(axis=1))
         if split == 0:
             at = at[loose[:, 0]]

@@ -100,7 +100,8 @@ def _convex(terms: Terms, w: Floats, rest: Floats, u_low: Floats, u_most: Floats
     v = np.clip(v, v_low, np.maximum(rest + w * u_most, v_low))
     at_low = terms.delta * u_low + (terms.k + terms.epsilon * u_low) / v_low
     value = np.where(v > v_low, terms.delta * ((v - rest) / w) + terms.epsilon / w + convex / v, at_low)
-    return np.where(convex > 0, value, np.where(terms.k > 0, at_low, 0.0))
+    below = np.where(convex > 0, value, np.where(terms.k > 0, at_low, 0.0))
+    return np.where((u_low >= u_most) & (u_low > 0), terms.cost(u_low, terms.least), below)
 
 
 def _rewarded(terms: Terms, z: Floats, u_most: Floats, plain: Floats) -> Floats:
@@ -117,7 +118,7 @@ def _rewarded(terms: Terms, z: Floats, u_most: Floats, plain: Floats) -> Floats:
     slope = delta + parts[0] - parts[1]
     tangent = terms.cost(u, z) + np.minimum(slope * (u_low - u), slope * (u_last - u))
     whole = high / per_snr
-    at_ends = np.minimum(terms.cost(u_most, most), terms.cost(whole, most))
+    at_ends = np.minimum(terms.cost(np.maximum(u_most, u_low), most), terms.cost(whole, most))
     at_ends = np.where(low > 0, np.minimum(at_ends, terms.cost(u_low, least)), at_ends)
     below = np.where(u_low < u_last, np.minimum(tangent, at_ends), at_ends)
     size = (np.abs(delta) + parts[0] + parts[1]) * np.maximum(u, u_last) + (k + epsilon * whole) / most
