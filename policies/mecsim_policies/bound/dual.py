@@ -109,6 +109,13 @@ class Dual:
         )
         return Value(float(dual), by_y, 1.0 - np.stack(demand, axis=1), by_delay_weight, weight, answers)
 
+    def part_power(self, y: float, multipliers: Multipliers, softness: float) -> None:
+        """Seek answers everywhere, and then keep those with some of the power from taking nearly all of it."""
+        self.responder.restart()
+        prices = self.prices(y, multipliers, softness)
+        self.responder.answer(prices)
+        self.responder.limit_power(power_ranges(self.responder, prices)[1])
+
     def hard(self, y: float, multipliers: Multipliers) -> float:
         """Return the dual function with maxima that are not rounded, but those of unused shares."""
         answers = self.responder.answer(self.prices(y, multipliers, SOFTNESS[-1]))
@@ -154,6 +161,7 @@ def descend(
     x = np.concatenate([np.log(start.share_price).ravel(), np.log(start.delay_weight)])
     before = np.inf
     for _ in range(_MOST_RESTARTS + 1):
+        dual.part_power(y, unpacked(x), softness)
         limits: Any = {"maxiter": iterations, "maxcor": 20, "maxls": 10}
         outcome: OptimizeResult = minimize(evaluate, x, jac=True, method="L-BFGS-B", options=limits)
         x, iterations = outcome.x, iterations - outcome.nit
@@ -161,7 +169,6 @@ def descend(
             break
         # It stops early where another share of band has become the best.
         before = outcome.fun
-        dual.responder.restart()
     best = unpacked(x)
     value = found.get(x.tobytes())
     return best, dual.at(y, best, softness) if value is None else value

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mecsim.system.arrays import Floats
 from mecsim_policies.bound.alternatives import Alternatives, Link
 from mecsim_policies.bound.gpus import own_speed, server_speed
-from mecsim_policies.bound.links import Terms, best_transfer
+from mecsim_policies.bound.links import Terms, best_transfer, first_z
 from mecsim_policies.bound.vertex import Vertex
 
 _LEAST_LOG_BAND = -25.0
@@ -108,6 +108,7 @@ class Responder:
     def restart(self) -> None:
         """Forget the last shares, which are sought everywhere the next time."""
         self._z: Floats | None = None
+        self._high = np.ones(len(self._rows))
         self.band, self.gpu = np.full(len(self.sigma), 0.1), np.ones(len(self.sigma))
         self._cold = True
 
@@ -141,6 +142,11 @@ class Responder:
         value = value + radio.value + training.value + filler.value
         delay_s = own_s + radio.time_s + training.time_s
         return Answers(value, share, delay_s, own_j + radio.energy_j + training.energy_j, sigma)
+
+    def limit_power(self, most: Floats) -> None:
+        """Let alternatives have at most these shares of power, (K,), until the next restart."""
+        down = slice(self._uplinks, None)
+        self._high[down] = most[self._rows[down]]
 
     def polish(self, prices: Prices) -> None:
         """Move the shares of the last answers closer to the best for their sigmas."""
@@ -206,10 +212,11 @@ class Responder:
         rows, link = self._rows, self._link
         reward = (sigma - prices.share[:, 1])[rows]
         reward[: self._uplinks] = 0.0
-        most = np.ones(len(rows))
-        terms = Terms.of(link, prices.per_s[rows], prices.per_j, band[rows], reward, self._low, most)
+        terms = Terms.of(link, prices.per_s[rows], prices.per_j, band[rows], reward, self._low, self._high)
         if warm and self._z is not None:
-            found = best_transfer(terms, np.minimum(self._z[:, None], terms.most), _WARM_STEPS)
+            # Where power was at its most, a smaller share may have become better.
+            start = np.where(self._z[:, None] < terms.most, self._z[:, None], first_z(terms))
+            found = best_transfer(terms, start, _WARM_STEPS)
         else:
             found = best_transfer(terms)
         time_s = link.time_s[:, None] / (band[rows] * found.z)

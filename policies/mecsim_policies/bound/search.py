@@ -55,7 +55,6 @@ def optimised(
     elif stages is None:
         stages = (Stage(_WARM_SOFTNESS, _WARM_ITERATIONS if iterations is None else iterations),)
     for number, stage in enumerate(stages):
-        dual.responder.restart()
         for _ in range(_MOST_REPEATS):
             start, value = descend(dual, y, start, *stage)
             found = Prices(y, start, value)
