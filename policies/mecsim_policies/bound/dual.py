@@ -110,7 +110,7 @@ class Dual:
         return Value(float(dual), by_y, 1.0 - np.stack(demand, axis=1), by_delay_weight, weight, answers)
 
     def part_power(self, y: float, multipliers: Multipliers, softness: float) -> None:
-        """Seek answers everywhere, and then keep those with some of the power from taking nearly all of it."""
+        """Seek answers everywhere, and then keep those with some of the power from nearly all of it."""
         self.responder.restart()
         prices = self.prices(y, multipliers, softness)
         self.responder.answer(prices)

@@ -7,6 +7,7 @@ import numpy as np
 from mecsim.system.arrays import Floats
 from mecsim_policies.bound.responses import Prices, Responder
 
+_LEAST_POWER = 1e-9
 _GRID = np.linspace(0.0, 1.0, 24)
 
 
@@ -20,7 +21,7 @@ def power_ranges(responder: Responder, prices: Prices) -> tuple[Floats, Floats]:
     low, high = np.zeros(len(a.own_s)), np.ones(len(a.own_s))
     whole = np.flatnonzero(a.ends.whole & (a.down.time_s > 0))
     some = whole - 1
-    least = responder.power[some, None]
+    least = np.maximum(responder.power[some, None], _LEAST_POWER)
     power = least + (1.0 - least) * _GRID
     falls = np.full(power.shape, np.inf)
     for rows, end in ((some, 0), (whole, -1)):
@@ -33,7 +34,7 @@ def power_ranges(responder: Responder, prices: Prices) -> tuple[Floats, Floats]:
             / (band * z)
         )
         cost -= (responder.sigma[rows] - prices.share[rows, 1])[:, None] * power
-        falls = np.minimum(falls, cost - cost[:, end : end + 1 or None])
+        falls = np.fmin(falls, cost - cost[:, end : end + 1 or None])
     parted = power[np.arange(len(power)), falls.argmax(axis=1)]
     low[whole], high[some] = parted, parted
     return low, high

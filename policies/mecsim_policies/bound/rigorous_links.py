@@ -86,7 +86,7 @@ def inflection(z: Floats) -> Floats:
 
 def _monotone(terms: Terms, w: Floats, rest: Floats, u_most: Floats) -> Floats:
     at_most = (terms.k + terms.epsilon * u_most) / (rest + w * u_most)
-    return np.where(terms.k > 0, np.minimum(terms.k / rest, at_most), np.minimum(at_most, terms.epsilon / w))
+    return np.where(terms.k > 0, np.minimum(terms.k / rest, at_most), np.minimum(at_most, terms.epsilon))
 
 
 def _convex(terms: Terms, w: Floats, rest: Floats, u_low: Floats, u_most: Floats) -> Floats:
@@ -100,7 +100,8 @@ def _convex(terms: Terms, w: Floats, rest: Floats, u_low: Floats, u_most: Floats
     v = np.clip(v, v_low, np.maximum(rest + w * u_most, v_low))
     at_low = terms.delta * u_low + (terms.k + terms.epsilon * u_low) / v_low
     value = np.where(v > v_low, terms.delta * ((v - rest) / w) + terms.epsilon / w + convex / v, at_low)
-    below = np.where(convex > 0, value, np.where(terms.k > 0, at_low, 0.0))
+    # Without a price of time the cost is that of energy, at least epsilon.
+    below = np.where(convex > 0, value, np.where((terms.k > 0) | (u_low > 0), at_low, terms.epsilon))
     return np.where((u_low >= u_most) & (u_low > 0), terms.cost(u_low, terms.least), below)
 
 
