@@ -19,23 +19,23 @@ from mecsim.policy import Observation
 def test_b6_it_agrees_with_exhaustive_search(snapshot, seed):
     """Mutant: a bound that is a per cent too low, which exhaustive search then exceeds."""
     instance = snapshot(seed, 3, 2)
-    policy = Certified(within=0.01, max_nodes=6)
+    policy = Certified(within=0.01, max_nodes=3)
     scr = instance.scr(policy.allocate(Observation.of(instance)))
     best = instance.scr(Exhaustive().allocate(Observation.of(instance)))
     assert policy.predicted_scr == pytest.approx(scr, rel=1e-9)
     assert best * (1.0 - 1e-5) <= policy.upper_bound
     assert scr >= best * (1.0 - 0.01)
-    assert policy.iterations <= 6
+    assert policy.iterations <= 3
 
 
 def test_nodes_lower_the_bound_and_time_may_end_it(snapshot):
-    instance = snapshot(2, 4, 2)
+    instance = snapshot(2, 3, 2)
     participants = Participants.of(Observation.of(instance))
     point = search(participants, 1, 8).point
     given = {"within": 1e-6, "allowed": participants.allowed}
     root = branch_and_bound(instance, point, max_nodes=1, **given)
-    more = branch_and_bound(instance, point, max_nodes=4, **given)
-    stopped = branch_and_bound(instance, point, max_nodes=4, stop=lambda: True, **given)
+    more = branch_and_bound(instance, point, max_nodes=3, **given)
+    stopped = branch_and_bound(instance, point, max_nodes=3, stop=lambda: True, **given)
     assert point.scr <= more.scr_upper < root.scr_upper
     assert (root.nodes, root.within) == (1, False)
     assert stopped.scr_upper == root.scr_upper
