@@ -26,7 +26,7 @@ ASSUMED = (
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Bound:
-    """An upper bound of the SCR that is proved, docs/model.md section 19.
+    """An upper bound of the SCR that is proved, by Lagrangian duality.
 
     Parameters
     ----------
