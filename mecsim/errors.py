@@ -68,6 +68,10 @@ class PolicyError(MecsimError):
         return "\n".join(printable(str(problem)) for problem in self.args)
 
 
+class BoundError(MecsimError):
+    """No upper bound of the SCR is proved for an instance."""
+
+
 class PluginError(MecsimError):
     """A plug-in that is unknown, cannot be imported or is not what its group expects."""
 

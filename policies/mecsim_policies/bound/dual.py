@@ -1,0 +1,208 @@
+"""The dual function by a soft maximum over alternatives, its derivatives, and prices that make it small.
+
+    D(y; lambda, mu) = sum of lambda + sum over n of max over its alternatives of their value
+
+D(y) <= 0 for any prices proves SCR <= y. The search below only chooses the prices.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.optimize import OptimizeResult, minimize
+
+from mecsim.system.arrays import Floats, Ints
+from mecsim.system.instance import Instance
+from mecsim_policies.bound.alternatives import Alternatives
+from mecsim_policies.bound.power_ranges import power_ranges
+from mecsim_policies.bound.responses import Answers, Prices, Responder
+from mecsim_policies.bound.rigorous import Shares, dual_from_above, values_from_above
+from mecsim_policies.optim.price import Price
+
+_MATTERS = 1e-5
+_MOST_RESTARTS = 2
+_LEAST_GAIN = 1e-6
+SOFTNESS = (1e-2, 2e-3, 5e-4, 1e-4)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Multipliers:
+    """Prices that a bound was found with, to start the next one from.
+
+    Parameters
+    ----------
+    share_price : (M, 3) float
+        lambda of each server's band, power and GPU: the price of all of it, in score / s1.
+    delay_weight : (N,) float
+        mu over pi: whose delay the price of the largest delay is for. The sum is 1.
+    """
+
+    share_price: Floats
+    delay_weight: Floats
+
+    @classmethod
+    def first(cls, users: int, servers: int, score_slope: float) -> Multipliers:
+        """Return prices for which users who share a server equally are at their best, or nearly so."""
+        sigma = score_slope / (1.0 + 3.0 * score_slope * servers / max(users, servers))
+        return cls(np.full((servers, 3), 1.2 * sigma), np.full(users, 1.0 / users))
+
+
+class Value(NamedTuple):
+    """The dual function: its value, derivative in y, gradients, and the weights of alternatives (K,)."""
+
+    dual: float
+    by_y: float
+    by_share_price: Floats
+    by_delay_weight: Floats
+    weight: Floats
+    answers: Answers
+
+
+@dataclass(eq=False)
+class Dual:
+    """The dual function of some alternatives of an instance.
+
+    Parameters
+    ----------
+    instance : Instance
+    alternatives : Alternatives
+    responder : Responder
+    """
+
+    instance: Instance
+    alternatives: Alternatives
+    responder: Responder = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.responder = Responder(self.alternatives, self.instance.score_law.slope)
+        user = self.alternatives.ends.user
+        self.first: Ints = np.flatnonzero(np.diff(user, prepend=-1))
+
+    def prices(self, y: float, multipliers: Multipliers, softness: float) -> Prices:
+        """Return the prices that the alternatives see."""
+        ends, price = self.alternatives.ends, Price.at(self.instance, y)
+        return Prices(
+            multipliers.share_price[ends.server],
+            price.per_s * multipliers.delay_weight[ends.user],
+            price.per_j,
+            softness,
+        )
+
+    def at(self, y: float, multipliers: Multipliers, softness: float) -> Value:
+        """Return the dual function with maxima rounded by the softness, never below the exact ones."""
+        ends = self.alternatives.ends
+        answers = self.responder.answer(self.prices(y, multipliers, softness))
+        scaled = answers.value / softness
+        top = np.maximum.reduceat(scaled, self.first)
+        exponential = np.exp(scaled - self.of_users(top))
+        total = np.add.reduceat(exponential, self.first)
+        weight = exponential / self.of_users(total)
+        self.responder.matters = weight > _MATTERS
+        dual = multipliers.share_price.sum() + softness * (top + np.log(total)).sum()
+        servers, users = multipliers.share_price.shape[0], len(multipliers.delay_weight)
+        demand = [_summed(ends.server, weight * share, servers) for share in answers.share.T]
+        by_y = self.slope(multipliers, weight, answers)
+        by_delay_weight = -Price.at(self.instance, y).per_s * _summed(
+            ends.user, weight * answers.delay_s, users
+        )
+        return Value(float(dual), by_y, 1.0 - np.stack(demand, axis=1), by_delay_weight, weight, answers)
+
+    def part_power(self, y: float, multipliers: Multipliers, softness: float) -> None:
+        """Seek answers everywhere, and then keep those with some of the power from nearly all of it."""
+        self.responder.restart()
+        prices = self.prices(y, multipliers, softness)
+        self.responder.answer(prices)
+        self.responder.limit_power(power_ranges(self.responder, prices)[1])
+
+    def hard(self, y: float, multipliers: Multipliers) -> float:
+        """Return the dual function with maxima that are not rounded, but those of unused shares."""
+        answers = self.responder.answer(self.prices(y, multipliers, SOFTNESS[-1]))
+        best = np.maximum.reduceat(answers.value, self.first)
+        return float(multipliers.share_price.sum() + best.sum())
+
+    def slope(self, multipliers: Multipliers, weight: Floats, answers: Answers) -> float:
+        """Return the derivative of the dual function in y at some weights of alternatives."""
+        price = Price.at(self.instance, 1.0)
+        per_s = price.per_s * multipliers.delay_weight[self.alternatives.ends.user]
+        return -float((weight * (per_s * answers.delay_s + price.per_j * answers.energy_j)).sum())
+
+    def of_users(self, values: Floats) -> Floats:
+        """Return for each alternative what there is for its user, given one value for each user, in order."""
+        return np.repeat(values, np.diff(np.append(self.first, len(self.alternatives.own_s))))
+
+
+def _summed(rows: Ints, values: Floats, count: int) -> Floats:
+    return np.bincount(rows, values, count).astype(np.float64)
+
+
+def descend(
+    dual: Dual, y: float, start: Multipliers, softness: float, iterations: int
+) -> tuple[Multipliers, Value]:
+    """Return prices after some iterations of L-BFGS on the logarithms, and the dual function there."""
+    servers = len(start.share_price)
+    found: dict[bytes, Value] = {}
+
+    def unpacked(x: Floats) -> Multipliers:
+        logits = x[3 * servers :]
+        weight = np.exp(logits - logits.max())
+        return Multipliers(np.exp(x[: 3 * servers]).reshape(-1, 3), weight / weight.sum())
+
+    def evaluate(x: Floats) -> tuple[float, Floats]:
+        at = unpacked(x)
+        value = dual.at(y, at, softness)
+        w, by_weight = at.delay_weight, value.by_delay_weight
+        by_logit = w * (by_weight - (w * by_weight).sum())
+        found.clear()
+        found[x.tobytes()] = value
+        return value.dual, np.concatenate([(at.share_price * value.by_share_price).ravel(), by_logit])
+
+    x = np.concatenate([np.log(start.share_price).ravel(), np.log(start.delay_weight)])
+    before = np.inf
+    for _ in range(_MOST_RESTARTS + 1):
+        dual.part_power(y, unpacked(x), softness)
+        limits: Any = {"maxiter": iterations, "maxcor": 20, "maxls": 10}
+        outcome: OptimizeResult = minimize(evaluate, x, jac=True, method="L-BFGS-B", options=limits)
+        x, iterations = outcome.x, iterations - outcome.nit
+        if iterations <= 0 or outcome.fun > before - _LEAST_GAIN:
+            break
+        # It stops early where another share of band has become the best.
+        before = outcome.fun
+    best = unpacked(x)
+    value = found.get(x.tobytes())
+    return best, dual.at(y, best, softness) if value is None else value
+
+
+class Proof(NamedTuple):
+    """What the dual function does not exceed at some prices, and its derivative in y, or nearly so.
+
+    No value of an alternative exceeds its entry in ``values`` (K,).
+    """
+
+    dual: float
+    by_y: float
+    values: Floats
+
+
+def certified(dual: Dual, y: float, multipliers: Multipliers, margin: float = 1e-3) -> Proof:
+    """Return the dual function at y and these prices from above, proved.
+
+    Parameters
+    ----------
+    dual : Dual
+    y : float
+    multipliers : Multipliers
+    margin : float
+        How much below the best of its user the value of an alternative is of no interest.
+    """
+    prices = dual.prices(y, multipliers, SOFTNESS[-1])
+    responder = dual.responder
+    answers = responder.answer(prices)
+    responder.polish(prices)
+    best = dual.of_users(np.maximum.reduceat(answers.value, dual.first))
+    low, high = power_ranges(responder, prices)
+    shares = Shares(answers.sigma, responder.band, responder.gpu, low, high)
+    values = values_from_above(dual.alternatives, prices, shares, best - margin, responder.score_slope)
+    by_y = dual.slope(multipliers, (answers.value >= best).astype(np.float64), answers)
+    return Proof(dual_from_above(values, multipliers.share_price, dual.first), by_y, values)

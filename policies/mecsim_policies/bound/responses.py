@@ -1,0 +1,233 @@
+"""The best answer of every alternative to given prices, accurate enough to choose prices by, not to prove.
+
+The score is linearised, ``ln(1 + s2 S) = min over sigma of sigma S + sigma / s2 - 1 - ln(sigma / s2)``. At a
+given sigma the GPUs separate from the links, and links from each other but for the band that they share. So
+an answer is a sigma, a share of band, and what is best for those. All are moved in sweeps from the last
+answer; a finite number of them leaves errors of second order in the value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecsim.system.arrays import Floats
+from mecsim_policies.bound.alternatives import Alternatives, Link
+from mecsim_policies.bound.gpus import own_speed, server_speed
+from mecsim_policies.bound.links import Terms, best_transfer, first_z
+from mecsim_policies.bound.vertex import Vertex
+
+_LEAST_LOG_BAND = -25.0
+_WIDE = np.linspace(-11.0, 0.0, 45)
+_NARROW = np.linspace(-1.0, 1.0, 7)
+_WIDTHS = (0.1, 0.1, 0.05)
+_POLISHING_WIDTHS = (0.05, 0.01)
+_WARM_STEPS, _COLD_STEPS = 2, 12
+_LEAST_SWEEPS, _MOST_SWEEPS, _MOST_WARM_SWEEPS = 2, 12, 10
+_NARROW_BRACKET = 1e-3
+_ENOUGH = 1e-8
+_NEAR = 0.04
+
+
+class Prices(NamedTuple):
+    """Prices in score / s1: of shares, (K, 3) for band, power and GPU, of a second, (K,), and of a joule.
+
+    ``softness`` rounds the corner of ``max(0, x)``, what a share earns that only raises the score.
+    """
+
+    share: Floats
+    per_s: Floats
+    per_j: float
+    softness: float
+
+
+class Answers(NamedTuple):
+    """What alternatives are worth and take, arrays (K,): value, shares (K, 3), delay, energy, and sigma."""
+
+    value: Floats
+    share: Floats
+    delay_s: Floats
+    energy_j: Floats
+    sigma: Floats
+
+
+class _Part(NamedTuple):
+    """Links or GPUs at a sigma: value, shares (K, 3), time, energy, derivative of all shares by sigma."""
+
+    value: Floats
+    share: Floats
+    time_s: Floats
+    energy_j: Floats
+    slope: Floats
+
+
+@dataclass(eq=False)
+class Responder:
+    """The answers of some alternatives, from the last ones.
+
+    Parameters
+    ----------
+    alternatives : Alternatives
+    score_slope : float
+        s2, above 0.
+
+    Attributes
+    ----------
+    sigma, band, power, gpu : (K,) float
+        Of the last answers.
+    matters : (K,) bool
+        Which answers must have settled.
+    """
+
+    alternatives: Alternatives
+    score_slope: float
+    sigma: Floats = field(init=False)
+    band: Floats = field(init=False)
+    power: Floats = field(init=False)
+    gpu: Floats = field(init=False)
+    matters: NDArray[np.bool_] = field(init=False)
+
+    def __post_init__(self) -> None:
+        a, count = self.alternatives, len(self.alternatives.own_s)
+        up, down = np.flatnonzero(a.up.time_s > 0), np.flatnonzero(a.down.time_s > 0)
+        self._rows, self._uplinks = np.concatenate([up, down]), len(up)
+        self._link = Link(*map(np.concatenate, zip(a.up.take(up), a.down.take(down), strict=True)))
+        self._low = a.ends.whole[self._rows].astype(np.float64)
+        self._low[: len(up)] = 0.0
+        used = np.zeros((count, 3), dtype=bool)
+        used[:, 0] = (a.up.time_s > 0) | (a.down.time_s > 0)
+        used[:, 1], used[:, 2] = a.down.time_s > 0, a.gpu_s > 0
+        self._used = used
+        self.matters = np.ones(count, dtype=bool)
+        self.sigma = np.full(count, self.score_slope / (1.0 + self.score_slope))
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget the last shares, which are sought everywhere the next time."""
+        self._z: Floats | None = None
+        self._high = np.ones(len(self._rows))
+        self.band, self.gpu = np.full(len(self.sigma), 0.1), np.ones(len(self.sigma))
+        self._cold = True
+
+    def answer(self, prices: Prices) -> Answers:
+        """Return the answers to some prices."""
+        s2 = self.score_slope
+        low, high = np.full(len(self.sigma), s2 / (1.0 + 3.0 * s2)), np.full(len(self.sigma), s2)
+        sigma = np.clip(self.sigma, low, high)
+        most_sweeps = _MOST_SWEEPS if self._cold else _MOST_WARM_SWEEPS
+        for sweep in range(most_sweeps):
+            wide = self._cold and sweep < 2
+            before = self.band
+            radio = self._radio(prices, sigma, None if wide else _NARROW * _WIDTHS[min(sweep, 2)])
+            training = self._training(prices, sigma, _COLD_STEPS if wide else _WARM_STEPS)
+            filler = self._fillers(prices, sigma)
+            share = radio.share + training.share + filler.share
+            tilt = 1.0 / s2 - 1.0 / sigma + share.sum(axis=1)
+            bend = 1.0 / sigma**2 + radio.slope + training.slope + filler.slope
+            near = np.abs(self.band - before) < _NEAR * before
+            settled = near & ((tilt**2 < _ENOUGH * bend) | (high - low < _NARROW_BRACKET * sigma))
+            if sweep + 1 >= _LEAST_SWEEPS and settled[self.matters].all():
+                break
+            low, high = np.where(tilt < 0, sigma, low), np.where(tilt > 0, sigma, high)
+            step = sigma - tilt / bend
+            following = np.where((step > low) & (step < high), step, 0.5 * (low + high))
+            if sweep + 1 < most_sweeps:
+                sigma = following
+        self.sigma, self._cold = sigma, False
+        own_s, own_j, own_cost = self._own(prices)
+        value = sigma / s2 - 1.0 - np.log(sigma / s2) - own_cost
+        value = value + radio.value + training.value + filler.value
+        delay_s = own_s + radio.time_s + training.time_s
+        return Answers(value, share, delay_s, own_j + radio.energy_j + training.energy_j, sigma)
+
+    def limit_power(self, most: Floats) -> None:
+        """Let alternatives have at most these shares of power, (K,), until the next restart."""
+        down = slice(self._uplinks, None)
+        self._high[down] = most[self._rows[down]]
+
+    def polish(self, prices: Prices) -> None:
+        """Move the shares of the last answers closer to the best for their sigmas."""
+        for width in _POLISHING_WIDTHS:
+            self._radio(prices, self.sigma, _NARROW * width)
+        self._training(prices, self.sigma, _COLD_STEPS)
+
+    def _own(self, prices: Prices) -> tuple[Floats, Floats, Floats]:
+        """Return time, energy and cost of the users' own training, which no sigma changes."""
+        a = self.alternatives
+        per_s, per_j = prices.per_s * a.own_s, prices.per_j * a.own_j
+        speed = own_speed(per_s, per_j, a.own_floor)
+        return a.own_s / speed, a.own_j * speed**2, per_s / speed + per_j * speed**2
+
+    def _training(self, prices: Prices, sigma: Floats, steps: int) -> _Part:
+        a, used = self.alternatives, self._used[:, 2]
+        reward = sigma - prices.share[:, 2]
+        per_s, per_j = prices.per_s * a.gpu_s, prices.per_j * a.gpu_j
+        speed = server_speed(reward, per_s, per_j, self.gpu, steps)
+        self.gpu = speed.share
+        gpu = np.where(used, speed.share, 0.0)
+        time_s, energy_j = a.gpu_s / speed.share, a.gpu_j * gpu**2
+        value = reward * gpu - prices.per_s * time_s - prices.per_j * energy_j
+        none = np.zeros_like(gpu)
+        return _Part(
+            value, np.stack([none, none, gpu], axis=1), time_s, energy_j, np.where(used, speed.slope, 0.0)
+        )
+
+    def _fillers(self, prices: Prices, sigma: Floats) -> _Part:
+        """Return what the shares earn that an alternative does not use, rounded at the corner."""
+        excess = (sigma[:, None] - prices.share) / prices.softness
+        share = np.where(self._used, 0.0, 0.5 + 0.5 * np.tanh(0.5 * excess))
+        value = np.where(self._used, 0.0, prices.softness * np.logaddexp(0.0, excess)).sum(axis=1)
+        slope = (share * (1.0 - share)).sum(axis=1) / prices.softness
+        none = np.zeros_like(sigma)
+        return _Part(value, share, none, none, slope)
+
+    def _radio(self, prices: Prices, sigma: Floats, offsets: Floats | None) -> _Part:
+        """Return the links at the best of some shares of band, around the last ones or everywhere."""
+        if offsets is None:
+            log_band = np.broadcast_to(_WIDE, (len(sigma), len(_WIDE)))
+        else:
+            log_band = np.clip(np.log(self.band), _LEAST_LOG_BAND, -offsets[-1])[:, None] + offsets
+        band = np.exp(log_band)
+        links, z = self._transfers(prices, sigma, band, warm=offsets is not None)
+        # Value, power, time, energy, derivative of the power by its reward, band.
+        table = np.zeros((6, *band.shape))
+        table[0], table[5] = (sigma - prices.share[:, 0])[:, None] * band, band
+        up, down = self._rows[: self._uplinks], self._rows[self._uplinks :]
+        for row in (0, 2, 3):  # a user's power is not a share of the server's
+            table[row, up] += links[row, : self._uplinks]
+        table[0:5, down] += links[:, self._uplinks :]
+        at = Vertex.of(table[0], float(log_band[0, 1] - log_band[0, 0]))
+        self._z = z[np.arange(len(z)), at.nearest()[self._rows]]
+        used = self._used[:, 0]
+        value, power, time_s, energy_j, by_reward, best_band = at(table) * used
+        self.band, self.power = np.where(used, best_band, self.band), power
+        share = np.stack([best_band, power, np.zeros_like(sigma)], axis=1)
+        return _Part(value, share, time_s, energy_j, by_reward + _by_band(at, band, table[1]) * used)
+
+    def _transfers(self, prices: Prices, sigma: Floats, band: Floats, *, warm: bool) -> tuple[Floats, Floats]:
+        """Return value, power, time, energy and derivative by the reward, (5, R, J), and z of all links."""
+        rows, link = self._rows, self._link
+        reward = (sigma - prices.share[:, 1])[rows]
+        reward[: self._uplinks] = 0.0
+        terms = Terms.of(link, prices.per_s[rows], prices.per_j, band[rows], reward, self._low, self._high)
+        if warm and self._z is not None:
+            # Where power was at its most, a smaller share may have become better.
+            start = np.where(self._z[:, None] < terms.most, self._z[:, None], first_z(terms))
+            found = best_transfer(terms, start, _WARM_STEPS)
+        else:
+            found = best_transfer(terms)
+        time_s = link.time_s[:, None] / (band[rows] * found.z)
+        energy_j = (link.power_w[:, None] * found.power + link.electronics_w[:, None]) * time_s
+        return np.stack([-found.cost, found.power, time_s, energy_j, found.by_reward]), found.z
+
+
+def _by_band(at: Vertex, band: Floats, power: Floats) -> Floats:
+    """Return how much band and power at the vertex change with sigma by way of the band, (K,)."""
+    rows = np.arange(len(at.first))
+    left, right = (rows, at.first), (rows, at.first + 2)
+    both = 1.0 + (power[right] - power[left]) / (band[right] - band[left])
+    with np.errstate(divide="ignore"):
+        return np.where(at.bend < 0, (both * at(band)) ** 2 / -at.bend, 0.0)

@@ -1,0 +1,89 @@
+"""The search for prices, and the proof at the ones found."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mecsim.errors import BoundError
+from mecsim_policies.bound.dual import Dual, Multipliers, Value, certified, descend
+
+
+class Stage(NamedTuple):
+    """Iterations of L-BFGS at a softness of the maxima."""
+
+    softness: float
+    iterations: int
+
+
+COLD = (Stage(1e-2, 15), Stage(2e-3, 15), Stage(5e-4, 20), Stage(1e-4, 20))
+_WARM_SOFTNESS = 5e-4
+_WARM_ITERATIONS = 8
+_FAR = 0.1
+_MOST_REPEATS = 30
+_MOST_PROOFS = 20
+_WORTHWHILE = 3e-5
+_BEYOND = 1e-3
+_LEAST_STEP = 1e-7
+_GROWTH = 10.0
+
+
+class Prices(NamedTuple):
+    """Multipliers, the y that they were found for, and the dual function there."""
+
+    y: float
+    multipliers: Multipliers
+    value: Value
+
+    @property
+    def root(self) -> float:
+        """Where the tangent of the dual function in y is 0."""
+        return self.y - self.value.dual / self.value.by_y
+
+
+def optimised(
+    dual: Dual,
+    y: float,
+    start: Multipliers | None,
+    iterations: int | None,
+    stages: tuple[Stage, ...] | None = None,
+) -> Prices:
+    """Return prices at which the root of the dual function in y is small, from a y that is not above it."""
+    instance = dual.instance
+    if start is None:
+        start = Multipliers.first(instance.user_count, instance.server_count, instance.score_law.slope)
+        stages = COLD if iterations is None else tuple(s._replace(iterations=iterations) for s in COLD)
+    elif stages is None:
+        stages = (Stage(_WARM_SOFTNESS, _WARM_ITERATIONS if iterations is None else iterations),)
+    for number, stage in enumerate(stages):
+        for _ in range(_MOST_REPEATS):
+            start, value = descend(dual, y, start, *stage)
+            found = Prices(y, start, value)
+            before, y = y, found.root
+            if number > 0 or abs(y - before) < _FAR * before:
+                break
+    return found
+
+
+def proved(dual: Dual, found: Prices) -> float:
+    """Return a y at which the dual function at the prices found is proved not to be positive.
+
+    It is convex in y and falls, so Newton's method from above ends below the root: a little less is taken.
+    """
+    if not found.value.by_y < 0.0:
+        raise BoundError("no upper bound is proved for this instance: a round of all users costs nothing")
+    y, best, margin = found.root, float("inf"), _LEAST_STEP
+    y = max(y - dual.hard(y, found.multipliers) / found.value.by_y, 0.5 * y) * (1.0 + _LEAST_STEP)
+    for _ in range(_MOST_PROOFS):
+        proof = certified(dual, y, found.multipliers)
+        step = proof.dual / -proof.by_y
+        if step <= 0.0:
+            best = y
+            if -step < _WORTHWHILE * y:
+                break
+            y += (1.0 - _BEYOND) * step
+        elif y >= best * (1.0 - _WORTHWHILE):
+            break
+        else:
+            y = min((y + (1.0 + _BEYOND) * step) * (1.0 + margin), best)
+            margin *= _GROWTH
+    return best

@@ -1,0 +1,68 @@
+"""Branch and bound: docs/verification.md B6, and the policy on top of it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from mecsim_policies.bound.cells import Cell, all_cells, ends_of
+from mecsim_policies.bound.tree import branch_and_bound
+from mecsim_policies.certified import Certified
+from mecsim_policies.exhaustive import Exhaustive
+from mecsim_policies.optim.descents import search
+from mecsim_policies.optim.participants import Participants
+
+from mecsim.errors import PolicyError
+from mecsim.policy import Observation
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_b6_it_agrees_with_exhaustive_search(snapshot, seed):
+    """Mutant: a bound that is a per cent too low, which exhaustive search then exceeds."""
+    instance = snapshot(seed, 3, 2)
+    policy = Certified(within=0.01, max_nodes=3)
+    scr = instance.scr(policy.allocate(Observation.of(instance)))
+    best = instance.scr(Exhaustive().allocate(Observation.of(instance)))
+    assert policy.predicted_scr == pytest.approx(scr, rel=1e-9)
+    assert best * (1.0 - 1e-5) <= policy.upper_bound
+    assert scr >= best * (1.0 - 0.01)
+    assert policy.iterations <= 3
+
+
+def test_nodes_lower_the_bound_and_time_may_end_it(snapshot):
+    instance = snapshot(2, 3, 2)
+    participants = Participants.of(Observation.of(instance))
+    point = search(participants, 1, 8).point
+    given = {"within": 1e-6, "allowed": participants.allowed}
+    root = branch_and_bound(instance, point, max_nodes=1, **given)
+    more = branch_and_bound(instance, point, max_nodes=3, **given)
+    stopped = branch_and_bound(instance, point, max_nodes=3, stop=lambda: True, **given)
+    assert point.scr <= more.scr_upper < root.scr_upper
+    assert (root.nodes, root.within) == (1, False)
+    assert stopped.scr_upper == root.scr_upper
+
+
+def test_cells_cover_what_users_may_do(with_laws):
+    instance = with_laws(1, 3, 2, "ideal", "cubic", "peft", True)
+    allowed = np.array([[True, False], [True, True], [True, True]])
+    cells = all_cells(instance, allowed)
+    assert [cell for cell in cells if cell.user == 0] == [
+        Cell(0, 0, 0.0, 0.0, False),
+        Cell(0, 0, 0.6, 0.6, False),
+        Cell(0, 0, 0.0, 0.6, True),
+    ]
+    assert [cell for cell in cells if cell.user == 2] == [Cell(2, m, 0.0, 0.0, False) for m in (0, 1)]
+    ends, of_cell = ends_of(cells)
+    assert set(of_cell) == set(range(len(cells)))
+    assert (np.diff(ends.user) >= 0).all()
+    assert (ends.phi <= instance.users.local_fraction_max[ends.user]).all()
+
+
+def test_the_policy_says_what_it_cannot_do(snapshot):
+    with pytest.raises(PolicyError, match="certified: 13 users; the limit is max_users = 12"):
+        Certified().allocate(Observation.of(snapshot(1, 13, 2)))
+    for wrong in (0, 1, True):
+        with pytest.raises(ValueError, match=r"within = .*: must be a number between 0 and 1"):
+            Certified(within=wrong)
+    policy, instance = Certified(), replace(snapshot(1, 2, 2), ergodic=True)
+    assert policy.allocate(Observation.of(instance)).violations(instance, 0.0) == ()
+    assert np.isnan(policy.upper_bound)
