@@ -34,8 +34,8 @@ def test_nodes_lower_the_bound_and_time_may_end_it(snapshot):
     point = search(participants, 1, 8).point
     given = {"within": 1e-6, "allowed": participants.allowed}
     root = branch_and_bound(instance, point, max_nodes=1, **given)
-    more = branch_and_bound(instance, point, max_nodes=3, **given)
-    stopped = branch_and_bound(instance, point, max_nodes=3, stop=lambda: True, **given)
+    more = branch_and_bound(instance, point, max_nodes=8, **given)
+    stopped = branch_and_bound(instance, point, max_nodes=8, stop=lambda: True, **given)
     assert point.scr <= more.scr_upper < root.scr_upper
     assert (root.nodes, root.within) == (1, False)
     assert stopped.scr_upper == root.scr_upper

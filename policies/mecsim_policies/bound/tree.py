@@ -23,7 +23,7 @@ from mecsim_policies.optim.point import Point
 from mecsim_policies.optim.price import Price
 from mecsim_policies.optim.shares import ShareProblem
 
-_OF_NODE = (Stage(2e-3, 5), Stage(3e-4, 12))
+_OF_NODE = (Stage(5e-4, 12),)
 _ROUGH_GAP = 1e-4
 _MOST_ROUNDINGS = 40
 
