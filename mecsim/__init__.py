@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mecsim.certificate import bound
     from mecsim.policy import Observation, Policy
     from mecsim.registry import make_policy
     from mecsim.results.load import load_results
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mecsim.study.comparison import Comparison
     from mecsim.study.runner import simulate
     from mecsim.system.allocation import Allocation
+    from mecsim.system.bound import Bound
     from mecsim.system.instance import Instance
     from mecsim.system.instance_file import load_instance
     from mecsim.world.channel.model import PathLossModel
@@ -33,6 +35,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Allocation",
+    "Bound",
     "Comparison",
     "Instance",
     "MobilityModel",
@@ -42,6 +45,7 @@ __all__ = [
     "Results",
     "Scenario",
     "__version__",
+    "bound",
     "compare",
     "load_instance",
     "load_plugin",
@@ -55,6 +59,7 @@ __all__ = [
 
 _HOMES = {
     "Allocation": "system.allocation",
+    "Bound": "system.bound",
     "Comparison": "study.comparison",
     "Instance": "system.instance",
     "MobilityModel": "world.mobility.model",
@@ -63,6 +68,7 @@ _HOMES = {
     "Policy": "policy",
     "Results": "results.result",
     "Scenario": "scenario.schema",
+    "bound": "certificate",
     "compare": "study.compare",
     "load_instance": "system.instance_file",
     "load_plugin": "scenario.models",

@@ -1,0 +1,87 @@
+"""Upper bounds of the SCR: the prover is found by its entry point, as policies are."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+
+from mecsim import plugins
+from mecsim.errors import BoundError, InvalidAllocation, MecsimError
+from mecsim.plugin_files import Group
+from mecsim.policy import Observation
+from mecsim.registry import make_policy
+from mecsim.system.allocation import Allocation
+from mecsim.system.bound import Bound
+from mecsim.system.instance import Instance
+
+PROVERS = Group("mecsim.bounds", "prover of bounds", BoundError)
+PROVER = "dual"
+LIMIT_S = 60.0
+MOST_FOR_LOCAL_SEARCH = 100
+
+
+def bound(
+    instance: Instance,
+    *,
+    incumbent: Allocation | None = None,
+    within: float | None = None,
+    limit_s: float = LIMIT_S,
+) -> Bound:
+    """Return a proved upper bound of the SCR of every allocation of an instance.
+
+    Parameters
+    ----------
+    instance : Instance
+    incumbent : Allocation, optional
+        An allocation to compare with. By default that of ``local_search``, of ``dashf_plus`` for more
+        than 100 users.
+    within : float, optional
+        Branch and bound until the gap is at most this, such as 0.01; without it the bound by prices alone.
+    limit_s : float
+        Wall-clock time in s after which branch and bound stops; what it has proved until then holds.
+
+    Raises
+    ------
+    BoundError
+        Where no bound is proved: for mean rates over fading, for GPUs that servers share, for instances
+        without users, and where a round of all users costs nothing.
+    InvalidAllocation
+        If the incumbent violates a constraint.
+
+    References
+    ----------
+    docs/bound.md has the proof.
+    """
+    _check(within, limit_s)
+    if instance.user_count == 0:
+        raise BoundError(f"{instance.name}: no upper bound without users")
+    began_s = time.process_time()
+    prover = plugins.find(PROVERS, PROVER)
+    prover.refuse(instance)
+    if incumbent is None:
+        incumbent = _found(instance)
+    elif violated := incumbent.violations(instance):
+        raise InvalidAllocation(*(f"incumbent: {violation}" for violation in violated))
+    proved: Bound = prover.prove(instance, incumbent, within, limit_s)
+    if not math.isfinite(proved.upper_bound):
+        raise BoundError(f"{instance.name}: no finite upper bound is proved")
+    return replace(proved, cpu_s=time.process_time() - began_s)
+
+
+def _check(within: float | None, limit_s: float) -> None:
+    problems = []
+    if within is not None and (isinstance(within, bool) or not 0.0 < within < 1.0):
+        problems.append(f"within = {within}: must be a number between 0 and 1, such as 0.01 for 1 %")
+    if isinstance(limit_s, bool) or not limit_s > 0.0:
+        problems.append(f"limit_s = {limit_s}: must be above 0, in s")
+    if problems:
+        raise MecsimError("\n".join(problems))
+
+
+def _found(instance: Instance) -> Allocation:
+    """Return an allocation that is as good as is found in seconds."""
+    name = "local_search" if instance.user_count <= MOST_FOR_LOCAL_SEARCH else "dashf_plus"
+    allocation = make_policy(name).allocate(Observation.of(instance))
+    assert allocation is not None
+    return allocation
