@@ -65,7 +65,8 @@ def bound(
         raise InvalidAllocation(*(f"incumbent: {violation}" for violation in violated))
     proved: Bound = prover.prove(instance, incumbent, within, limit_s)
     if not math.isfinite(proved.upper_bound):
-        raise BoundError(f"{instance.name}: no finite upper bound is proved")
+        why = "" if instance.weights.delay_per_s > 0.0 else ", as delay_per_s = 0 gives delay no price"
+        raise BoundError(f"{instance.name}: no finite upper bound is proved{why}")
     return replace(proved, cpu_s=time.process_time() - began_s)
 
 

@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from mecsim.cli import (
+    bound_commands,
     compare_commands,
     doctor_commands,
     export_commands,
@@ -88,6 +89,7 @@ for commands in (
     promise_commands,
     recovery_commands,
     solve_commands,
+    bound_commands,
     policy_commands,
     scenario_commands,
     trace_commands,

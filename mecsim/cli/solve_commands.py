@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mecsim.policy import Policy
     from mecsim.study.policy_choice import PolicyChoice
     from mecsim.system.allocation import Allocation
+    from mecsim.system.bound import Bound
     from mecsim.system.instance import Instance
 
 InstanceArgument = Annotated[
@@ -52,6 +53,12 @@ def solve(
             "--trace", metavar="FILE.csv", help="Write every iterate of the policy.", show_default=False
         ),
     ] = None,
+    with_bound: Annotated[
+        bool, typer.Option("--bound", help="Prove how far each SCR can be from the best.")
+    ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show by the bound what each resource is worth, too.")
+    ] = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -59,7 +66,7 @@ def solve(
 
     Several policies get a row each. With --json, one policy prints an object, several a list of
     them. --trace writes the attribute `trace` that a policy leaves behind, such as dashf's: a row
-    an iterate.
+    an iterate. --bound and --explain start from the best allocation of the policies.
     """
     from mecsim.study.policy_choice import choose_policies, split_policies
     from mecsim.system.instance_file import load_instance
@@ -69,11 +76,14 @@ def solve(
     solutions = [_solution(choice, snapshot) for choice in choices]
     if trace is not None:
         _write_traces(trace, solutions)
+    proved = _bound(snapshot, solutions) if with_bound or explain else None
     if as_json:
-        found: list[dict[str, Any]] = [solution.as_object() for solution in solutions]
+        found: list[dict[str, Any]] = [_object(solution, proved, explain) for solution in solutions]
         print_json(found[0] if len(found) == 1 else found)
         return
     _print(solutions)
+    if proved is not None:
+        _print_bound(snapshot, solutions, proved, explain)
     for solution in solutions:
         prefix = "" if len(solutions) == 1 else f"{solution.label}: "
         for violation in solution.violations:
@@ -91,6 +101,47 @@ def _print(solutions: Sequence[Solution]) -> None:
     print_table(allocation_table(solutions[0]))
     print_table(cost_table(solutions[0]))
     print_text(*totals(solutions[0]).split("\n"))
+
+
+def _bound(instance: Instance, solutions: Sequence[Solution]) -> Bound:
+    """Return the upper bound, from the best solution that breaks no constraint if there is one."""
+    from mecsim.certificate import bound
+
+    valid = [solution for solution in solutions if not solution.violations and solution.scr > 0.0]
+    best = max(valid, key=lambda solution: solution.scr, default=None)
+    return bound(instance, incumbent=None if best is None else best.allocation)
+
+
+def _gap(solution: Solution, proved: Bound) -> float:
+    """Return how far a solution can be from the best; NaN for one that breaks constraints."""
+    from mecsim.system.bound import gap_to
+
+    return float("nan") if solution.violations else gap_to(proved.upper_bound, solution.scr)
+
+
+def _object(solution: Solution, proved: Bound | None, explain: bool) -> dict[str, Any]:
+    found = solution.as_object()
+    if proved is None:
+        return found
+    found |= {"upper_bound": proved.upper_bound, "gap": _gap(solution, proved)}
+    if explain and proved.prices is not None:
+        from mecsim.cli.bounds import prices_object
+
+        found["prices"] = prices_object(proved.prices)
+    return found
+
+
+def _print_bound(instance: Instance, solutions: Sequence[Solution], proved: Bound, explain: bool) -> None:
+    from mecsim.cli.bounds import explanation, gap_text, prices_table, shown_upper
+
+    since = f", since {proved.reason}" if proved.reason else ""
+    print_text(f"no allocation has an SCR above {shown_upper(proved.upper_bound)} (proved){since}")
+    for solution in solutions:
+        gap = "violates constraints" if solution.violations else gap_text(_gap(solution, proved))
+        print_text(f"{solution.label}: {gap}")
+    if explain and proved.prices is not None:
+        print_table(prices_table(instance, proved.prices))
+        print_text(*explanation(instance, proved.upper_bound, proved.prices))
 
 
 def _solution(choice: PolicyChoice, instance: Instance) -> Solution:

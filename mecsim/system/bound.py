@@ -71,7 +71,7 @@ class Bound:
 
     @property
     def certified(self) -> bool:
-        """Whether the bound is proved: always, as a :class:`~mecsim.errors.BoundError` takes its place else."""
+        """Whether the bound is proved: always, since else there is an error and no bound."""
         return True
 
     @property

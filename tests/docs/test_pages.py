@@ -20,11 +20,11 @@ PAGES = sorted(
     for path in (*REPOSITORY.glob("*.md"), *REPOSITORY.glob("*/*.md"), *REPOSITORY.glob("docs/*/*.md"))
     if path.parts[-2] not in (".venv", "results", "tests")
 )
-RUN = [REPOSITORY / "docs" / "tutorial.md", *sorted((REPOSITORY / "docs" / "guides").glob("*.md"))]
+RUN = [REPOSITORY / "docs" / "tutorial.md", REPOSITORY / "docs" / "bound.md", *sorted((REPOSITORY / "docs" / "guides").glob("*.md"))]
 WITH_PICTURES = ("report.md",)  # elsewhere those of a command are not what the page is about
 FENCE = re.compile(r'^```(\w*)(?: title="([\w.-]+)")?\n(.*?)^```$', flags=re.MULTILINE | re.DOTALL)
 matplotlib.use("Agg")
-ENTRY_POINTS = {"mecsim.policies", "mecsim.mobility", "mecsim.path_loss"}  # groups, not modules
+ENTRY_POINTS = {"mecsim.policies", "mecsim.mobility", "mecsim.path_loss", "mecsim.bounds"}  # groups, not modules
 PREVIOUS = {"CHANGELOG.md"}  # a changelog names commands and files of its time
 
 
