@@ -44,8 +44,8 @@ def bound(
     Raises
     ------
     BoundError
-        Where no bound is proved: for mean rates over fading, for GPUs that servers share, for instances
-        without users, and where a round of all users costs nothing.
+        Where no bound is proved: for mean rates over fading, for GPUs that servers share, and where delay
+        has no weight or a round of all users costs nothing.
     InvalidAllocation
         If the incumbent violates a constraint.
 
@@ -54,19 +54,18 @@ def bound(
     docs/bound.md has the proof.
     """
     _check(within, limit_s)
-    if instance.user_count == 0:
-        raise BoundError(f"{instance.name}: no upper bound without users")
     began_s = time.process_time()
     prover = plugins.find(PROVERS, PROVER)
     prover.refuse(instance)
+    if instance.weights.delay_per_s == 0.0:
+        raise BoundError(f"{instance.name}: no upper bound is proved, as delay_per_s = 0 gives delay no price")
     if incumbent is None:
         incumbent = _found(instance)
     elif violated := incumbent.violations(instance):
         raise InvalidAllocation(*(f"incumbent: {violation}" for violation in violated))
     proved: Bound = prover.prove(instance, incumbent, within, limit_s)
     if not math.isfinite(proved.upper_bound):
-        why = "" if instance.weights.delay_per_s > 0.0 else ", as delay_per_s = 0 gives delay no price"
-        raise BoundError(f"{instance.name}: no finite upper bound is proved{why}")
+        raise BoundError(f"{instance.name}: no finite upper bound is proved")
     return replace(proved, cpu_s=time.process_time() - began_s)
 
 

@@ -21,8 +21,8 @@ INSTANCES = Path(__file__).parents[1] / "data" / "instances"
 
 @pytest.fixture(scope="module")
 def small():
-    """Return an instance of three users, an allocation, and its bound."""
-    instance = mecsim.load_instance(INSTANCES / "n6m2.json").of_users(np.arange(3))
+    """Return an instance of two users, an allocation, and its bound."""
+    instance = mecsim.load_instance(INSTANCES / "n6m2.json").of_users(np.arange(2))
     allocation = mecsim.make_policy("dashf").allocate(Observation.of(instance))
     return instance, allocation, mecsim.bound(instance, incumbent=allocation)
 
@@ -42,7 +42,7 @@ def test_the_bound_is_above_the_allocation_and_its_fields_agree(small):
     assert bound.gap == pytest.approx(bound.upper_bound / bound.scr - 1.0)
     assert bound.nodes == 1
     share = bound.prices.per_mhz * instance.servers.bandwidth_hz / 1e6 / bound.upper_bound
-    assert (0.01 < share).all()
+    assert (share > 0.01).all()
     assert (share < 1.0).all()
     assert bound.prices.delay_price.sum() == pytest.approx(1.0)
 
@@ -66,7 +66,7 @@ def test_without_time_the_bound_by_prices_is_left(small):
 
 
 def _unreached(instance):
-    return replace(instance, gain=np.where(np.arange(3)[:, None] == 1, 0.0, instance.gain))
+    return replace(instance, gain=np.where(np.arange(2)[:, None] == 1, 0.0, instance.gain))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_the_command_prints_one_object(file, capsys):
     assert list(found)[:7] == ["upper_bound", "scr", "gap", "certified", "nodes", "cpu_s", "prices"]
     assert found["certified"] is True
     assert [len(found["prices"][name]) for name in ("per_mhz", "per_w", "per_tflops")] == [2, 2, 2]
-    assert len(found["prices"]["delay_price"]) == 3
+    assert len(found["prices"]["delay_price"]) == 2
 
 
 def test_solve_shows_the_gap_of_each_policy_and_the_worth(file, capsys):
@@ -156,9 +156,12 @@ def test_the_sentences_name_the_largest_worth(small):
     """Mutants: the largest price in place of the largest worth; worth of a unit for that of one per cent."""
     instance, _, bound = small
     worth = np.zeros(2)
-    prices = replace(bound.prices, per_mhz=worth, per_w=worth + [0.0, 2.0], per_tflops=worth)
+    prices = replace(bound.prices, per_mhz=worth, per_w=np.array([0.0, 2.0]), per_tflops=worth)
     first, second, third = explanation(instance, 100.0, prices)
     percent = 2.0 * instance.servers.max_power_w[1] / 100.0
-    assert first == f"One per cent more transmit power of server 1 raises the bound by {percent:.2g} %, the most."
+    assert (
+        first
+        == f"One per cent more transmit power of server 1 raises the bound by {percent:.2g} %, the most."
+    )
     assert f"User {bound.prices.delay_price.argmax()} " in second
     assert third == "Every budget binds."

@@ -19,8 +19,8 @@ def test_it_has_the_gains_of_its_time(make_scenario):
     """Mutant: the gains of time 0."""
     world = World(make_scenario(), 3)
     instance = instance_at(world, 3, 7.5)
-    assert (instance.gain == world.all_gains(7.5)).all()
-    assert (instance.gain != world.all_gains(0.0)).any()
+    assert (instance.gain == world.all_gains(7.5, fading=True)).all()
+    assert (instance.gain != world.all_gains(0.0, fading=True)).any()
     assert (instance.servers.bandwidth_hz == world.servers.bandwidth_hz).all()
 
 
@@ -48,7 +48,7 @@ def test_only_users_who_have_entered_are_there(make_scenario):
     assert instance_at(world, 0, 5.0).user_count == 3
     late = instance_at(world, 0, 31.0)
     assert late.user_count == 3 + np.count_nonzero(world.population.leaves_s[3:] > 31.0) > 3
-    assert (late.gain[:3] == world.all_gains(31.0)[:3]).all()
+    assert (late.gain[:3] == world.all_gains(31.0, fading=True)[:3]).all()
 
 
 def test_a_time_outside_of_the_run_is_refused(make_scenario):
@@ -64,7 +64,7 @@ def test_solve_reads_what_the_command_writes(tmp_path, capsys, monkeypatch):
     assert main([*what, "--out", "s.json", "--quiet"]) == 0
     instance = mecsim.load_instance("s.json")
     world = World(mecsim.load_scenario("smoke"), 2)
-    assert (instance.gain == world.all_gains(3.0)).all()
+    assert (instance.gain == world.all_gains(3.0, fading=True)).all()
     assert (instance.servers.bandwidth_hz == 7e6).all()
     assert main(["solve", "s.json", "-p", "gucaa", "--json"]) == 0
     capsys.readouterr()
