@@ -7,17 +7,25 @@ import time
 
 import numpy as np
 
+from mecsim.errors import BoundError
 from mecsim.system.allocation import Allocation
 from mecsim.system.bound import Bound, Prices, gap_to
 from mecsim.system.instance import Instance
 from mecsim_policies.bound.tree import branch_and_bound
-from mecsim_policies.bound.upper import refuse, upper_bound
+from mecsim_policies.bound.upper import uncovered, upper_bound
 from mecsim_policies.bound.worth import Worth
 from mecsim_policies.optim.overflow import overflow_allowed
 from mecsim_policies.optim.point import Point
 from mecsim_policies.optim.shares import ShareProblem
 
-__all__ = ["prove", "refuse"]
+
+def refuse(instance: Instance) -> None:
+    """Raise a BoundError, before anything is computed, where no bound is proved for an instance."""
+    problems = uncovered(instance)
+    if instance.weights.delay_per_s == 0.0:
+        problems.append("delay has no price (delay_per_s = 0)")
+    if problems:
+        raise BoundError(f"{instance.name}: no upper bound is proved: {' and '.join(problems)}")
 
 
 @overflow_allowed

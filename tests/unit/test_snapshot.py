@@ -17,7 +17,7 @@ CROWD = {"from_s": 30.0, "to_s": 30.5, "users": 4, "at_m": [100.0, 100.0], "radi
 
 def test_it_has_the_gains_of_its_time(make_scenario):
     """Mutant: the gains of time 0."""
-    world = World(make_scenario(), 3)
+    world = World(make_scenario({"users.mobility": {"model": "random_waypoint", "speed_mps": [1.0, 2.0]}}), 3)
     instance = instance_at(world, 3, 7.5)
     assert (instance.gain == world.all_gains(7.5, fading=True)).all()
     assert (instance.gain != world.all_gains(0.0, fading=True)).any()
