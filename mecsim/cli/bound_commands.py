@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -20,6 +20,26 @@ from mecsim.cli.options import (
 from mecsim.errors import MecsimError
 
 
+WithinOption = Annotated[
+    float | None,
+    typer.Option(
+        "--within",
+        metavar="GAP",
+        help="Branch and bound until the gap is at most this, such as 0.01 for 1 %.",
+        show_default=False,
+    ),
+]
+ProofLimitOption = Annotated[
+    float | None,
+    typer.Option(
+        "--limit-s",
+        metavar="S",
+        help="End branch and bound after this wall-clock time, in s; 60 by default.",
+        show_default=False,
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command(epilog="Example: mecsim bound snapshot.json --within 0.01 --limit-s 60")(bound)
@@ -30,24 +50,8 @@ def bound(
     instance: Annotated[
         Path, typer.Argument(metavar="INSTANCE.json", help="One static snapshot.", show_default=False)
     ],
-    within: Annotated[
-        float | None,
-        typer.Option(
-            "--within",
-            metavar="GAP",
-            help="Branch and bound until the gap is at most this, such as 0.01 for 1 %.",
-            show_default=False,
-        ),
-    ] = None,
-    limit_s: Annotated[
-        float | None,
-        typer.Option(
-            "--limit-s",
-            metavar="S",
-            help="End branch and bound after this wall-clock time, in s; 60 by default.",
-            show_default=False,
-        ),
-    ] = None,
+    within: WithinOption = None,
+    limit_s: ProofLimitOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -65,8 +69,7 @@ def bound(
     snapshot = load_instance(instance)
     found = prove(snapshot, within=within, limit_s=LIMIT_S if limit_s is None else limit_s)
     if as_json:
-        values: dict[str, Any] = as_object(found)
-        print_json(values)
+        print_json(as_object(found))
         return
     print_text(*summary(snapshot, found))
     if found.prices is not None:

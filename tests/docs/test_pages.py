@@ -20,11 +20,13 @@ PAGES = sorted(
     for path in (*REPOSITORY.glob("*.md"), *REPOSITORY.glob("*/*.md"), *REPOSITORY.glob("docs/*/*.md"))
     if path.parts[-2] not in (".venv", "results", "tests")
 )
-RUN = [REPOSITORY / "docs" / "tutorial.md", REPOSITORY / "docs" / "bound.md", *sorted((REPOSITORY / "docs" / "guides").glob("*.md"))]
+DOCS = REPOSITORY / "docs"
+RUN = [DOCS / "tutorial.md", DOCS / "bound.md", *sorted((DOCS / "guides").glob("*.md"))]
 WITH_PICTURES = ("report.md",)  # elsewhere those of a command are not what the page is about
 FENCE = re.compile(r'^```(\w*)(?: title="([\w.-]+)")?\n(.*?)^```$', flags=re.MULTILINE | re.DOTALL)
 matplotlib.use("Agg")
-ENTRY_POINTS = {"mecsim.policies", "mecsim.mobility", "mecsim.path_loss", "mecsim.bounds"}  # groups, not modules
+# Groups, not modules.
+ENTRY_POINTS = {"mecsim.policies", "mecsim.mobility", "mecsim.path_loss", "mecsim.bounds"}
 PREVIOUS = {"CHANGELOG.md"}  # a changelog names commands and files of its time
 
 
