@@ -19,7 +19,6 @@ from mecsim.cli.options import (
 )
 from mecsim.errors import MecsimError
 
-
 WithinOption = Annotated[
     float | None,
     typer.Option(
