@@ -44,8 +44,8 @@ def bound(
     Raises
     ------
     BoundError
-        Where no bound is proved: for mean rates over fading, for GPUs that servers share, and where delay
-        has no weight or a round of all users costs nothing.
+        Where no bound is proved: for mean rates over fading, for GPUs that servers share, and where a
+        round of all users costs nothing.
     InvalidAllocation
         If the incumbent violates a constraint.
 

@@ -22,8 +22,6 @@ from mecsim_policies.optim.shares import ShareProblem
 def refuse(instance: Instance) -> None:
     """Raise a BoundError, before anything is computed, where no bound is proved for an instance."""
     problems = uncovered(instance)
-    if instance.weights.delay_per_s == 0.0:
-        problems.append("delay has no price (delay_per_s = 0)")
     if problems:
         raise BoundError(f"{instance.name}: no upper bound is proved: {' and '.join(problems)}")
 
@@ -65,12 +63,11 @@ def prove(instance: Instance, allocation: Allocation, within: float | None, limi
         if instance.scr(found) > scr:
             allocation, scr = found, instance.scr(found)
         highest, nodes = min(highest, solved.scr_upper), solved.nodes
-    prices = None if root.worth is None else _prices(root.worth)
+    prices = None if root.worth is None else _prices(root.worth, instance.weights.delay_per_s > 0.0)
     cpu_s = time.process_time() - began_s
     return Bound(highest, allocation, scr, nodes, cpu_s, prices, root.assumed, root.reason)
 
 
-def _prices(worth: Worth) -> Prices:
-    return Prices(
-        worth.per_hz * 1e6, worth.per_w, worth.per_flops * 1e12, worth.share_price, worth.delay_weight
-    )
+def _prices(worth: Worth, delay_counts: bool) -> Prices:
+    delay_price = worth.delay_weight if delay_counts else np.zeros_like(worth.delay_weight)
+    return Prices(worth.per_hz * 1e6, worth.per_w, worth.per_flops * 1e12, worth.share_price, delay_price)
