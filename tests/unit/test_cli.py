@@ -34,6 +34,8 @@ COMMANDS = (
     "promise",
     "recovery",
     "solve",
+    "bound",
+    "snapshot",
     "policies",
     "models",
     "validate",
