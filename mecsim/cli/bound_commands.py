@@ -110,11 +110,7 @@ def snapshot(
     instance = instance_at(World(read_scenario(scenario, changes), seed), seed, time_s, csi=csi)
     text = instance_to_json(instance)
     if out is None:
-<<<<<<< HEAD
-        typer.echo(text)
-=======
         print_text(*text.split("\n"))
->>>>>>> faces
         return
     with writing(out):
         out.write_text(text + "\n", encoding="utf-8")
