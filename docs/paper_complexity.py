@@ -73,7 +73,7 @@ def table() -> str:
         for name, (policy, sizes) in SERIES.items()
     ]
     return (
-        "| | (N, M) CPU of a round of both parts | exponent of the larger sizes |\n|---|---|---|\n"
+        "| | (N, M) and median CPU time of a first round | exponent of the larger sizes, 95 % |\n|---|---|---|\n"
         + "".join(rows)
     )
 

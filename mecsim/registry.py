@@ -193,7 +193,8 @@ def _check_parameters(target: str, factory: Any, given: dict[str, Any]) -> None:
         if key not in accepted:
             listed = ", ".join(accepted) or "none"
             hint = nearest(key, accepted) or _others_with(key)
-            raise PolicyNotFound(f"policy '{target}' has no parameter '{key}'{hint} (parameters: {listed})")
+            told = f"policy '{target}' has no parameter '{key}'{hint} (its own parameters: {listed})"
+            raise PolicyNotFound(told)
 
 
 def _others_with(parameter: str) -> str:

@@ -133,3 +133,16 @@ def test_a_later_decision_begins_with_part_2_of_the_allocation_in_force(snapshot
     y = now.scr(in_force)
     kept = alone.resources(in_force, y, at_least=-np.inf).allocation
     assert now.scr(later) >= now.scr(kept) * (1 - 1e-6)
+
+
+def test_an_allocation_in_force_that_does_not_fit_any_more_is_not_kept(snapshot):
+    """Mutant: an allocation in force returned for its SCR alone, after the servers have lost most of their budgets."""
+    instance = snapshot(1, 6, 2)
+    in_force = policy.Dashf().allocate(Observation.of(instance))
+    servers = instance.servers
+    less = replace(
+        servers, bandwidth_hz=0.3 * servers.bandwidth_hz, max_gpu_flops=0.3 * servers.max_gpu_flops
+    )
+    poorer = replace(instance, servers=less)
+    later = policy.Dashf().allocate(Observation.of(poorer, allocation=in_force))
+    assert not later.violations(poorer)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REPRODUCED, CONTRADICTED, UNDECIDED = "reproduced", "contradicted", "not decided"
-# No verdict of a claim is wrong by chance with more than this probability.
+# The intervals of a claim hold together with 1 - ERROR, as far as t and Fieller intervals do.
 ERROR = 0.05
 WITHIN = {PART_1: 15, PART_2: 9, WHOLE: 9}
 # Numbers for the paper's words: "slightly more", "close to", "the same order", "moderate".
@@ -242,4 +242,4 @@ def _geometric(
 
 def _text(interval: Interval) -> str:
     mean, low, high = (float(end) for end in interval[:3])
-    return f"{mean:.3g} ({low:.3g} to {high:.3g})"
+    return f"{mean:.4g} ({low:.4g} to {high:.4g})"

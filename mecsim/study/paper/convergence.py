@@ -89,7 +89,7 @@ def _whole(trace: Trace, final: float) -> list[tuple[float, float]]:
     points = [(trace[0]["y"], np.nan)]
     for outer in sorted({row["outer"] for row in trace}):
         own = [row for row in trace if row["outer"] == outer]
-        solved = [row for row in own if row["part"] == "resources" and row["accepted"]]
+        solved = [row for row in own if row["accepted"]]
         if solved:
             points.append((max(row["scr"] for row in solved), solved[-1]["objective"]))
     return _best_so_far([*points[:-1], (final, points[-1][1])])

@@ -141,7 +141,8 @@ class PaperLoops:
             if best.scr - y <= _Y_TOLERANCE * y:
                 break
         in_force = best if start is None else self._met(start)
-        return in_force if in_force.scr > best.scr else best
+        kept = in_force.scr > best.scr and not in_force.allocation.violations(self.instance)
+        return in_force if kept else best
 
     def _alternate(self, best: Met, y: float, *, served: bool) -> Met:
         """Repeat part 1 and part 2 for one y until F moves no more; F never falls."""
