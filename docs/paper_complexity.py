@@ -73,8 +73,8 @@ def table() -> str:
         for name, (policy, sizes) in SERIES.items()
     ]
     return (
-        "| | (N, M) and median CPU time of a first round | exponent of the larger sizes, 95 % |\n|---|---|---|\n"
-        + "".join(rows)
+        "| | (N, M) and median CPU time of a first round | exponent of the larger sizes, 95 % |\n"
+        "|---|---|---|\n" + "".join(rows)
     )
 
 
