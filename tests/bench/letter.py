@@ -1,8 +1,8 @@
 """Does `dashf` decide as the letter does?  `python tests/bench/letter.py --snapshots 200`
 
 Both run the same loops on snapshots of `paper` with 10 to 50 Mbit of token data, like and unlike servers
-in turn. The letter's general solvers reach a stationary point of part 2 only nearly, and what is left decides near ties of the next
-relaxation: `--exact` iterates its nu a hundred times as closely.
+in turn. The letter's general solvers reach a stationary point of part 2 only nearly, and what is left
+decides near ties of the next relaxation: `--exact` iterates its nu a hundred times as closely.
 """
 
 import argparse

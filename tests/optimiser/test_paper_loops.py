@@ -136,7 +136,7 @@ def test_a_later_decision_begins_with_part_2_of_the_allocation_in_force(snapshot
 
 
 def test_an_allocation_in_force_that_does_not_fit_any_more_is_not_kept(snapshot):
-    """Mutant: an allocation in force returned for its SCR alone, after the servers lost most of their budgets."""
+    """Mutant: an allocation in force returned for its SCR alone, after servers lost most of their budgets."""
     instance = snapshot(1, 6, 2)
     in_force = policy.Dashf().allocate(Observation.of(instance))
     servers = instance.servers
