@@ -149,7 +149,7 @@ def test_nobody_else_computes_a_rate():
     others = {
         path.relative_to(own).as_posix() for path in own.rglob("*.py") if computes_rates(path.read_text())
     }
-    # The reference's conic problem knows Shannon's form alone, and puts it in the place of other laws. The closed
-    # forms of the bound are in z = ln(1 + SNR), which they take from the law.
+    # The reference's conic problem knows Shannon's form alone, and puts it in the place of other laws.
+    # The closed forms of the bound are in z = ln(1 + SNR).
     assert others == {"dashf_reference/rates.py", "bound/links.py", "bound/power_ranges.py"}
     assert computes_rates("rho = band * np.log1p(self.snr * power / band)")

@@ -189,7 +189,7 @@ def test_an_unknown_parameter_gets_the_nearest_one(mine):
     message = refusal("gucaa:local_fractoin=0.3")
     assert "policy 'gucaa' has no parameter 'local_fractoin'; did you mean 'local_fraction'?" in message
     assert "(its own parameters: alpha, name)" in refusal(f"{mine}:Mine:beta=1")
-    assert "(parameters: none)" in refusal("local_only:local_fraction=0.3")
+    assert "(its own parameters: none)" in refusal("local_only:local_fraction=0.3")
 
 
 @pytest.mark.parametrize("parameter", ["looks", "warm_looks", "active_only", "horizon"])
