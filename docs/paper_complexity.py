@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from page_tables import written_into
 
 from mecsim import load_scenario, make_policy
 from mecsim.analysis.stats import t_interval
@@ -78,13 +79,6 @@ def table() -> str:
     )
 
 
-def written_into(page: str, made: str) -> str:
-    """Return the page with another table between the marks."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}{made}{END}{after}"
-
-
 def main() -> None:
     """Print the table; write it into the page if asked."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -93,7 +87,7 @@ def main() -> None:
     made = table()
     sys.stdout.write(made)
     if given.write:
-        PAGE.write_text(written_into(PAGE.read_text("utf-8"), made), "utf-8")
+        PAGE.write_text(written_into(PAGE.read_text("utf-8"), made, BEGIN, END), "utf-8")
 
 
 if __name__ == "__main__":

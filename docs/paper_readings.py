@@ -17,6 +17,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pandas as pd
+from page_tables import written_into
 
 from mecsim.results.files import make_folder
 from mecsim.study.paper import reproduce, snapshots
@@ -129,13 +130,6 @@ def row_of(name: str, verdicts: Sequence[str]) -> str:
     return f"| {name} | {signs} | {list(verdicts).count(REPRODUCED)} |\n"
 
 
-def written_into(page: str, made: str) -> str:
-    """Return the page with other tables between the marks."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}{made}{END}{after}"
-
-
 def main() -> None:
     """Print the tables; write them into the page if asked."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -156,7 +150,7 @@ def main() -> None:
     )
     sys.stdout.write(made)
     if given.write:
-        PAGE.write_text(written_into(PAGE.read_text("utf-8"), made), "utf-8")
+        PAGE.write_text(written_into(PAGE.read_text("utf-8"), made, BEGIN, END), "utf-8")
 
 
 if __name__ == "__main__":

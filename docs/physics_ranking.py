@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from page_tables import written_into
 
 from mecsim import load_scenario
 from mecsim.analysis.stats import ratio_interval, t_interval
@@ -75,13 +76,6 @@ def table(seeds: Sequence[int]) -> str:
     return "| " + " | ".join(heads) + " |\n" + rule + "".join(rows) + note
 
 
-def written_into(page: str, made: str) -> str:
-    """Return the page with another table between the marks."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}{made}{END}{after}"
-
-
 def main() -> None:
     """Print the table; write it into the page if asked."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -91,7 +85,7 @@ def main() -> None:
     made = table(range(options.seeds))
     sys.stdout.write(made)
     if options.write:
-        PAGE.write_text(written_into(PAGE.read_text("utf-8"), made), "utf-8")
+        PAGE.write_text(written_into(PAGE.read_text("utf-8"), made, BEGIN, END), "utf-8")
 
 
 if __name__ == "__main__":

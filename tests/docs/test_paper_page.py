@@ -4,6 +4,7 @@ import runpy
 from pathlib import Path
 
 import pytest
+from page_tables import written_into
 
 from mecsim.study.paper.claims import CONTRADICTED, REPRODUCED, UNDECIDED, PaperClaim
 
@@ -38,8 +39,9 @@ def test_the_page_has_a_row_for_each_series_of_sizes():
 
 @pytest.mark.parametrize("study", [STUDY, COMPLEXITY], ids=["readings", "complexity"])
 def test_another_table_takes_the_place_of_the_old_one(study):
-    once = study["written_into"](PAGE, "| a |\n")
-    assert study["written_into"](once, "| b |\n") == once.replace("| a |", "| b |")
+    once = written_into(PAGE, "| a |\n", study["BEGIN"], study["END"])
+    twice = written_into(once, "| b |\n", study["BEGIN"], study["END"])
+    assert twice == once.replace("| a |", "| b |")
     assert once.split(study["END"])[1] == PAGE.split(study["END"])[1]
 
 

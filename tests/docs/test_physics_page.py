@@ -4,6 +4,7 @@ import runpy
 from pathlib import Path
 
 import pytest
+from page_tables import written_into
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 STUDY = runpy.run_path(str(DOCS / "physics_ranking.py"))
@@ -18,8 +19,9 @@ def test_the_page_has_a_row_for_each_effect_in_order():
 
 
 def test_another_table_takes_the_place_of_the_old_one():
-    once = STUDY["written_into"](PAGE, "| a |\n")
-    assert STUDY["written_into"](once, "| b |\n") == once.replace("| a |", "| b |")
+    once = written_into(PAGE, "| a |\n", STUDY["BEGIN"], STUDY["END"])
+    twice = written_into(once, "| b |\n", STUDY["BEGIN"], STUDY["END"])
+    assert twice == once.replace("| a |", "| b |")
     assert once.split(STUDY["END"])[1] == PAGE.split(STUDY["END"])[1]
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mecsim.errors import BoundError
 from mecsim.system.allocation import Allocation
+from mecsim.system.bound import gap_to
 from mecsim.system.instance import Instance
 from mecsim_policies.bound.alternatives import Alternatives, ends_of_phi
 from mecsim_policies.bound.dual import Dual, Multipliers
@@ -25,7 +26,7 @@ ASSUMED = (
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Bound:
+class PricedBound:
     """An upper bound of the SCR that is proved, by Lagrangian duality.
 
     Parameters
@@ -56,7 +57,7 @@ class Bound:
         """How far the incumbent can be from the best, ``scr_upper / incumbent_scr - 1``; NaN without one."""
         if self.incumbent_scr is None:
             return float("nan")
-        return self.scr_upper / self.incumbent_scr - 1.0 if self.incumbent_scr > 0 else float("inf")
+        return gap_to(self.scr_upper, self.incumbent_scr)
 
 
 @overflow_allowed
@@ -67,7 +68,7 @@ def upper_bound(
     multipliers: Multipliers | None = None,
     allowed: NDArray[np.bool_] | None = None,
     iterations: int | None = None,
-) -> Bound:
+) -> PricedBound:
     """Return an upper bound of the SCR of every allocation of an instance, by Lagrangian duality.
 
     Parameters
@@ -97,13 +98,13 @@ def upper_bound(
     alternatives = alternatives.take(alternatives.possible)
     reason = _nothing_to_win(instance, alternatives)
     if reason:
-        return Bound(0.0, scr, None, None, (), reason)
+        return PricedBound(0.0, scr, None, None, (), reason)
     dual = Dual(instance, alternatives)
     y = max(scr or 0.0, _equal_split_scr(instance, everything))
     found = optimised(dual, y, multipliers, iterations)
     upper = proved(dual, found)
     worth = Worth.of(instance, alternatives.ends.server, found.multipliers, found.value)
-    return Bound(upper, scr, found.multipliers, worth)
+    return PricedBound(upper, scr, found.multipliers, worth)
 
 
 def uncovered(instance: Instance) -> list[str]:
