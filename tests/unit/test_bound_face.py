@@ -176,3 +176,21 @@ def test_the_sentences_name_the_largest_worth(small):
     )
     assert f"User {bound.prices.delay_price.argmax()} " in second
     assert third == "Every budget binds."
+
+
+def test_a_unit_of_a_budget_is_worth_what_the_bound_rises_by():
+    """Mutants: the worth of a TFLOP/s of all GPUs of a server, not of each; of a mW; of the other server."""
+    instance = mecsim.load_instance(INSTANCES / "n10m2.json")
+    allocation = mecsim.make_policy("dashf").allocate(Observation.of(instance))
+    bound = mecsim.bound(instance, incumbent=allocation)
+    for budget, worth, unit in (
+        ("bandwidth_hz", bound.prices.per_mhz, 1e6),
+        ("max_power_w", bound.prices.per_w, 1.0),
+        ("max_gpu_flops", bound.prices.per_tflops, 1e12),
+    ):
+        more = getattr(instance.servers, budget).copy()
+        step = 0.02 * more[0]
+        more[0] += step
+        larger = replace(instance, servers=replace(instance.servers, **{budget: more}))
+        rise = mecsim.bound(larger, incumbent=allocation).upper_bound - bound.upper_bound
+        assert worth[0] * step / unit == pytest.approx(rise, rel=0.05, abs=2 * 2e-4 * bound.scr), budget
