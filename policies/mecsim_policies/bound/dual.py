@@ -210,5 +210,7 @@ def certified(dual: Dual, y: float, multipliers: Multipliers, margin: float = 1e
     low, high = power_ranges(responder, prices)
     shares = Shares(answers.sigma, responder.band, responder.gpu, low, high)
     values = values_from_above(dual.alternatives, prices, shares, best - margin, responder.score_slope)
-    by_y = dual.slope(multipliers, (answers.value >= best).astype(np.float64), answers)
+    ties = (answers.value >= best).astype(np.float64)
+    ties /= dual.of_users(np.add.reduceat(ties, dual.first))
+    by_y = dual.slope(multipliers, ties, answers)
     return Proof(dual_from_above(values, multipliers.share_price, dual.first), by_y, values)

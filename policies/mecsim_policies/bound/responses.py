@@ -25,10 +25,9 @@ _WIDE = np.linspace(-11.0, 0.0, 45)
 _NARROW = np.array([-0.05, 0.0, 0.05])
 _POLISHING = (1.0, 0.2)
 _WARM_STEPS, _COLD_STEPS = 2, 12
-_LEAST_SWEEPS, _WARM_SWEEPS, _COLD_SWEEPS, _MOST_SWEEPS = 1, 2, 4, 12
+# How many sweeps at most; the change of band, and the error of the value, at which there are no more.
+_ROUGH, _SETTLED = (6, 0.15, 1e-4), (12, 0.04, 1e-8)
 _NARROW_BRACKET = 1e-3
-_ENOUGH = 1e-8
-_NEAR = 0.04
 
 
 class Prices(NamedTuple):
@@ -117,7 +116,7 @@ class Responder:
         low, high = np.full(len(self.sigma), s2 / (1.0 + 3.0 * s2)), np.full(len(self.sigma), s2)
         start = self.sigma if self._cold else self._sigma_of(prices, self.sigma)
         sigma = np.clip(start, low, high)
-        most_sweeps = _MOST_SWEEPS if settled else _COLD_SWEEPS if self._cold else _WARM_SWEEPS
+        most_sweeps, close, enough = _SETTLED if settled else _ROUGH
         for sweep in range(most_sweeps):
             wide = self._cold and sweep < 2
             before = self.band
@@ -129,9 +128,9 @@ class Responder:
             self._bend = 1.0 / sigma**2 + radio.slope + training.slope
             share = share + filler.share
             tilt, bend = self._tilt + filler.share.sum(axis=1), self._bend + filler.slope
-            near = np.abs(self.band - before) < _NEAR * before
-            at_rest = near & ((tilt**2 < _ENOUGH * bend) | (high - low < _NARROW_BRACKET * sigma))
-            if sweep + 1 >= _LEAST_SWEEPS and at_rest[self.matters].all():
+            near = np.abs(self.band - before) < close * before
+            at_rest = near & ((tilt**2 < enough * bend) | (high - low < _NARROW_BRACKET * sigma))
+            if at_rest[self.matters].all():
                 break
             low, high = np.where(tilt < 0, sigma, low), np.where(tilt > 0, sigma, high)
             if sweep + 1 < most_sweeps:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from mecsim.errors import BoundError
-from mecsim_policies.bound.dual import Dual, Multipliers, Value, certified, descend
+from mecsim_policies.bound.dual import Dual, Multipliers, Proof, Value, certified, descend
 
 
 class Stage(NamedTuple):
@@ -24,7 +24,7 @@ _MOST_PROOFS = 20
 _WORTHWHILE = 3e-5
 _BEYOND = 1e-3
 _LEAST_STEP = 1e-7
-_AIM = 1e-5
+_AIM = 0.3
 _GROWTH = 10.0
 
 
@@ -65,24 +65,41 @@ def optimised(
     return found
 
 
-def proved(dual: Dual, found: Prices) -> float:
+def proved(
+    dual: Dual, found: Prices, *, start: Proof | None = None, worthwhile: float = _WORTHWHILE
+) -> float:
     """Return a y at which the dual function at the prices found is proved not to be positive.
 
     It is convex in y and falls, so Newton's method from above ends below the root: a little less is taken.
+
+    Parameters
+    ----------
+    dual : Dual
+    found : Prices
+    start : Proof, optional
+        What is proved at ``found.y`` already.
+    worthwhile : float
+        By how much y must fall, as a share of it, for another proof.
     """
     if not found.value.by_y < 0.0:
         raise BoundError("no upper bound is proved for this instance: a round of all users costs nothing")
-    y, best, margin = found.root, float("inf"), _LEAST_STEP
-    y = max(y - dual.hard(y, found.multipliers) / found.value.by_y, 0.5 * y) * (1.0 + _AIM)
+    if start is None:
+        y, slope = found.root, found.value.by_y
+        step = dual.hard(y, found.multipliers) / -slope
+    else:
+        y, slope = found.y, start.by_y
+        step = start.dual / -slope
+    best, margin = float("inf"), _LEAST_STEP
+    y = max(y + step, 0.5 * y) * (1.0 + _AIM * worthwhile)
     for _ in range(_MOST_PROOFS):
         proof = certified(dual, y, found.multipliers)
         step = proof.dual / -proof.by_y
         if step <= 0.0:
-            best = y
-            if -step < _WORTHWHILE * y:
+            best = min(best, y)
+            if -step < worthwhile * y:
                 break
             y += (1.0 - _BEYOND) * step
-        elif y >= best * (1.0 - _WORTHWHILE):
+        elif y >= best * (1.0 - worthwhile):
             break
         else:
             y = min((y + (1.0 + _BEYOND) * step) * (1.0 + margin), best)

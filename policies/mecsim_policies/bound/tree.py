@@ -15,17 +15,18 @@ from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
 from mecsim_policies.bound.alternatives import Alternatives
 from mecsim_policies.bound.cells import Cell, all_cells, branch, ends_of
-from mecsim_policies.bound.dual import Dual, Multipliers, certified
-from mecsim_policies.bound.search import Prices, Stage, optimised, proved
+from mecsim_policies.bound.dual import Dual, Multipliers, Proof, certified
+from mecsim_policies.bound.search import Stage, optimised, proved
 from mecsim_policies.optim.ends import point_at_ends, polish_from_ends
 from mecsim_policies.optim.joint import polish
 from mecsim_policies.optim.point import Point
 from mecsim_policies.optim.price import Price
 from mecsim_policies.optim.shares import ShareProblem
 
-_OF_NODE = (Stage(5e-4, 12),)
+_OF_NODE = (Stage(5e-4, 20),)
 _ROUGH_GAP = 1e-4
 _MOST_ROUNDINGS = 40
+_WORTHWHILE = 0.2
 
 
 class Solved(NamedTuple):
@@ -131,10 +132,13 @@ class _Tree:
         found = optimised(dual, self.target, start, None, stages)
         choice = branch(cells, of_cell, ends, found.value.weight)
         self._round(choice.server, choice.fraction)
-        kept = self._unfixed(dual, found, cells, of_cell)
-        if kept is None:
+        rough = dual.hard(self.target, found.multipliers)
+        proof = certified(dual, self.target, found.multipliers, margin=max(rough, 0.0) + 1e-3)
+        if proof.dual <= 0.0:
             return found.multipliers
-        upper = min(upper, proved(dual, found))
+        kept = _unfixed(dual, proof, cells, of_cell)
+        at_target = found._replace(y=self.target)
+        upper = min(upper, proved(dual, at_target, start=proof, worthwhile=_WORTHWHILE * self.within))
         if upper <= self.target:
             return found.multipliers
         if not choice.children:
@@ -144,16 +148,6 @@ class _Tree:
             if len({cell.user for cell in rest}) == self.instance.user_count:
                 heapq.heappush(self._open, (-upper, next(self._number), rest, found.multipliers))
         return found.multipliers
-
-    def _unfixed(self, dual: Dual, found: Prices, cells: list[Cell], of_cell: Ints) -> set[Cell] | None:
-        """Return the cells in which something may be better than the target; None where nothing is."""
-        rough = dual.hard(self.target, found.multipliers)
-        proof = certified(dual, self.target, found.multipliers, margin=max(rough, 0.0) + 1e-3)
-        if proof.dual <= 0.0:
-            return None
-        best = dual.of_users(np.maximum.reduceat(proof.values, dual.first))
-        may_be_better = proof.dual - best + proof.values > 0.0
-        return {cells[k] for k in np.unique(of_cell[may_be_better])}
 
     def _round(self, server: Ints, fraction: Floats) -> None:
         """Take the joint step's point for an association if it is the best so far."""
@@ -168,3 +162,10 @@ class _Tree:
             start = point_at_ends(self.instance, problem.relaxed(), shares, price)
         trial = polish(self.instance, start, gap=_ROUGH_GAP)
         self.best = trial if trial.scr > self.best.scr else self.best
+
+
+def _unfixed(dual: Dual, proof: Proof, cells: list[Cell], of_cell: Ints) -> set[Cell]:
+    """Return the cells in which something may be better than the y of the proof."""
+    best = dual.of_users(np.maximum.reduceat(proof.values, dual.first))
+    may_be_better = proof.dual - best + proof.values > 0.0
+    return {cells[k] for k in np.unique(of_cell[may_be_better])}
