@@ -146,3 +146,12 @@ class Record(Section):
     allocations: StrictBool = key(
         "Whether the allocation of every decision that took effect is written down", default=True
     )
+    bound: StrictBool = key(
+        "Whether the epochs get a proved upper bound of the SCR and the gap to it, and the table 'worth' is "
+        "written; it takes CPU time at every decision",
+        default=False,
+    )
+
+    def without_later_keys(self, written: dict[str, Any]) -> dict[str, Any]:
+        """Return the keys of a file for the hash, without ``bound`` unless it is set: it came later."""
+        return written if self.bound else {name: value for name, value in written.items() if name != "bound"}

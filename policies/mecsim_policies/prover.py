@@ -1,22 +1,30 @@
-"""The upper bound of the SCR as ``mecsim.bound`` returns it; an entry point of ``mecsim.bounds``."""
+"""Upper bounds for ``mecsim.bound`` and for runs that record them; an entry point of ``mecsim.bounds``."""
 
 from __future__ import annotations
 
 import sys
 import time
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mecsim.errors import BoundError
+from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
-from mecsim.system.bound import Bound, Prices, gap_to
+from mecsim.system.arrays import Ints
+from mecsim.system.bound import Bound, EpochBound, Prices, gap_to
 from mecsim.system.instance import Instance
+from mecsim_policies.bound.dual import Multipliers
 from mecsim_policies.bound.tree import branch_and_bound
-from mecsim_policies.bound.upper import uncovered, upper_bound
+from mecsim_policies.bound.upper import PricedBound, uncovered, upper_bound
 from mecsim_policies.bound.worth import Worth
 from mecsim_policies.optim.overflow import overflow_allowed
 from mecsim_policies.optim.point import Point
 from mecsim_policies.optim.shares import ShareProblem
+
+# Prices from which the search for the next ones gets away again.
+_LEAST_PRICE, _LEAST_WEIGHT = 1e-6, 1e-6
 
 
 def refuse(instance: Instance) -> None:
@@ -24,6 +32,58 @@ def refuse(instance: Instance) -> None:
     problems = uncovered(instance)
     if problems:
         raise BoundError(f"{instance.name}: no upper bound is proved: {' and '.join(problems)}")
+
+
+class RunProver:
+    """Bounds one observation of a run after the other, each from the prices of the one before.
+
+    A bound depends on the observations until then and on nothing else.
+    """
+
+    def __init__(self) -> None:
+        self._users: Ints = np.zeros(0, dtype=np.int64)
+        self._reached: NDArray[np.bool_] = np.zeros(0, dtype=bool)
+        self._last: PricedBound | None = None
+
+    def bound(self, observation: Observation) -> EpochBound:
+        """Return the bound of the SCR of every allocation that the policy may return now.
+
+        A pinned user keeps its server, as in every such allocation.
+        """
+        instance = observation.instance
+        reached = np.asarray((instance.gain > 0.0).any(axis=0))
+        is_new = self._last is None or not np.array_equal(reached, self._reached)
+        start = {} if is_new else self._start(observation.user)
+        try:
+            found = upper_bound(instance, allowed=_allowed(observation), **start)
+        except BoundError:
+            return EpochBound(float("nan"), None)
+        if not np.isfinite(found.scr_upper):
+            return EpochBound(float("nan"), None)
+        if found.multipliers is not None:
+            self._last, self._users, self._reached = found, observation.user, reached
+        prices = None if found.worth is None else _prices(found.worth, instance.weights.delay_per_s > 0.0)
+        return EpochBound(found.scr_upper, prices)
+
+    def _start(self, users: Ints) -> dict[str, Any]:
+        """Return what the next bound starts from: prices, those of newcomers the mean, and the last bound."""
+        assert self._last is not None
+        assert self._last.multipliers is not None
+        price, weight = self._last.multipliers.share_price, self._last.multipliers.delay_weight
+        at = np.searchsorted(self._users, users).clip(max=len(self._users) - 1)
+        known = self._users[at] == users
+        weight = np.where(known, weight[at], weight.mean()).clip(min=_LEAST_WEIGHT)
+        multipliers = Multipliers(price.clip(min=_LEAST_PRICE), weight / weight.sum())
+        return {"multipliers": multipliers, "incumbent": self._last.scr_upper}
+
+
+def _allowed(observation: Observation) -> NDArray[np.bool_] | None:
+    """Return which servers each user may have, (N, M); None where that is any."""
+    if observation.allocation is None or not observation.pinned.any():
+        return None
+    servers = np.arange(observation.instance.server_count)
+    own = servers == observation.allocation.server[:, None]
+    return np.asarray(own | ~observation.pinned[:, None])
 
 
 @overflow_allowed
