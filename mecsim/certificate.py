@@ -80,36 +80,34 @@ class RunProver(Protocol):
         ...
 
 
-def run_prover(scenario: Scenario) -> RunProver:
-    """Return a prover for one run, which starts each bound from the prices of the last.
+def run_prover(world: World) -> RunProver:
+    """Return a prover for one run in a world, which starts each bound from the prices of the last.
 
     Raises
     ------
     BoundError
-        As :func:`refuse_to_record`.
+        If a law of the world is one that the proof does not cover.
     """
-    refuse_to_record(scenario)
-    prover: RunProver = plugins.find(PROVERS, PROVER).RunProver()
-    return prover
+    prover = plugins.find(PROVERS, PROVER)
+    if world.user_count > 0:
+        try:
+            prover.refuse(world.instance(0.0))
+        except BoundError as error:
+            raise BoundError(f"{error}; with these laws, record.bound must be false") from None
+    made: RunProver = prover.RunProver()
+    return made
 
 
 def refuse_to_record(scenario: Scenario) -> None:
-    """Check, before anything is simulated, that every bound can be proved that a scenario wants recorded.
+    """Check, before anything is simulated, that every bound is proved that a scenario wants recorded.
 
     Raises
     ------
     BoundError
         If ``record.bound = true`` and a law of the scenario is one that the proof does not cover.
     """
-    if not scenario.record.bound:
-        return
-    world = World(scenario, 0)
-    if world.user_count == 0:
-        return
-    try:
-        plugins.find(PROVERS, PROVER).refuse(world.instance(0.0))
-    except BoundError as error:
-        raise BoundError(f"{error}; with these laws, record.bound must be false") from None
+    if scenario.record.bound:
+        run_prover(World(scenario, 0))
 
 
 def _check(within: float | None, limit_s: float) -> None:

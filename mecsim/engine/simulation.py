@@ -114,7 +114,7 @@ class Simulation:
         observer = Observer(world, csi, phases, roster, in_force, faults, derating, counters, idle)
         self.guard = Guard(policy, label or type(policy).__name__, scenario.reallocation.on_invalid)
         true_gains = None if csi.is_true else TrueGainPrediction(world)
-        self.bounds = BoundLog(run_prover(scenario), servers) if scenario.record.bound else None
+        self.bounds = BoundLog(run_prover(world), servers) if scenario.record.bound else None
         self.epoch_log = EpochLog(accounting, idle, counters, recorder, true_gains, self.bounds)
         reallocation = Reallocation(roster, in_force, service, sharing, handovers, derating)
         self.decisions = Decisions(
