@@ -140,6 +140,8 @@ class Objective(Section):
 class Record(Section):
     """What a run writes down besides its rounds."""
 
+    later = frozenset({"bound"})
+
     positions_s: Annotated[Real, Field(ge=1e-3, le=1e9)] = key(
         "Time between two records of all positions", unit="s", default=10.0
     )
@@ -151,7 +153,3 @@ class Record(Section):
         "written; it takes CPU time at every decision",
         default=False,
     )
-
-    def without_later_keys(self, written: dict[str, Any]) -> dict[str, Any]:
-        """Return the keys of a file for the hash, without ``bound`` unless it is set: it came later."""
-        return written if self.bound else {name: value for name, value in written.items() if name != "bound"}
