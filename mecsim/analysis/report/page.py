@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mecsim.analysis.diagnostics import rounds_warnings
 from mecsim.analysis.report.audit import audit_rows, class_rows, fairness_rows
+from mecsim.analysis.report.bound import bound_part
 from mecsim.analysis.report.charts import Chart, shown_replays, summary_charts
 from mecsim.analysis.report.collect import Collected, ScenarioRuns, collect
 from mecsim.analysis.report.plausibility import plausibility
@@ -75,10 +76,12 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
     script = None if interactive is False else plotly_script()
     replay = ReplayData(collected, budget_bytes)
     spans = tuple((low, high, f"server {m} down") for m, low, high in replay.header.get("outages", []))
+    bound = bound_part(collected, spans)
     charts = {
         "summary": summary_charts(collected.setting) if collected.setting else [],
         "time": time_charts(collected, spans),
         "gap": gap_charts(collected),
+        "bound": bound.charts,
     }
     blobs = dict(replay.blobs)
     if script is not None:
@@ -104,6 +107,7 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
         fairness=fairness_rows(collected),
         plausible=plausibility(collected),
         gap=gap_table(collected),
+        bound=bound,
         gap_command=gap_command(collected),
         provenance=provenance(collected),
         data=_json(data),
