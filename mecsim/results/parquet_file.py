@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -33,7 +33,7 @@ def parquet_bytes(table: str, frame: pd.DataFrame) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = _arrow_schema(columns_of(table, frame.columns))
+    schema = _arrow_schema(table, frame.columns)
     # Through numpy: taken from pandas, a NaN would become a null, which is not a number that failed.
     columns = [pa.array(frame[field.name].to_numpy(), type=field.type) for field in schema]
     sink = pa.BufferOutputStream()
@@ -85,9 +85,13 @@ def checked_bytes(path: Path, entry: dict[str, Any]) -> bytes:
     return content
 
 
+def _arrow_schema(table: str, names: Collection[str] = ()) -> pa.Schema:
+    """Return the parquet schema of a table; unit and meaning of each column travel in the file."""
+    return _schema_of(columns_of(table, names))
+
+
 @cache
-def _arrow_schema(columns: tuple[Column, ...]) -> pa.Schema:
-    """Return the parquet schema; unit and meaning of each column travel in the file."""
+def _schema_of(columns: tuple[Column, ...]) -> pa.Schema:
     import pyarrow as pa
 
     def field(column: Column) -> pa.Field:
@@ -141,7 +145,7 @@ def _metadata_problems(table: str, file: pq.ParquetFile, rows: int, content: byt
     import numpy as np
 
     columns = columns_of(table, file.schema_arrow.names)
-    if not file.schema_arrow.equals(_arrow_schema(columns)):
+    if not file.schema_arrow.equals(_arrow_schema(table, file.schema_arrow.names)):
         kinds = {field.name: _numpy_kind(field.type) for field in file.schema_arrow}
         arrays = {name: np.empty(0, dtype=kind) for name, kind in kinds.items()}
         yield from table_problems(table, arrays) or ["types differ from the contract"]
