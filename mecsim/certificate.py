@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
 
 from mecsim import plugins
 from mecsim.errors import BoundError, InvalidAllocation, MecsimError
@@ -12,8 +13,12 @@ from mecsim.plugin_files import Group
 from mecsim.policy import Observation
 from mecsim.registry import make_policy
 from mecsim.system.allocation import Allocation
-from mecsim.system.bound import Bound
+from mecsim.system.bound import Bound, EpochBound
 from mecsim.system.instance import Instance
+from mecsim.world.world import World
+
+if TYPE_CHECKING:
+    from mecsim.scenario.schema import Scenario
 
 PROVERS = Group("mecsim.bounds", "prover of bounds", BoundError)
 PROVER = "dual"
@@ -65,6 +70,44 @@ def bound(
     if not math.isfinite(proved.upper_bound):
         raise BoundError(f"{instance.name}: no finite upper bound is proved")
     return replace(proved, cpu_s=time.process_time() - began_s)
+
+
+class RunProver(Protocol):
+    """Bounds one observation of a run after the other; the policy never meets it."""
+
+    def bound(self, observation: Observation) -> EpochBound:
+        """Return the bound of the SCR of every allocation that the policy may return now."""
+        ...
+
+
+def run_prover(world: World) -> RunProver:
+    """Return a prover for one run in a world, which starts each bound from the prices of the last.
+
+    Raises
+    ------
+    BoundError
+        If a law of the world is one that the proof does not cover.
+    """
+    prover = plugins.find(PROVERS, PROVER)
+    if world.user_count > 0:
+        try:
+            prover.refuse(world.instance(0.0))
+        except BoundError as error:
+            raise BoundError(f"{error}; with these laws, record.bound must be false") from None
+    made: RunProver = prover.RunProver()
+    return made
+
+
+def refuse_to_record(scenario: Scenario) -> None:
+    """Check, before anything is simulated, that every bound is proved that a scenario wants recorded.
+
+    Raises
+    ------
+    BoundError
+        If ``record.bound = true`` and a law of the scenario is one that the proof does not cover.
+    """
+    if scenario.record.bound:
+        run_prover(World(scenario, 0))
 
 
 def _check(within: float | None, limit_s: float) -> None:

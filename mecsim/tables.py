@@ -17,6 +17,9 @@ follows it; ``rounds.epoch`` says which decision was the last before a round.
     as long as some user has none. It follows a decision only once every user has finished a
     round under it; where rounds outlast epochs it lags behind.
 
+``epochs.upper_bound``, ``epochs.gap`` and the table ``worth`` are there only where the scenario says
+``record.bound = true``; :data:`BOUND` has them. ``worth`` has a row for each server of each epoch.
+
 Numbers are finite but for the columns of :data:`MAY_BE_INFINITE` and :data:`MAY_BE_NAN`: infinity means
 never or without end (a round that a decision gives nothing to go on with has an infinite predicted delay and
 energy, and an SCR of 0), and NaN means not defined (no decision, no round, no cost to divide by).
@@ -24,7 +27,7 @@ energy, and an SCR of 0), and NaN means not defined (no decision, no round, no c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -44,12 +47,14 @@ MEASURED = frozenset({"decision_cpu_s"})
 """Columns that hold measured computing time: the only ones that differ when a run is repeated."""
 
 MAY_BE_INFINITE = frozenset(
-    f"epochs.{name}" for name in ("delay_s", "energy_j", "true_delay_s", "true_energy_j")
+    f"epochs.{name}" for name in ("delay_s", "energy_j", "true_delay_s", "true_energy_j", "gap")
 )
-"""Columns in which infinity stands for a predicted round that never ends."""
+"""Columns in which infinity stands for a predicted round that never ends, or for the gap of one."""
 MAY_BE_NAN = frozenset({
     *(f"epochs.{name}" for name in ("scr", "true_scr", "in_force_s", "realised_scr", "predicted_scr")),
+    *(f"epochs.{name}" for name in ("upper_bound", "gap")),
     *(f"generations.{name}" for name in ("scr", "predicted_scr")),
+    *(f"worth.{name}" for name in ("per_mhz", "per_w", "per_tflops")),
 })  # fmt: skip
 """Columns in which NaN stands for what is not defined."""
 
@@ -161,6 +166,37 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
     ),
 }
 
+BOUND: Mapping[str, tuple[Column, ...]] = {
+    "epochs": (
+        Column(
+            "upper_bound", "float64", "1",
+            "proved upper bound of the scr on what the policy saw; NaN if nobody was there",
+        ),
+        Column("gap", "float64", "1", "how far scr can be from the best, upper_bound / scr - 1"),
+    ),
+    "worth": (
+        Column("epoch", "int64", "1", "number of the decision, from 0"),
+        Column("time_s", "float64", "s", "when the policy was called"),
+        Column("server", "int64", "1", "index of the server"),
+        Column("per_mhz", "float64", "1/MHz", "rise of upper_bound with one more MHz of its bandwidth"),
+        Column("per_w", "float64", "1/W", "rise of upper_bound with one more W of its transmit power"),
+        Column("per_tflops", "float64", "s/TFLOP", "rise of upper_bound with one more TFLOP/s of each GPU"),
+    ),
+}  # fmt: skip
+"""What ``record.bound = true`` adds: columns at the end of a table, and a table of its own."""
+
+ALL_TABLES = (*TABLES, *(name for name in BOUND if name not in TABLES))
+"""The tables that a run may have, those that every run has first."""
+
+
+def columns_of(table: str, present: Collection[str]) -> tuple[Column, ...]:
+    """Return the contract of a table that has columns of these names.
+
+    The columns of :data:`BOUND` belong to it if any of them is there.
+    """
+    more, always = BOUND.get(table, ()), TABLES.get(table, ())
+    return always + more if not always or any(column.name in present for column in more) else always
+
 
 def to_frame(table: str, columns: Mapping[str, ArrayLike]) -> pd.DataFrame:
     """Return the columns of one table as a frame, in the order and with the dtypes of the contract.
@@ -176,12 +212,12 @@ def to_frame(table: str, columns: Mapping[str, ArrayLike]) -> pd.DataFrame:
     problems = table_problems(table, arrays)
     if problems:
         raise ResultStoreError("\n".join(problems))
-    return pd.DataFrame({c.name: pd.array(arrays[c.name], dtype=c.dtype) for c in TABLES[table]})
+    return pd.DataFrame({c.name: pd.array(arrays[c.name], dtype=c.dtype) for c in columns_of(table, columns)})
 
 
 def table_problems(table: str, arrays: Mapping[str, NDArray[np.generic]]) -> list[str]:
     """Return one line for each way in which the arrays differ from the contract of the table."""
-    expected = {column.name: column for column in TABLES[table]}
+    expected = {column.name: column for column in columns_of(table, arrays)}
     problems = [f"{table}.{name}: missing" for name in expected if name not in arrays]
     problems += [
         f"{table}.{name}: not a column of this table{nearest(name, expected)}"

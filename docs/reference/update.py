@@ -15,7 +15,7 @@ from mecsim.config.toml_text import toml_value
 from mecsim.results.manifest_schema import Manifest
 from mecsim.results.metrics import ALL_METRICS
 from mecsim.scenario.schema import Scenario
-from mecsim.tables import TABLES
+from mecsim.tables import ALL_TABLES, BOUND, TABLES
 
 HERE = Path(__file__).resolve().parent
 _MADE = "<!-- Made by docs/reference/update.py; do not edit. -->"
@@ -64,10 +64,19 @@ def _key_row(key: Key, keys: Keys) -> tuple[str, ...]:
 def tables_page() -> str:
     """Return the page of the tables that a run leaves."""
     parts = [_MADE, "# Tables of a run", _TABLES_TEXT]
-    for name, columns in TABLES.items():
+    for name in ALL_TABLES:
+        columns = (*TABLES.get(name, ()), *BOUND.get(name, ()))
         rows = [(f"`{c.name}`", c.dtype, c.unit, c.meaning) for c in columns]
-        parts += [f"## `{name}.parquet`", _table(("column", "type", "unit", "meaning"), rows)]
+        parts += [f"## `{name}.parquet`", _when(name), _table(("column", "type", "unit", "meaning"), rows)]
     return _page([*parts, "## `manifest.json`", _MANIFEST_TEXT, *_manifest_tables()])
+
+
+def _when(table: str) -> str:
+    """Return when what is not always there is there; empty for a table that is always the same."""
+    if table not in TABLES:
+        return "Only with `record.bound = true`."
+    more = " and ".join(f"`{column.name}`" for column in BOUND.get(table, ()))
+    return f"{more} are there only with `record.bound = true`." if more else ""
 
 
 def _manifest_tables() -> Iterator[str]:
@@ -90,10 +99,10 @@ a negative user. What the manifest says of the tables is checked by `mecsim veri
 
 
 _TABLES_TEXT = """\
-The folder of a run has five Parquet tables and `manifest.json` with the scenario, the seed, versions and a
-SHA-256 of each table. `mecsim.load_results(folder)` returns them as pandas frames for one run or many, with
-`scenario`, `policy`, `seed` and the swept keys in front; `mecsim export` writes CSV or MATLAB files
-with the same columns. A unit of `1` is a pure number."""
+The folder of a run has five Parquet tables (six with `record.bound = true`) and `manifest.json` with the
+scenario, the seed, versions and a SHA-256 of each table. `mecsim.load_results(folder)` returns them as pandas
+frames for one run or many, with `scenario`, `policy`, `seed` and the swept keys in front; `mecsim export`
+writes CSV or MATLAB files with the same columns. A unit of `1` is a pure number."""
 
 
 def metrics_page() -> str:

@@ -34,6 +34,7 @@ from mecsim.cli.options import (
 from mecsim.cli.result_options import RESULTS
 
 if TYPE_CHECKING:
+    from mecsim.analysis.bound_gap import PolicyLoss
     from mecsim.scenario.schema import Scenario
     from mecsim.study.comparison import Comparison
     from mecsim.study.policy_choice import PolicyChoice
@@ -157,7 +158,9 @@ class _Asked:
 
 
 def _compare(asked: _Asked, *, live: bool, quiet: bool, as_json: bool) -> None:
+    from mecsim.analysis.bound_texts import loss_object
     from mecsim.analysis.diagnostics import study_warnings
+    from mecsim.cli.bound_losses import bound_losses
     from mecsim.cli.summaries import comparison_object
     from mecsim.study.policy_choice import choose_policies, split_policies
 
@@ -179,20 +182,25 @@ def _compare(asked: _Asked, *, live: bool, quiet: bool, as_json: bool) -> None:
         files = comparison.save(folder)
         report = monitor.write_report(quiet=quiet)
     warned = study_warnings(comparison.stored_runs())
+    losses = bound_losses(comparison) if asked.scenario.record.bound else []
     if as_json:
         verdicts = {"until": [asdict(verdict) for verdict in decided.verdicts]} if decided else {}
+        verdicts |= {"bound": [loss_object(loss) for loss in losses]} if losses else {}
         print_json(comparison_object(comparison, files) | {"warnings": warned} | verdicts)
     else:
         first = [*(decided.lines if decided else ()), *(f"warning: {line}" for line in warned)]
         last = [f"report: {report}"] if report is not None else []
-        _print(comparison, [*first, *_afterwards(comparison, files), *last])
+        _print(comparison, losses, [*first, *_afterwards(comparison, files), *last])
     name_failures(comparison.failures, f"{comparison.out}/failed-*.txt", len(comparison.outcomes))
 
 
-def _print(comparison: Comparison, lines: list[str]) -> None:
+def _print(comparison: Comparison, losses: list[PolicyLoss], lines: list[str]) -> None:
+    from mecsim.cli.bound_losses import losses_table
     from mecsim.cli.summaries import comparison_table
 
     print_table(comparison_table(comparison, narrow=output_width() < 110))
+    if losses:
+        print_table(losses_table(losses))
     for line in lines:
         print_text(line)
 

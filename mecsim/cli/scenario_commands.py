@@ -38,9 +38,11 @@ def validate(
     as_json: JsonOption = False,
 ) -> None:
     """Check a scenario file: every problem with its line and what is allowed; values that are implausible."""
+    from mecsim.certificate import refuse_to_record
     from mecsim.scenario.memory_report import memory_lines
 
     loaded = read_scenario(scenario, changes)
+    refuse_to_record(loaded)
     if loaded.files():
         from mecsim.world.mobility.trajectories import replay_of
 

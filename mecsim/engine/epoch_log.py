@@ -6,6 +6,7 @@ import math
 from typing import NamedTuple
 
 from mecsim.engine.accounting import Accounting
+from mecsim.engine.bound_log import BoundLog
 from mecsim.engine.counters import Counters
 from mecsim.engine.guard import Cause, Decision, DecisionStatus
 from mecsim.engine.idle import IdleMeters
@@ -46,6 +47,8 @@ class EpochLog:
     recorder : Recorder
     true_gains : TrueGainPrediction or None
         None where the policy sees the true gains.
+    bounds : BoundLog or None
+        None where no bounds are recorded.
     """
 
     def __init__(
@@ -55,10 +58,11 @@ class EpochLog:
         counters: Counters,
         recorder: Recorder,
         true_gains: TrueGainPrediction | None,
+        bounds: BoundLog | None,
     ) -> None:
         self._accounting, self._idle = accounting, idle
         self._counters, self._recorder = counters, recorder
-        self._true_gains = true_gains
+        self._true_gains, self._bounds = true_gains, bounds
         self._open: EpochRow | None = None
 
     def begin(self, observation: Observation, decision: Decision, cause: Cause) -> None:
@@ -71,10 +75,14 @@ class EpochLog:
                 self._counters.epochs, observation.time_s, observation.user, instance, allocation, costs,
                 prediction.score,
             )  # fmt: skip
+        if self._bounds is not None:
+            self._bounds.add(observation, prediction.scr)
         self._begin(observation.time_s, prediction, cause, decision)
 
     def begin_empty(self, time_s: float, cause: Cause) -> None:
         """Begin an epoch in which no user is present, and nothing is decided."""
+        if self._bounds is not None:
+            self._bounds.add_empty(time_s)
         self._begin(time_s, Prediction(0.0, 0.0, 0.0, math.nan), cause, None)
 
     def put_in_force(self, time_s: float, handovers: int) -> None:
@@ -95,8 +103,10 @@ class EpochLog:
         self._recorder.epoch(row._asdict())
 
     def table(self) -> Table:
-        """Return the epochs with the predictions for true gains."""
+        """Return the epochs with the predictions for true gains, and the bounds if they are recorded."""
         epochs = self._recorder.epochs()
+        if self._bounds is not None:
+            epochs |= self._bounds.epochs()
         if self._true_gains is None:
             return epochs | {f"true_{name}": epochs[name].copy() for name in ("delay_s", "energy_j", "scr")}
         return epochs | self._true_gains.columns(epochs)

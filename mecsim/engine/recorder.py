@@ -47,6 +47,8 @@ class RunRecord:
         the policy wrote into what it was shown, if in any.
     remarks, irreproducible : tuple of str
         What the policy did that a reader must know of, and why another run may give other bits.
+    worth : dict of arrays or None
+        The table ``worth``; None where no bounds are recorded.
     """
 
     rounds: Table
@@ -56,6 +58,7 @@ class RunRecord:
     counts: dict[str, int]
     remarks: tuple[str, ...] = ()
     irreproducible: tuple[str, ...] = ()
+    worth: Table | None = None
 
 
 class Recorder:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from mecsim.certificate import run_prover
 from mecsim.engine.accounting import Accounting
 from mecsim.engine.attendance import Attendance
+from mecsim.engine.bound_log import BoundLog
 from mecsim.engine.call_schedule import CallSchedule
 from mecsim.engine.clock import Clock
 from mecsim.engine.counters import Counters
@@ -112,7 +114,8 @@ class Simulation:
         observer = Observer(world, csi, phases, roster, in_force, faults, derating, counters, idle)
         self.guard = Guard(policy, label or type(policy).__name__, scenario.reallocation.on_invalid)
         true_gains = None if csi.is_true else TrueGainPrediction(world)
-        self.epoch_log = EpochLog(accounting, idle, counters, recorder, true_gains)
+        self.bounds = BoundLog(run_prover(world), servers) if scenario.record.bound else None
+        self.epoch_log = EpochLog(accounting, idle, counters, recorder, true_gains, self.bounds)
         reallocation = Reallocation(roster, in_force, service, sharing, handovers, derating)
         self.decisions = Decisions(
             clock, scenario.reallocation, roster, self.guard, schedule, observer, service, reallocation,
@@ -149,6 +152,7 @@ class Simulation:
             counts=self._counts(),
             remarks=tuple(caller.remarks.values()),
             irreproducible=tuple(caller.irreproducible.values()),
+            worth=None if self.bounds is None else self.bounds.worth(),
         )
 
     def _ledger(self) -> Table:

@@ -16,7 +16,7 @@ from mecsim.world.world import World
 
 
 def all_tables(record: RunRecord, world: World) -> dict[str, Table]:
-    """Return the five tables of a run in its world, by name, with the columns of the contract."""
+    """Return the tables of a run in its world, by name, with the columns of the contract."""
     rounds, epochs = record.rounds, record.epochs
     stays_s, residents, absences = None, None, record.ledger.get("absences", ())
     if "entered_s" in record.ledger:
@@ -29,6 +29,7 @@ def all_tables(record: RunRecord, world: World) -> dict[str, Table]:
         "generations": generations(rounds, epochs, world.scenario, residents),
         "positions": positions(world, stays_s, absences),
         "allocations": record.allocations,
+        **({} if record.worth is None else {"worth": record.worth}),
     }
 
 

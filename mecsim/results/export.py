@@ -14,7 +14,7 @@ from mecsim.escapes import printable
 from mecsim.results.csv_text import csv_frame
 from mecsim.results.files import make_folder, write_atomically
 from mecsim.results.result import Results
-from mecsim.tables import TABLES
+from mecsim.tables import columns_of
 
 MAT_FILE = "results.mat"
 
@@ -53,7 +53,8 @@ def write_mat(results: Results, folder: str | Path) -> Path:
         name: {_field(column): _mat_column(frame[column].to_numpy()) for column in frame.columns}
         for name, frame in results.tables.items()
     }
-    structs["units"] = {c.name: c.unit for columns in TABLES.values() for c in columns if c.unit}
+    every = (c for name, frame in results.tables.items() for c in columns_of(name, frame.columns))
+    structs["units"] = {column.name: column.unit for column in every if column.unit}
     path = make_folder(folder) / MAT_FILE
     return _written(
         path, lambda part: savemat(part, structs, appendmat=False, long_field_names=True, oned_as="column")

@@ -150,6 +150,21 @@ def _positions(results: Results, scenario: Scenario) -> str:
     return ""
 
 
+def _gaps(results: Results, scenario: Scenario) -> str:
+    epochs = results.epochs
+    if "gap" not in epochs:
+        return ""
+    gap, upper, scr = (epochs[name].to_numpy() for name in ("gap", "upper_bound", "scr"))
+    expected = np.divide(upper, scr, out=np.where(upper > 0, np.inf, 1.0), where=scr > 0) - 1.0
+    expected = np.where(np.isnan(upper) | np.isnan(scr), np.nan, expected)
+    wrong = np.flatnonzero(~np.isclose(gap, expected, rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True))
+    if len(wrong):
+        return f"row {wrong[0]} has {gap[wrong[0]]:.9g}, not {expected[wrong[0]]:.9g}"
+    # An allocation that is kept may not fit what a server has now.
+    beaten = np.flatnonzero((gap < -ABSOLUTE) & epochs["status"].eq("new").to_numpy())
+    return f"row {beaten[0]} has {gap[beaten[0]]:.9g}, below 0" if len(beaten) else ""
+
+
 LAWS = (
     Law("the delay of a round is the sum of its phases, stalls and interruptions", _delays),
     Law("the energy of a round is the sum of its phases", _energies),
@@ -163,6 +178,7 @@ LAWS = (
     Law("users and servers are those of the scenario", _known_devices),
     Law("a server grants at most what it has", _budgets),
     Law("users are in the area", _positions),
+    Law("a gap is upper_bound / scr - 1, and no new decision beats its bound", _gaps),
 )
 """Every law that tables of a run keep."""
 

@@ -12,12 +12,12 @@ import numpy as np
 
 from mecsim.errors import ResultStoreError
 from mecsim.escapes import printable
-from mecsim.results.manifest import ADVICE, MANIFEST, read_manifest, scenario_values
+from mecsim.results.manifest import ADVICE, MANIFEST, read_manifest, scenario_values, stored_tables
 from mecsim.results.parquet_file import read_table
 from mecsim.results.result import Results
 from mecsim.results.table_values import value_problems
 from mecsim.results.walk import files_below
-from mecsim.tables import KEYS, TABLES
+from mecsim.tables import ALL_TABLES, KEYS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 
 
 def load_results(folder: str | Path) -> Results:
-    """Return every run below a folder as five tidy frames.
+    """Return every run below a folder as tidy frames.
 
     The first columns of each frame identify the run of a row: ``scenario``, ``policy``,
     ``seed``, and one more for every scenario key that a study swept, or in which runs of one
-    scenario name differ otherwise.
+    scenario name differ otherwise. Where only some runs have ``record.bound = true``, the others have NaN in
+    the columns of the bound, and no rows in ``worth``.
 
     Parameters
     ----------
@@ -49,7 +50,11 @@ def load_results(folder: str | Path) -> Results:
     manifests = [places[place] for place in ordered]
     keys = run_keys(manifests)
     _refuse_twins(root, keys)
-    frames = {name: _frame(name, ordered, manifests, keys) for name in TABLES}
+    frames = {
+        name: _frame(name, ordered, manifests, keys)
+        for name in ALL_TABLES
+        if any(name in stored_tables(manifest) for manifest in manifests)
+    }
     manifest = manifests[0] if len(manifests) == 1 else {"runs": manifests}
     return Results(**frames, manifest=manifest)
 
@@ -64,14 +69,17 @@ def run_folders(root: Path) -> list[Path]:
 def _frame(
     table: str, places: list[Path], manifests: list[dict[str, Any]], keys: list[dict[str, Any]]
 ) -> pd.DataFrame:
-    """Return one table of all runs, read by several threads and joined before the conversion to pandas."""
+    """Return a table of all runs that have it, read by threads and joined before the conversion to pandas."""
     import pandas as pd
     import pyarrow as pa
 
-    entries = [manifest["tables"][table] for manifest in manifests]
+    stored = [stored_tables(manifest) for manifest in manifests]
+    having = [i for i, entries in enumerate(stored) if table in entries]
+    places, keys = [places[i] for i in having], [keys[i] for i in having]
     with ThreadPoolExecutor() as threads:
-        parts = list(threads.map(read_table, places, repeat(table), entries))
-    frame = pa.concat_tables(parts).to_pandas()
+        parts = list(threads.map(read_table, places, repeat(table), [stored[i][table] for i in having]))
+    # A run without a column of the bound gets nulls there, which pandas reads as NaN.
+    frame = pa.concat_tables(parts, promote_options="default").to_pandas()
     _check_values(table, frame, places, parts)
     # The index, not the row itself, is repeated: a key has one dtype for all runs.
     labels = pd.DataFrame(keys).loc[np.repeat(np.arange(len(parts)), [part.num_rows for part in parts])]

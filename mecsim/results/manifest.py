@@ -21,7 +21,7 @@ from mecsim.errors import OtherSchema, ResultStoreError, ScenarioError, Unreadab
 from mecsim.messages import shortened
 from mecsim.results.manifest_schema import MOST_SCENARIO_BYTES, Manifest, is_scenario_key
 from mecsim.results.plain_values import flattened
-from mecsim.tables import SCHEMA
+from mecsim.tables import ALL_TABLES, SCHEMA
 
 MANIFEST = "manifest.json"
 ADVICE = "delete the folder and run again"
@@ -76,6 +76,12 @@ def manifest_text(path: Path) -> tuple[str, dict[str, Any]]:
     if not isinstance(manifest, dict) or "schema" not in manifest:
         raise ResultStoreError(f"{path}: not the manifest of a mecsim run (it has no schema)")
     return text, manifest
+
+
+def stored_tables(manifest: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the entry of each table that a run folder has, by name."""
+    entries = {name: manifest["tables"].get(name) for name in ALL_TABLES}
+    return {name: entry for name, entry in entries.items() if entry is not None}
 
 
 def manifest_sha256(manifest: dict[str, Any]) -> str:

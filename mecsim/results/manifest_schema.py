@@ -13,7 +13,7 @@ from pydantic.types import Strict
 from mecsim.config.base import Real, Section, Whole, key, refusal
 from mecsim.scenario.layout import MOST_SERVERS
 from mecsim.scenario.population import MOST_USERS
-from mecsim.tables import SCHEMA, TABLES
+from mecsim.tables import ALL_TABLES, BOUND, SCHEMA, TABLES
 
 MOST_ROWS = 2**40
 MOST_SCENARIO_BYTES = 4 << 20
@@ -115,6 +115,11 @@ _Tables = create_model(
     "_Tables",
     __base__=_Part,
     **{name: (_Entry, key(f"The table {name}")) for name in TABLES},  # type: ignore[call-overload]
+    **{
+        name: (_Entry | None, key(f"The table {name}", default=None))
+        for name in ALL_TABLES
+        if name not in TABLES
+    },
 )
 
 
@@ -218,5 +223,5 @@ def is_scenario_key(name: str) -> bool:
 
 @cache
 def _reserved() -> frozenset[str]:
-    columns = (column.name for columns in TABLES.values() for column in columns)
+    columns = (column.name for columns in (*TABLES.values(), *BOUND.values()) for column in columns)
     return frozenset(("scenario", "policy", *columns))

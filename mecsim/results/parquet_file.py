@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -13,7 +13,7 @@ from mecsim.config.bounded_file import read_bounded
 from mecsim.errors import ResultStoreError, UnreadableFile
 from mecsim.results.manifest import ADVICE
 from mecsim.results.parquet_pages import first_page_bytes, unpacked_bytes
-from mecsim.tables import TABLES, Column, table_problems
+from mecsim.tables import Column, columns_of, table_problems
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,7 @@ def parquet_bytes(table: str, frame: pd.DataFrame) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = _arrow_schema(table)
+    schema = _arrow_schema(table, frame.columns)
     # Through numpy: taken from pandas, a NaN would become a null, which is not a number that failed.
     columns = [pa.array(frame[field.name].to_numpy(), type=field.type) for field in schema]
     sink = pa.BufferOutputStream()
@@ -85,9 +85,13 @@ def checked_bytes(path: Path, entry: dict[str, Any]) -> bytes:
     return content
 
 
+def _arrow_schema(table: str, names: Collection[str] = ()) -> pa.Schema:
+    """Return the parquet schema of a table; unit and meaning of each column travel in the file."""
+    return _schema_of(columns_of(table, names))
+
+
 @cache
-def _arrow_schema(table: str) -> pa.Schema:
-    """Return the parquet schema; unit and meaning of each column travel in the file."""
+def _schema_of(columns: tuple[Column, ...]) -> pa.Schema:
     import pyarrow as pa
 
     def field(column: Column) -> pa.Field:
@@ -98,7 +102,7 @@ def _arrow_schema(table: str) -> pa.Schema:
             metadata={"unit": column.unit, "meaning": column.meaning},
         )
 
-    return pa.schema([field(column) for column in TABLES[table]])
+    return pa.schema([field(column) for column in columns])
 
 
 @contextmanager
@@ -140,7 +144,8 @@ def _metadata_problems(table: str, file: pq.ParquetFile, rows: int, content: byt
     """Yield why a table should not be read; its metadata may say anything."""
     import numpy as np
 
-    if not file.schema_arrow.equals(_arrow_schema(table)):
+    columns = columns_of(table, file.schema_arrow.names)
+    if not file.schema_arrow.equals(_arrow_schema(table, file.schema_arrow.names)):
         kinds = {field.name: _numpy_kind(field.type) for field in file.schema_arrow}
         arrays = {name: np.empty(0, dtype=kind) for name, kind in kinds.items()}
         yield from table_problems(table, arrays) or ["types differ from the contract"]
@@ -148,9 +153,9 @@ def _metadata_problems(table: str, file: pq.ParquetFile, rows: int, content: byt
     metadata = file.metadata
     if metadata.num_rows != rows:
         yield f"has {metadata.num_rows} rows, the manifest says {rows}"
-    width = sum(8 if column.dtype == "str" else np.dtype(column.dtype).itemsize for column in TABLES[table])
+    width = sum(8 if column.dtype == "str" else np.dtype(column.dtype).itemsize for column in columns)
     size, most = width * metadata.num_rows, max(ANY_BYTES, MOST_PACKED * len(content))
-    texts = [i for i, column in enumerate(TABLES[table]) if column.dtype == "str"]
+    texts = [i for i, column in enumerate(columns) if column.dtype == "str"]
     held = 0
     for group in range(metadata.num_row_groups):
         row_group = metadata.row_group(group)

@@ -14,7 +14,7 @@ from mecsim.messages import shortened
 from mecsim.results.derive import generations, positions, realised
 from mecsim.results.metrics import run_metrics, run_notes, stored_metrics
 from mecsim.results.result import Results, tables_digest
-from mecsim.tables import TABLES
+from mecsim.tables import columns_of
 
 if TYPE_CHECKING:
     from mecsim.scenario.schema import Scenario
@@ -98,7 +98,7 @@ def derived_problems(results: Results, world: World) -> Iterator[str]:
         return
     scenario = world.scenario
     tables = {
-        name: {c.name: frame[c.name].to_numpy() for c in TABLES[name]}
+        name: {c.name: frame[c.name].to_numpy() for c in columns_of(name, frame.columns)}
         for name, frame in results.tables.items()
     }
     rounds, epochs = tables["rounds"], tables["epochs"]

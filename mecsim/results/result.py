@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mecsim.messages import counted
-from mecsim.tables import MEASURED, TABLES, Column, to_frame
+from mecsim.tables import ALL_TABLES, MEASURED, Column, columns_of, to_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Results:
-    """The five tables of a run (docs/reference/tables.md) and their origin.
+    """The tables of a run (docs/reference/tables.md) and their origin.
 
     Parameters
     ----------
@@ -31,6 +31,9 @@ class Results:
     manifest : dict
         Scenario, seed, policy, versions, times and counts of the run; from a folder of many
         runs, ``{"runs": [...]}`` with one such manifest for each.
+    worth : DataFrame or None
+        What one more unit of each server's budgets is worth at each epoch; None unless
+        ``record.bound = true``.
     """
 
     rounds: pd.DataFrame
@@ -39,6 +42,7 @@ class Results:
     positions: pd.DataFrame
     allocations: pd.DataFrame
     manifest: dict[str, Any]
+    worth: pd.DataFrame | None = None
 
     @classmethod
     def of(cls, record: RunRecord, world: World, manifest: dict[str, Any]) -> Results:
@@ -56,8 +60,8 @@ class Results:
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
-        """The five frames by name."""
-        return {name: getattr(self, name) for name in TABLES}
+        """The frames by name: five, and ``worth`` where it is recorded."""
+        return {name: frame for name in ALL_TABLES if (frame := getattr(self, name)) is not None}
 
     def __repr__(self) -> str:
         """Which run or runs, and how long the tables are: one screen at most."""
@@ -82,8 +86,8 @@ class Results:
 def tables_digest(frames: Mapping[str, pd.DataFrame]) -> str:
     """Return the digest of :meth:`Results.digest` for frames by table name."""
     total = hashlib.sha256()
-    for name, columns in TABLES.items():
-        for column in columns:
+    for name in (name for name in ALL_TABLES if name in frames):
+        for column in columns_of(name, frames[name].columns):
             if column.name not in MEASURED:
                 total.update(f"{name}.{column.name}:{len(frames[name])}\n".encode())
                 total.update(_column_bytes(frames[name][column.name], column))

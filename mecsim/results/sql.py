@@ -10,8 +10,9 @@ import pandas as pd
 
 from mecsim.errors import MecsimError, ResultStoreError
 from mecsim.results.load import run_folders, run_keys
+from mecsim.results.manifest import stored_tables
 from mecsim.results.store import verify_run
-from mecsim.tables import TABLES
+from mecsim.tables import ALL_TABLES
 
 
 def connect(folder: str | Path) -> Any:
@@ -41,12 +42,17 @@ def connect(folder: str | Path) -> Any:
     connection = duckdb.connect()
     metrics = [manifest.get("metrics", {}) for manifest in manifests]
     connection.register("runs", pd.DataFrame([key | own for key, own in zip(keys, metrics, strict=True)]))
-    for name in TABLES:
-        files = [str(place.absolute() / f"{name}.parquet") for place in places]
-        connection.register(f"_{name}_files", pd.DataFrame(keys).assign(filename=files))
+    for name in ALL_TABLES:
+        having = [i for i, manifest in enumerate(manifests) if name in stored_tables(manifest)]
+        if not having:
+            continue
+        files = [str(places[i].absolute() / f"{name}.parquet") for i in having]
+        own = pd.DataFrame([keys[i] for i in having]).assign(filename=files)
+        connection.register(f"_{name}_files", own)
         listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
         connection.execute(
             f"CREATE VIEW {name} AS SELECT f.* EXCLUDE (filename), t.* EXCLUDE (filename) "  # noqa: S608
-            f"FROM read_parquet([{listed}], filename = true) t JOIN _{name}_files f USING (filename)"
+            f"FROM read_parquet([{listed}], filename = true, union_by_name = true) t "
+            f"JOIN _{name}_files f USING (filename)"
         )
     return connection

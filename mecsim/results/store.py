@@ -17,11 +17,11 @@ from typing import Any
 from mecsim.errors import ResultStoreError
 from mecsim.messages import shortened
 from mecsim.results.files import PART, flush_folder, make_folder, write_file
-from mecsim.results.manifest import MANIFEST, manifest_sha256, manifest_text, read_manifest
+from mecsim.results.manifest import MANIFEST, manifest_sha256, manifest_text, read_manifest, stored_tables
 from mecsim.results.parquet_file import check_table, checked_bytes, parquet_bytes, read_table
 from mecsim.results.result import Results
 from mecsim.results.table_values import check_values
-from mecsim.tables import SCHEMA, TABLES
+from mecsim.tables import SCHEMA
 
 OLD = ".old"
 
@@ -65,7 +65,8 @@ def load_run(folder: str | Path) -> Results:
     """
     root = Path(folder)
     manifest = read_manifest(root)
-    frames = {name: read_table(root, name, manifest["tables"][name]).to_pandas() for name in TABLES}
+    entries = stored_tables(manifest).items()
+    frames = {name: read_table(root, name, entry).to_pandas() for name, entry in entries}
     results = Results(**frames, manifest=manifest)
     check_values(results, lambda name: str(root / f"{name}.parquet"))
     return results
@@ -83,11 +84,11 @@ def verify_run(folder: str | Path, *, metadata: bool = False) -> dict[str, Any]:
     """
     root = Path(folder)
     manifest = read_manifest(root)
-    for name in TABLES:
+    for name, entry in stored_tables(manifest).items():
         if metadata:
-            check_table(root, name, manifest["tables"][name])
+            check_table(root, name, entry)
         else:
-            checked_bytes(root / f"{name}.parquet", manifest["tables"][name])
+            checked_bytes(root / f"{name}.parquet", entry)
     return manifest
 
 

@@ -12,7 +12,7 @@ from mecsim.errors import ResultStoreError
 from mecsim.messages import either, shortened
 from mecsim.results.manifest import ADVICE
 from mecsim.scenario.layout import MOST_SERVERS
-from mecsim.tables import TABLES, Column
+from mecsim.tables import Column, columns_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,11 +49,12 @@ _BY_TABLE: dict[str, dict[str, Range]] = {
     "epochs": dict.fromkeys(
         (
             *("score", "delay_s", "energy_j", "scr", "predicted_scr", "realised_scr", "in_force_s"),
-            *("true_delay_s", "true_energy_j", "true_scr"),
+            *("true_delay_s", "true_energy_j", "true_scr", "upper_bound", "gap"),
         ),
         _ANY,
     ),
     "generations": {"scr": _ANY, "predicted_scr": _ANY},
+    "worth": dict.fromkeys(("per_mhz", "per_w", "per_tflops"), _ANY),
 }
 
 
@@ -102,7 +103,7 @@ def value_problems(table: str, frame: pd.DataFrame, starts: NDArray[np.int64] | 
         The first row of each run; one run if left out.
     """
     problems = []
-    for column in TABLES[table]:
+    for column in columns_of(table, frame.columns):
         values = frame[column.name]
         if column.dtype == "str":
             problems += [f"{table}.{column.name}{problem}" for problem in _word_problems(column.name, values)]

@@ -140,9 +140,16 @@ class Objective(Section):
 class Record(Section):
     """What a run writes down besides its rounds."""
 
+    later = frozenset({"bound"})
+
     positions_s: Annotated[Real, Field(ge=1e-3, le=1e9)] = key(
         "Time between two records of all positions", unit="s", default=10.0
     )
     allocations: StrictBool = key(
         "Whether the allocation of every decision that took effect is written down", default=True
+    )
+    bound: StrictBool = key(
+        "Whether the epochs get a proved upper bound of the SCR and the gap to it, and the table 'worth' is "
+        "written; it takes CPU time at every decision",
+        default=False,
     )

@@ -154,10 +154,12 @@ class Comparison:
         """
         if self.out is None:
             return {}
-        return {
-            policy: (_stored(self.out, o) for o in self.outcomes if o.policy == policy and not o.error)
-            for policy in self.policies
-        }
+        return {policy: self._stored_of(policy, self.out) for policy in self.policies}
+
+    def _stored_of(self, policy: str, out: Path) -> Iterator[Results]:
+        for outcome in self.outcomes:
+            if outcome.policy == policy and not outcome.error:
+                yield _stored(out, outcome)
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write ``comparison.csv`` (the tidy table), ``per_run.csv``, ``paired.csv`` and the figure."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from mecsim.certificate import refuse_to_record
 from mecsim.errors import MecsimError
 from mecsim.results.provenance import environment
 from mecsim.study.labels import folder_name
@@ -90,7 +91,10 @@ def plan(scenario: Scenario, policies: Sequence[PolicyChoice], replications: int
     ------
     MecsimError
         If there are more than `MOST_RUNS`.
+    BoundError
+        If the scenario wants bounds recorded that are not proved.
     """
+    refuse_to_record(scenario)
     if (size := len(policies) * replications) > MOST_RUNS:
         raise MecsimError(f"replications = {replications}: {size} runs, must be at most {MOST_RUNS}")
     return [Run(scenario, policy, seed + k) for k in range(replications) for policy in policies]

@@ -11,11 +11,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
+from mecsim.certificate import refuse_to_record
 from mecsim.config.base import Real, Section, Whole, key, refusal
 from mecsim.config.locate import Lines
 from mecsim.config.problems import problem_lines
 from mecsim.config.toml_text import parse_toml, toml_value
-from mecsim.errors import MecsimError, PolicyError, ScenarioError, StudyError
+from mecsim.errors import BoundError, MecsimError, PolicyError, ScenarioError, StudyError
 from mecsim.messages import shortened
 from mecsim.scenario.load import load_scenario, read_scenario_text
 from mecsim.scenario.schema import Scenario
@@ -240,9 +241,13 @@ def _points(
     for values in itertools.product(*grid.values()):
         swept = dict(zip(grid, values, strict=True))
         try:
-            yield base.with_changes(swept, confined=True) if swept else base, swept
+            scenario = base.with_changes(swept, confined=True) if swept else base
+            refuse_to_record(scenario)
+            yield scenario, swept
         except ScenarioError as error:
             problems += [f"{where}: {problem}" for problem in error.problems]
+        except BoundError as error:
+            problems.append(f"{where}: {error}")
 
 
 def _size(given: StudyTables) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, frozen
@@ -78,6 +79,13 @@ class Bound:
     def gap(self) -> float:
         """How far the allocation can be from the best, ``upper_bound / scr - 1``."""
         return gap_to(self.upper_bound, self.scr)
+
+
+class EpochBound(NamedTuple):
+    """The bound of one decision: NaN where none is proved; its prices are None where it needs none."""
+
+    upper_bound: float
+    prices: Prices | None
 
 
 def gap_to(upper_bound: float, scr: float) -> float:

@@ -1,22 +1,32 @@
-"""The upper bound of the SCR as ``mecsim.bound`` returns it; an entry point of ``mecsim.bounds``."""
+"""Upper bounds for ``mecsim.bound`` and for runs that record them; an entry point of ``mecsim.bounds``."""
 
 from __future__ import annotations
 
 import sys
 import time
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mecsim.errors import BoundError
+from mecsim.policy import Observation
 from mecsim.system.allocation import Allocation
-from mecsim.system.bound import Bound, Prices, gap_to
+from mecsim.system.arrays import Ints
+from mecsim.system.bound import Bound, EpochBound, Prices, gap_to
 from mecsim.system.instance import Instance
+from mecsim_policies.bound.dual import Multipliers
 from mecsim_policies.bound.tree import branch_and_bound
-from mecsim_policies.bound.upper import uncovered, upper_bound
+from mecsim_policies.bound.upper import PricedBound, uncovered, upper_bound
 from mecsim_policies.bound.worth import Worth
 from mecsim_policies.optim.overflow import overflow_allowed
 from mecsim_policies.optim.point import Point
 from mecsim_policies.optim.shares import ShareProblem
+
+# Prices from which the search for the next ones gets away again.
+_LEAST_PRICE, _LEAST_WEIGHT = 1e-6, 1e-6
+# Share of users who are as before, from which on the search starts from the prices of before.
+_ENOUGH = 0.9
 
 
 def refuse(instance: Instance) -> None:
@@ -24,6 +34,61 @@ def refuse(instance: Instance) -> None:
     problems = uncovered(instance)
     if problems:
         raise BoundError(f"{instance.name}: no upper bound is proved: {' and '.join(problems)}")
+
+
+class RunProver:
+    """Bounds one observation of a run after the other, each from the prices of the one before.
+
+    A bound depends on the observations until then and on nothing else. Where many users have come, gone, or
+    have other servers to choose from, it starts anew: old prices are then no shorter way.
+    """
+
+    def __init__(self) -> None:
+        self._users: Ints = np.zeros(0, dtype=np.int64)
+        self._allowed: NDArray[np.bool_] = np.zeros((0, 0), dtype=bool)
+        self._last: PricedBound | None = None
+
+    def bound(self, observation: Observation) -> EpochBound:
+        """Return the bound of the SCR of every allocation that the policy may return now.
+
+        A pinned user keeps its server, as in every such allocation.
+        """
+        instance = observation.instance
+        allowed = _allowed(observation) & (instance.gain > 0.0)
+        start = self._start(observation.user, allowed)
+        try:
+            found = upper_bound(instance, allowed=allowed, **start)
+        except BoundError:
+            return EpochBound(float("nan"), None)
+        if not np.isfinite(found.scr_upper):
+            return EpochBound(float("nan"), None)
+        if found.multipliers is not None:
+            self._last, self._users, self._allowed = found, observation.user, allowed
+        prices = None if found.worth is None else _prices(found.worth, instance.weights.delay_per_s > 0.0)
+        return EpochBound(found.scr_upper, prices)
+
+    def _start(self, users: Ints, allowed: NDArray[np.bool_]) -> dict[str, Any]:
+        """Return what the next bound starts from: prices, those of newcomers the mean, and the last bound."""
+        if self._last is None or self._last.multipliers is None:
+            return {}
+        at = np.searchsorted(self._users, users).clip(max=len(self._users) - 1)
+        known = self._users[at] == users
+        same = known & (self._allowed[at] == allowed).all(axis=1)
+        if same.sum() < _ENOUGH * max(len(users), len(self._users)):
+            return {}
+        price, weight = self._last.multipliers.share_price, self._last.multipliers.delay_weight
+        weight = np.where(known, weight[at], weight.mean()).clip(min=_LEAST_WEIGHT)
+        multipliers = Multipliers(price.clip(min=_LEAST_PRICE), weight / weight.sum())
+        return {"multipliers": multipliers, "incumbent": self._last.scr_upper}
+
+
+def _allowed(observation: Observation) -> NDArray[np.bool_]:
+    """Return which servers each user may have, (N, M): a pinned one its own."""
+    if observation.allocation is None:
+        return np.ones(observation.instance.gain.shape, dtype=bool)
+    servers = np.arange(observation.instance.server_count)
+    own = servers == observation.allocation.server[:, None]
+    return np.asarray(own | ~observation.pinned[:, None])
 
 
 @overflow_allowed

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mecsim.analysis.bound_gap import Loss, loss_of
 from mecsim.analysis.diagnostics import Rounds, finished_rounds
 from mecsim.analysis.report.classes import class_energy
 from mecsim.analysis.report.trouble import run_troubles
@@ -55,6 +56,8 @@ class RunSummary:
         When rounds ended and how long they took.
     class_energy_j : dict
         Energy of the GPUs and of the radios of each device class.
+    loss : Loss or None
+        What decisions lose against the upper bound; None unless bounds are recorded.
     """
 
     folder: Path
@@ -66,6 +69,7 @@ class RunSummary:
     troubles: tuple[str, ...]
     rounds: Rounds
     class_energy_j: dict[str, tuple[float, float]] = field(default_factory=dict)
+    loss: Loss | None = None
 
     @property
     def policy(self) -> str:
@@ -262,5 +266,5 @@ def _summary(folder: Path, results: Results) -> RunSummary:
     return RunSummary(
         folder, results.manifest, run_metrics(results), delay_sketch(results),
         kept.groupby("user")["delay_s"].mean(), energy, tuple(run_troubles(results)),
-        finished_rounds(results), class_energy(results),
+        finished_rounds(results), class_energy(results), loss=loss_of(results),
     )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mecsim.analysis.diagnostics import rounds_warnings
 from mecsim.analysis.report.audit import audit_rows, class_rows, fairness_rows
+from mecsim.analysis.report.bound import bound_part
 from mecsim.analysis.report.charts import Chart, shown_replays, summary_charts
 from mecsim.analysis.report.collect import Collected, ScenarioRuns, collect
 from mecsim.analysis.report.plausibility import plausibility
@@ -17,7 +18,7 @@ from mecsim.analysis.report.plotly_chart import height_px, plotly_figure, plotly
 from mecsim.analysis.report.prediction_gap import gap_charts, gap_command, gap_table
 from mecsim.analysis.report.provenance import provenance
 from mecsim.analysis.report.replay import BUDGET_BYTES, ReplayData
-from mecsim.analysis.report.timeline import time_charts
+from mecsim.analysis.report.timeline import Spans, time_charts
 from mecsim.analysis.report.verdict import heads, ranking, sentences
 from mecsim.analysis.style import palette, policy_style
 from mecsim.escapes import printable
@@ -75,11 +76,8 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
     script = None if interactive is False else plotly_script()
     replay = ReplayData(collected, budget_bytes)
     spans = tuple((low, high, f"server {m} down") for m, low, high in replay.header.get("outages", []))
-    charts = {
-        "summary": summary_charts(collected.setting) if collected.setting else [],
-        "time": time_charts(collected, spans),
-        "gap": gap_charts(collected),
-    }
+    bound = bound_part(collected, spans)
+    charts = _charts(collected, spans) | {"bound": bound.charts}
     blobs = dict(replay.blobs)
     if script is not None:
         blobs["plotly"] = script
@@ -104,6 +102,7 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
         fairness=fairness_rows(collected),
         plausible=plausibility(collected),
         gap=gap_table(collected),
+        bound=bound,
         gap_command=gap_command(collected),
         provenance=provenance(collected),
         data=_json(data),
@@ -111,6 +110,15 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
         style=_asset("style.css"),
         scripts=[_asset(name) for name in _SCRIPTS],
     )  # fmt: skip
+
+
+def _charts(collected: Collected, spans: Spans) -> dict[str, list[Chart]]:
+    """Return the charts of the parts that every report has."""
+    return {
+        "summary": summary_charts(collected.setting) if collected.setting else [],
+        "time": time_charts(collected, spans),
+        "gap": gap_charts(collected),
+    }
 
 
 def _verdict(collected: Collected) -> list[dict[str, Any]]:

@@ -64,7 +64,8 @@ def _set_axes(axis: Axes, below: Axes, chart: Chart) -> None:
     if chart.log_x:
         axis.set_xscale("log")
         plain_log_ticks(axis.xaxis)
-    axis.set_ylim(bottom=0)
+    if not any((one.y < 0).any() for one in chart.series):
+        axis.set_ylim(bottom=0)
 
 
 def _draw_series(axis: Axes, one: Series) -> None:

@@ -33,7 +33,7 @@ def time_charts(collected: Collected, spans: Spans) -> list[Chart]:
     if collected.setting is None:
         return []
     place = places_of(collected.setting)
-    step_s = _step(collected)
+    step_s = step_of(collected)
     lines: dict[str, list[Series]] = {"scr": [], "delay": [], "power": [], "handovers": []}
     for policy, results in collected.replays.items():
         for key, (x, y) in _lines(results, step_s).items():
@@ -83,7 +83,7 @@ def _strip(thinned: bool) -> list[str]:
     return [text, f"At most {MOST_MARKS} evenly chosen ones of each policy."] if thinned else [text]
 
 
-def _step(collected: Collected) -> float:
+def step_of(collected: Collected) -> float:
     """Return how long the buckets are over which time series are averaged: a round number of seconds."""
     results = next(iter(collected.replays.values()))
     duration_s = float(results.manifest["duration_s"])
