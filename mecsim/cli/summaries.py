@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,8 @@ import numpy as np
 
 from mecsim.analysis.rounding import four_digits, plus_minus
 from mecsim.messages import system_size
-from mecsim.results.metrics import METRIC, TABLE_METRICS, phase_energy, run_metrics, run_notes
+from mecsim.results.metrics import METRIC, headline_of, phase_user_energy, run_metrics
+from mecsim.results.notes import run_notes
 from mecsim.system.phases import PHASES
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
     from mecsim.results.result import Results
     from mecsim.study.comparison import Comparison
+
+_FOLDS = {"/round": "\na round", "/user": "\na user", "user's ": "user's\n", " (": "\n("}
+_FOLDED = re.compile("|".join(map(re.escape, _FOLDS)))
 
 
 def run_object(results: Results, folder: Path) -> dict[str, Any]:
@@ -94,13 +99,16 @@ def _arrivals_and_departures(counts: dict[str, int]) -> dict[str, str]:
 
 def _averages(results: Results) -> dict[str, str]:
     metrics, warmup_s = run_metrics(results), results.manifest["warmup_s"]
-    parts = ", ".join(f"{phase.name} {metrics[phase_energy(phase)]:.3g}" for phase in PHASES)
+    parts = ", ".join(f"{phase.name} {metrics[phase_user_energy(phase)]:.3g}" for phase in PHASES)
+    scr = headline_of(results.manifest)
     return {
         f"after a warm-up of {warmup_s:g} s" if warmup_s else "over the whole run": "",
-        "  SCR": _number(metrics["scr"], ""),
-        "  delay of a round": _number(metrics["delay_s"], "s"),
-        "  95th percentile": _number(metrics["delay_p95_s"], "s"),
-        "  energy of a round": f"{_number(metrics['energy_j'], 'J')} ({parts})",
+        f"  {METRIC[scr].label}": _number(metrics[scr], ""),
+        "  delay of a round": f"{_number(metrics['delay_user_s'], 's')}, mean over users",
+        "  of the worst user": _number(metrics["delay_worst_user_s"], "s"),
+        "  mean over rounds": _number(metrics["delay_s"], "s"),
+        "  95th percentile": f"{_number(metrics['delay_p95_s'], 's')} of all rounds",
+        "  energy of a round": f"{_number(metrics['energy_user_j'], 'J')}, mean over users ({parts})",
         "  rounds an hour, all users": _number(metrics["rounds_per_hour"], ""),
         "  handovers a round": _number(metrics["handovers_per_round"], ""),
         "  time for a decision": _number(1e3 * metrics["decision_cpu_s"], "ms"),
@@ -143,12 +151,12 @@ def comparison_table(comparison: Comparison, *, narrow: bool = False) -> Table:
         padding=(0, 0, 0, 1),
     )
     table.add_column("policy", style="bold", no_wrap=True)
-    for name in TABLE_METRICS:
-        head = METRIC[name].head.replace("/round", "\na round").replace(" (", "\n(")
+    for name in comparison.shown:
+        head = _FOLDED.sub(lambda at: _FOLDS[at[0]], METRIC[name].head)
         table.add_column(head, justify="right")
     rows = {(row["policy"], row["metric"]): row for row in comparison.table.to_dict(orient="records")}
     for policy in comparison.policies:
-        cells = [_cell(rows[policy, name], replications) for name in TABLE_METRICS]
+        cells = [_cell(rows[policy, name], replications) for name in comparison.shown]
         if narrow:
             cells = [cell.replace(" ± ", " ±").replace(" *", "*") for cell in cells]
         table.add_row(policy, *cells)

@@ -47,7 +47,7 @@ def table(
     from mecsim.analysis.text_tables import text_table
     from mecsim.messages import either
     from mecsim.results.csv_text import csv_text
-    from mecsim.results.metrics import TABLE_METRICS
+    from mecsim.results.metrics import TABLE_METRICS, with_headline
 
     forms = ("markdown", "latex", "csv")
     if form not in forms:
@@ -55,7 +55,7 @@ def table(
     study = study_frames(
         results, policy_labels(policies), where=parse_changes(where or ()), deadline_s=deadline_of(deadline_s)
     )
-    shown = metric_names(metrics, deadline_s) or TABLE_METRICS
+    shown = metric_names(metrics, deadline_s) or with_headline(TABLE_METRICS, study.headline)
     paired = paired_table(study.per_run, reference or None, metrics=shown, margin=margin, by=study.by)
     say(f"{len(study.per_run)} runs", quiet=quiet)
     if as_json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
 
 from pydantic import AllowInfNan, BaseModel, ConfigDict, Discriminator, Field, Tag
 from pydantic.config import JsonDict
@@ -19,6 +19,20 @@ class Section(BaseModel):
     """A table of a file: frozen, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", revalidate_instances="always")
+    later: ClassVar[frozenset[str]] = frozenset()
+    """Keys with a default that came after version 0.1."""
+
+    def without_later_keys(self, written: dict[str, Any]) -> dict[str, Any]:
+        """Return the keys of a file, those left out that came after version 0.1 and have their defaults.
+
+        For the hash: a scenario that does not use a key has the hash that it had without that key.
+        """
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in written.items()
+            if name not in self.later or getattr(self, name) != fields[name].default
+        }
 
 
 def key(

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mecsim.results.result import Results
+from mecsim.results.windows import user_windows
+from mecsim.scenario.control import WINDOW_S
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,6 +82,41 @@ class AfterWarmup:
         delay_cost = weights["delay_weight_per_s"] * whole["delay_s"]
         cost = delay_cost + weights["energy_weight_per_j"] * whole["energy_j"]
         return whole.assign(scr=(whole["score"] / cost).where(cost > 0))
+
+    @cached_property
+    def windows(self) -> pd.DataFrame:
+        """One row a window: ``window``, ``score``, largest ``delay_s``, ``energy_j``, ``users``, ``open``.
+
+        The last two are how many users count, and how many of them by an open round.
+        """
+        manifest = self.results.manifest
+        window_s = float(manifest.get("window_s", WINDOW_S))
+        by_user = user_windows(self.results.rounds, self.warmup_s, manifest["duration_s"], window_s)
+        groups = by_user.groupby("window")
+        sums = groups[["score", "energy_j", "open"]].sum()
+        return sums.assign(delay_s=groups["delay_s"].max(), users=groups.size()).reset_index()
+
+    @cached_property
+    def never_finished(self) -> pd.DataFrame:
+        """The open rounds at the end of the run of the users who finished none after the warm-up."""
+        rounds = self.results.rounds
+        cut_off = rounds[rounds["outcome"].eq("unfinished") & ~rounds["user"].isin(self.rounds["user"])]
+        return cut_off.drop_duplicates("user", keep="last")
+
+    def user_means(self, column: str) -> pd.Series[float]:
+        """Return the mean of a column over the finished rounds of each user.
+
+        A user without one counts with its open round as far as it has got, which is the least that the round
+        can take. Empty without any finished round.
+        """
+        import pandas as pd
+
+        means: pd.Series[float] = self.rounds.groupby("user")[column].mean()
+        open_rounds = self.never_finished if len(means) else self.never_finished.iloc[:0]
+        if open_rounds.empty:
+            return means
+        both: pd.Series[float] = pd.concat([means, open_rounds.set_index("user")[column]])
+        return both
 
     @cached_property
     def finished_by_user(self) -> pd.Series[float]:

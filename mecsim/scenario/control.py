@@ -137,12 +137,24 @@ class Objective(Section):
         return value
 
 
+WINDOW_S = 300.0
+"""Default of ``record.window_s``."""
+
+
 class Record(Section):
     """What a run writes down besides its rounds."""
+
+    later = frozenset({"window_s"})
 
     positions_s: Annotated[Real, Field(ge=1e-3, le=1e9)] = key(
         "Time between two records of all positions", unit="s", default=10.0
     )
     allocations: StrictBool = key(
         "Whether the allocation of every decision that took effect is written down", default=True
+    )
+    window_s: Annotated[Real, Field(ge=1e-3, le=1e9)] = key(
+        "Length of the windows after the warm-up over which the metric scr_window is computed; what is left "
+        "over at the end belongs to the last one",
+        unit="s",
+        default=WINDOW_S,
     )

@@ -172,6 +172,7 @@ class Scenario(Section):
         """Hash of all values, files and plug-ins, whatever the spelling, the comments and the description."""
         content = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"description"})
         content["workload"] = self.workload.without_later_keys(content["workload"])
+        content["record"] = self.record.without_later_keys(content["record"])
         content |= {"memory_gb": self._memory_gb()} if any(self._memory_gb()) else {}
         content |= {"files": [file.sha256 for file in self.files()]} if self.files() else {}
         content |= {"plugins": self.plugin_versions()} if self.plugin_versions() else {}

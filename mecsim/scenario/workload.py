@@ -60,6 +60,10 @@ Precision: TypeAlias = Literal["fp32", "bf16", "fp16", "int8", "int4"]
 class Workload(Section):
     """The training work of a round."""
 
+    later = frozenset(
+        {"model", "tokens_per_sequence", "batch_size", "precision", "recompute", "bits_per_activation"}
+    )
+
     rounds: Rounds = key("When rounds start", default=Continuous(), discriminator="mode")
     model: WorkModel = key(
         "What is trained where: 'adapter', the work of the adapter alone; 'peft', adapters in layers of a "
@@ -152,20 +156,3 @@ class Workload(Section):
         if value != cls.model_fields["bits_per_activation"].default and info.data.get("model") != "split":
             raise refusal(((), "only with model = 'split'"))
         return value
-
-    def without_later_keys(self, written: dict[str, Any]) -> dict[str, Any]:
-        """Return the keys of a file, those left out that came after version 0.1 and have their defaults.
-
-        For the hash: a scenario that does not use a key has the hash that it had without that key.
-        """
-        fields = type(self).model_fields
-        return {
-            name: value
-            for name, value in written.items()
-            if name not in _LATER or getattr(self, name) != fields[name].default
-        }
-
-
-_LATER = frozenset(
-    {"model", "tokens_per_sequence", "batch_size", "precision", "recompute", "bits_per_activation"}
-)

@@ -14,7 +14,14 @@ from mecsim.analysis.rounding import plus_minus
 from mecsim.analysis.stats import paired_difference, t_interval
 from mecsim.errors import ResultStoreError
 from mecsim.results.csv_text import write_csv_file
-from mecsim.results.metrics import METRICS, same_metrics, stored_metrics
+from mecsim.results.metrics import (
+    METRICS,
+    TABLE_METRICS,
+    WINDOW_SCR,
+    same_metrics,
+    stored_metrics,
+    with_headline,
+)
 from mecsim.study.outcome import RunOutcome
 
 if TYPE_CHECKING:
@@ -42,6 +49,8 @@ class Comparison:
         How every run ended, by replication, then policy.
     out : Path or None
         Where the run folders are.
+    headline : str
+        The SCR that is shown first: over windows, or of generations where rounds are synchronous.
     """
 
     scenario: str
@@ -49,6 +58,12 @@ class Comparison:
     seeds: tuple[int, ...]
     outcomes: tuple[RunOutcome, ...]
     out: Path | None = None
+    headline: str = WINDOW_SCR
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The metrics of the table."""
+        return with_headline(TABLE_METRICS, self.headline)
 
     @property
     def failures(self) -> tuple[RunOutcome, ...]:
@@ -118,7 +133,7 @@ class Comparison:
         """All paired tests against the first policy, as from ``mecsim.analysis.paired.paired_table``."""
         from mecsim.analysis.paired import paired_table
 
-        return paired_table(self.per_run, policies=self.policies)
+        return paired_table(self.per_run, policies=self.policies, metrics=self.shown)
 
     def summary(self) -> pd.DataFrame:
         """Return a table to read: policies down, metrics across, ``mean ± half width``."""
@@ -141,7 +156,7 @@ class Comparison:
         from mecsim.analysis.figures.comparison import comparison_figure
         from mecsim.analysis.style import save_figure
 
-        figure = comparison_figure(self.per_run, self.delays, self.policies, self.seeds)
+        figure = comparison_figure(self.per_run, self.delays, self.policies, self.seeds, self.headline)
         return save_figure(figure, path)
 
     def stored_runs(self) -> dict[str, Iterator[Results]]:

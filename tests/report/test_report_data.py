@@ -129,14 +129,14 @@ def test_sentences_name_the_winner_whichever_way_is_better():
 def test_what_is_not_decided_is_said_to_be_undecided():
     """Mutant: a point estimate taken for a verdict."""
     apart = compared(
-        setting_of(a=[10.0, 12.0, 8.0, 11.0], b=[11.0, 9.0, 10.0, 10.0]), "a", "b", METRIC["scr"]
+        setting_of(a=[10.0, 12.0, 8.0, 11.0], b=[11.0, 9.0, 10.0, 10.0]), "a", "b", METRIC["scr_window"]
     )
     assert apart.text.startswith("undecided: a against b in SCR")
     assert apart.verdict == "undecided"
-    alone = compared(setting_of(a=[20.0], b=[10.0]), "a", "b", METRIC["scr"])
+    alone = compared(setting_of(a=[20.0], b=[10.0]), "a", "b", METRIC["scr_window"])
     assert alone.verdict == "undecided"
     assert "+100 % in SCR in a single pair: no interval is possible" in alone.text
-    assert compared(setting_of(a=[math.nan], b=[1.0]), "a", "b", METRIC["scr"]) is None
+    assert compared(setting_of(a=[math.nan], b=[1.0]), "a", "b", METRIC["scr_window"]) is None
 
 
 def test_many_comparisons_are_corrected_for():

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from mecsim.analysis.report.collect import ENERGIES, Collected
-from mecsim.results.metrics import jain_index, phase_energy
+from mecsim.results.measures import jain_index
+from mecsim.results.metrics import phase_energy
 from mecsim.system.phases import PHASES
 
 

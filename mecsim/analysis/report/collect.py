@@ -17,7 +17,7 @@ from mecsim.results.after_warmup import delay_sketch, rounds_after_warmup
 from mecsim.results.files import read_note
 from mecsim.results.load import run_folders
 from mecsim.results.manifest import read_manifest, scenario_values
-from mecsim.results.metrics import phase_energy, run_metrics
+from mecsim.results.metrics import WINDOW_SCR, headline_of, phase_energy, run_metrics
 from mecsim.results.store import load_run
 from mecsim.results.walk import files_below
 from mecsim.system.phases import PHASES
@@ -94,6 +94,11 @@ class ScenarioRuns:
     def seeds(self) -> tuple[int, ...]:
         """Seeds of all runs, increasing."""
         return tuple(sorted({run.seed for run in self.runs}))
+
+    @property
+    def headline(self) -> str:
+        """The SCR that is shown first: over windows, or of generations where rounds are synchronous."""
+        return headline_of(self.runs[0].manifest) if self.runs else WINDOW_SCR
 
 
 @dataclass(frozen=True, eq=False, slots=True)

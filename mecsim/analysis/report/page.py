@@ -22,7 +22,8 @@ from mecsim.analysis.report.verdict import heads, ranking, sentences
 from mecsim.analysis.style import palette, policy_style
 from mecsim.escapes import printable
 from mecsim.results.files import write_text
-from mecsim.results.metrics import notes_by_seed, phase_spender
+from mecsim.results.metrics import phase_spender
+from mecsim.results.notes import notes_by_seed
 from mecsim.results.plain_values import plain_json
 from mecsim.system.phases import PHASES
 
@@ -122,7 +123,7 @@ def _verdict(collected: Collected) -> list[dict[str, Any]]:
         found.append({
             "number": i,
             "label": setting.label,
-            "heads": heads(),
+            "heads": heads(setting),
             "rows": ranking(setting),
             "sentences": sentences(setting),
             "troubles": _troubles(setting),

@@ -12,7 +12,7 @@ from mecsim.analysis.hypotheses import holm, t_test
 from mecsim.analysis.report.collect import ScenarioRuns
 from mecsim.analysis.rounding import plus_minus
 from mecsim.analysis.stats import Interval, ratio_interval, t_interval
-from mecsim.results.metrics import METRIC, RANKING_METRICS, VERDICT_METRICS, Metric
+from mecsim.results.metrics import METRIC, RANKING_METRICS, VERDICT_METRICS, Metric, with_headline
 from mecsim.system.arrays import Floats
 
 ALPHA = 0.05
@@ -46,16 +46,17 @@ def ranking(setting: ScenarioRuns) -> list[RankedPolicy]:
     rows: list[RankedPolicy] = []
     for policy in ranked(setting):
         cells = tuple(
-            _cell(METRIC[name], t_interval(samples(setting, policy, name))) for name in RANKING_METRICS
+            _cell(METRIC[name], t_interval(samples(setting, policy, name)))
+            for name in with_headline(RANKING_METRICS, setting.headline)
         )
         count = sum(run.policy == policy for run in setting.runs)
         rows.append(RankedPolicy(len(rows) + 1, policy, count, cells))
     return rows
 
 
-def heads() -> list[str]:
+def heads(setting: ScenarioRuns) -> list[str]:
     """Return what the columns of the ranking are called, with units."""
-    metrics = [METRIC[name] for name in RANKING_METRICS]
+    metrics = [METRIC[name] for name in with_headline(RANKING_METRICS, setting.headline)]
     return [f"{m.label} ({m.ranking_unit[0]})" if m.ranking_unit else m.head for m in metrics]
 
 
@@ -67,7 +68,10 @@ def sentences(setting: ScenarioRuns) -> list[Sentence]:
     order = ranked(setting)
     pairs = [*((order[0], other) for other in order[1:]), *pairwise(order[1:])]
     found = [
-        one for a, b in pairs for name in VERDICT_METRICS if (one := compared(setting, a, b, METRIC[name]))
+        one
+        for a, b in pairs
+        for name in with_headline(VERDICT_METRICS, setting.headline)
+        if (one := compared(setting, a, b, METRIC[name]))
     ]
     tested = [i for i, one in enumerate(found) if not math.isnan(one.p)]
     for i, adjusted in zip(tested, holm([found[i].p for i in tested]) if tested else (), strict=True):
@@ -107,7 +111,10 @@ def compared(setting: ScenarioRuns, a: str, b: str, metric: Metric) -> Sentence 
 
 def ranked(setting: ScenarioRuns) -> list[str]:
     """Return the policies by mean SCR, best first."""
-    scr = {policy: float(t_interval(samples(setting, policy, "scr")).mean) for policy in setting.policies}
+    scr = {
+        policy: float(t_interval(samples(setting, policy, setting.headline)).mean)
+        for policy in setting.policies
+    }
     return sorted(setting.policies, key=lambda policy: -np.nan_to_num(scr[policy], nan=-np.inf))
 
 
