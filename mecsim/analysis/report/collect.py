@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mecsim.analysis.diagnostics import Rounds, finished_rounds
 from mecsim.analysis.report.classes import class_energy
 from mecsim.analysis.report.trouble import run_troubles
+from mecsim.analysis.user_classes import class_metrics
 from mecsim.errors import MecsimError, ResultStoreError
 from mecsim.escapes import printable
 from mecsim.results.after_warmup import delay_sketch, rounds_after_warmup
@@ -55,6 +56,8 @@ class RunSummary:
         When rounds ended and how long they took.
     class_energy_j : dict
         Energy of the GPUs and of the radios of each device class.
+    class_metrics : dict
+        Metrics of each class of users; empty without classes.
     """
 
     folder: Path
@@ -66,6 +69,7 @@ class RunSummary:
     troubles: tuple[str, ...]
     rounds: Rounds
     class_energy_j: dict[str, tuple[float, float]] = field(default_factory=dict)
+    class_metrics: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def policy(self) -> str:
@@ -267,5 +271,5 @@ def _summary(folder: Path, results: Results) -> RunSummary:
     return RunSummary(
         folder, results.manifest, run_metrics(results), delay_sketch(results),
         kept.groupby("user")["delay_s"].mean(), energy, tuple(run_troubles(results)),
-        finished_rounds(results), class_energy(results),
+        finished_rounds(results), class_energy(results), class_metrics(results),
     )  # fmt: skip

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mecsim.analysis.diagnostics import rounds_warnings
-from mecsim.analysis.report.audit import audit_rows, class_rows, fairness_rows
+from mecsim.analysis.report.audit import (
+    audit_rows,
+    class_rows,
+    fairness_rows,
+    user_class_heads,
+    user_class_rows,
+)
 from mecsim.analysis.report.charts import Chart, shown_replays, summary_charts
 from mecsim.analysis.report.collect import Collected, ScenarioRuns, collect
 from mecsim.analysis.report.plausibility import plausibility
@@ -102,6 +108,8 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
         audit=audit_rows(collected),
         spenders=[phase_spender(phase) for phase in PHASES],
         classes=class_rows(collected),
+        user_classes=user_class_rows(collected),
+        user_class_heads=user_class_heads(),
         fairness=fairness_rows(collected),
         plausible=plausibility(collected),
         gap=gap_table(collected),
