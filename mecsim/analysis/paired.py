@@ -38,6 +38,7 @@ def paired_table(
     metrics: Sequence[str] = TABLE_METRICS,
     margin: float = MARGIN,
     by: Sequence[str] = ("scenario",),
+    error: float = ERROR,
 ) -> pd.DataFrame:
     """Return every policy against one, metric by metric.
 
@@ -54,6 +55,8 @@ def paired_table(
         Differences below this share of the reference's mean count as equivalent.
     by : sequence of str
         Columns within which runs are paired: the scenario and the keys that are swept.
+    error : float
+        Largest chance of any false verdict better or worse in the table.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def paired_table(
         ``bca_high``; ``ratio``, ``ratio_low``, ``ratio_high`` (Fieller); ``effect_size``,
         ``rank_biserial``; ``p_t``, ``p_wilcoxon`` (exact), ``p_equivalence`` (TOST); the three
         adjusted by Holm over all rows, ``p_t_holm``, ``p_wilcoxon_holm``, ``p_equivalence_holm``;
-        and ``verdict``: better or worse if ``p_t_holm`` is at most 0.05, else equivalent if
+        and ``verdict``: better or worse if ``p_t_holm`` is at most ``error``, else equivalent if
         ``p_equivalence_holm`` is, else undecided.
 
     Raises
@@ -90,7 +93,7 @@ def paired_table(
     table = pd.DataFrame(rows)
     for name in ("p_t", "p_wilcoxon", "p_equivalence"):
         table[f"{name}_holm"] = holm(table[name]) if len(table) else []
-    table["verdict"] = [_verdict(row) for row in table.to_dict("records")]
+    table["verdict"] = [_verdict(row, error) for row in table.to_dict("records")]
     return table
 
 
@@ -111,7 +114,7 @@ def _row(metric: str, wide: pd.DataFrame, policy: str, reference: str, margin: f
     }  # fmt: skip
 
 
-def _verdict(row: dict[Any, Any]) -> str:
-    if row["p_t_holm"] <= ERROR:
+def _verdict(row: dict[Any, Any], error: float) -> str:
+    if row["p_t_holm"] <= error:
         return "better" if METRIC[row["metric"]].is_better(row["difference"]) else "worse"
-    return "equivalent" if row["p_equivalence_holm"] <= ERROR else "undecided"
+    return "equivalent" if row["p_equivalence_holm"] <= error else "undecided"

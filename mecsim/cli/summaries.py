@@ -130,6 +130,7 @@ def comparison_object(comparison: Comparison, files: list[Path]) -> dict[str, An
         "policies": list(comparison.policies),
         "seeds": list(comparison.seeds),
         "table": comparison.table.to_dict(orient="records"),
+        "differing": sorted(map(list, comparison.differing)),
         "failures": [{"run_id": o.run_id, "error": o.error} for o in comparison.failures],
         "notes": list(comparison.notes),
         "folder": str(comparison.out),
@@ -142,36 +143,47 @@ def comparison_table(comparison: Comparison, *, narrow: bool = False) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    replications, first = len(comparison.seeds), comparison.policies[0]
     table = Table(
-        title=f"{comparison.scenario}, {replications} replications",
-        caption=f"mean ± 95 % half width; below: paired difference to {first}, * if its interval excludes 0",
+        title=f"{comparison.scenario}, {len(comparison.seeds)} replications",
+        caption=_caption(comparison),
         box=SIMPLE_HEAD,
         show_lines=True,
         padding=(0, 0, 0, 1),
     )
     table.add_column("policy", style="bold", no_wrap=True)
     for name in comparison.shown:
-        head = _FOLDED.sub(lambda at: _FOLDS[at[0]], METRIC[name].head)
-        table.add_column(head, justify="right")
+        table.add_column(_FOLDED.sub(lambda at: _FOLDS[at[0]], METRIC[name].head), justify="right")
     rows = {(row["policy"], row["metric"]): row for row in comparison.table.to_dict(orient="records")}
     for policy in comparison.policies:
-        cells = [_cell(rows[policy, name], replications) for name in comparison.shown]
+        cells = [_cell(rows[policy, name], comparison) for name in comparison.shown]
         if narrow:
             cells = [cell.replace(" ± ", " ±").replace(" *", "*") for cell in cells]
         table.add_row(policy, *cells)
     return table
 
 
-def _cell(row: dict[Hashable, Any], replications: int) -> str:
+def _caption(comparison: Comparison) -> str:
+    """Return what the numbers and the stars of the table mean."""
+    own = "mean ± half width of its own 95 % interval"
+    if len(comparison.policies) == 1:
+        return own
+    tests = int(comparison.paired["p_t_holm"].notna().sum())
+    looks = f" and {comparison.looks} looks" if comparison.looks > 1 else ""
+    return (
+        f"{own}; below: paired difference to {comparison.policies[0]}, likewise\n* differs after Holm's "
+        f"correction for the {tests} differences of this table{looks}: at most 5 % of tables have a false *"
+    )
+
+
+def _cell(row: dict[Hashable, Any], comparison: Comparison) -> str:
     own = plus_minus(row["mean"], row["high"] - row["mean"])
-    own += f" (n = {row['n']:.0f})" if row["n"] < replications else ""
+    own += f" (n = {row['n']:.0f})" if row["n"] < len(comparison.seeds) else ""
     if np.isnan(row["difference"]):
         return own
     half = row["difference_high"] - row["difference"]
     sign = "+" if row["difference"] >= 0 else ""
-    sure = row["difference_low"] > 0 or row["difference_high"] < 0
-    return f"{own}\n{sign}{plus_minus(row['difference'], half)}{' *' if sure else '  '}"
+    star = " *" if (row["policy"], row["metric"]) in comparison.differing else "  "
+    return f"{own}\n{sign}{plus_minus(row['difference'], half)}{star}"
 
 
 def _number(value: float, unit: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mecsim.analysis.paired import ERROR, paired_table
 from mecsim.analysis.rounding import plus_minus
 from mecsim.analysis.stats import paired_difference, t_interval
 from mecsim.errors import ResultStoreError
@@ -51,6 +52,8 @@ class Comparison:
         Where the run folders are.
     headline : str
         The SCR that is shown first: over windows, or of generations where rounds are synchronous.
+    looks : int
+        At how many interim looks the comparison could have ended; they share the error of 5 %.
     """
 
     scenario: str
@@ -59,6 +62,7 @@ class Comparison:
     outcomes: tuple[RunOutcome, ...]
     out: Path | None = None
     headline: str = WINDOW_SCR
+    looks: int = 1
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -131,9 +135,15 @@ class Comparison:
     @cached_property
     def paired(self) -> pd.DataFrame:
         """All paired tests against the first policy, as from ``mecsim.analysis.paired.paired_table``."""
-        from mecsim.analysis.paired import paired_table
+        return paired_table(
+            self.per_run, policies=self.policies, metrics=self.shown, error=ERROR / self.looks
+        )
 
-        return paired_table(self.per_run, policies=self.policies, metrics=self.shown)
+    @cached_property
+    def differing(self) -> frozenset[tuple[str, str]]:
+        """The (policy, metric) that differ from the first policy after Holm's correction for the table."""
+        rows = self.paired.to_dict("records")
+        return frozenset((r["policy"], r["metric"]) for r in rows if r["verdict"] in ("better", "worse"))
 
     def summary(self) -> pd.DataFrame:
         """Return a table to read: policies down, metrics across, ``mean ± half width``."""

@@ -253,3 +253,21 @@ def drawn(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the rows with those of the best constant phi, here those of one half."""
     best = frame[frame["policy"].isin(snapshots.CONSTANT_PHI)]
     return pd.concat([frame, best.assign(policy=best["policy"].map(snapshots.BEST_PHI))])
+
+
+def test_verdicts_of_a_page_share_the_error_by_holm() -> None:
+    """One claim that holds at 97.5 % and one that is plain: the plain one first, then the other at 95 %.
+
+    Two that hold at 95 % only are both open. Mutants rejected: each claim by itself; Bonferroni, which leaves
+    the first open.
+    """
+    samples = np.random.default_rng(1).normal(1.0, 1.0, 20)
+
+    def claim(level: float) -> claims.PaperClaim:
+        above = float(t_interval(samples, level).low) - 1e-9
+        return claims.judged("", "", [claims.Asked("a", partial(t_interval, samples), above)])
+
+    near, plain = claim(0.95), claim(0.999)
+    assert [c.verdict for c in claims.judged_together([near, plain])] == [REPRODUCED, REPRODUCED]
+    assert [c.verdict for c in claims.judged_together([near, near])] == [UNDECIDED, UNDECIDED]
+    assert near.verdict == REPRODUCED
