@@ -69,9 +69,9 @@ def _claims_table(found: Reproduction) -> Table:
 
     table = Table("figure", "the paper says", "ours", "verdict", show_lines=True)
     table.title = (
-        f"{found.seeds} seeds; means, 95 % intervals that hold together within a row; verdicts by Holm"
+        f"{found.seeds} seeds; means with 95 % intervals that hold together within a row; verdicts by Holm's "
+        "rule over all rows"
     )
-    table.title += " over all rows"
     for claim in found.claims:
         table.add_row(*claim.row)
     return table

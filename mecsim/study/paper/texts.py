@@ -22,9 +22,9 @@ iterations. The intervals shown of a statement hold together with 95 % (Bonferro
 *{CONTRADICTED}* if one lies wholly outside, and *{UNDECIDED}* otherwise. For the verdicts the intervals are
 wider: the statements of the page share an error of 5 % by Holm's rule, so that the chance that any verdict is
 wrong is at most that. Ratios of SCR are of means; those of delay and energy are geometric means over the
-worlds, since the largest delay of an equal split has no mean. For the paper's words we take: *slightly more*, by at most {SLIGHTLY - 1:.0%}; *close to*, no
-worse than {CLOSE:g} times; *the same order*, within a factor of {ORDER:g}; *moderate*, at least
-{MODERATE:g} times."""
+worlds, since the largest delay of an equal split has no mean. For the paper's words we take: *slightly
+more*, by at most {SLIGHTLY - 1:.0%}; *close to*, no worse than {CLOSE:g} times; *the same order*, within a
+factor of {ORDER:g}; *moderate*, at least {MODERATE:g} times."""
 
 FIGURE_2 = """\
 The largest SCR so far against iteration, read off the trace of `dashf`, whose loops are those of the
