@@ -18,3 +18,13 @@ def four_digits(value: float) -> str:
     if np.isnan(value):
         return "-"
     return f"{value:.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
+
+
+def bracketed(centre: float, low: float, high: float, *, signed: bool = False) -> str:
+    """Return ``centre [low, high]`` with three digits, without the ends where they are not known."""
+    form = "+.3g" if signed else ".3g"
+    if np.isnan(centre):
+        return "-"
+    if np.isnan(low) or np.isnan(high):
+        return f"{centre:{form}} [?]"
+    return f"{centre:{form}} [{low:{form}}, {high:{form}}]"

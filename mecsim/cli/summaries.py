@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mecsim.analysis.rounding import four_digits, plus_minus
+from mecsim.analysis.rounding import bracketed, four_digits, plus_minus
 from mecsim.messages import system_size
 from mecsim.results.metrics import METRIC, headline_of, phase_user_energy, run_metrics
 from mecsim.results.notes import run_notes
@@ -131,6 +131,7 @@ def comparison_object(comparison: Comparison, files: list[Path]) -> dict[str, An
         "seeds": list(comparison.seeds),
         "table": comparison.table.to_dict(orient="records"),
         "differing": sorted(map(list, comparison.differing)),
+        "heavy_tails": comparison.heavy_tails,
         "failures": [{"run_id": o.run_id, "error": o.error} for o in comparison.failures],
         "notes": list(comparison.notes),
         "folder": str(comparison.out),
@@ -165,9 +166,10 @@ def comparison_table(comparison: Comparison, *, narrow: bool = False) -> Table:
 def _caption(comparison: Comparison) -> str:
     """Return what the numbers and the stars of the table mean."""
     own = "mean ± half width of its own 95 % interval"
+    own += ", where heavy-tailed: median [its 95 % interval]" if comparison.heavy_tails else ""
     if len(comparison.policies) == 1:
         return own
-    tests = int(comparison.paired["p_t_holm"].notna().sum())
+    tests = int(comparison.paired["p"].notna().sum())
     looks = f" and {comparison.looks} looks" if comparison.looks > 1 else ""
     return (
         f"{own}; below: paired difference to {comparison.policies[0]}, likewise\n* differs after Holm's "
@@ -176,14 +178,31 @@ def _caption(comparison: Comparison) -> str:
 
 
 def _cell(row: dict[Hashable, Any], comparison: Comparison) -> str:
-    own = plus_minus(row["mean"], row["high"] - row["mean"])
+    is_heavy = row["metric"] in comparison.heavy_tails
+    own = (
+        bracketed(*comparison.medians[row["policy"], row["metric"]][:3])
+        if is_heavy
+        else plus_minus(row["mean"], row["high"] - row["mean"])
+    )
     own += f" (n = {row['n']:.0f})" if row["n"] < len(comparison.seeds) else ""
     if np.isnan(row["difference"]):
         return own
-    half = row["difference_high"] - row["difference"]
-    sign = "+" if row["difference"] >= 0 else ""
+    if is_heavy:
+        difference = bracketed(*comparison.median_difference(row["policy"], row["metric"]), signed=True)
+    else:
+        sign = "+" if row["difference"] >= 0 else ""
+        difference = sign + plus_minus(row["difference"], row["difference_high"] - row["difference"])
     star = " *" if (row["policy"], row["metric"]) in comparison.differing else "  "
-    return f"{own}\n{sign}{plus_minus(row['difference'], half)}{star}"
+    return f"{own}\n{difference}{star}"
+
+
+def tail_warnings(comparison: Comparison) -> list[str]:
+    """Return one line for each metric of the table whose mean should not be trusted, and why."""
+    return [
+        f"{METRIC[metric].label}, {policy}: {why}; the table has medians"
+        for metric, policies in comparison.heavy_tails.items()
+        for policy, why in policies.items()
+    ]
 
 
 def _number(value: float, unit: str) -> str:

@@ -12,7 +12,8 @@ import numpy as np
 
 from mecsim.analysis.paired import ERROR, paired_table
 from mecsim.analysis.rounding import plus_minus
-from mecsim.analysis.stats import paired_difference, t_interval
+from mecsim.analysis.stats import MedianInterval, median_interval, paired_difference, t_interval
+from mecsim.analysis.tails import heavy_tails
 from mecsim.errors import ResultStoreError
 from mecsim.results.csv_text import write_csv_file
 from mecsim.results.metrics import (
@@ -138,6 +139,26 @@ class Comparison:
         return paired_table(
             self.per_run, policies=self.policies, metrics=self.shown, error=ERROR / self.looks
         )
+
+    @cached_property
+    def heavy_tails(self) -> dict[str, dict[str, str]]:
+        """The metrics of the table whose mean should not be trusted: metric, policy, why."""
+        return heavy_tails(self.per_run, self.shown)
+
+    @cached_property
+    def medians(self) -> dict[tuple[str, str], MedianInterval]:
+        """The median over replications of each (policy, metric), with its order-statistic interval."""
+        samples = {policy: self._matrix(policy) for policy in self.policies}
+        return {
+            (policy, metric.name): median_interval(own[:, column])
+            for policy, own in samples.items()
+            for column, metric in enumerate(METRICS)
+        }
+
+    def median_difference(self, policy: str, metric: str) -> tuple[float, float, float]:
+        """Return the median of the paired differences to the first policy, and the ends of its interval."""
+        row = self.paired.query("policy == @policy and metric == @metric").iloc[0]
+        return row["median"], row["median_low"], row["median_high"]
 
     @cached_property
     def differing(self) -> frozenset[tuple[str, str]]:
