@@ -173,7 +173,7 @@ def _caption(comparison: Comparison) -> str:
     looks = f" and {comparison.looks} looks" if comparison.looks > 1 else ""
     return (
         f"{own}; below: paired difference to {comparison.policies[0]}, likewise\n* differs after Holm's "
-        f"correction for the {tests} differences of this table{looks}: at most 5 % of tables have a false *"
+        f"correction for all {tests} differences{looks}: at most 5 % of tables have a false *"
     )
 
 

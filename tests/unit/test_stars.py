@@ -54,10 +54,10 @@ def test_a_star_is_earned_after_holm_s_correction() -> None:
     cells = {name: list(column.cells)[1] for name, column in zip(TABLE_METRICS, columns[1:], strict=True)}
     assert [name for name, cell in cells.items() if cell.endswith("*")] == ["scr_window", "delay_user_s"]
     caption = comparison_table(found).caption
-    assert f"the {tests} differences of this table:" in caption
+    assert f"for all {tests} differences: at most 5 %" in caption
     # With --until the looks share the error.
     assert replace(found, looks=9).differing == {("b", "scr_window")}
-    assert " and 9 looks" in comparison_table(replace(found, looks=9)).caption
+    assert " differences and 9 looks:" in comparison_table(replace(found, looks=9)).caption
 
 
 def test_null_tables_have_false_stars_in_at_most_one_of_twenty() -> None:
