@@ -24,7 +24,7 @@ from mecsim.analysis.report.prediction_gap import gap_charts, gap_command, gap_t
 from mecsim.analysis.report.provenance import provenance
 from mecsim.analysis.report.replay import BUDGET_BYTES, ReplayData
 from mecsim.analysis.report.timeline import time_charts
-from mecsim.analysis.report.verdict import heads, ranking, sentences
+from mecsim.analysis.report.verdict import heads, ranking, sentences, tail_warnings
 from mecsim.analysis.style import palette, policy_style
 from mecsim.escapes import printable
 from mecsim.results.files import write_text
@@ -146,7 +146,7 @@ def _troubles(setting: ScenarioRuns) -> list[str]:
         runs = [run for run in setting.runs if run.policy == policy]
         together = rounds_warnings([run.rounds for run in runs], runs[0].manifest)
         lines += [f"{policy}: {trouble}" for trouble in together]
-    return lines
+    return [*lines, *tail_warnings(setting)]
 
 
 def _title(collected: Collected) -> str:

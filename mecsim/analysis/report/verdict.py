@@ -10,8 +10,9 @@ import numpy as np
 
 from mecsim.analysis.hypotheses import holm, t_test
 from mecsim.analysis.report.collect import ScenarioRuns
-from mecsim.analysis.rounding import plus_minus
-from mecsim.analysis.stats import Interval, ratio_interval, t_interval
+from mecsim.analysis.rounding import bracketed, plus_minus
+from mecsim.analysis.stats import median_interval, ratio_interval, t_interval
+from mecsim.analysis.tails import heavy_tails
 from mecsim.results.metrics import METRIC, RANKING_METRICS, VERDICT_METRICS, Metric, with_headline
 from mecsim.system.arrays import Floats
 
@@ -44,10 +45,10 @@ class Sentence(NamedTuple):
 def ranking(setting: ScenarioRuns) -> list[RankedPolicy]:
     """Return the policies by mean SCR, best first; without any SCR in the order given."""
     rows: list[RankedPolicy] = []
+    names, heavy = with_headline(RANKING_METRICS, setting.headline), heavy_in(setting)
     for policy in ranked(setting):
         cells = tuple(
-            _cell(METRIC[name], t_interval(samples(setting, policy, name)))
-            for name in with_headline(RANKING_METRICS, setting.headline)
+            _cell(METRIC[name], samples(setting, policy, name), is_heavy=name in heavy) for name in names
         )
         count = sum(run.policy == policy for run in setting.runs)
         rows.append(RankedPolicy(len(rows) + 1, policy, count, cells))
@@ -147,6 +148,28 @@ def _noun(metric: Metric) -> str:
     return metric.label.replace("/", " per ")
 
 
-def _cell(metric: Metric, interval: Interval) -> str:
+def heavy_in(setting: ScenarioRuns) -> dict[str, dict[str, str]]:
+    """Return the metrics of the ranking whose mean should not be trusted, and why, by policy."""
+    import pandas as pd
+
+    names = with_headline(RANKING_METRICS, setting.headline)
+    known = [name for name in names if all(name in run.metrics for run in setting.runs)]
+    rows = [{"policy": run.policy} | {name: run.metrics[name] for name in known} for run in setting.runs]
+    return heavy_tails(pd.DataFrame(rows), known) if rows else {}
+
+
+def tail_warnings(setting: ScenarioRuns) -> list[str]:
+    """Return one line for each metric and policy whose mean should not be trusted."""
+    return [
+        f"{policy}: {METRIC[name].label}: {why}; the ranking has medians"
+        for name, policies in heavy_in(setting).items()
+        for policy, why in policies.items()
+    ]
+
+
+def _cell(metric: Metric, values: Floats, *, is_heavy: bool) -> str:
     scale = metric.ranking_unit[1] if metric.ranking_unit else 1.0
+    if is_heavy:
+        return bracketed(*median_interval(scale * values)[:3])
+    interval = t_interval(values)
     return plus_minus(scale * float(interval.mean), scale * float(interval.high - interval.mean))
