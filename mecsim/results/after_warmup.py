@@ -98,24 +98,28 @@ class AfterWarmup:
 
     @cached_property
     def never_finished(self) -> pd.DataFrame:
-        """The open rounds at the end of the run of the users who finished none after the warm-up."""
+        """The open rounds of users who finished none after the warm-up, if they take long already.
+
+        Only those that have taken longer by the end of the run than a round of the other users on average:
+        of a user who has just begun nothing is known yet. Empty without any finished round.
+        """
         rounds = self.results.rounds
-        cut_off = rounds[rounds["outcome"].eq("unfinished") & ~rounds["user"].isin(self.rounds["user"])]
-        return cut_off.drop_duplicates("user", keep="last")
+        others_s = self.rounds.groupby("user")["delay_s"].mean().mean()
+        is_long = rounds["outcome"].eq("unfinished") & rounds["delay_s"].gt(others_s)
+        return rounds[is_long & ~rounds["user"].isin(self.rounds["user"])].drop_duplicates("user")
 
     def user_means(self, column: str) -> pd.Series[float]:
         """Return the mean of a column over the finished rounds of each user.
 
-        A user without one counts with its open round as far as it has got, which is the least that the round
-        can take. Empty without any finished round.
+        Those of :attr:`never_finished` count with their open rounds as far as these have got, which is the
+        least that they can take. Empty without any finished round.
         """
         import pandas as pd
 
         means: pd.Series[float] = self.rounds.groupby("user")[column].mean()
-        open_rounds = self.never_finished if len(means) else self.never_finished.iloc[:0]
-        if open_rounds.empty:
+        if self.never_finished.empty:
             return means
-        both: pd.Series[float] = pd.concat([means, open_rounds.set_index("user")[column]])
+        both: pd.Series[float] = pd.concat([means, self.never_finished.set_index("user")[column]])
         return both
 
     @cached_property

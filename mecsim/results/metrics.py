@@ -153,11 +153,11 @@ ALL_METRICS = (
     ),
     Metric(
         "delay_s", "s", "delay/round", "delay of a round, mean over rounds: fast users have more of them",
-        "less", _mean("delay_s"), "report", of_users=True,
+        "less", _mean("delay_s"), of_users=True,
     ),
     Metric(
         "delay_p95_s", "s", "delay P95", "delay of a round, 95th percentile over rounds",
-        "less", quantile_over_rounds("delay_s", 0.95), "report", of_users=True,
+        "less", quantile_over_rounds("delay_s", 0.95), of_users=True,
     ),
     Metric(
         "delay_p99_s", "s", "delay P99", "delay of a round, 99th percentile over rounds",

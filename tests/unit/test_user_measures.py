@@ -74,8 +74,12 @@ def test_spent_energy_of_a_user_counts_all_its_rounds() -> None:
 
 
 def test_a_user_who_never_finishes_counts_with_its_open_round() -> None:
-    """Its round began in the warm-up, 95 s ago. Mutants: the user left out; its start cut at 10 s."""
-    rows = [(0, 10.0, 4.0, 1.0, 1.0, "finished"), (1, 5.0, 95.0, 7.0, 1.0, "unfinished")]
+    """Its round began in the warm-up, 95 s ago. Mutants: it is left out, or cut at 10 s; user 2 counts."""
+    rows = [
+        (0, 10.0, 4.0, 1.0, 1.0, "finished"),
+        (1, 5.0, 95.0, 7.0, 1.0, "unfinished"),
+        (2, 99.0, 1.0, 0.1, 1.0, "unfinished"),  # has just begun: nothing is known of it
+    ]
     run = results_of(rows, warmup_s=10.0, duration_s=100.0)
     assert value("delay_user_s", run) == pytest.approx((4.0 + 95.0) / 2)
     assert value("delay_worst_user_s", run) == 95.0
