@@ -33,7 +33,7 @@ LAWS: dict[str, Law] = {
     "Pareto, index 1.5": lambda rng, size: rng.pareto(1.5, size) + 1.0,
     "1/X, X exponential": lambda rng, size: 1.0 / rng.exponential(size=size),
 }
-SAMPLES, TABLES, STUDIES = 10_000, 1_000, 500
+SAMPLES, TABLES, STUDIES = 4_000, 500, 300
 
 
 def coverage() -> str:

@@ -21,10 +21,14 @@ def four_digits(value: float) -> str:
 
 
 def bracketed(centre: float, low: float, high: float, *, signed: bool = False) -> str:
-    """Return ``centre [low, high]`` with three digits, without the ends where they are not known."""
-    form = "+.3g" if signed else ".3g"
+    """Return ``centre [low, high]`` with three digits or all before the point; ``[?]`` for unknown ends."""
+
+    def shown(value: float) -> str:
+        sign = "+" if signed else ""
+        return f"{value:{sign}.0f}" if abs(value) >= 1e3 else f"{value:{sign}.3g}"
+
     if np.isnan(centre):
         return "-"
     if np.isnan(low) or np.isnan(high):
-        return f"{centre:{form}} [?]"
-    return f"{centre:{form}} [{low:{form}}, {high:{form}}]"
+        return f"{shown(centre)} [?]"
+    return f"{shown(centre)} [{shown(low)}, {shown(high)}]"

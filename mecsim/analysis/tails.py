@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -90,6 +91,7 @@ def dominant_share(runs: int) -> float:
     return float(1.0 - (CHANCE / runs) ** (1.0 / (runs - 1)))
 
 
+@lru_cache(maxsize=256)
 def heavy_index(used: int) -> float:
     """Return the Hill estimate that a Pareto tail of index 2 falls below with a chance of 1 %.
 

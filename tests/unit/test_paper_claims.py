@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mecsim.analysis.stats import Interval, t_interval
-from mecsim.study.paper import claims, convergence, figures, snapshots
+from mecsim.study.paper import claims, convergence, figures, report, snapshots
 from mecsim.study.paper.claims import CONTRADICTED, REPRODUCED, UNDECIDED
 from mecsim.study.snapshot import USES
 
@@ -271,3 +271,20 @@ def test_verdicts_of_a_page_share_the_error_by_holm() -> None:
     assert [c.verdict for c in claims.judged_together([near, plain])] == [REPRODUCED, REPRODUCED]
     assert [c.verdict for c in claims.judged_together([near, near])] == [UNDECIDED, UNDECIDED]
     assert near.verdict == REPRODUCED
+
+
+def test_a_measure_without_a_mean_is_shown_by_its_median() -> None:
+    """One world of eight in which GUCAA takes an hour: all delays of the table and of the axis are medians.
+
+    Mutants rejected: medians of this policy alone; means, such as 460 ± 1080.
+    """
+    frame = systems()
+    frame.loc[(frame["policy"] == "gucaa") & (frame["seed"] == 3), "delay_s"] = 3600.0
+    points = report._points(frame, ["system", "policy"], ("delay_s", "scr"))
+    assert set(points.loc[points["heavy_tail"], "metric"]) == {"delay_s"}
+    table = report._points_table(points, ["system", "policy"])
+    own = frame.query("policy == 'dashf' and system == 'paper'")["delay_s"].sort_values().to_numpy()
+    assert f"| paper | dashf | {np.median(own):.3g} [{own[0]:.3g}, {own[-1]:.3g}] | " in table
+    assert figures._averaged(frame, "policy", "delay_s")["estimator"] == "median"
+    assert figures._averaged(frame, "policy", "scr")["estimator"] == "mean"
+    assert figures._label(frame, "policy", "delay_s", "delay (s)") == "delay (s), median"

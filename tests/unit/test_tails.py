@@ -36,6 +36,7 @@ def test_fewer_than_six_runs_have_no_interval_of_their_median() -> None:
     assert math.isnan(few.low)
     assert not math.isnan(median_interval([3.0, 1.0, 2.0], level=0.75).low)
     assert bracketed(*few[:3]) == "3 [?]"
+    assert bracketed(2024.4, -3.456, 12345.0, signed=True) == "+2024 [-3.46, +12345]"
     assert median_interval([]).n == 0
 
 
