@@ -271,6 +271,8 @@ def test_verdicts_of_a_page_share_the_error_by_holm() -> None:
     assert [c.verdict for c in claims.judged_together([near, plain])] == [REPRODUCED, REPRODUCED]
     assert [c.verdict for c in claims.judged_together([near, near])] == [UNDECIDED, UNDECIDED]
     assert near.verdict == REPRODUCED
+    # At such a level two worlds bound nothing.
+    assert claims.geometric_ratio([195.0, 48.0], [28.0, 20.7], 1 - 0.05 / 144).high == np.inf
 
 
 def test_a_measure_without_a_mean_is_shown_by_its_median() -> None:

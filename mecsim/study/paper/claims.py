@@ -255,7 +255,8 @@ def geometric_ratio(samples: ArrayLike, reference: ArrayLike, level: float) -> I
     The largest delay of an equal split has no mean: it goes as one over a Rayleigh gain.
     """
     found = t_interval(np.log(np.asarray(samples) / np.asarray(reference)), level)
-    return Interval(np.exp(found.mean), np.exp(found.low), np.exp(found.high), found.n)
+    with np.errstate(over="ignore"):  # without bound: two worlds at a high level
+        return Interval(np.exp(found.mean), np.exp(found.low), np.exp(found.high), found.n)
 
 
 def _ratio(each: Setting, policy: str, other: str, above: float = 1.0) -> Asked:
