@@ -108,19 +108,20 @@ class AfterWarmup:
         is_long = rounds["outcome"].eq("unfinished") & rounds["delay_s"].gt(others_s)
         return rounds[is_long & ~rounds["user"].isin(self.rounds["user"])].drop_duplicates("user")
 
-    def user_means(self, column: str) -> pd.Series[float]:
-        """Return the mean of a column over the finished rounds of each user.
+    @cached_property
+    def user_means(self) -> pd.DataFrame:
+        """The mean of each real column over the finished rounds of each user.
 
         Those of :attr:`never_finished` count with their open rounds as far as these have got, which is the
         least that they can take. Empty without any finished round.
         """
         import pandas as pd
 
-        means: pd.Series[float] = self.rounds.groupby("user")[column].mean()
+        columns = [name for name, dtype in self.rounds.dtypes.items() if dtype.kind == "f"]
+        means = self.rounds.groupby("user")[columns].mean()
         if self.never_finished.empty:
             return means
-        both: pd.Series[float] = pd.concat([means, self.never_finished.set_index("user")[column]])
-        return both
+        return pd.concat([means, self.never_finished.set_index("user")[columns]])
 
     @cached_property
     def finished_by_user(self) -> pd.Series[float]:

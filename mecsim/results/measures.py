@@ -56,7 +56,7 @@ def mean_over_rounds(column: str) -> Measure:
 
 def mean_over_users(column: str) -> Measure:
     """Return the measure that is the mean over users of each user's own mean of a column."""
-    return lambda run: float(run.user_means(column).mean())
+    return lambda run: float(run.user_means[column].mean())
 
 
 def quantile_over_rounds(column: str, share: float) -> Measure:
@@ -66,17 +66,17 @@ def quantile_over_rounds(column: str, share: float) -> Measure:
 
 def quantile_over_users(column: str, share: float) -> Measure:
     """Return the measure that is a quantile of the users' means of a column."""
-    return lambda run: float(run.user_means(column).quantile(share))
+    return lambda run: float(run.user_means[column].quantile(share))
 
 
 def worst_user_delay(run: AfterWarmup) -> float:
     """Return the largest of the users' mean delays."""
-    return float(run.user_means("delay_s").max())
+    return float(run.user_means["delay_s"].max())
 
 
 def delay_fairness(run: AfterWarmup) -> float:
     """Return Jain's index of the users' mean delays."""
-    return jain_index(run.user_means("delay_s"))
+    return jain_index(run.user_means["delay_s"])
 
 
 def spent_per_round(run: AfterWarmup) -> float:
