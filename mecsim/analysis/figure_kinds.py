@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mecsim.analysis.frames import StudyFrames
 from mecsim.errors import MecsimError
 from mecsim.messages import either, nearest
-from mecsim.results.metrics import METRIC, TABLE_METRICS, VERDICT_METRICS
+from mecsim.results.metrics import METRIC, TABLE_METRICS, VERDICT_METRICS, with_headline
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,7 +60,7 @@ def _forest(study: StudyFrames, request: FigureRequest) -> Figure:
     from mecsim.analysis.figures.forest import forest_figure
     from mecsim.analysis.paired import paired_table
 
-    metrics = request.metrics or TABLE_METRICS[:4]
+    metrics = request.metrics or with_headline(TABLE_METRICS, study.headline)[:4]
     if len(study.policies) < 2:
         raise MecsimError(f"--kind forest: needs two policies; these runs have only {study.policies[0]}")
     paired = paired_table(study.per_run, request.reference, metrics=metrics, by=study.by)
@@ -77,7 +77,7 @@ def _swept(study: StudyFrames, request: FigureRequest) -> Figure:
         raise MecsimError(f"--kind swept: name one of the swept keys with --key: {either(tuple(keys))}")
     if request.key and request.key not in keys:
         raise MecsimError(f"--key {request.key}: must be {either(tuple(keys))}{nearest(request.key, keys)}")
-    metrics = request.metrics or VERDICT_METRICS
+    metrics = request.metrics or with_headline(VERDICT_METRICS, study.headline)
     return swept_figure(study.per_run, request.key or keys[0], metrics, width_in=request.width_in)
 
 
@@ -104,7 +104,7 @@ def _pareto(study: StudyFrames, request: FigureRequest) -> Figure:
 def _ranking(study: StudyFrames, request: FigureRequest) -> Figure:
     from mecsim.analysis.figures.ranking import ranking_figure
 
-    metric = (request.metrics or VERDICT_METRICS)[0]
+    metric = (request.metrics or (study.headline,))[0]
     return ranking_figure(study.per_run, metric, study.by, width_in=request.width_in)
 
 

@@ -19,7 +19,14 @@ from mecsim.messages import nearest
 from mecsim.results.after_warmup import delay_sketch
 from mecsim.results.load import run_folders, run_keys
 from mecsim.results.manifest import read_manifest
-from mecsim.results.metrics import ALL_METRICS, METRICS, metrics_with_deadline, stored_metrics
+from mecsim.results.metrics import (
+    ALL_METRICS,
+    METRICS,
+    WINDOW_SCR,
+    headline_of,
+    metrics_with_deadline,
+    stored_metrics,
+)
 from mecsim.results.provenance import code_sha256
 from mecsim.results.store import load_run
 from mecsim.tables import KEYS
@@ -42,11 +49,14 @@ class StudyFrames:
         Scenario keys in which runs of one scenario name differ.
     folders : dict
         The run folder by (scenario, values of the swept keys..., policy, seed).
+    headline : str
+        The SCR that is shown first: over windows, or of generations where all rounds are synchronous.
     """
 
     per_run: pd.DataFrame
     swept: tuple[str, ...]
     folders: Mapping[tuple[Any, ...], Path]
+    headline: str = WINDOW_SCR
 
     @property
     def by(self) -> list[str]:
@@ -119,7 +129,9 @@ def study_frames(
     for *_, i in sorted(chosen):
         rows.append(keys[i] | _metrics(paths[i], manifests[i], deadline_s))
         found[tuple(keys[i].values())] = paths[i]
-    return StudyFrames(pd.DataFrame(rows), swept, found)
+    headlines = {headline_of(manifests[i]) for *_, i in chosen}
+    headline = headlines.pop() if len(headlines) == 1 else WINDOW_SCR
+    return StudyFrames(pd.DataFrame(rows), swept, found, headline)
 
 
 def _metrics(path: Path, manifest: dict[str, Any], deadline_s: float) -> dict[str, float]:

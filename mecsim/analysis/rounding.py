@@ -18,3 +18,17 @@ def four_digits(value: float) -> str:
     if np.isnan(value):
         return "-"
     return f"{value:.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
+
+
+def bracketed(centre: float, low: float, high: float, *, signed: bool = False) -> str:
+    """Return ``centre [low, high]`` with three digits or all before the point; ``[?]`` for unknown ends."""
+
+    def shown(value: float) -> str:
+        sign = "+" if signed else ""
+        return f"{value:{sign}.0f}" if abs(value) >= 1e3 else f"{value:{sign}.3g}"
+
+    if np.isnan(centre):
+        return "-"
+    if np.isnan(low) or np.isnan(high):
+        return f"{shown(centre)} [?]"
+    return f"{shown(centre)} [{shown(low)}, {shown(high)}]"

@@ -2,11 +2,13 @@
 
 Whoever tests a 95 % interval again after every replication finds a difference sooner or later, even
 if there is none. Here the sample sizes of all looks (interim analyses) are fixed beforehand and share
-an error of 5 %: with K looks at J claims each interval has the level 1 - 0.05 / (J K). By Bonferroni's
-inequality all intervals hold together with a probability of at least 95 %, at whatever look one stops.
+an error of 5 %: with K looks each has 0.05 / K. Within a look the claims share it by Holm's step-down rule,
+which the verdicts of a table follow too: while J claims are open, each interval has the level
+1 - 0.05 / (J K), and whenever one is decided J falls by one for the others, at this look and the later ones.
 
 References
 ----------
+Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Stat. 6 (1979).
 Jennison and Turnbull, "Group Sequential Methods with Applications to Clinical Trials" (2000),
 chapter 9: repeated confidence intervals.
 """
@@ -14,7 +16,7 @@ chapter 9: repeated confidence intervals.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,6 +34,7 @@ FORM = "METRIC:POLICY-REFERENCE ±MARGIN, such as 'scr:dashf-gucaa ±2%' or 'del
 
 _CLAIM = re.compile(r"\s*(\w+)\s*:\s*(.+?)\s*(?:±|\+/-|\+-)\s*([0-9.eE+-]+)\s*(%?)\s*")
 _NAMES = tuple(metric.name for metric in METRICS)
+Pairs = tuple[ArrayLike, ArrayLike]
 Answer = Literal["better", "worse", "equivalent", "undecided"]
 
 
@@ -151,7 +154,7 @@ def look_sizes(first: int, most: int) -> list[int]:
 
 
 def look_level(looks: int, claims: int) -> float:
-    """Return the level of one interval, so that all of them hold together with 95 %."""
+    """Return the level of one interval while so many claims are open, so that all hold together with 95 %."""
     return 1.0 - ERROR / (looks * claims)
 
 
@@ -170,3 +173,29 @@ def judge(claim: Claim, samples: ArrayLike, reference: ArrayLike, level: float) 
     elif low > none or high < none:
         answer = "better" if METRIC[claim.metric].is_better(float(interval.mean) - none) else "worse"
     return Verdict(claim, answer, int(interval.n), float(interval.mean), low, high, level)
+
+
+def judge_together(
+    pairs: Mapping[Claim, Pairs], looks: int, before: Mapping[Claim, Verdict] | None = None
+) -> dict[Claim, Verdict]:
+    """Return the verdicts of one look on all claims, which share its error by Holm's rule.
+
+    Parameters
+    ----------
+    pairs : mapping
+        The samples of the policy and of the reference of each claim, pair by pair.
+    looks : int
+        How many there are at most.
+    before : mapping, optional
+        The verdicts of the look before; those that are decided stay.
+    """
+    verdicts = dict(before or {})
+    while True:
+        still_open = [c for c in pairs if c not in verdicts or verdicts[c].answer == "undecided"]
+        if not still_open:
+            return verdicts
+        level = look_level(looks, len(still_open))
+        judged = {claim: judge(claim, *pairs[claim], level) for claim in still_open}
+        verdicts |= judged
+        if all(verdict.answer == "undecided" for verdict in judged.values()):
+            return verdicts

@@ -1,4 +1,4 @@
-"""Intervals over independent replications: plain, paired, of ratios, and by the bootstrap.
+"""Intervals over independent replications: plain, paired, of ratios, of medians, and by the bootstrap.
 
 Rounds within a run depend on each other, runs with different seeds do not: every interval here
 is over one number per replication. Policies see the same world under the same seed, so the
@@ -163,6 +163,54 @@ def bca_interval(
         rng=stream(0, Purpose.RESAMPLING),
     ).confidence_interval  # fmt: skip
     return Interval(estimate, np.asarray(found.low), np.asarray(found.high), n)
+
+
+class MedianInterval(NamedTuple):
+    """A median with its confidence interval, the level that it has, and the number of samples."""
+
+    median: float
+    low: float
+    high: float
+    level: float
+    n: int
+
+
+def median_interval(samples: ArrayLike, level: float = LEVEL) -> MedianInterval:
+    """Return the median between two of the sorted samples that hold that of the law, whatever the law is.
+
+    From the r-th smallest to the r-th largest, r as large as the level allows: the interval misses if fewer
+    than r samples are on one side of the median, and how many there are is binomial. So its level is exact
+    for every continuous law, and at least that asked for.
+
+    Parameters
+    ----------
+    samples : (n,) float
+        One sample a replication; NaN is left out.
+    level : float
+        Least confidence.
+
+    Returns
+    -------
+    MedianInterval
+        The ends are NaN where not even the smallest and the largest sample have the level: at 95 % with
+        fewer than six.
+
+    References
+    ----------
+    David and Nagaraja, "Order Statistics", 3rd ed. (2003), section 7.1.
+    """
+    from scipy import stats
+
+    values = np.asarray(samples, dtype=np.float64)
+    values = np.sort(values[~np.isnan(values)])
+    n = len(values)
+    if n == 0:
+        return MedianInterval(np.nan, np.nan, np.nan, np.nan, 0)
+    miss = 2.0 * stats.binom.cdf(np.arange((n + 1) // 2), n, 0.5)  # of the interval with r = 1, 2, ...
+    r = int(np.searchsorted(miss, 1.0 - level, side="right"))
+    if r == 0:
+        return MedianInterval(float(np.median(values)), np.nan, np.nan, np.nan, n)
+    return MedianInterval(float(np.median(values)), values[r - 1], values[n - r], 1.0 - miss[r - 1], n)
 
 
 def weighted_quantile(values: ArrayLike, weights: ArrayLike, q: ArrayLike) -> NDArray[np.float64]:

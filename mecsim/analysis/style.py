@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec
 
 import numpy as np
 
-from mecsim.analysis.stats import t_interval
+from mecsim.analysis.stats import median_interval, t_interval
 from mecsim.results.files import write_atomically
 
 if TYPE_CHECKING:
@@ -155,6 +155,12 @@ def interval_ends(samples: Any) -> tuple[float, float]:
     """Return the ends of the 95 % t interval of the mean, as seaborn's ``errorbar`` wants them."""
     interval = t_interval(np.asarray(samples))
     return float(interval.low), float(interval.high)
+
+
+def median_ends(samples: Any) -> tuple[float, float]:
+    """Return the ends of the 95 % interval of the median, as seaborn's ``errorbar`` wants them."""
+    found = median_interval(np.asarray(samples))
+    return (found.median, found.median) if np.isnan(found.low) else (found.low, found.high)
 
 
 def save_figure(figure: Figure, path: str | Path) -> list[Path]:

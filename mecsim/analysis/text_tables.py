@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mecsim.analysis.figures.panels import groups
-from mecsim.analysis.rounding import plus_minus
-from mecsim.analysis.stats import t_interval
+from mecsim.analysis.rounding import bracketed, plus_minus
+from mecsim.analysis.stats import median_interval, t_interval
+from mecsim.analysis.tails import heavy_tails
 from mecsim.escapes import latex, markdown, printable
 from mecsim.results.metrics import METRIC, TABLE_METRICS
 
@@ -52,13 +54,16 @@ def text_table(
     for title, own in groups(per_run, by):
         setting = tuple(own.iloc[0][list(by)])
         rows += [[title]] if title else []
-        body = _body(own, policies, metrics, {k[-2:]: v for k, v in verdicts.items() if k[:-2] == setting})
+        marks = {k[-2:]: v for k, v in verdicts.items() if k[:-2] == setting}
+        body = _body(own, policies, metrics, marks)
         rows += body
     heads = ["policy", *(METRIC[name].head for name in metrics)]
     reference = str(paired["reference"].iloc[0]) if len(paired) else policies[0]
+    is_heavy = len(paired) > 0 and bool(paired["heavy_tail"].any())
+    medians = ", where heavy-tailed the median [its interval]" if is_heavy else ""
     note = (
-        f"mean ± 95 % half width over replications; against {printable(reference)} on the same worlds, by "
-        "Holm: + better, − worse, = equivalent; bold: best mean"
+        f"mean ± 95 % half width over replications{medians}; against {printable(reference)} on the same "
+        "worlds, by Holm: + better, − worse, = equivalent; bold: best mean"
     )
     return _markdown(heads, rows, note) if form == "markdown" else _latex(heads, rows, note)
 
@@ -68,19 +73,28 @@ def _body(
 ) -> list[list[str]]:
     values = {policy: frame.loc[frame["policy"] == policy, list(metrics)] for policy in policies}
     there = [policy for policy in policies if len(values[policy])]
-    own = {policy: t_interval(values[policy].to_numpy(np.float64)) for policy in there}
-    means = np.array([own[policy].mean for policy in there])
-    sign = np.array([METRIC[name].sign for name in metrics])
-    highest = np.nanmax(np.where(np.isnan(means), -np.inf, sign * means), axis=0)
-    rows = []
-    for policy in there:
-        cells = [policy]
-        for j, metric in enumerate(metrics):
-            text = plus_minus(float(own[policy].mean[j]), float((own[policy].high - own[policy].mean)[j]))
-            bold = sign[j] * own[policy].mean[j] == highest[j] and len(there) > 1
-            cells.append((f"**{text}**" if bold else text) + MARKS[verdicts.get((policy, metric), "")])
-        rows.append(cells)
+    heavy = heavy_tails(frame, metrics)
+    columns = [
+        _column([values[p][name].to_numpy(np.float64) for p in there], name in heavy) for name in metrics
+    ]
+    rows = [[policy] for policy in there]
+    for name, (centres, texts) in zip(metrics, columns, strict=True):
+        ranked = METRIC[name].sign * centres
+        best = np.nanmax(np.where(np.isnan(ranked), -np.inf, ranked))
+        for row, value, text in zip(rows, ranked, texts, strict=True):
+            bold = value == best and len(there) > 1
+            row.append((f"**{text}**" if bold else text) + MARKS[verdicts.get((row[0], name), "")])
     return rows
+
+
+def _column(samples: Sequence[NDArray[np.float64]], is_heavy: bool) -> tuple[NDArray[np.float64], list[str]]:
+    """Return the mean, or median, of one metric for each policy, as numbers and as texts."""
+    if is_heavy:
+        medians = [median_interval(own) for own in samples]
+        return np.array([one.median for one in medians]), [bracketed(*one[:3]) for one in medians]
+    means = [t_interval(own) for own in samples]
+    texts = [plus_minus(float(one.mean), float(one.high - one.mean)) for one in means]
+    return np.array([float(one.mean) for one in means]), texts
 
 
 def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str) -> str:

@@ -161,7 +161,7 @@ def _compare(asked: _Asked, *, live: bool, quiet: bool, as_json: bool) -> None:
     from mecsim.analysis.bound_texts import loss_object
     from mecsim.analysis.diagnostics import study_warnings
     from mecsim.cli.bound_losses import bound_losses
-    from mecsim.cli.summaries import comparison_object
+    from mecsim.cli.summaries import comparison_object, tail_warnings
     from mecsim.study.policy_choice import choose_policies, split_policies
 
     choices = choose_policies(split_policies(asked.policies), limit_s=asked.limit_s)
@@ -181,7 +181,7 @@ def _compare(asked: _Asked, *, live: bool, quiet: bool, as_json: bool) -> None:
         )
         files = comparison.save(folder)
         report = monitor.write_report(quiet=quiet)
-    warned = study_warnings(comparison.stored_runs())
+    warned = [*study_warnings(comparison.stored_runs()), *tail_warnings(comparison)]
     losses = bound_losses(comparison) if asked.scenario.record.bound else []
     if as_json:
         verdicts = {"until": [asdict(verdict) for verdict in decided.verdicts]} if decided else {}

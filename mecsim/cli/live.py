@@ -63,7 +63,7 @@ class RunMonitor:
 
     def _add(self, run_id: str) -> None:
         from mecsim.results.manifest import MANIFEST
-        from mecsim.results.metrics import METRIC, VERDICT_METRICS, run_metrics
+        from mecsim.results.metrics import METRIC, VERDICT_METRICS, headline_of, run_metrics, with_headline
         from mecsim.results.store import load_run
 
         if self._page is None or not run_id or not (self._folder / run_id / MANIFEST).is_file():
@@ -73,18 +73,17 @@ class RunMonitor:
         manifest = results.manifest
         world = ", ".join(f"{key} = {value}" for key, value in manifest.get("swept", {}).items())
         self._metrics.setdefault((world, manifest["policy"]), {})[manifest["seed"]] = metrics
-        self._page.show(["policy", "runs", *(METRIC[name].head for name in VERDICT_METRICS)], self._rows())
+        shown = with_headline(VERDICT_METRICS, headline_of(manifest))
+        self._page.show(["policy", "runs", *(METRIC[name].head for name in shown)], self._rows(shown))
 
-    def _rows(self) -> list[list[str]]:
-        from mecsim.results.metrics import VERDICT_METRICS
-
+    def _rows(self, shown: Sequence[str]) -> list[list[str]]:
         worlds = list(dict.fromkeys(world for world, _ in self._metrics))
         order = [*self._policies, *(policy for _, policy in self._metrics if policy not in self._policies)]
         places = sorted(self._metrics, key=lambda place: (worlds.index(place[0]), order.index(place[1])))
         rows = []
         for world, policy in places[:_MOST_ROWS]:
             own, first = self._metrics[world, policy], self._metrics.get((world, order[0]), {})
-            cells = [_cell(own, first, name) for name in VERDICT_METRICS]
+            cells = [_cell(own, first, name) for name in shown]
             rows.append([", ".join([policy, *([world] if world else [])]), str(len(own)), *cells])
         return rows
 

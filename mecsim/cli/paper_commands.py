@@ -54,7 +54,7 @@ def paper(
                 "files": [str(file) for file in found.files],
                 "seeds": found.seeds,
                 "decisions": found.origins,
-                "claims": [claim._asdict() for claim in found.claims],
+                "claims": [dict(zip(claim._fields, claim.row, strict=False)) for claim in found.claims],
             }
         )
         return
@@ -68,7 +68,10 @@ def _claims_table(found: Reproduction) -> Table:
     from rich.table import Table
 
     table = Table("figure", "the paper says", "ours", "verdict", show_lines=True)
-    table.title = f"{found.seeds} seeds; means with intervals that hold together within a row (95 %)"
+    table.title = (
+        f"{found.seeds} seeds; means with 95 % intervals that hold together within a row; verdicts by Holm's "
+        "rule over all rows"
+    )
     for claim in found.claims:
-        table.add_row(*claim)
+        table.add_row(*claim.row)
     return table

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mecsim.analysis.rounding import four_digits, plus_minus
+from mecsim.analysis.rounding import bracketed, four_digits, plus_minus
 from mecsim.messages import system_size
-from mecsim.results.metrics import METRIC, TABLE_METRICS, phase_energy, run_metrics, run_notes
+from mecsim.results.metrics import METRIC, headline_of, phase_user_energy, run_metrics
+from mecsim.results.notes import run_notes
 from mecsim.system.phases import PHASES
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
     from mecsim.results.result import Results
     from mecsim.study.comparison import Comparison
+
+_FOLDS = {"/round": "\na round", "/user": "\na user", "user's ": "user's\n", " (": "\n("}
+_FOLDED = re.compile("|".join(map(re.escape, _FOLDS)))
 
 
 def run_object(results: Results, folder: Path) -> dict[str, Any]:
@@ -94,13 +99,16 @@ def _arrivals_and_departures(counts: dict[str, int]) -> dict[str, str]:
 
 def _averages(results: Results) -> dict[str, str]:
     metrics, warmup_s = run_metrics(results), results.manifest["warmup_s"]
-    parts = ", ".join(f"{phase.name} {metrics[phase_energy(phase)]:.3g}" for phase in PHASES)
+    parts = ", ".join(f"{phase.name} {metrics[phase_user_energy(phase)]:.3g}" for phase in PHASES)
+    scr = headline_of(results.manifest)
     return {
         f"after a warm-up of {warmup_s:g} s" if warmup_s else "over the whole run": "",
-        "  SCR": _number(metrics["scr"], ""),
-        "  delay of a round": _number(metrics["delay_s"], "s"),
-        "  95th percentile": _number(metrics["delay_p95_s"], "s"),
-        "  energy of a round": f"{_number(metrics['energy_j'], 'J')} ({parts})",
+        f"  {METRIC[scr].label}": _number(metrics[scr], ""),
+        "  delay of a round": f"{_number(metrics['delay_user_s'], 's')}, mean over users",
+        "  of the worst user": _number(metrics["delay_worst_user_s"], "s"),
+        "  mean over rounds": _number(metrics["delay_s"], "s"),
+        "  95th percentile": f"{_number(metrics['delay_p95_s'], 's')} of all rounds",
+        "  energy of a round": f"{_number(metrics['energy_user_j'], 'J')}, mean over users ({parts})",
         "  rounds an hour, all users": _number(metrics["rounds_per_hour"], ""),
         "  handovers a round": _number(metrics["handovers_per_round"], ""),
         "  time for a decision": _number(1e3 * metrics["decision_cpu_s"], "ms"),
@@ -122,6 +130,8 @@ def comparison_object(comparison: Comparison, files: list[Path]) -> dict[str, An
         "policies": list(comparison.policies),
         "seeds": list(comparison.seeds),
         "table": comparison.table.to_dict(orient="records"),
+        "differing": sorted(map(list, comparison.differing)),
+        "heavy_tails": comparison.heavy_tails,
         "failures": [{"run_id": o.run_id, "error": o.error} for o in comparison.failures],
         "notes": list(comparison.notes),
         "folder": str(comparison.out),
@@ -134,36 +144,65 @@ def comparison_table(comparison: Comparison, *, narrow: bool = False) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    replications, first = len(comparison.seeds), comparison.policies[0]
     table = Table(
-        title=f"{comparison.scenario}, {replications} replications",
-        caption=f"mean ± 95 % half width; below: paired difference to {first}, * if its interval excludes 0",
+        title=f"{comparison.scenario}, {len(comparison.seeds)} replications",
+        caption=_caption(comparison),
         box=SIMPLE_HEAD,
         show_lines=True,
         padding=(0, 0, 0, 1),
     )
     table.add_column("policy", style="bold", no_wrap=True)
-    for name in TABLE_METRICS:
-        head = METRIC[name].head.replace("/round", "\na round").replace(" (", "\n(")
-        table.add_column(head, justify="right")
+    for name in comparison.shown:
+        table.add_column(_FOLDED.sub(lambda at: _FOLDS[at[0]], METRIC[name].head), justify="right")
     rows = {(row["policy"], row["metric"]): row for row in comparison.table.to_dict(orient="records")}
     for policy in comparison.policies:
-        cells = [_cell(rows[policy, name], replications) for name in TABLE_METRICS]
+        cells = [_cell(rows[policy, name], comparison) for name in comparison.shown]
         if narrow:
             cells = [cell.replace(" ± ", " ±").replace(" *", "*") for cell in cells]
         table.add_row(policy, *cells)
     return table
 
 
-def _cell(row: dict[Hashable, Any], replications: int) -> str:
-    own = plus_minus(row["mean"], row["high"] - row["mean"])
-    own += f" (n = {row['n']:.0f})" if row["n"] < replications else ""
+def _caption(comparison: Comparison) -> str:
+    """Return what the numbers and the stars of the table mean."""
+    own = "mean ± half width of its own 95 % interval"
+    own += ", where heavy-tailed: median [its 95 % interval]" if comparison.heavy_tails else ""
+    if len(comparison.policies) == 1:
+        return own
+    tests = int(comparison.paired["p"].notna().sum())
+    looks = f" and {comparison.looks} looks" if comparison.looks > 1 else ""
+    return (
+        f"{own}; below: paired difference to {comparison.policies[0]}, likewise\n* differs after Holm's "
+        f"correction for all {tests} differences{looks}: at most 5 % of tables have a false *"
+    )
+
+
+def _cell(row: dict[Hashable, Any], comparison: Comparison) -> str:
+    is_heavy = row["metric"] in comparison.heavy_tails
+    own = (
+        bracketed(*comparison.medians[row["policy"], row["metric"]][:3])
+        if is_heavy
+        else plus_minus(row["mean"], row["high"] - row["mean"])
+    )
+    own += f" (n = {row['n']:.0f})" if row["n"] < len(comparison.seeds) else ""
     if np.isnan(row["difference"]):
         return own
-    half = row["difference_high"] - row["difference"]
-    sign = "+" if row["difference"] >= 0 else ""
-    sure = row["difference_low"] > 0 or row["difference_high"] < 0
-    return f"{own}\n{sign}{plus_minus(row['difference'], half)}{' *' if sure else '  '}"
+    if is_heavy:
+        difference = bracketed(*comparison.median_difference(row["policy"], row["metric"]), signed=True)
+    else:
+        sign = "+" if row["difference"] >= 0 else ""
+        difference = sign + plus_minus(row["difference"], row["difference_high"] - row["difference"])
+    star = " *" if (row["policy"], row["metric"]) in comparison.differing else "  "
+    return f"{own}\n{difference}{star}"
+
+
+def tail_warnings(comparison: Comparison) -> list[str]:
+    """Return one line for each metric of the table whose mean should not be trusted, and why."""
+    return [
+        f"{METRIC[metric].label}, {policy}: {why}; the table has medians"
+        for metric, policies in comparison.heavy_tails.items()
+        for policy, why in policies.items()
+    ]
 
 
 def _number(value: float, unit: str) -> str:

@@ -70,17 +70,17 @@ def means(frame: pd.DataFrame, study: Study) -> pd.DataFrame:
     import pandas as pd
 
     from mecsim.analysis.stats import t_interval
-    from mecsim.results.metrics import TABLE_METRICS
 
+    shown = _metrics(study)
     finished = frame[frame["state"] == "finished"]
     keys = ["scenario", *study.swept, "policy"]
     # Lists and tables cannot be grouped by; their text can.
     texts = finished[keys].map(lambda value: _shown(value) if isinstance(value, list | dict) else value)
     rows = []
     for values, at in texts.groupby(keys, sort=False, dropna=False).groups.items():
-        found = t_interval(finished.loc[at, list(TABLE_METRICS)].to_numpy())
+        found = t_interval(finished.loc[at, list(shown)].to_numpy())
         row: dict[str, Any] = dict(zip(keys, cast("tuple[Any, ...]", values), strict=True)) | {"n": len(at)}
-        for n, name in enumerate(TABLE_METRICS):
+        for n, name in enumerate(shown):
             row |= {name: found.mean[n], f"{name}_low": found.low[n], f"{name}_high": found.high[n]}
         rows.append(row)
     return pd.DataFrame(rows)
@@ -91,15 +91,24 @@ def means_table(frame: pd.DataFrame, study: Study) -> Table:
     from rich.table import Table
 
     from mecsim.analysis.rounding import plus_minus
-    from mecsim.results.metrics import METRIC, TABLE_METRICS
+    from mecsim.results.metrics import METRIC
 
-    table = Table("scenario", *study.swept, "policy", "n", *(METRIC[name].head for name in TABLE_METRICS))
+    shown = _metrics(study)
+    table = Table("scenario", *study.swept, "policy", "n", *(METRIC[name].head for name in shown))
     table.title = f"{study.name}: mean ± 95 % half width over replications"
     for row in means(frame, study).to_dict("records"):
-        numbers = [plus_minus(row[name], row[f"{name}_high"] - row[name]) for name in TABLE_METRICS]
+        numbers = [plus_minus(row[name], row[f"{name}_high"] - row[name]) for name in shown]
         swept = [_shown(row[key]) for key in study.swept]
         table.add_row(row["scenario"], *swept, row["policy"], str(row["n"]), *numbers)
     return table
+
+
+def _metrics(study: Study) -> tuple[str, ...]:
+    """Return the metrics of the table; the SCR of generations where all rounds are synchronous."""
+    from mecsim.results.metrics import TABLE_METRICS, WINDOW_SCR, headline, with_headline
+
+    headlines = {headline(run.scenario.workload.rounds.mode) for run in study.runs}
+    return with_headline(TABLE_METRICS, headlines.pop() if len(headlines) == 1 else WINDOW_SCR)
 
 
 def _shown(value: Any) -> str:

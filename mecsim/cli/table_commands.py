@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -21,6 +22,8 @@ from mecsim.cli.result_options import (
 )
 from mecsim.errors import MecsimError
 
+_FORMS = ("markdown", "latex", "csv")
+
 
 def register(app: typer.Typer) -> None:
     """Add the command of this file."""
@@ -35,6 +38,9 @@ def table(
     reference: ReferenceOption = "",
     where: WhereOption = None,
     deadline_s: DeadlineOption = None,
+    classes: Annotated[
+        bool, typer.Option("--classes", help="Rows for each class of users, of metrics that a class has.")
+    ] = False,
     margin: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Differences below this share of the mean do not matter.")
     ] = 0.02,
@@ -45,25 +51,40 @@ def table(
     from mecsim.analysis.frames import study_frames
     from mecsim.analysis.paired import paired_table
     from mecsim.analysis.text_tables import text_table
+    from mecsim.analysis.user_classes import by_class
     from mecsim.messages import either
     from mecsim.results.csv_text import csv_text
-    from mecsim.results.metrics import TABLE_METRICS
+    from mecsim.results.metrics import TABLE_METRICS, with_headline
 
-    forms = ("markdown", "latex", "csv")
-    if form not in forms:
-        raise MecsimError(f"--format {form}: must be {either(forms)}")
+    if form not in _FORMS:
+        raise MecsimError(f"--format {form}: must be {either(_FORMS)}")
+    deadline = deadline_of(deadline_s)
     study = study_frames(
-        results, policy_labels(policies), where=parse_changes(where or ()), deadline_s=deadline_of(deadline_s)
+        results, policy_labels(policies), where=parse_changes(where or ()), deadline_s=deadline
     )
-    shown = metric_names(metrics, deadline_s) or TABLE_METRICS
+    shown = metric_names(metrics, deadline_s) or with_headline(TABLE_METRICS, study.headline)
+    if classes:
+        study, shown = by_class(study, deadline), _of_classes(shown, asked=bool(metrics))
     paired = paired_table(study.per_run, reference or None, metrics=shown, margin=margin, by=study.by)
     say(f"{len(study.per_run)} runs", quiet=quiet)
     if as_json:
         print_json({"runs": len(study.per_run), "paired": paired.to_dict("records")})
-    elif form == "csv":
-        print_text(*csv_text(paired).rstrip("\n").split("\n"))
-    else:
-        text = text_table(
-            study.per_run, paired, "latex" if form == "latex" else "markdown", metrics=shown, by=study.by
+        return
+    as_text = "latex" if form == "latex" else "markdown"
+    text = csv_text(paired)
+    if form != "csv":
+        text = text_table(study.per_run, paired, as_text, metrics=shown, by=study.by)
+    print_text(*text.rstrip("\n").split("\n"))
+
+
+def _of_classes(names: Sequence[str], *, asked: bool) -> tuple[str, ...]:
+    """Return those of the metrics that a class of users has; refuse others that were asked for."""
+    from mecsim.messages import either
+    from mecsim.results.metrics import USER_METRICS
+
+    others = [name for name in names if name not in USER_METRICS]
+    if asked and others:
+        raise MecsimError(
+            f"--metrics {others[0]}: is of all users together; --classes takes {either(USER_METRICS)}"
         )
-        print_text(*text.rstrip("\n").split("\n"))
+    return tuple(name for name in names if name in USER_METRICS)

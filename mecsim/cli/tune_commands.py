@@ -48,7 +48,9 @@ def register(app: typer.Typer) -> None:
 def tune(
     scenario: ScenarioArgument,
     policies: CandidatesOption,
-    metric: Annotated[str, typer.Option("--metric", "-m", help="What to choose by.")] = "scr",
+    metric: Annotated[
+        str, typer.Option("--metric", "-m", help="What to choose by; if left out, the SCR shown first.")
+    ] = "",
     budget: Annotated[int, typer.Option("--budget", min=2, help="Tuning runs of each policy.")] = 40,
     replications: Annotated[int, typer.Option("--replications", "-r", min=1, help="Test runs of each.")] = 10,
     seed: SeedOption = 0,
@@ -81,7 +83,7 @@ def tune(
     ):
         warnings.simplefilter("ignore", RuntimeWarning)  # failed runs are named at the end
         tuned = tuning.tune(
-            loaded, wanted, metric, budget=budget, replications=replications, seed=seed,
+            loaded, wanted, metric or None, budget=budget, replications=replications, seed=seed,
             tuning_seed=tuning_seed, jobs=jobs, limit_s=limit_s, out=folder,
             on_progress=lambda done, _, message: update(done, message),
         )  # fmt: skip

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mecsim.results.result import Results
+from mecsim.results.windows import user_windows
+from mecsim.scenario.control import WINDOW_S
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,6 +82,46 @@ class AfterWarmup:
         delay_cost = weights["delay_weight_per_s"] * whole["delay_s"]
         cost = delay_cost + weights["energy_weight_per_j"] * whole["energy_j"]
         return whole.assign(scr=(whole["score"] / cost).where(cost > 0))
+
+    @cached_property
+    def windows(self) -> pd.DataFrame:
+        """One row a window: ``window``, ``score``, largest ``delay_s``, ``energy_j``, ``users``, ``open``.
+
+        The last two are how many users count, and how many of them by an open round.
+        """
+        manifest = self.results.manifest
+        window_s = float(manifest.get("window_s", WINDOW_S))
+        by_user = user_windows(self.results.rounds, self.warmup_s, manifest["duration_s"], window_s)
+        groups = by_user.groupby("window")
+        sums = groups[["score", "energy_j", "open"]].sum()
+        return sums.assign(delay_s=groups["delay_s"].max(), users=groups.size()).reset_index()
+
+    @cached_property
+    def never_finished(self) -> pd.DataFrame:
+        """The open rounds of users who finished none after the warm-up, if they take long already.
+
+        Only those that have taken longer by the end of the run than a round of the other users on average:
+        of a user who has just begun nothing is known yet. Empty without any finished round.
+        """
+        rounds = self.results.rounds
+        others_s = self.rounds.groupby("user")["delay_s"].mean().mean()
+        is_long = rounds["outcome"].eq("unfinished") & rounds["delay_s"].gt(others_s)
+        return rounds[is_long & ~rounds["user"].isin(self.rounds["user"])].drop_duplicates("user")
+
+    @cached_property
+    def user_means(self) -> pd.DataFrame:
+        """The mean of each real column over the finished rounds of each user.
+
+        Those of :attr:`never_finished` count with their open rounds as far as these have got, which is the
+        least that they can take. Empty without any finished round.
+        """
+        import pandas as pd
+
+        columns = [name for name, dtype in self.rounds.dtypes.items() if dtype.kind == "f"]
+        means = self.rounds.groupby("user")[columns].mean()
+        if self.never_finished.empty:
+            return means
+        return pd.concat([means, self.never_finished.set_index("user")[columns]])
 
     @cached_property
     def finished_by_user(self) -> pd.Series[float]:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, ConfigDict, Field, create_model, field_vali
 from pydantic.types import Strict
 
 from mecsim.config.base import Real, Section, Whole, key, refusal
+from mecsim.scenario.control import WINDOW_S
 from mecsim.scenario.layout import MOST_SERVERS
 from mecsim.scenario.population import MOST_USERS
 from mecsim.tables import ALL_TABLES, BOUND, SCHEMA, TABLES
@@ -139,6 +140,7 @@ class Manifest(_Part):
     swept: dict[str, Any] = key("Swept keys", allowed="a table of scenario keys", default={})
     duration_s: Annotated[Real, Field(gt=0, le=1e9)] = key("Simulated time")
     warmup_s: Annotated[Real, Field(ge=0, le=1e9)] = key("Warm-up")
+    window_s: Annotated[Real, Field(ge=1e-3, le=1e9)] = key("Window of scr_window", default=WINDOW_S)
     users: Annotated[Whole, Field(ge=0, le=MOST_USERS)] = key("Number of users at the start")
     servers: Annotated[Whole, Field(ge=1, le=MOST_SERVERS)] = key("Number of servers")
     objective: _Objective = key("Weights of the objective")

@@ -11,16 +11,31 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import ArrayLike
-
 from mecsim.errors import MecsimError
 from mecsim.messages import either, nearest
 from mecsim.results.after_warmup import AfterWarmup
+from mecsim.results.manifest import scenario_values
+from mecsim.results.measures import (
+    deadline_misses,
+    delay_fairness,
+    generation_scr,
+    idle_per_round,
+    jain_index,
+    mean_over_users,
+    open_share,
+    quantile_over_rounds,
+    quantile_over_users,
+    rounds_per_hour,
+    spent_per_round,
+    spent_per_user,
+    window_scr,
+    worst_user_delay,
+)
+from mecsim.results.measures import mean_over_rounds as _mean
 from mecsim.results.result import Results
 from mecsim.system.phases import PHASES, PhaseSpec
 
-MEASURED_DECISIONS = "decisions took the CPU time they were measured to take: no other run has these bits"
+WINDOW_SCR = "scr_window"
 
 Prominence = Literal["verdict", "table", "report", "on request"]
 
@@ -47,6 +62,8 @@ class Metric:
         report (``"verdict"``), in tables and the ranking, in the ranking alone (``"report"``), or nowhere.
     needs_deadline : bool
         It is computed only where a deadline is given, and is in no manifest.
+    of_users : bool
+        It exists for a part of the users as well.
     ranking_unit : tuple of (str, float)
         The unit that the report's ranking uses instead, and how many of it make one ``unit``.
     """
@@ -59,6 +76,7 @@ class Metric:
     compute: Callable[[AfterWarmup], float]
     prominence: Prominence = "on request"
     needs_deadline: bool = False
+    of_users: bool = False
     ranking_unit: tuple[str, float] | None = None
 
     @property
@@ -76,58 +94,6 @@ class Metric:
         return self.sign * difference > 0
 
 
-def jain_index(amounts: ArrayLike) -> float:
-    """Return (sum x)^2 / (n sum x^2): 1 if all get the same, 1/n if one gets everything.
-
-    References
-    ----------
-    Jain, Chiu and Hawe, "A quantitative measure of fairness and discrimination for resource
-    allocation in shared computer systems", DEC-TR-301 (1984).
-    """
-    x = np.asarray(amounts, dtype=np.float64)
-    squares = float(x @ x)
-    return float(x.sum()) ** 2 / (len(x) * squares) if squares > 0 else math.nan
-
-
-def _mean(column: str) -> Callable[[AfterWarmup], float]:
-    return lambda run: float(run.rounds[column].mean())
-
-
-def _delay_quantile(share: float) -> Callable[[AfterWarmup], float]:
-    return lambda run: float(run.rounds["delay_s"].quantile(share))
-
-
-def _scr(run: AfterWarmup) -> float:
-    # Generations hold one round of every user, which is impossible where users come and go.
-    if "arrived" in run.results.manifest.get("counts", {}):
-        return float(run.epochs["realised_scr"].mean())
-    return float(run.generations["scr"].mean())
-
-
-def _spent_per_round(run: AfterWarmup) -> float:
-    finished = int(run.epochs["rounds_finished"].sum())
-    return float(run.epochs["realised_energy_j"].sum()) / finished if finished else math.nan
-
-
-def _idle_per_round(run: AfterWarmup) -> float:
-    finished = int(run.epochs["rounds_finished"].sum())
-    return float(run.epochs["idle_j"].sum()) / finished if finished else math.nan
-
-
-def _rounds_per_hour(run: AfterWarmup) -> float:
-    return float(run.finished_by_user.sum() / run.measured_s * 3600.0)
-
-
-def _deadline_misses(run: AfterWarmup) -> float:
-    """Return the share of late or lost rounds; of those cut off by the end of the run only the late count."""
-    if math.isnan(run.deadline_s):
-        return math.nan
-    late = (run.started["wait_s"] + run.started["delay_s"]) > run.deadline_s
-    known = late | run.started["outcome"].ne("unfinished")
-    missed = late | run.started["outcome"].isin(["dropped", "out_of_energy"])
-    return float(missed[known].mean()) if known.any() else math.nan
-
-
 def phase_energy(phase: PhaseSpec) -> str:
     """Return the name of the column, and of the metric, that holds the energy of a phase."""
     return f"{phase.name}_j"
@@ -138,51 +104,105 @@ def phase_spender(phase: PhaseSpec) -> str:
     return f"{phase.payer} {'GPU' if phase.resource.medium == 'gpu' else 'radio'}"
 
 
-def _phase_metric(phase: PhaseSpec) -> Metric:
+def phase_user_energy(phase: PhaseSpec) -> str:
+    """Return the name of the metric that holds the energy of a phase, mean over users."""
+    return f"{phase.name}_user_j"
+
+
+def _phase_metrics(phase: PhaseSpec) -> tuple[Metric, Metric]:
     spender = {"gpu": "GPUs", "radio": "radio"}[phase.resource.medium]
-    meaning = f"energy of the {phase.payer}'s {spender} in a round, mean"
-    name = phase_energy(phase)
-    return Metric(name, "J", f"{phase.name} energy", meaning, "less", _mean(name))
+    meaning, name = f"energy of the {phase.payer}'s {spender} in a round", phase_energy(phase)
+    by_user = mean_over_users(name)
+    return (
+        Metric(name, "J", f"{phase.name} energy", f"{meaning}, mean over rounds", "less", _mean(name)),
+        Metric(
+            phase_user_energy(phase), "J", f"{phase.name} energy/user", f"{meaning}, mean over users",
+            "less", by_user, of_users=True,
+        ),
+    )  # fmt: skip
 
 
 ALL_METRICS = (
     Metric(
+        "scr_window", "1", "window SCR", "realised service-cost ratio over windows of time, ratio of sums",
+        "more", window_scr, "verdict",
+    ),
+    Metric(
         "scr", "1", "SCR", "realised service-cost ratio, mean over generations, or epochs if users change",
-        "more", _scr, "verdict",
-    ),
-    Metric("delay_s", "s", "delay", "delay of a round, mean", "less", _mean("delay_s"), "verdict"),
-    Metric(
-        "delay_p95_s", "s", "delay P95", "delay of a round, 95th percentile",
-        "less", _delay_quantile(0.95), "table",
+        "more", generation_scr,
     ),
     Metric(
-        "delay_p99_s", "s", "delay P99", "delay of a round, 99th percentile", "less", _delay_quantile(0.99)
+        "delay_user_s", "s", "delay/user", "delay of a round: the users' means, mean over users",
+        "less", mean_over_users("delay_s"), "verdict", of_users=True,
     ),
-    Metric("energy_j", "J", "energy/round", "energy of a round, mean", "less", _mean("energy_j"), "verdict"),
+    Metric(
+        "delay_worst_user_s", "s", "worst user's delay", "delay of a round: the largest of the users' means",
+        "less", worst_user_delay, "table", of_users=True,
+    ),
+    Metric(
+        "energy_user_j", "J", "energy/user", "energy of a round: the users' means, mean over users",
+        "less", mean_over_users("energy_j"), "verdict", of_users=True,
+    ),
+    Metric(
+        "delay_user_p95_s", "s", "user delay P95", "delay of a round: 95th percentile of the users' means",
+        "less", quantile_over_users("delay_s", 0.95), of_users=True,
+    ),
+    Metric(
+        "delay_user_p99_s", "s", "user delay P99", "delay of a round: 99th percentile of the users' means",
+        "less", quantile_over_users("delay_s", 0.99), of_users=True,
+    ),
+    Metric(
+        "delay_s", "s", "delay/round", "delay of a round, mean over rounds: fast users have more of them",
+        "less", _mean("delay_s"), of_users=True,
+    ),
+    Metric(
+        "delay_p95_s", "s", "delay P95", "delay of a round, 95th percentile over rounds",
+        "less", quantile_over_rounds("delay_s", 0.95), of_users=True,
+    ),
+    Metric(
+        "delay_p99_s", "s", "delay P99", "delay of a round, 99th percentile over rounds",
+        "less", quantile_over_rounds("delay_s", 0.99), of_users=True,
+    ),
+    Metric(
+        "energy_j", "J", "energy/round", "energy of a round, mean over rounds",
+        "less", _mean("energy_j"), of_users=True,
+    ),
     Metric(
         "spent_j", "J", "energy spent/round", "all energy of rounds per round finished, lost rounds included",
-        "less", _spent_per_round,
+        "less", spent_per_round,
+    ),
+    Metric(
+        "spent_user_j", "J", "energy spent/user", "energy of all rounds of a user, lost and open ones too",
+        "less", spent_per_user, of_users=True,
     ),
     Metric(
         "idle_j", "J", "idle energy/round", "energy of idle power, in no round, per round finished",
-        "less", _idle_per_round,
+        "less", idle_per_round,
     ),
     Metric(
         "rounds_per_hour", "1/h", "rounds/h", "rounds finished per simulated hour, all users together",
-        "more", _rounds_per_hour, "table",
+        "more", rounds_per_hour, "table", of_users=True,
     ),
     Metric(
         "fairness", "1", "fairness", "Jain's index of the users' rounds finished",
-        "more", lambda run: jain_index(run.finished_by_user),
+        "more", lambda run: jain_index(run.finished_by_user), of_users=True,
+    ),
+    Metric(
+        "fairness_delay", "1", "fairness of delay", "Jain's index of the users' mean delays of a round",
+        "more", delay_fairness, of_users=True,
     ),
     Metric(
         "handovers_per_round", "1", "handovers/round", "changes of server within a round, mean",
-        "less", _mean("handovers"), "table",
+        "less", _mean("handovers"), "table", of_users=True,
     ),
-    *map(_phase_metric, PHASES),
+    *(metric for phase in PHASES for metric in _phase_metrics(phase)),
     Metric(
         "stall_s", "s", "stall", "time of a round without any grant for its phase, mean",
-        "less", _mean("stall_s"),
+        "less", _mean("stall_s"), of_users=True,
+    ),
+    Metric(
+        "open_windows", "1", "open windows", "share of users' windows in which none of their rounds ended",
+        "less", open_share,
     ),
     Metric(
         "decision_cpu_s", "s", "decision time", "CPU time of a decision, mean; measured",
@@ -190,7 +210,7 @@ ALL_METRICS = (
     ),
     Metric(
         "deadline_misses", "1", "deadline misses", "share of rounds later than the deadline, or lost",
-        "less", _deadline_misses, needs_deadline=True,
+        "less", deadline_misses, needs_deadline=True, of_users=True,
     ),
 )  # fmt: skip
 """Every metric."""
@@ -199,11 +219,29 @@ METRICS = tuple(metric for metric in ALL_METRICS if not metric.needs_deadline)
 METRIC = {metric.name: metric for metric in ALL_METRICS}
 """Every metric by its name."""
 VERDICT_METRICS = tuple(metric.name for metric in METRICS if metric.prominence == "verdict")
-"""The metrics that a report judges in sentences."""
+"""The metrics that a report judges in sentences; of synchronous rounds see :func:`with_headline`."""
 TABLE_METRICS = tuple(metric.name for metric in METRICS if metric.prominence in ("verdict", "table"))
 """The metrics that tables show unless others are asked for."""
 RANKING_METRICS = tuple(metric.name for metric in METRICS if metric.prominence != "on request")
 """The metrics in the ranking of a report."""
+USER_METRICS = tuple(metric.name for metric in ALL_METRICS if metric.of_users)
+"""The metrics that exist for a part of the users, such as a class, as well."""
+
+
+def headline(mode: str | None) -> str:
+    """Return the SCR that is shown first where rounds start in this mode; over windows unless synchronous."""
+    return "scr" if mode == "synchronous" else WINDOW_SCR
+
+
+def headline_of(manifest: Mapping[str, Any]) -> str:
+    """Return the SCR that is shown first of the run of a manifest."""
+    values = scenario_values(manifest) if "scenario_toml" in manifest else {}
+    return headline(values.get("workload.rounds.mode"))
+
+
+def with_headline(names: Iterable[str], headline: str) -> tuple[str, ...]:
+    """Return names of metrics with another SCR in the place of that over windows."""
+    return tuple(headline if name == WINDOW_SCR else name for name in names)
 
 
 def check_metric(name: str) -> str:
@@ -243,32 +281,3 @@ def same_metrics(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
     return one.keys() == other.keys() and all(
         repr(float(one[name])) == repr(float(other[name])) for name in one
     )
-
-
-def notes_by_seed(notes: Iterable[tuple[str, int, str]]) -> list[str]:
-    """Return one line for each policy and note, which names all its seeds, from (policy, seed, note)."""
-    seeds: dict[tuple[str, str], list[str]] = {}
-    for policy, seed, note in notes:
-        seeds.setdefault((policy, note), []).append(str(seed))
-    return [f"{policy}, seed {', '.join(own)}: {note}" for (policy, note), own in seeds.items()]
-
-
-def run_notes(results: Results, metrics: Mapping[str, float] | None = None) -> list[str]:
-    """Return what a reader of the metrics must know: which are missing, and why.
-
-    ``metrics`` are those of the run, if they are known already.
-    """
-    notes = []
-    values = run_metrics(results) if metrics is None else metrics
-    warmup_s = results.manifest["warmup_s"]
-    if not results.manifest.get("reproducible", True):
-        notes += results.manifest.get("not_reproducible_because", [MEASURED_DECISIONS])
-    if math.isnan(values["delay_s"]):
-        notes.append(
-            f"no round that started after the warm-up ({warmup_s:g} s) was finished: no delay, no energy"
-        )
-    if math.isnan(values["scr"]):
-        notes.append(
-            f"not every user finished a round that started after the warm-up ({warmup_s:g} s): no SCR"
-        )
-    return notes

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from mecsim.errors import ResultStoreError
 from mecsim.messages import shortened
 from mecsim.results.derive import generations, positions, realised
-from mecsim.results.metrics import run_metrics, run_notes, stored_metrics
+from mecsim.results.metrics import run_metrics, stored_metrics
+from mecsim.results.notes import run_notes
 from mecsim.results.result import Results, tables_digest
 from mecsim.tables import columns_of
 
@@ -80,6 +81,8 @@ def scenario_problems(manifest: Mapping[str, Any], scenario: Scenario) -> Iterat
         "scenario_sha256": scenario.sha256,
         "switched_off": scenario.switched_off(),
     }
+    if "window_s" in manifest:  # runs of older versions lack it
+        expected["window_s"] = scenario.record.window_s
     for name, value in expected.items():
         if manifest[name] != value:
             yield f"{name} = {shortened(str(manifest[name]))}: the scenario has {shortened(str(value))}"

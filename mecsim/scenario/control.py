@@ -137,10 +137,14 @@ class Objective(Section):
         return value
 
 
+WINDOW_S = 300.0
+"""Default of ``record.window_s``."""
+
+
 class Record(Section):
     """What a run writes down besides its rounds."""
 
-    later = frozenset({"bound"})
+    later = frozenset({"bound", "window_s"})
 
     positions_s: Annotated[Real, Field(ge=1e-3, le=1e9)] = key(
         "Time between two records of all positions", unit="s", default=10.0
@@ -152,4 +156,10 @@ class Record(Section):
         "Whether the epochs get a proved upper bound of the SCR and the gap to it, and the table 'worth' is "
         "written; it takes CPU time at every decision",
         default=False,
+    )
+    window_s: Annotated[Real, Field(ge=1e-3, le=1e9)] = key(
+        "Length of the windows after the warm-up over which the metric scr_window is computed; what is left "
+        "over at the end belongs to the last one",
+        unit="s",
+        default=WINDOW_S,
     )

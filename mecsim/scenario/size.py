@@ -114,6 +114,8 @@ def _record(record: Any, known: Known) -> Found:
     most = MOST_POSITIONS // max(1, users)
     if _times(known["duration_s"], record.positions_s) > most:
         return [(("positions_s",), _interval(f"records of {users} users", most, known["duration_s"]))]
+    if _times(known["duration_s"], record.window_s) > most:
+        return [(("window_s",), _interval(f"windows of {users} users", most, known["duration_s"]))]
     return []
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mecsim.errors import MecsimError, RunFailed
 from mecsim.results.files import make_folder
 from mecsim.results.lock import folder_lock
+from mecsim.results.metrics import headline
 from mecsim.study.comparison import Comparison
 from mecsim.study.failure_note import note_failure
 from mecsim.study.folder_watch import FolderWatch
@@ -87,6 +88,7 @@ def compare(
         seeds=tuple(dict.fromkeys(run.seed for run in runs)),
         outcomes=tuple(by_id[run.run_id] for run in runs),
         out=folder,
+        headline=headline(runs[0].scenario.workload.rounds.mode),
     )
     _announce_failures(comparison)
     return comparison

@@ -10,11 +10,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mecsim.analysis.paired import ERROR, paired_table
 from mecsim.analysis.rounding import plus_minus
-from mecsim.analysis.stats import paired_difference, t_interval
+from mecsim.analysis.stats import MedianInterval, median_interval, paired_difference, t_interval
+from mecsim.analysis.tails import heavy_tails
 from mecsim.errors import ResultStoreError
 from mecsim.results.csv_text import write_csv_file
-from mecsim.results.metrics import METRICS, same_metrics, stored_metrics
+from mecsim.results.metrics import (
+    METRICS,
+    TABLE_METRICS,
+    WINDOW_SCR,
+    same_metrics,
+    stored_metrics,
+    with_headline,
+)
 from mecsim.study.outcome import RunOutcome
 
 if TYPE_CHECKING:
@@ -42,6 +51,10 @@ class Comparison:
         How every run ended, by replication, then policy.
     out : Path or None
         Where the run folders are.
+    headline : str
+        The SCR that is shown first: over windows, or of generations where rounds are synchronous.
+    looks : int
+        At how many interim looks the comparison could have ended; they share the error of 5 %.
     """
 
     scenario: str
@@ -49,6 +62,13 @@ class Comparison:
     seeds: tuple[int, ...]
     outcomes: tuple[RunOutcome, ...]
     out: Path | None = None
+    headline: str = WINDOW_SCR
+    looks: int = 1
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The metrics of the table."""
+        return with_headline(TABLE_METRICS, self.headline)
 
     @property
     def failures(self) -> tuple[RunOutcome, ...]:
@@ -116,9 +136,35 @@ class Comparison:
     @cached_property
     def paired(self) -> pd.DataFrame:
         """All paired tests against the first policy, as from ``mecsim.analysis.paired.paired_table``."""
-        from mecsim.analysis.paired import paired_table
+        return paired_table(
+            self.per_run, policies=self.policies, metrics=self.shown, error=ERROR / self.looks
+        )
 
-        return paired_table(self.per_run, policies=self.policies)
+    @cached_property
+    def heavy_tails(self) -> dict[str, dict[str, str]]:
+        """The metrics of the table whose mean should not be trusted: metric, policy, why."""
+        return heavy_tails(self.per_run, self.shown)
+
+    @cached_property
+    def medians(self) -> dict[tuple[str, str], MedianInterval]:
+        """The median over replications of each (policy, metric), with its order-statistic interval."""
+        samples = {policy: self._matrix(policy) for policy in self.policies}
+        return {
+            (policy, metric.name): median_interval(own[:, column])
+            for policy, own in samples.items()
+            for column, metric in enumerate(METRICS)
+        }
+
+    def median_difference(self, policy: str, metric: str) -> tuple[float, float, float]:
+        """Return the median of the paired differences to the first policy, and the ends of its interval."""
+        row = self.paired.query("policy == @policy and metric == @metric").iloc[0]
+        return row["median"], row["median_low"], row["median_high"]
+
+    @cached_property
+    def differing(self) -> frozenset[tuple[str, str]]:
+        """The (policy, metric) that differ from the first policy after Holm's correction for the table."""
+        rows = self.paired.to_dict("records")
+        return frozenset((r["policy"], r["metric"]) for r in rows if r["verdict"] in ("better", "worse"))
 
     def summary(self) -> pd.DataFrame:
         """Return a table to read: policies down, metrics across, ``mean ± half width``."""
@@ -141,7 +187,7 @@ class Comparison:
         from mecsim.analysis.figures.comparison import comparison_figure
         from mecsim.analysis.style import save_figure
 
-        figure = comparison_figure(self.per_run, self.delays, self.policies, self.seeds)
+        figure = comparison_figure(self.per_run, self.delays, self.policies, self.seeds, self.headline)
         return save_figure(figure, path)
 
     def stored_runs(self) -> dict[str, Iterator[Results]]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from mecsim.errors import MecsimError, ResultStoreError
 from mecsim.escapes import printable, printable_lines
 from mecsim.results.after_warmup import delay_sketch
-from mecsim.results.metrics import run_metrics, run_notes, stored_metrics
+from mecsim.results.metrics import run_metrics, stored_metrics
+from mecsim.results.notes import run_notes
 from mecsim.study.decision_run import DecisionRun, write_decision
 from mecsim.study.plan import Run
 from mecsim.study.progress import OnProgress

@@ -14,7 +14,8 @@ from mecsim.errors import PolicyFailed, ResultStoreError
 from mecsim.foreign_code import described
 from mecsim.plugin_files import files_as_first_read
 from mecsim.results.blas import one_blas_thread
-from mecsim.results.metrics import MEASURED_DECISIONS, run_metrics, run_notes
+from mecsim.results.metrics import run_metrics
+from mecsim.results.notes import MEASURED_DECISIONS, run_notes
 from mecsim.results.plain_values import through_json
 from mecsim.results.provenance import environment
 from mecsim.results.recompute import checked_metrics
@@ -220,6 +221,7 @@ def _manifest(run: Run, policy: Policy, counts: dict[str, Any]) -> dict[str, Any
         "swept": through_json(dict(run.swept)),
         "duration_s": scenario.duration_s,
         "warmup_s": scenario.warmup_s,
+        "window_s": scenario.record.window_s,
         "users": scenario.users.count,
         "servers": scenario.servers.count,
         "objective": {

@@ -18,12 +18,13 @@ import numpy as np
 from mecsim.errors import MecsimError
 from mecsim.messages import either, nearest
 from mecsim.policy_spec import PolicySpec, parse_value
-from mecsim.results.metrics import METRIC, METRICS
+from mecsim.results.metrics import METRIC, METRICS, headline
 from mecsim.study.compare import compare
 from mecsim.study.comparison import Comparison
 from mecsim.study.outcome import RunOutcome
 from mecsim.study.policy_choice import PolicyChoice, choose_policies
 from mecsim.study.progress import OnStudyProgress, counted_on
+from mecsim.study.runner import as_scenario
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +83,7 @@ class Tuned:
 def tune(
     scenario: Scenario | str | Path,
     policies: Mapping[str, Sequence[PolicyChoice]],
-    metric: str = "scr",
+    metric: str | None = None,
     *,
     budget: int = 40,
     replications: int = 10,
@@ -100,8 +101,8 @@ def tune(
     scenario : Scenario, str or Path
     policies : mapping
         The candidates of each policy by its name, as from :func:`candidates`.
-    metric : str
-        What to choose by: the best mean.
+    metric : str, optional
+        What to choose by: the best mean; of the SCR that is shown first of the scenario if left out.
     budget : int
         Tuning runs of each policy; one with k > 1 candidates tries each on ``budget // k`` seeds.
     replications : int
@@ -118,6 +119,8 @@ def tune(
     MecsimError
         If the two sets of seeds meet or the budget is too small, before any run.
     """
+    loaded = as_scenario(scenario)
+    metric = headline(loaded.workload.rounds.mode) if metric is None else metric
     sizes = _check(policies, metric, budget, replications, seed, tuning_seed)
     root = None if out is None else Path(out)
     folders = {name: None if root is None else root / name for name in ("tuning", "test")}
@@ -129,16 +132,16 @@ def tune(
             parts.append(_alone(name, own[0]))
             continue
         found = compare(
-            scenario, own, sizes[name], seed=tuning_seed, jobs=jobs, limit_s=limit_s, out=folders["tuning"],
+            loaded, own, sizes[name], seed=tuning_seed, jobs=jobs, limit_s=limit_s, out=folders["tuning"],
             on_progress=counted_on(on_progress, done, total),
         )  # fmt: skip
         done, failures = done + sizes[name] * len(own), [*failures, *found.failures]
         part, best = _chosen(found, name, metric)
         parts.append(part)
         chosen[-1] = own[best]
+    progress = counted_on(on_progress, done, total)
     test = compare(
-        scenario, chosen, replications, seed=seed, jobs=jobs, limit_s=limit_s, out=folders["test"],
-        on_progress=counted_on(on_progress, done, total),
+        loaded, chosen, replications, seed=seed, jobs=jobs, limit_s=limit_s, out=folders["test"], on_progress=progress
     )  # fmt: skip
     import pandas as pd
 

@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mecsim.analysis.sequential import Claim, Verdict, judge, look_level, look_sizes, parse_claim
+from mecsim.analysis.sequential import (
+    Claim,
+    Pairs,
+    Verdict,
+    judge_together,
+    look_sizes,
+    parse_claim,
+)
 from mecsim.errors import MecsimError
 from mecsim.study.compare import compare
 from mecsim.study.comparison import Comparison
@@ -92,7 +99,6 @@ def compare_until(
     if first < 2 or most < first:
         raise MecsimError(f"replications = {first}, most = {most}: must be at least 2, and most not below")
     sizes = look_sizes(first, most)
-    level = look_level(len(sizes), len(asked))
     settled: dict[Claim, Verdict] = {}
     comparison: Comparison | None = None
     for size in sizes:
@@ -102,14 +108,16 @@ def compare_until(
             on_progress=counted_on(on_progress, done * len(choices), most * len(choices)),
         )  # fmt: skip
         comparison = more if comparison is None else _joined(comparison, more)
-        for claim in asked:
-            if claim not in settled or settled[claim].answer == "undecided":
-                settled[claim] = _verdict(comparison, claim, level)
+        pairs = {claim: _pairs(comparison, claim) for claim in asked}
+        settled = judge_together(pairs, len(sizes), settled)
         if all(verdict.answer != "undecided" or verdict.pairs == 0 for verdict in settled.values()):
             break
     assert comparison is not None
     return SequentialComparison(
-        comparison, tuple(settled[claim] for claim in asked), sizes.index(size) + 1, len(sizes)
+        replace(comparison, looks=len(sizes)),
+        tuple(settled[claim] for claim in asked),
+        sizes.index(size) + 1,
+        len(sizes),
     )
 
 
@@ -132,7 +140,8 @@ def _joined(first: Comparison, more: Comparison) -> Comparison:
     return replace(first, seeds=first.seeds + more.seeds, outcomes=first.outcomes + more.outcomes)
 
 
-def _verdict(comparison: Comparison, claim: Claim, level: float) -> Verdict:
+def _pairs(comparison: Comparison, claim: Claim) -> Pairs:
+    """Return what both policies of a claim have in its metric, one pair a seed."""
     wide = comparison.per_run.pivot_table(index="seed", columns="policy", values=claim.metric, dropna=False)
     wide = wide.reindex(columns=list(comparison.policies))
-    return judge(claim, wide[claim.policy].to_numpy(), wide[claim.reference].to_numpy(), level)
+    return wide[claim.policy].to_numpy(), wide[claim.reference].to_numpy()

@@ -120,23 +120,23 @@ def test_sentences_name_the_winner_whichever_way_is_better():
     """Mutant: more is better for delay and energy too."""
     setting = setting_of(a=[200.0, 202.0, 204.0], b=[100.0, 101.0, 102.0])
     scr, delay, energy = (one.text for one in sentences(setting))
-    assert scr == "a beats b by 100 % in SCR, 95 % interval 100 to 100, 3 paired replications"
-    assert delay.startswith("b beats a by 50 % in delay, 95 % interval 50 to 50")
-    assert energy.startswith("b beats a by 50 % in energy per round")
+    assert scr == "a beats b by 100 % in window SCR, 95 % interval 100 to 100, 3 paired replications"
+    assert delay.startswith("b beats a by 50 % in delay per user, 95 % interval 50 to 50")
+    assert energy.startswith("b beats a by 50 % in energy per user")
     assert ranked(setting) == ["a", "b"]
 
 
 def test_what_is_not_decided_is_said_to_be_undecided():
     """Mutant: a point estimate taken for a verdict."""
     apart = compared(
-        setting_of(a=[10.0, 12.0, 8.0, 11.0], b=[11.0, 9.0, 10.0, 10.0]), "a", "b", METRIC["scr"]
+        setting_of(a=[10.0, 12.0, 8.0, 11.0], b=[11.0, 9.0, 10.0, 10.0]), "a", "b", METRIC["scr_window"]
     )
-    assert apart.text.startswith("undecided: a against b in SCR")
+    assert apart.text.startswith("undecided: a against b in window SCR")
     assert apart.verdict == "undecided"
-    alone = compared(setting_of(a=[20.0], b=[10.0]), "a", "b", METRIC["scr"])
+    alone = compared(setting_of(a=[20.0], b=[10.0]), "a", "b", METRIC["scr_window"])
     assert alone.verdict == "undecided"
-    assert "+100 % in SCR in a single pair: no interval is possible" in alone.text
-    assert compared(setting_of(a=[math.nan], b=[1.0]), "a", "b", METRIC["scr"]) is None
+    assert "+100 % in window SCR in a single pair: no interval is possible" in alone.text
+    assert compared(setting_of(a=[math.nan], b=[1.0]), "a", "b", METRIC["scr_window"]) is None
 
 
 def test_many_comparisons_are_corrected_for():

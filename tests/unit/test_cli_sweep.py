@@ -57,7 +57,7 @@ def test_plan_run_and_state(capsys: pytest.CaptureFixture[str]) -> None:
     assert set(frame["state"]) == {"finished"}
     row = whole["table"][-1]
     mine = frame.query("policy == @row['policy'] and `servers.bandwidth_mhz` == 20")
-    assert row["scr"] == pytest.approx(mine["scr"].mean())
+    assert row["scr_window"] == pytest.approx(mine["scr_window"].mean())
     # Another length is another study of the same name: its runs are missing.
     assert main(["sweep", "tiny.toml", "--status", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["missing"] == 8

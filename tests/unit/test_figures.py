@@ -193,7 +193,7 @@ def test_tables_have_intervals_bold_and_marks(folder: Path, capsys) -> None:
     command = ["table", str(folder), "-m", "scr,delay_s", "--reference", "gucaa", "-q"]
     assert main(command) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "| policy | SCR | delay (s) |"
+    assert lines[0] == "| policy | SCR | delay/round (s) |"
     assert sum("±" in line for line in lines if line.startswith("| ")) == 6
     assert any(line.startswith("| *bandwidth_mhz = 30*") for line in lines)
     assert main([*command, "-f", "latex"]) == 0

@@ -49,7 +49,7 @@ print(json.dumps({
     "terminal": [str(column.header) for column in comparison_table(found).columns],
     "paired": sorted(set(found.paired["metric"])),
     "pareto": draw("pareto", frames, pair).axes[0].get_xlabel(),
-    "report heads": heads(),
+    "report heads": heads(collect(sys.argv[1]).setting),
     "report sentences": [one.text for one in sentences(collect(sys.argv[1]).setting)],
     "claim": parse_claim("local_time_s:gucaa-nearest ±5%", ["gucaa", "nearest"]).metric,
     "checked": check_metric("local_time_s"),

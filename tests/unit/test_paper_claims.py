@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mecsim.analysis.stats import Interval, t_interval
-from mecsim.study.paper import claims, convergence, figures, snapshots
+from mecsim.study.paper import claims, convergence, figures, report, snapshots
 from mecsim.study.paper.claims import CONTRADICTED, REPRODUCED, UNDECIDED
 from mecsim.study.snapshot import USES
 
@@ -253,3 +253,40 @@ def drawn(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the rows with those of the best constant phi, here those of one half."""
     best = frame[frame["policy"].isin(snapshots.CONSTANT_PHI)]
     return pd.concat([frame, best.assign(policy=best["policy"].map(snapshots.BEST_PHI))])
+
+
+def test_verdicts_of_a_page_share_the_error_by_holm() -> None:
+    """One claim that holds at 97.5 % and one that is plain: the plain one first, then the other at 95 %.
+
+    Two that hold at 95 % only are both open. Mutants rejected: each claim by itself; Bonferroni, which leaves
+    the first open.
+    """
+    samples = np.random.default_rng(1).normal(1.0, 1.0, 20)
+
+    def claim(level: float) -> claims.PaperClaim:
+        above = float(t_interval(samples, level).low) - 1e-9
+        return claims.judged("", "", [claims.Asked("a", partial(t_interval, samples), above)])
+
+    near, plain = claim(0.95), claim(0.999)
+    assert [c.verdict for c in claims.judged_together([near, plain])] == [REPRODUCED, REPRODUCED]
+    assert [c.verdict for c in claims.judged_together([near, near])] == [UNDECIDED, UNDECIDED]
+    assert near.verdict == REPRODUCED
+    # At such a level two worlds bound nothing.
+    assert claims.geometric_ratio([195.0, 48.0], [28.0, 20.7], 1 - 0.05 / 144).high == np.inf
+
+
+def test_a_measure_without_a_mean_is_shown_by_its_median() -> None:
+    """One world of eight in which GUCAA takes an hour: all delays of the table and of the axis are medians.
+
+    Mutants rejected: medians of this policy alone; means, such as 460 ± 1080.
+    """
+    frame = systems()
+    frame.loc[(frame["policy"] == "gucaa") & (frame["seed"] == 3), "delay_s"] = 3600.0
+    points = report._points(frame, ["system", "policy"], ("delay_s", "scr"))
+    assert set(points.loc[points["heavy_tail"], "metric"]) == {"delay_s"}
+    table = report._points_table(points, ["system", "policy"])
+    own = frame.query("policy == 'dashf' and system == 'paper'")["delay_s"].sort_values().to_numpy()
+    assert f"| paper | dashf | {np.median(own):.3g} [{own[0]:.3g}, {own[-1]:.3g}] | " in table
+    assert figures._averaged(frame, "policy", "delay_s")["estimator"] == "median"
+    assert figures._averaged(frame, "policy", "scr")["estimator"] == "mean"
+    assert figures._label(frame, "policy", "delay_s", "delay (s)") == "delay (s), median"

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from mecsim.results.metrics import notes_by_seed
+from mecsim.results.notes import notes_by_seed
 from mecsim.results.plain_values import flattened, plain_json
 
 

@@ -17,7 +17,7 @@ from mecsim.analysis.stats import t_interval, weighted_quantile
 from mecsim.results.metrics import METRICS
 from mecsim.study.outcome import RunOutcome
 
-PARTS = ("local_j", "uplink_j", "server_j", "downlink_j")
+PARTS = ("local_user_j", "uplink_user_j", "server_user_j", "downlink_user_j")
 
 
 def made_up(
@@ -32,7 +32,7 @@ def made_up(
                 zip(PARTS, energy * np.array([100, 1, 20, 40]) * rng.lognormal(0, 0.1, 4), strict=True)
             )
             metrics = dict.fromkeys([m.name for m in METRICS], 1.0) | parts
-            metrics |= {"scr": rng.normal(100 + 20 * k, 5), "energy_j": sum(parts.values())}
+            metrics |= {"scr_window": rng.normal(100 + 20 * k, 5), "energy_user_j": sum(parts.values())}
             delays = pd.DataFrame({"delay_s": np.sort(rng.lognormal(2 - 0.1 * k, 0.6, 300)), "weight": 2.0})
             done = {} if policy == failed else {"metrics": metrics, "delays": delays}
             outcomes.append(RunOutcome(f"{policy}-{seed}", policy, seed, **done))
@@ -75,7 +75,7 @@ def test_the_same_comparison_gives_the_same_bytes(comparison: Comparison, tmp_pa
 
 def test_axes_say_what_they_show(comparison: Comparison) -> None:
     scr, delay, energy = drawn_from(comparison).axes
-    assert scr.get_ylabel() == "SCR"
+    assert scr.get_ylabel() == "window SCR"
     assert "(s)" in delay.get_xlabel()
     assert energy.get_ylabel() == "energy (J)"
     for ax in (scr, energy):
@@ -100,19 +100,19 @@ def test_policies_can_be_told_apart_without_colour(comparison: Comparison) -> No
 def test_the_energy_stack_is_the_mean_of_its_parts(comparison: Comparison) -> None:
     """Mutant rejected: parts drawn from zero instead of on top of each other."""
     energy = drawn_from(comparison).axes[2]
-    means = comparison.per_run.groupby("policy")[[*PARTS, "energy_j"]].mean()
+    means = comparison.per_run.groupby("policy")[[*PARTS, "energy_user_j"]].mean()
     tops = [
         max(p.get_y() + p.get_height() for p in energy.patches if round(p.get_x() + 0.31) == k)
         for k in range(5)
     ]
-    assert tops == pytest.approx(means.loc[list(comparison.policies), "energy_j"].to_list(), rel=1e-9)
+    assert tops == pytest.approx(means.loc[list(comparison.policies), "energy_user_j"].to_list(), rel=1e-9)
     assert max(means.loc["rucaa", list(PARTS)]) < 0.9 * tops[0]
 
 
 def test_the_whisker_is_the_t_interval_of_the_replications(comparison: Comparison) -> None:
     """Mutant rejected: seaborn's default, a bootstrap with random numbers."""
     scr = drawn_from(comparison).axes[0]
-    values = comparison.per_run.query("policy == 'gucaa'")["scr"].to_numpy()
+    values = comparison.per_run.query("policy == 'gucaa'")["scr_window"].to_numpy()
     interval = t_interval(values)
     drawn = [y for line in scr.get_lines() for y in np.asarray(line.get_ydata(), dtype=float)]
     for end in (float(interval.low), float(interval.high)):
@@ -173,7 +173,7 @@ def test_little_data_still_gives_a_figure(comparison: Comparison, tmp_path: Path
 
 def test_a_comparison_without_scr_still_gives_a_figure(comparison: Comparison, tmp_path: Path) -> None:
     outcomes = tuple(
-        RunOutcome(o.run_id, o.policy, o.seed, (o.metrics or {}) | {"scr": np.nan}, o.delays)
+        RunOutcome(o.run_id, o.policy, o.seed, (o.metrics or {}) | {"scr_window": np.nan}, o.delays)
         for o in comparison.outcomes
     )
     bare = Comparison("made", comparison.policies, comparison.seeds, outcomes)

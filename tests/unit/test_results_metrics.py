@@ -8,7 +8,8 @@ import pytest
 
 from mecsim import simulate
 from mecsim.results.after_warmup import SKETCH_SIZE, AfterWarmup, delay_sketch, rounds_after_warmup
-from mecsim.results.metrics import METRICS, run_metrics, run_notes
+from mecsim.results.metrics import METRICS, run_metrics
+from mecsim.results.notes import run_notes
 from mecsim.results.result import Results
 from mecsim.tables import TABLES, to_frame
 

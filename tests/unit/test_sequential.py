@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from mecsim import compare
-from mecsim.analysis.sequential import Claim, judge, look_level, look_sizes, parse_claim
+from mecsim.analysis.sequential import Claim, judge, judge_together, look_level, look_sizes, parse_claim
+from mecsim.analysis.stats import paired_difference
 from mecsim.cli import main
 from mecsim.errors import MecsimError
 from mecsim.scenario.load import load_scenario
@@ -122,3 +124,24 @@ def test_the_command_says_how_it_ended(capsys, tmp_path) -> None:
     assert told["warnings"] == []
     assert main([*command, *changes, "--until", "nonsense"]) == 2
     assert "--until nonsense: must read" in capsys.readouterr().err
+
+
+def test_claims_share_a_look_by_holm_s_rule() -> None:
+    """The plain claim is decided at 97.5 %, then the other has the whole 95 %; what is decided stays.
+
+    Mutants: Bonferroni, which leaves the second open; each claim at 95 %, which decides the last pair too.
+    """
+    reference = np.full(8, 10.0)
+    noise = np.array([-1.5, -1.0, -0.5, -0.2, 0.2, 0.5, 1.0, 1.5])
+    half = {level: float((paired_difference(noise, 0 * noise, level)).high) for level in (0.95, 0.975)}
+    between = (half[0.95] + half[0.975]) / 2
+    plain = Claim("scr", "a", "b", 0.001, relative=False)
+    near = Claim("scr", "c", "b", 0.001, relative=False)
+    pairs = {near: (reference + noise + between, reference), plain: (reference + noise + 5.0, reference)}
+    found = judge_together(pairs, 1)
+    assert [found[claim].answer for claim in (plain, near)] == ["better", "better"]
+    assert [found[claim].level for claim in (plain, near)] == pytest.approx([0.975, 0.95])
+    both = judge_together({near: pairs[near], plain: pairs[near]}, 1)
+    assert {verdict.answer for verdict in both.values()} == {"undecided"}
+    flat = judge_together(dict.fromkeys(pairs, (reference, reference + noise)), 1, found)
+    assert flat == found

@@ -20,11 +20,11 @@ from mecsim.analysis.diagnostics import (
 from mecsim.analysis.series import batch_means, growth
 from mecsim.errors import MecsimError
 from mecsim.results.after_warmup import AfterWarmup
+from mecsim.results.measures import jain_index
 from mecsim.results.metrics import (
     METRIC,
     METRICS,
     check_metric,
-    jain_index,
     metrics_with_deadline,
     run_metrics,
 )

@@ -12,7 +12,7 @@ from mecsim_policies.hysteresis import Hysteresis
 from mecsim import load_scenario
 from mecsim.errors import PolicyNotFound
 from mecsim.results.manifest import manifest_sha256
-from mecsim.results.metrics import run_notes
+from mecsim.results.notes import run_notes
 from mecsim.study.plan import Run, plan
 from mecsim.study.policy_choice import PolicyChoice, choose_policies, is_own, split_policies
 from mecsim.study.pool import worker_count

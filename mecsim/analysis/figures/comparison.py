@@ -10,7 +10,7 @@ import numpy as np
 from mecsim.analysis.figures.panels import draw_distribution, plain_log_ticks, policy_handles
 from mecsim.analysis.stats import t_interval, weighted_quantile
 from mecsim.analysis.style import WIDTH_IN, in_style, interval_ends, phase_fill, policy_styles
-from mecsim.results.metrics import phase_energy, phase_spender
+from mecsim.results.metrics import METRIC, WINDOW_SCR, phase_spender, phase_user_energy
 from mecsim.system.phases import PHASES
 
 if TYPE_CHECKING:
@@ -25,11 +25,16 @@ _ROOM_POLICIES, _ROOM_LETTERS, _LEGEND_LETTERS = 6, 14, 130
 
 @in_style
 def comparison_figure(
-    per_run: pd.DataFrame, delays: pd.DataFrame, policies: Sequence[str], seeds: Sequence[int]
+    per_run: pd.DataFrame,
+    delays: pd.DataFrame,
+    policies: Sequence[str],
+    seeds: Sequence[int],
+    headline: str = WINDOW_SCR,
 ) -> Figure:
     """Return the figure: SCR, distribution of the delay, energy of a round by where it is spent.
 
-    Bars and whiskers are means over replications with 95 % t intervals; dots are replications.
+    The energy is a mean over users. Bars and whiskers are means over replications with 95 % t intervals;
+    dots are replications.
 
     Parameters
     ----------
@@ -39,34 +44,38 @@ def comparison_figure(
         ``policy``, ``delay_s`` and ``weight``.
     policies, seeds : sequence
         All of them in their order, also those without any run.
+    headline : str
+        Which SCR.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN), layout="constrained")
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1.25, 1.15))
-    _draw_scr(left, per_run, policies, seeds)
+    _draw_scr(left, per_run, policies, seeds, headline)
     _draw_delays(middle, delays, policies)
     _draw_energy(right, per_run, policies, seeds)
     _policy_legend(figure, middle, policies)
     return figure
 
 
-def _draw_scr(ax: Axes, per_run: pd.DataFrame, policies: Sequence[str], seeds: Sequence[int]) -> None:
+def _draw_scr(
+    ax: Axes, per_run: pd.DataFrame, policies: Sequence[str], seeds: Sequence[int], headline: str
+) -> None:
     import seaborn as sns
 
     order, styles = list(policies), list(policy_styles(policies).values())
     # One line a replication: policies met the same world there, and parallel lines show it.
-    values = _by_policy(per_run, "scr", policies, seeds)
+    values = _by_policy(per_run, headline, policies, seeds)
     ax.plot(np.arange(len(order)), values, color="0.72", lw=0.5, marker=".", ms=2.2, zorder=1)
     sns.pointplot(
-        data=per_run, x="policy", y="scr", order=order, hue="policy", hue_order=order,
+        data=per_run, x="policy", y=headline, order=order, hue="policy", hue_order=order,
         palette=[style.colour for style in styles], markers=[style.marker for style in styles],
         errorbar=interval_ends, linestyle="none", markersize=3.5,
         err_kws={"linewidth": 1.0}, capsize=0.3, legend=False, ax=ax,
     )  # fmt: skip
-    ax.set(ylabel="SCR", title="(a) service-cost ratio")
-    ends = [interval_ends(own)[1] for _, own in per_run.groupby("policy")["scr"]]
-    highest = max((end for end in (per_run["scr"].max(), *ends) if end > 0), default=1.0 / 1.06)
+    ax.set(ylabel=METRIC[headline].label, title="(a) service-cost ratio")
+    ends = [interval_ends(own)[1] for _, own in per_run.groupby("policy")[headline]]
+    highest = max((end for end in (per_run[headline].max(), *ends) if end > 0), default=1.0 / 1.06)
     ax.set_ylim(0, 1.06 * highest)
     _policy_ticks(ax, policies)
 
@@ -84,24 +93,24 @@ def _draw_delays(ax: Axes, delays: pd.DataFrame, policies: Sequence[str]) -> Non
 
 def _draw_energy(ax: Axes, per_run: pd.DataFrame, policies: Sequence[str], seeds: Sequence[int]) -> None:
     order = list(policies)
-    means = per_run.groupby("policy")[[phase_energy(phase) for phase in PHASES]].mean().reindex(order)
+    means = per_run.groupby("policy")[[phase_user_energy(phase) for phase in PHASES]].mean().reindex(order)
     unit, scale = ("kJ", 1e-3) if means.sum(axis=1).max() >= 1000 else ("J", 1.0)
     x = np.arange(len(order))
     bottom = np.zeros(len(order))
     for place, phase in enumerate(PHASES):
-        height = means[phase_energy(phase)].to_numpy() * scale
+        height = means[phase_user_energy(phase)].to_numpy() * scale
         colour, hatch = phase_fill(place)
         ax.bar(
             x, height, 0.62, bottom=bottom, color=colour, hatch=4 * hatch, edgecolor="black",
             label=phase_spender(phase),
         )  # fmt: skip
         bottom = bottom + np.nan_to_num(height)
-    total = t_interval(scale * _by_policy(per_run, "energy_j", policies, seeds).T)
+    total = t_interval(scale * _by_policy(per_run, "energy_user_j", policies, seeds).T)
     ends = np.array([total.mean - total.low, total.high - total.mean])
     ax.errorbar(x, total.mean, yerr=ends, fmt="none", ecolor="black", elinewidth=0.8, capsize=2.5)
     highest = np.nanmax([0.0, *total.mean, *total.high])
     # Room above the bars for the legend.
-    ax.set(ylabel=f"energy ({unit})", title="(c) energy of a round", ylim=(0, 1.38 * highest or 1.0))
+    ax.set(ylabel=f"energy ({unit})", title="(c) energy of a user's round", ylim=(0, 1.38 * highest or 1.0))
     _policy_ticks(ax, policies)
     # Top of the stack first, as in the bars.
     handles, labels = ax.get_legend_handles_labels()

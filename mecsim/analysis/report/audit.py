@@ -8,8 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from mecsim.analysis.report.collect import ENERGIES, Collected
-from mecsim.results.metrics import jain_index, phase_energy
+from mecsim.analysis.rounding import plus_minus
+from mecsim.analysis.stats import t_interval
+from mecsim.results.measures import jain_index
+from mecsim.results.metrics import METRIC, TABLE_METRICS, USER_METRICS, phase_energy
 from mecsim.system.phases import PHASES
+
+_OF_CLASSES = tuple(name for name in TABLE_METRICS if name in USER_METRICS)
 
 
 class AuditRow(NamedTuple):
@@ -38,6 +43,14 @@ class ClassRow(NamedTuple):
     radio: str
     total: str
     share: str
+
+
+class UserClassRow(NamedTuple):
+    """Metrics of a class of users under one policy, means over replications with half widths."""
+
+    policy: str
+    name: str
+    cells: tuple[str, ...]
 
 
 class FairnessRow(NamedTuple):
@@ -92,6 +105,24 @@ def class_rows(collected: Collected) -> list[ClassRow]:
             rows.append(
                 ClassRow(policy, name, _joules(gpu_j), _joules(radio_j), _joules(gpu_j + radio_j), share)
             )
+    return rows
+
+
+def user_class_heads() -> list[str]:
+    """Return what the columns of the table of user classes are called."""
+    return [METRIC[name].head for name in _OF_CLASSES]
+
+
+def user_class_rows(collected: Collected) -> list[UserClassRow]:
+    """Return one row per policy and class of users; none without classes."""
+    rows = []
+    for policy in collected.setting.policies if collected.setting else ():
+        runs = [run for run in collected.setting.runs if run.policy == policy] if collected.setting else []
+        for name in dict.fromkeys(name for run in runs for name in run.class_metrics):
+            own = [run.class_metrics[name] for run in runs if name in run.class_metrics]
+            found = t_interval([[one[metric] for metric in _OF_CLASSES] for one in own])
+            pairs = zip(found.mean.tolist(), (found.high - found.mean).tolist(), strict=True)
+            rows.append(UserClassRow(policy, name, tuple(plus_minus(*pair) for pair in pairs)))
     return rows
 
 

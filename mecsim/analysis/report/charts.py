@@ -10,7 +10,7 @@ import numpy as np
 from mecsim.analysis.report.collect import Collected, ScenarioRuns
 from mecsim.analysis.report.verdict import ranked, samples
 from mecsim.analysis.stats import t_interval, weighted_quantile
-from mecsim.results.metrics import phase_energy, phase_spender
+from mecsim.results.metrics import METRIC, phase_spender, phase_user_energy
 from mecsim.system.arrays import Floats
 from mecsim.system.phases import PHASES
 
@@ -105,7 +105,7 @@ def shortened(name: str) -> str:
 def _scr(setting: ScenarioRuns) -> Chart:
     order, place, series = ranked(setting), places_of(setting), []
     for policy in order:
-        values = samples(setting, policy, "scr")
+        values = samples(setting, policy, setting.headline)
         own = t_interval(values)
         series.append(
             Series(policy, place[policy], "points", [policy], np.array([float(own.mean)]),
@@ -116,7 +116,7 @@ def _scr(setting: ScenarioRuns) -> Chart:
             Series("", place[policy], "points", [policy] * len(kept), kept, None, policy, faint=True)
         )
     return Chart(
-        "scr", "Service-cost ratio", "", "SCR", tuple(series),
+        "scr", "Service-cost ratio", "", METRIC[setting.headline].label, tuple(series),
         "Mean and 95 % interval over replications; small dots are replications. Higher is better.",
     )  # fmt: skip
 
@@ -148,12 +148,12 @@ def _delays(setting: ScenarioRuns) -> Chart:
 def _energy(setting: ScenarioRuns) -> Chart:
     order, series = ranked(setting), []
     for place, phase in enumerate(PHASES):
-        name = phase_energy(phase)
+        name = phase_user_energy(phase)
         means = [float(t_interval(samples(setting, policy, name)).mean) for policy in order]
         series.append(Series(phase_spender(phase), place, "bars", order, np.array(means)))
     return Chart(
         "energy", "Energy of a round, by where it is spent", "", "energy (J)", tuple(series),
-        "Means over replications. Lower is better.",
+        "Means over users, then over replications. Lower is better.",
     )  # fmt: skip
 
 

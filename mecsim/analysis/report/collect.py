@@ -12,13 +12,14 @@ from mecsim.analysis.bound_gap import Loss, loss_of
 from mecsim.analysis.diagnostics import Rounds, finished_rounds
 from mecsim.analysis.report.classes import class_energy
 from mecsim.analysis.report.trouble import run_troubles
+from mecsim.analysis.user_classes import class_metrics
 from mecsim.errors import MecsimError, ResultStoreError
 from mecsim.escapes import printable
 from mecsim.results.after_warmup import delay_sketch, rounds_after_warmup
 from mecsim.results.files import read_note
 from mecsim.results.load import run_folders
 from mecsim.results.manifest import read_manifest, scenario_values
-from mecsim.results.metrics import phase_energy, run_metrics
+from mecsim.results.metrics import WINDOW_SCR, headline_of, phase_energy, run_metrics
 from mecsim.results.store import load_run
 from mecsim.results.walk import files_below
 from mecsim.system.phases import PHASES
@@ -58,6 +59,8 @@ class RunSummary:
         Energy of the GPUs and of the radios of each device class.
     loss : Loss or None
         What decisions lose against the upper bound; None unless bounds are recorded.
+    class_metrics : dict
+        Metrics of each class of users; empty without classes.
     """
 
     folder: Path
@@ -70,6 +73,7 @@ class RunSummary:
     rounds: Rounds
     class_energy_j: dict[str, tuple[float, float]] = field(default_factory=dict)
     loss: Loss | None = None
+    class_metrics: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def policy(self) -> str:
@@ -98,6 +102,11 @@ class ScenarioRuns:
     def seeds(self) -> tuple[int, ...]:
         """Seeds of all runs, increasing."""
         return tuple(sorted({run.seed for run in self.runs}))
+
+    @property
+    def headline(self) -> str:
+        """The SCR that is shown first: over windows, or of generations where rounds are synchronous."""
+        return headline_of(self.runs[0].manifest) if self.runs else WINDOW_SCR
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -266,5 +275,5 @@ def _summary(folder: Path, results: Results) -> RunSummary:
     return RunSummary(
         folder, results.manifest, run_metrics(results), delay_sketch(results),
         kept.groupby("user")["delay_s"].mean(), energy, tuple(run_troubles(results)),
-        finished_rounds(results), class_energy(results), loss=loss_of(results),
+        finished_rounds(results), class_energy(results), loss_of(results), class_metrics(results),
     )  # fmt: skip

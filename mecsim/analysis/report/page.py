@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mecsim.analysis.diagnostics import rounds_warnings
-from mecsim.analysis.report.audit import audit_rows, class_rows, fairness_rows
+from mecsim.analysis.report.audit import (
+    audit_rows,
+    class_rows,
+    fairness_rows,
+    user_class_heads,
+    user_class_rows,
+)
 from mecsim.analysis.report.bound import bound_part
 from mecsim.analysis.report.charts import Chart, shown_replays, summary_charts
 from mecsim.analysis.report.collect import Collected, ScenarioRuns, collect
@@ -19,11 +25,12 @@ from mecsim.analysis.report.prediction_gap import gap_charts, gap_command, gap_t
 from mecsim.analysis.report.provenance import provenance
 from mecsim.analysis.report.replay import BUDGET_BYTES, ReplayData
 from mecsim.analysis.report.timeline import Spans, time_charts
-from mecsim.analysis.report.verdict import heads, ranking, sentences
+from mecsim.analysis.report.verdict import heads, ranking, sentences, tail_warnings
 from mecsim.analysis.style import palette, policy_style
 from mecsim.escapes import printable
 from mecsim.results.files import write_text
-from mecsim.results.metrics import notes_by_seed, phase_spender
+from mecsim.results.metrics import phase_spender
+from mecsim.results.notes import notes_by_seed
 from mecsim.results.plain_values import plain_json
 from mecsim.system.phases import PHASES
 
@@ -99,6 +106,8 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
         audit=audit_rows(collected),
         spenders=[phase_spender(phase) for phase in PHASES],
         classes=class_rows(collected),
+        user_classes=user_class_rows(collected),
+        user_class_heads=user_class_heads(),
         fairness=fairness_rows(collected),
         plausible=plausibility(collected),
         gap=gap_table(collected),
@@ -130,7 +139,7 @@ def _verdict(collected: Collected) -> list[dict[str, Any]]:
         found.append({
             "number": i,
             "label": setting.label,
-            "heads": heads(),
+            "heads": heads(setting),
             "rows": ranking(setting),
             "sentences": sentences(setting),
             "troubles": _troubles(setting),
@@ -145,7 +154,7 @@ def _troubles(setting: ScenarioRuns) -> list[str]:
         runs = [run for run in setting.runs if run.policy == policy]
         together = rounds_warnings([run.rounds for run in runs], runs[0].manifest)
         lines += [f"{policy}: {trouble}" for trouble in together]
-    return lines
+    return [*lines, *tail_warnings(setting)]
 
 
 def _title(collected: Collected) -> str:

@@ -15,7 +15,6 @@ from mecsim.analysis.plausibility import (
     KnownRange,
     base_of,
 )
-from mecsim.analysis.report.classes import scenario_of
 from mecsim.analysis.report.collect import Collected
 from mecsim.analysis.report.decision_values import (
     MOST_DECISIONS,
@@ -25,6 +24,7 @@ from mecsim.analysis.report.decision_values import (
     radio_values,
     work_values,
 )
+from mecsim.analysis.user_classes import scenario_of
 from mecsim.errors import MecsimError
 from mecsim.system.arrays import Floats
 from mecsim.units import tflops_to_flops

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mecsim.analysis.recovery import outages_of
-from mecsim.analysis.report.classes import scenario_of
 from mecsim.analysis.report.collect import Collected
 from mecsim.analysis.report.pack import OUTCOMES, Packed, pack_grants, pack_positions, pack_rounds
 from mecsim.analysis.report.verdict import ranked
+from mecsim.analysis.user_classes import scenario_of
 from mecsim.errors import MecsimError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mecsim.results.after_warmup import rounds_after_warmup
-from mecsim.results.metrics import run_notes
+from mecsim.results.notes import run_notes
 
 if TYPE_CHECKING:
     from mecsim.results.result import Results

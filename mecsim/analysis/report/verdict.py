@@ -10,9 +10,10 @@ import numpy as np
 
 from mecsim.analysis.hypotheses import holm, t_test
 from mecsim.analysis.report.collect import ScenarioRuns
-from mecsim.analysis.rounding import plus_minus
-from mecsim.analysis.stats import Interval, ratio_interval, t_interval
-from mecsim.results.metrics import METRIC, RANKING_METRICS, VERDICT_METRICS, Metric
+from mecsim.analysis.rounding import bracketed, plus_minus
+from mecsim.analysis.stats import median_interval, ratio_interval, t_interval
+from mecsim.analysis.tails import heavy_tails
+from mecsim.results.metrics import METRIC, RANKING_METRICS, VERDICT_METRICS, Metric, with_headline
 from mecsim.system.arrays import Floats
 
 ALPHA = 0.05
@@ -44,18 +45,19 @@ class Sentence(NamedTuple):
 def ranking(setting: ScenarioRuns) -> list[RankedPolicy]:
     """Return the policies by mean SCR, best first; without any SCR in the order given."""
     rows: list[RankedPolicy] = []
+    names, heavy = with_headline(RANKING_METRICS, setting.headline), heavy_in(setting)
     for policy in ranked(setting):
         cells = tuple(
-            _cell(METRIC[name], t_interval(samples(setting, policy, name))) for name in RANKING_METRICS
+            _cell(METRIC[name], samples(setting, policy, name), is_heavy=name in heavy) for name in names
         )
         count = sum(run.policy == policy for run in setting.runs)
         rows.append(RankedPolicy(len(rows) + 1, policy, count, cells))
     return rows
 
 
-def heads() -> list[str]:
+def heads(setting: ScenarioRuns) -> list[str]:
     """Return what the columns of the ranking are called, with units."""
-    metrics = [METRIC[name] for name in RANKING_METRICS]
+    metrics = [METRIC[name] for name in with_headline(RANKING_METRICS, setting.headline)]
     return [f"{m.label} ({m.ranking_unit[0]})" if m.ranking_unit else m.head for m in metrics]
 
 
@@ -67,7 +69,10 @@ def sentences(setting: ScenarioRuns) -> list[Sentence]:
     order = ranked(setting)
     pairs = [*((order[0], other) for other in order[1:]), *pairwise(order[1:])]
     found = [
-        one for a, b in pairs for name in VERDICT_METRICS if (one := compared(setting, a, b, METRIC[name]))
+        one
+        for a, b in pairs
+        for name in with_headline(VERDICT_METRICS, setting.headline)
+        if (one := compared(setting, a, b, METRIC[name]))
     ]
     tested = [i for i, one in enumerate(found) if not math.isnan(one.p)]
     for i, adjusted in zip(tested, holm([found[i].p for i in tested]) if tested else (), strict=True):
@@ -107,7 +112,10 @@ def compared(setting: ScenarioRuns, a: str, b: str, metric: Metric) -> Sentence 
 
 def ranked(setting: ScenarioRuns) -> list[str]:
     """Return the policies by mean SCR, best first."""
-    scr = {policy: float(t_interval(samples(setting, policy, "scr")).mean) for policy in setting.policies}
+    scr = {
+        policy: float(t_interval(samples(setting, policy, setting.headline)).mean)
+        for policy in setting.policies
+    }
     return sorted(setting.policies, key=lambda policy: -np.nan_to_num(scr[policy], nan=-np.inf))
 
 
@@ -140,6 +148,28 @@ def _noun(metric: Metric) -> str:
     return metric.label.replace("/", " per ")
 
 
-def _cell(metric: Metric, interval: Interval) -> str:
+def heavy_in(setting: ScenarioRuns) -> dict[str, dict[str, str]]:
+    """Return the metrics of the ranking whose mean should not be trusted, and why, by policy."""
+    import pandas as pd
+
+    names = with_headline(RANKING_METRICS, setting.headline)
+    known = [name for name in names if all(name in run.metrics for run in setting.runs)]
+    rows = [{"policy": run.policy} | {name: run.metrics[name] for name in known} for run in setting.runs]
+    return heavy_tails(pd.DataFrame(rows), known) if rows else {}
+
+
+def tail_warnings(setting: ScenarioRuns) -> list[str]:
+    """Return one line for each metric and policy whose mean should not be trusted."""
+    return [
+        f"{policy}: {METRIC[name].label}: {why}; the ranking has medians"
+        for name, policies in heavy_in(setting).items()
+        for policy, why in policies.items()
+    ]
+
+
+def _cell(metric: Metric, values: Floats, *, is_heavy: bool) -> str:
     scale = metric.ranking_unit[1] if metric.ranking_unit else 1.0
+    if is_heavy:
+        return bracketed(*median_interval(scale * values)[:3])
+    interval = t_interval(values)
     return plus_minus(scale * float(interval.mean), scale * float(interval.high - interval.mean))

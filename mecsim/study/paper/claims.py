@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REPRODUCED, CONTRADICTED, UNDECIDED = "reproduced", "contradicted", "not decided"
-# The intervals of a claim hold together with 1 - ERROR, as far as t and Fieller intervals do.
+# The intervals of a claim hold together with 1 - ERROR, as far as t and Fieller intervals do; the verdicts of
+# all claims of a page share ERROR.
 ERROR = 0.05
 WITHIN = {PART_1: 15, PART_2: 9, WHOLE: 9}
 # Numbers for the paper's words: "slightly more", "close to", "the same order", "moderate".
@@ -31,15 +32,6 @@ _LISTED = 4
 Estimate = Callable[[float], Interval]
 
 
-class PaperClaim(NamedTuple):
-    """A statement of the paper, what was found, and one of the three verdicts."""
-
-    figure: str
-    says: str
-    found: str
-    verdict: str
-
-
 class Asked(NamedTuple):
     """A quantity with its interval at a level, and the range in which the paper's words have it."""
 
@@ -49,26 +41,63 @@ class Asked(NamedTuple):
     up_to: float = np.inf
 
 
+class PaperClaim(NamedTuple):
+    """A statement of the paper, what was found, one of the three verdicts, and what was asked of the data."""
+
+    figure: str
+    says: str
+    found: str
+    verdict: str
+    family: tuple[Asked, ...] = ()
+
+    @property
+    def row(self) -> tuple[str, str, str, str]:
+        """What is shown."""
+        return self.figure, self.says, self.found, self.verdict
+
+
 def judged(figure: str, says: str, family: Sequence[Asked], note: str = "") -> PaperClaim:
-    """Return a claim whose quantities must all be in their ranges.
+    """Return a claim whose quantities must all be in their ranges, judged by itself.
 
     The intervals are simultaneous (Bonferroni): each is at the level ``1 - ERROR / len(family)``. The claim
     is reproduced if every interval is within its range, contradicted if one is wholly outside.
     """
-    level = 1.0 - ERROR / max(len(family), 1)
-    found = [(asked, asked.estimate(level)) for asked in family]
+    found = _estimated(family, ERROR)
     signs = [sign(interval, asked.above, asked.up_to) for asked, interval in found]
-    verdict = UNDECIDED
-    if -1 in signs:
-        verdict = CONTRADICTED
-    elif signs and all(each == 1 for each in signs):
-        verdict = REPRODUCED
     texts = [f"{asked.name}: {_text(interval)}" for asked, interval in found]
     if len(found) > _LISTED:
         order = np.argsort([float(interval.mean) for _, interval in found])
         counts = f"{signs.count(1)} of {len(signs)} so, {signs.count(-1)} not so"
         texts = [counts, f"least {texts[order[0]]}", f"most {texts[order[-1]]}"]
-    return PaperClaim(figure, says, "; ".join(texts) + note, verdict)
+    return PaperClaim(figure, says, "; ".join(texts) + note, _verdict(family, ERROR), tuple(family))
+
+
+def judged_together(claims: Sequence[PaperClaim]) -> list[PaperClaim]:
+    """Return the claims of a page with verdicts of which any is wrong with a chance of at most ``ERROR``.
+
+    Holm's rule: while J claims are open each has the share ``ERROR / J``; whenever one is decided, J falls.
+    """
+    verdicts: dict[int, str] = {}
+    while len(verdicts) < len(claims):
+        error = ERROR / (len(claims) - len(verdicts))
+        judged_now = {i: _verdict(c.family, error) for i, c in enumerate(claims) if i not in verdicts}
+        decided = {i: verdict for i, verdict in judged_now.items() if verdict != UNDECIDED}
+        if not decided:
+            break
+        verdicts |= decided
+    return [claim._replace(verdict=verdicts.get(i, UNDECIDED)) for i, claim in enumerate(claims)]
+
+
+def _verdict(family: Sequence[Asked], error: float) -> str:
+    signs = [sign(found, asked.above, asked.up_to) for asked, found in _estimated(family, error)]
+    if -1 in signs:
+        return CONTRADICTED
+    return REPRODUCED if signs and all(each == 1 for each in signs) else UNDECIDED
+
+
+def _estimated(family: Sequence[Asked], error: float) -> list[tuple[Asked, Interval]]:
+    level = 1.0 - error / max(len(family), 1)
+    return [(asked, asked.estimate(level)) for asked in family]
 
 
 def sign(interval: Interval, above: float, up_to: float) -> int:
@@ -80,10 +109,10 @@ def sign(interval: Interval, above: float, up_to: float) -> int:
 def all_claims(
     convergence: pd.DataFrame, systems: pd.DataFrame, bandwidth: pd.DataFrame, weights: pd.DataFrame
 ) -> list[PaperClaim]:
-    """Return the claims about all figures, in the order of the figures."""
+    """Return the claims about all figures, in the order of the figures, judged together."""
     a, b = settings_of(systems, ["system"]), settings_of(bandwidth, ["bandwidth_mhz"])
     c = settings_of(weights, ["delay_per_s", "energy_per_j"])
-    return [
+    claims = [
         *convergence_claims(convergence),
         first_claim("3(a)", a),
         last_claim(a),
@@ -95,6 +124,7 @@ def all_claims(
         *weight_claims(c),
         first_claim("3(c)", c),
     ]
+    return judged_together(claims)
 
 
 class Setting(NamedTuple):
@@ -225,7 +255,8 @@ def geometric_ratio(samples: ArrayLike, reference: ArrayLike, level: float) -> I
     The largest delay of an equal split has no mean: it goes as one over a Rayleigh gain.
     """
     found = t_interval(np.log(np.asarray(samples) / np.asarray(reference)), level)
-    return Interval(np.exp(found.mean), np.exp(found.low), np.exp(found.high), found.n)
+    with np.errstate(over="ignore"):  # without bound: two worlds at a high level
+        return Interval(np.exp(found.mean), np.exp(found.low), np.exp(found.high), found.n)
 
 
 def _ratio(each: Setting, policy: str, other: str, above: float = 1.0) -> Asked:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mecsim.analysis.figures.panels import panels, plain_log_ticks, policy_handles
-from mecsim.analysis.style import COLUMN_IN, WIDTH_IN, PolicyStyle, in_style, interval_ends, policy_styles
+from mecsim.analysis.style import (
+    COLUMN_IN,
+    WIDTH_IN,
+    PolicyStyle,
+    in_style,
+    interval_ends,
+    median_ends,
+    policy_styles,
+)
+from mecsim.analysis.tails import heavy_tails
 from mecsim.study.paper.convergence import PART_1, PART_2, WHOLE, padded
 from mecsim.study.paper.snapshots import BEST_PHI, DRAWN, POLICIES, WEIGHTS
 from mecsim.study.snapshot import USES
@@ -55,7 +64,7 @@ def policies_figure(frame: pd.DataFrame) -> Figure:
     shown = (("delay_s", "largest delay (s)"), ("energy_j", "energy (J)"), ("scr", "SCR"))
     for ax, (column, label) in zip(axes[1:], shown, strict=True):
         _draw_bars(ax, frame, column)
-        ax.set(ylabel=label, xlabel="")
+        ax.set(ylabel=_label(frame, "policy", column, label), xlabel="")
     return figure
 
 
@@ -85,6 +94,7 @@ def weights_figure(frame: pd.DataFrame) -> Figure:
     ):
         _draw_lines(ax, placed, "place", column)
         ax.set_xticks(range(len(WEIGHTS)), [f"{delay:g}\n{energy:g}" for delay, energy in WEIGHTS])
+        label = _label(placed, "place", column, label)
         ax.set(ylabel=label, xlabel="weight of the delay (1/s)\nand of the energy (1/J)")
         if column != "scr":
             _log_energy(ax)
@@ -94,6 +104,24 @@ def weights_figure(frame: pd.DataFrame) -> Figure:
         handles=handles, loc="outside upper center", ncols=len(handles), frameon=False, handlelength=2.6
     )
     return figure
+
+
+def heavy_in(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str]) -> set[str]:
+    """Return the metrics that are heavy-tailed in any group: medians of all groups are shown then."""
+    named = frame.assign(policy=frame.groupby(list(by)).ngroup())
+    return set(heavy_tails(named, metrics))
+
+
+def _averaged(frame: pd.DataFrame, by: str, column: str) -> dict[str, Any]:
+    """Return what seaborn draws of a column: means, or medians if it is heavy-tailed, with intervals."""
+    if heavy_in(frame, list(dict.fromkeys((by, "policy"))), [column]):
+        return {"estimator": "median", "errorbar": median_ends}
+    return {"estimator": "mean", "errorbar": interval_ends}
+
+
+def _label(frame: pd.DataFrame, by: str, column: str, label: str) -> str:
+    """Return the label of an axis, which says that it has medians."""
+    return label + (", median" if _averaged(frame, by, column)["estimator"] == "median" else "")
 
 
 def _long(frame: pd.DataFrame, column: str, names: Mapping[str, str]) -> pd.DataFrame:
@@ -110,7 +138,10 @@ def _long(frame: pd.DataFrame, column: str, names: Mapping[str, str]) -> pd.Data
 def _draw_convergence(ax: Axes, frame: pd.DataFrame, column: str) -> None:
     names = list(dict.fromkeys(frame["name"]))
     for name, style in policy_styles(names).items():
-        _draw_line(ax, frame[frame["name"] == name], "iteration", column, markersize=3.5, **style.line)
+        _draw_line(
+            ax, frame[frame["name"] == name], "iteration", column,
+            errorbar=interval_ends, markersize=3.5, **style.line,
+        )  # fmt: skip
     ax.set_xlim(-0.2 if frame["iteration"].max() < 10 else -0.5, None)
 
 
@@ -128,18 +159,19 @@ def _handles() -> list[Line2D]:
 
 
 def _draw_lines(ax: Axes, frame: pd.DataFrame, x: str, y: str) -> None:
+    averaged = _averaged(frame, x, y)
     for name, style in _styles().items():
         look = style.line | {"markersize": 4}
         if name not in POLICIES:
             look |= {"linestyle": _DOTS, "linewidth": 0.9, "markersize": 2.5}
-        _draw_line(ax, frame[frame["policy"] == name], x, y, **look)
+        _draw_line(ax, frame[frame["policy"] == name], x, y, **averaged, **look)
 
 
 def _draw_line(ax: Axes, frame: pd.DataFrame, x: str, y: str, **line: Any) -> None:
     import seaborn as sns
 
     sns.lineplot(
-        data=frame, x=x, y=y, errorbar=interval_ends, ax=ax, markeredgewidth=0,
+        data=frame, x=x, y=y, ax=ax, markeredgewidth=0,
         err_style="band", err_kws={"alpha": 0.18, "linewidth": 0}, **line,
     )  # fmt: skip
 
@@ -170,7 +202,8 @@ def _draw_bars(ax: Axes, frame: pd.DataFrame, column: str) -> None:
         data=frame, x="policy", y=column, order=order, hue="policy", hue_order=order, legend=False,
         palette=[styles[name].colour for name in order], saturation=1, width=0.66,
         edgecolor="black", linewidth=0.5,
-        errorbar=interval_ends, err_kws={"linewidth": 0.8, "color": "black"}, capsize=0.3, ax=ax,
+        err_kws={"linewidth": 0.8, "color": "black"}, capsize=0.3, ax=ax,
+        **_averaged(frame, "policy", column),
     )  # fmt: skip
     for name, bars in zip(order, ax.containers, strict=True):
         for bar in bars if name not in POLICIES else ():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mecsim.analysis.rounding import plus_minus
-from mecsim.analysis.stats import t_interval
+import numpy as np
+
+from mecsim.analysis.rounding import bracketed, plus_minus
+from mecsim.analysis.stats import median_interval, t_interval
 from mecsim.analysis.style import save_figure
 from mecsim.errors import RunFailed
 from mecsim.results.csv_text import csv_text
@@ -22,6 +24,7 @@ from mecsim.study.paper.convergence import WHOLE, by_iteration, convergence, pad
 from mecsim.study.paper.figures import (
     bandwidth_figure,
     convergence_figure,
+    heavy_in,
     policies_figure,
     weights_figure,
 )
@@ -234,23 +237,25 @@ def _going_on(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _points(frame: pd.DataFrame, by: list[str], metrics: Sequence[str]) -> pd.DataFrame:
-    """Return one row for each group and metric: mean, ends of the 95 % interval, number of seeds."""
+    """Return one row for each group and metric: mean and median with 95 % intervals, number of seeds.
+
+    ``heavy_tail`` says that the metric is heavy-tailed in one of the groups, so that medians are shown.
+    """
     import pandas as pd
 
-    rows = []
+    heavy, rows = heavy_in(frame, by, metrics), []
     for key, runs in frame.groupby(by, sort=False):
         interval = t_interval(runs[list(metrics)].to_numpy())
-        numbers = zip(metrics, interval.mean, interval.low, interval.high, interval.n, strict=True)
-        rows += [(*key, *number) for number in numbers]
-    return pd.DataFrame(rows, columns=[*by, "metric", "mean", "low", "high", "n"])
+        medians = [median_interval(runs[metric].to_numpy(np.float64))[:3] for metric in metrics]
+        numbers = zip(metrics, interval.mean, interval.low, interval.high, interval.n, medians, strict=True)
+        rows += [(*key, name, *mean, *middle, name in heavy) for name, *mean, middle in numbers]
+    columns = ["metric", "mean", "low", "high", "n", "median", "median_low", "median_high", "heavy_tail"]
+    return pd.DataFrame(rows, columns=[*by, *columns])
 
 
 def _points_table(points: pd.DataFrame, by: list[str], across: str = "metric") -> str:
-    """Return points as a Markdown table of mean ± half width."""
-    half = points["high"] - points["mean"]
-    # What is left of rounding is no spread.
-    half = half.where(half > 1e-9 * points["mean"].abs(), 0.0)
-    texts = [plus_minus(*ends) for ends in zip(points["mean"], half, strict=True)]
+    """Return points as a Markdown table of mean ± half width, or median [interval] if heavy-tailed."""
+    texts = [_point_text(row) for row in points.to_dict("records")]
     wide = points.assign(text=texts).pivot_table(
         index=by, columns=across, values="text", aggfunc="first", sort=False
     )
@@ -260,6 +265,14 @@ def _points_table(points: pd.DataFrame, by: list[str], across: str = "metric") -
         keys = key if isinstance(key, tuple) else (key,)
         lines.append(f"| {' | '.join([*map(str, keys), *map(str, row)])} |")
     return "\n".join(lines)
+
+
+def _point_text(row: dict[Hashable, Any]) -> str:
+    if row["heavy_tail"]:
+        return bracketed(row["median"], row["median_low"], row["median_high"])
+    half = row["high"] - row["mean"]
+    # What is left of rounding is no spread.
+    return plus_minus(row["mean"], half if half > 1e-9 * abs(row["mean"]) else 0.0)
 
 
 def _system_name(name: str) -> str:

@@ -17,13 +17,14 @@ from mecsim.study.paper.claims import (
 VERDICTS = f"""\
 We hold the paper's words, not its numbers, and its system only in part. Each statement is put as
 quantities with a range: a ratio of two policies or settings in the same worlds, or a number of
-iterations. The intervals of a statement hold together with 95 % (Bonferroni: each is at the level 1 -
+iterations. The intervals shown of a statement hold together with 95 % (Bonferroni: each is at the level 1 -
 0.05 / their number). A verdict is *{REPRODUCED}* if all intervals lie wholly within their ranges,
-*{CONTRADICTED}* if one lies wholly outside, and *{UNDECIDED}* otherwise. Ratios of SCR are of means;
-those of delay and energy are geometric means over the worlds, since the largest delay of an equal split
-has no mean. For the paper's words we take: *slightly more*, by at most {SLIGHTLY - 1:.0%}; *close to*, no
-worse than {CLOSE:g} times; *the same order*, within a factor of {ORDER:g}; *moderate*, at least
-{MODERATE:g} times."""
+*{CONTRADICTED}* if one lies wholly outside, and *{UNDECIDED}* otherwise. For the verdicts the intervals are
+wider: the statements of the page share an error of 5 % by Holm's rule, so that the chance that any verdict is
+wrong is at most that. Ratios of SCR are of means; those of delay and energy are geometric means over the
+worlds, since the largest delay of an equal split has no mean. For the paper's words we take: *slightly
+more*, by at most {SLIGHTLY - 1:.0%}; *close to*, no worse than {CLOSE:g} times; *the same order*, within a
+factor of {ORDER:g}; *moderate*, at least {MODERATE:g} times."""
 
 FIGURE_2 = """\
 The largest SCR so far against iteration, read off the trace of `dashf`, whose loops are those of the
