@@ -30,9 +30,9 @@ class Card:
     Models in Edge Networks", IEEE Networking Letters 7(3), 2025, arXiv 2412.00090. We hold its abstract, by
     which cut layer and computing resources are decided for least delay and energy, and a summary, by which
     all cuts are tried and the server's speed is a convex problem. The rest is our reconstruction [R]: a user
-    costs ``w_t T_n + w_e E_n`` with the scenario's weights and its own; it has the strongest server that it may have,
-    equal parts of bandwidth and power, and a speed of at most an equal part, where CARD's devices take turns
-    at one server. Work without layers, as the paper's, is cut at the same values of phi.
+    costs ``w_t T_n + w_e E_n`` with the scenario's weights and its own; it has the strongest server that it
+    may have, equal parts of bandwidth and power, and a speed of at most an equal part, where CARD's devices
+    take turns at one server. Work without layers, as the paper's, is cut at the same values of phi.
 
     Parameters
     ----------

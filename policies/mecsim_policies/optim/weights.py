@@ -10,7 +10,7 @@ from mecsim.system.arrays import Floats
 from mecsim.system.instance import Instance
 
 # A delay that does not count is one that hardly does: energies of electronics are found from it.
-_LEAST = 1e-20
+_LEAST = 1e-40
 
 
 class UserWeights(NamedTuple):
