@@ -117,8 +117,9 @@ def test_optimality_conditions_where_part_2_stops(case, price_at, kind):
     assert stationarity(problem, price, other) > 1e-2
 
 
-@pytest.mark.parametrize("kind", OBJECTIVES)
-@pytest.mark.parametrize("power", ["cubic", "all"])
+@pytest.mark.parametrize(
+    ("kind", "power"), [("mean", "cubic"), ("max, weighted", "all"), ("mean, weighted", "all")]
+)
 def test_part_2_agrees_with_cvxpy(case, price_at, as_shares, kind, power):
     """F at the end of the alternation by general solvers. Mutant: the paper's objective there."""
     instance, problem, shares = case(("ideal", power, "paper", False), kind)
@@ -127,7 +128,7 @@ def test_part_2_agrees_with_cvxpy(case, price_at, as_shares, kind, power):
 
     def by_cvxpy(instance):
         last = as_shares(shares)
-        for _ in range(25):
+        for _ in range(15):
             last, _, _ = solve_convex(instance, server, phi, price, last)
         return problem.cost(price, np.column_stack([*last.columns, phi]))
 
@@ -174,7 +175,7 @@ def test_phi_is_that_of_the_program(case, price_at, kind, physics):
         assert len(set(every)) > 1
 
 
-@pytest.mark.parametrize("kind", OBJECTIVES)
+@pytest.mark.parametrize("kind", ["mean", "max, weighted"])
 def test_dashf_takes_the_decision_of_the_letter(snapshot, kind):
     """Mutant: the decision for the paper's objective, judged by this one."""
     instance = with_objective(snapshot(4, 5, 2), kind)
@@ -188,7 +189,7 @@ def test_dashf_takes_the_decision_of_the_letter(snapshot, kind):
 @pytest.mark.parametrize("kind", OBJECTIVES)
 def test_better_policies_find_more(snapshot, kind):
     """An optimiser that maximises something else. The order is that of the paper's objective."""
-    instance = with_objective(snapshot(5, 4, 2), kind)
+    instance = with_objective(snapshot(5, 3, 2), kind)
     names = ("gucaa", "gucro", "dashf", "dashf_plus", "local_search", "exhaustive")
     scr = [instance.scr(make_policy(name).allocate(Observation.of(instance))) for name in names]
     assert scr[5] >= scr[4] >= scr[3] * (1.0 - 1e-4) > 0.0
