@@ -64,7 +64,7 @@ def test_who_optimises_predicts_with_shared_gpus_and_electronics(name):
 @pytest.mark.parametrize("name", PREDICTING)
 @pytest.mark.parametrize("kind", ["max", "mean"])
 def test_who_optimises_predicts_in_every_objective(name, kind):
-    """Mutants: the users' weights forgotten, with either delay. All weighted delays may be equal by design."""
+    """Mutants: the users' weights forgotten, with either delay."""
     weights = np.array([[0.3, 2.0, 1.0, 4.0], [1.5, 0.5, 3.0, 0.7]])
     instance = replace(INSTANCE, objective=Objective(kind, *weights))
     policy, allocation = decided(name, instance)

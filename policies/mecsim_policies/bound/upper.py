@@ -114,6 +114,8 @@ def uncovered(instance: Instance) -> list[str]:
         problems.append("rates are means over fading (channel.fading.model = ergodic)")
     if instance.power is not None and instance.power.shares_gpu.any():
         problems.append("servers share GPUs (servers.gpu_power = shared)")
+    if instance.objective is not None:
+        problems.append("the mean delay or weights of users count (objective.delay, users.classes)")
     return problems
 
 
