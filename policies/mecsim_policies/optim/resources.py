@@ -117,8 +117,7 @@ def solve(
     """
     shares = _freed(problem, start) if move_phi else start
     barrier = Barrier(problem.settled(start[:, PHI]), price, first_weight, move_phi, nu)
-    bounds = 2 * barrier.free - SHARED + (not problem.mean)
-    constraints = bounds * len(start) + SHARED * len(problem.member)
+    constraints = (2 * barrier.free - SHARED + (not problem.mean)) * len(start) + SHARED * len(problem.member)
     last_weight = constraints / (gap * len(start)) if last_weight is None else last_weight
     barrier, taken = replace(barrier, weight=min(first_weight, last_weight)), 0
     above_s = initial_longest_s(barrier, shares) if longest_s is None else np.array([longest_s])
