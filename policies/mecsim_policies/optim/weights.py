@@ -9,8 +9,8 @@ import numpy as np
 from mecsim.system.arrays import Floats
 from mecsim.system.instance import Instance
 
-# A delay that does not count is one that hardly does: energies of electronics are found from it.
-_LEAST = 1e-40
+LEAST = 1e-40
+"""A delay that does not count is one that hardly does: energies of electronics are found from it."""
 
 
 class UserWeights(NamedTuple):
@@ -23,7 +23,7 @@ class UserWeights(NamedTuple):
     def of(cls, instance: Instance) -> UserWeights | None:
         """Return the weights of a snapshot; None where the objective is the paper's."""
         own = instance.objective
-        return None if own is None else cls(np.maximum(own.delay_weight, _LEAST), own.energy_weight)
+        return None if own is None else cls(np.maximum(own.delay_weight, LEAST), own.energy_weight)
 
     @property
     def joules_per_second(self) -> Floats:
