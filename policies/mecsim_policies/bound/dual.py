@@ -25,6 +25,8 @@ from mecsim_policies.optim.weights import counts_mean
 _MATTERS = 1e-5
 _MOST_RESTARTS = 2
 _LEAST_GAIN = 1e-6
+_LEAST_BEND = 0.01
+_WIDE = 1e3
 SOFTNESS = (1e-2, 2e-3, 5e-4, 1e-4)
 
 
@@ -127,7 +129,7 @@ class Dual:
 
     def hard(self, y: float, multipliers: Multipliers) -> float:
         """Return the dual function with maxima that are not rounded, but those of unused shares."""
-        answers = self.responder.answer(self.prices(y, multipliers, SOFTNESS[-1]))
+        answers = self.responder.answer(self.prices(y, multipliers, SOFTNESS[-1]), settled=True)
         best = np.maximum.reduceat(answers.value, self.first)
         return float(multipliers.share_price.sum() + best.sum())
 
@@ -150,37 +152,41 @@ def descend(
     dual: Dual, y: float, start: Multipliers, softness: float, iterations: int
 ) -> tuple[Multipliers, Value]:
     """Return prices after some iterations of L-BFGS on the logarithms, and the dual function there."""
-    servers = len(start.share_price)
-    found: dict[bytes, Value] = {}
+    logs = np.concatenate([np.log(start.share_price).ravel(), np.log(start.delay_weight)])
+    dual.part_power(y, start, softness)
+    # Second derivatives are of the size of what all of a budget costs, and all of a user's delay.
+    by_delay = start.delay_weight * dual.at(y, start, softness).by_delay_weight
+    bend = np.concatenate([start.share_price.ravel(), -by_delay])
+    unit = 1.0 / np.sqrt(np.maximum(bend, _LEAST_BEND * bend.max()))
 
-    def unpacked(x: Floats) -> Multipliers:
-        logits = x[3 * servers :]
+    def multipliers(x: Floats) -> Multipliers:
+        prices, logits = np.split(logs + unit * x, [start.share_price.size])
         weight = np.exp(logits - logits.max())
-        return Multipliers(np.exp(x[: 3 * servers]).reshape(-1, 3), weight / weight.sum())
+        return Multipliers(np.exp(prices).reshape(start.share_price.shape), weight / weight.sum())
 
     def evaluate(x: Floats) -> tuple[float, Floats]:
-        at = unpacked(x)
+        at = multipliers(x)
         value = dual.at(y, at, softness)
         w, by_weight = at.delay_weight, value.by_delay_weight
         by_logit = w * (by_weight - (w * by_weight).sum())
-        found.clear()
-        found[x.tobytes()] = value
-        return value.dual, np.concatenate([(at.share_price * value.by_share_price).ravel(), by_logit])
+        return value.dual, unit * np.concatenate([(at.share_price * value.by_share_price).ravel(), by_logit])
 
-    x = np.concatenate([np.log(start.share_price).ravel(), np.log(start.delay_weight)])
-    before = np.inf
+    x, before = np.zeros_like(logs), np.inf
+    # With bounds, even wide ones, the first step has the length of the gradient.
+    bounds = [(-_WIDE, _WIDE)] * len(x)
     for _ in range(_MOST_RESTARTS + 1):
-        dual.part_power(y, unpacked(x), softness)
         limits: Any = {"maxiter": iterations, "maxcor": 20, "maxls": 10}
-        outcome: OptimizeResult = minimize(evaluate, x, jac=True, method="L-BFGS-B", options=limits)
+        outcome: OptimizeResult = minimize(
+            evaluate, x, jac=True, method="L-BFGS-B", bounds=bounds, options=limits
+        )
         x, iterations = outcome.x, iterations - outcome.nit
         if iterations <= 0 or outcome.fun > before - _LEAST_GAIN:
             break
         # It stops early where another share of band has become the best.
         before = outcome.fun
-    best = unpacked(x)
-    value = found.get(x.tobytes())
-    return best, dual.at(y, best, softness) if value is None else value
+        dual.part_power(y, multipliers(x), softness)
+    best = multipliers(x)
+    return best, dual.at(y, best, softness)
 
 
 class Proof(NamedTuple):
@@ -207,7 +213,7 @@ def certified(dual: Dual, y: float, multipliers: Multipliers, margin: float = 1e
     """
     prices = dual.prices(y, multipliers, SOFTNESS[-1])
     responder = dual.responder
-    answers = responder.answer(prices)
+    answers = responder.answer(prices, settled=True)
     responder.polish(prices)
     best = dual.of_users(np.maximum.reduceat(answers.value, dual.first))
     low, high = power_ranges(responder, prices)

@@ -22,11 +22,10 @@ from mecsim_policies.bound.vertex import Vertex
 
 _LEAST_LOG_BAND = -25.0
 _WIDE = np.linspace(-11.0, 0.0, 45)
-_NARROW = np.linspace(-1.0, 1.0, 7)
-_WIDTHS = (0.1, 0.1, 0.05)
-_POLISHING_WIDTHS = (0.05, 0.01)
+_NARROW = np.array([-0.05, 0.0, 0.05])
+_POLISHING = (1.0, 0.2)
 _WARM_STEPS, _COLD_STEPS = 2, 12
-_LEAST_SWEEPS, _MOST_SWEEPS, _MOST_WARM_SWEEPS = 2, 12, 10
+_LEAST_SWEEPS, _WARM_SWEEPS, _COLD_SWEEPS, _MOST_SWEEPS = 1, 2, 4, 12
 _NARROW_BRACKET = 1e-3
 _ENOUGH = 1e-8
 _NEAR = 0.04
@@ -112,36 +111,59 @@ class Responder:
         self.band, self.gpu = np.full(len(self.sigma), 0.1), np.ones(len(self.sigma))
         self._cold = True
 
-    def answer(self, prices: Prices) -> Answers:
-        """Return the answers to some prices."""
+    def answer(self, prices: Prices, *, settled: bool = False) -> Answers:
+        """Return the answers to some prices, after few sweeps unless they are to be settled."""
         s2 = self.score_slope
         low, high = np.full(len(self.sigma), s2 / (1.0 + 3.0 * s2)), np.full(len(self.sigma), s2)
-        sigma = np.clip(self.sigma, low, high)
-        most_sweeps = _MOST_SWEEPS if self._cold else _MOST_WARM_SWEEPS
+        start = self.sigma if self._cold else self._sigma_of(prices, self.sigma)
+        sigma = np.clip(start, low, high)
+        most_sweeps = _MOST_SWEEPS if settled else _COLD_SWEEPS if self._cold else _WARM_SWEEPS
         for sweep in range(most_sweeps):
             wide = self._cold and sweep < 2
             before = self.band
-            radio = self._radio(prices, sigma, None if wide else _NARROW * _WIDTHS[min(sweep, 2)])
+            radio = self._radio(prices, sigma, None if wide else _NARROW)
             training = self._training(prices, sigma, _COLD_STEPS if wide else _WARM_STEPS)
             filler = self._fillers(prices, sigma)
-            share = radio.share + training.share + filler.share
-            tilt = 1.0 / s2 - 1.0 / sigma + share.sum(axis=1)
-            bend = 1.0 / sigma**2 + radio.slope + training.slope + filler.slope
+            share = radio.share + training.share
+            self._tilt = 1.0 / s2 - 1.0 / sigma + share.sum(axis=1)
+            self._bend = 1.0 / sigma**2 + radio.slope + training.slope
+            share = share + filler.share
+            tilt, bend = self._tilt + filler.share.sum(axis=1), self._bend + filler.slope
             near = np.abs(self.band - before) < _NEAR * before
-            settled = near & ((tilt**2 < _ENOUGH * bend) | (high - low < _NARROW_BRACKET * sigma))
-            if sweep + 1 >= _LEAST_SWEEPS and settled[self.matters].all():
+            at_rest = near & ((tilt**2 < _ENOUGH * bend) | (high - low < _NARROW_BRACKET * sigma))
+            if sweep + 1 >= _LEAST_SWEEPS and at_rest[self.matters].all():
                 break
             low, high = np.where(tilt < 0, sigma, low), np.where(tilt > 0, sigma, high)
-            step = sigma - tilt / bend
-            following = np.where((step > low) & (step < high), step, 0.5 * (low + high))
             if sweep + 1 < most_sweeps:
-                sigma = following
+                sigma = self._following(prices, sigma, -tilt / bend, low, high)
         self.sigma, self._cold = sigma, False
         own_s, own_j, own_cost = self._own(prices)
         value = sigma / s2 - 1.0 - np.log(sigma / s2) - own_cost
         value = value + radio.value + training.value + filler.value
         delay_s = own_s + radio.time_s + training.time_s
         return Answers(value, share, delay_s, own_j + radio.energy_j + training.energy_j, sigma)
+
+    def _following(self, prices: Prices, sigma: Floats, newton: Floats, low: Floats, high: Floats) -> Floats:
+        """Return sigmas closer to where the tilt is 0, which is between ``low`` and ``high``."""
+        near = prices.softness
+        step = self._sigma_of(prices, sigma)
+        step = np.where(np.abs(step - sigma) < near, sigma + np.clip(newton, -near, near), step)
+        inside = (step > low - near) & (step < high + near)
+        return np.asarray(np.where(inside, np.clip(step, low, high), 0.5 * (low + high)))
+
+    def _sigma_of(self, prices: Prices, sigma: Floats) -> Floats:
+        """Return where the tilt is 0 if that of the shares in use is linear.
+
+        Shares that only raise the score are taken where sigma exceeds their price: a step of the tilt each.
+        """
+        first, second = np.sort(np.where(self._used, np.inf, prices.share)[:, 1:], axis=1).T
+        tilt, bend = self._tilt, self._bend
+        root = [sigma - (tilt + taken) / bend for taken in (0.0, 1.0, 2.0)]
+        step = np.maximum(root[2], np.minimum(second, np.maximum(root[1], np.minimum(first, root[0]))))
+        at_first, at_second = step == first, step == second
+        taken = np.clip(-tilt - bend * (step - sigma) - at_second, 1e-3, 1.0 - 1e-3)
+        corner = prices.softness * np.log(taken / (1.0 - taken))
+        return np.asarray(step + np.where(at_first | at_second, corner, 0.0))
 
     def limit_power(self, most: Floats) -> None:
         """Let alternatives have at most these shares of power, (K,), until the next restart."""
@@ -150,8 +172,8 @@ class Responder:
 
     def polish(self, prices: Prices) -> None:
         """Move the shares of the last answers closer to the best for their sigmas."""
-        for width in _POLISHING_WIDTHS:
-            self._radio(prices, self.sigma, _NARROW * width)
+        for width in _POLISHING:
+            self._radio(prices, self.sigma, width * _NARROW)
         self._training(prices, self.sigma, _COLD_STEPS)
 
     def _own(self, prices: Prices) -> tuple[Floats, Floats, Floats]:
@@ -203,7 +225,8 @@ class Responder:
         self._z = z[np.arange(len(z)), at.nearest()[self._rows]]
         used = self._used[:, 0]
         value, power, time_s, energy_j, by_reward, best_band = at(table) * used
-        self.band, self.power = np.where(used, best_band, self.band), power
+        following = np.exp(np.clip(at.beyond(log_band), _LEAST_LOG_BAND, 0.0))
+        self.band, self.power = np.where(used, following, self.band), power
         share = np.stack([best_band, power, np.zeros_like(sigma)], axis=1)
         return _Part(value, share, time_s, energy_j, by_reward + _by_band(at, band, table[1]) * used)
 

@@ -24,6 +24,7 @@ _MOST_PROOFS = 20
 _WORTHWHILE = 3e-5
 _BEYOND = 1e-3
 _LEAST_STEP = 1e-7
+_AIM = 1e-5
 _GROWTH = 10.0
 
 
@@ -72,7 +73,7 @@ def proved(dual: Dual, found: Prices) -> float:
     if not found.value.by_y < 0.0:
         raise BoundError("no upper bound is proved for this instance: a round of all users costs nothing")
     y, best, margin = found.root, float("inf"), _LEAST_STEP
-    y = max(y - dual.hard(y, found.multipliers) / found.value.by_y, 0.5 * y) * (1.0 + _LEAST_STEP)
+    y = max(y - dual.hard(y, found.multipliers) / found.value.by_y, 0.5 * y) * (1.0 + _AIM)
     for _ in range(_MOST_PROOFS):
         proof = certified(dual, y, found.multipliers)
         step = proof.dual / -proof.by_y

@@ -8,16 +8,20 @@ import numpy as np
 
 from mecsim.system.arrays import Floats, Ints
 
+_MOST_OFFSET = 0.5
+
 
 class Vertex(NamedTuple):
     """Weights (3, R) of three neighbouring points, the column of the first, and the second derivative, (R,).
 
-    At an end of the grid all weight is on that end, and the second derivative is 0.
+    At an end of the grid all weight is on that end, and the second derivative is 0. The vertex of the
+    parabola through the three points may be beyond it, ``offset`` (R,) from the second of them.
     """
 
     weights: Floats
     first: Ints
     bend: Floats
+    offset: Floats
 
     @classmethod
     def of(cls, value: Floats, spacing: float) -> Self:
@@ -29,9 +33,15 @@ class Vertex(NamedTuple):
         bend = left - 2.0 * centre + right
         inside = (middle == best) & (bend < 0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            t = np.where(inside, 0.5 * (left - right) / bend, best - middle)
+            vertex = np.where(bend < 0, 0.5 * (left - right) / bend, np.sign(right - left) * np.inf)
+        t = np.where(inside, vertex, best - middle)
         weights = np.stack([0.5 * t * (t - 1.0), 1.0 - t * t, 0.5 * t * (t + 1.0)])
-        return cls(weights, middle - 1, np.where(inside, bend / spacing**2, 0.0))
+        offset = np.clip(np.nan_to_num(vertex, nan=0.0) * spacing, -_MOST_OFFSET, _MOST_OFFSET)
+        return cls(weights, middle - 1, np.where(inside, bend / spacing**2, 0.0), offset)
+
+    def beyond(self, points: Floats) -> Floats:
+        """Return the equidistant points (R, J) at the vertices, or closer to them, (R,)."""
+        return np.asarray(points[np.arange(len(self.first)), self.first + 1] + self.offset)
 
     def __call__(self, values: Floats) -> Floats:
         """Return what any values (..., R, J) are at the vertices, (..., R)."""
