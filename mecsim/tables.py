@@ -114,8 +114,8 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("epoch", "int64", "1", "number of the decision, from 0"),
         Column("time_s", "float64", "s", "when the policy was called"),
         Column("score", "float64", "1", "predicted total score of the decision"),
-        Column("delay_s", "float64", "s", "predicted largest delay of the decision"),
-        Column("energy_j", "float64", "J", "predicted total energy of the decision"),
+        Column("delay_s", "float64", "s", "predicted delay of the decision that the objective counts"),
+        Column("energy_j", "float64", "J", "predicted energy of the decision that the objective counts"),
         Column("scr", "float64", "1", "predicted service-cost ratio of the decision"),
         Column(
             "decision_cpu_s", "float64", "s", "CPU time the policy took; measured, so never the same twice"
@@ -127,8 +127,8 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("rounds_finished", "int64", "1", "rounds finished from this decision to the next"),
         Column("cause", "str", "", "why the policy was called: period, or an event"),
         Column("in_force_s", "float64", "s", "when the decision took effect; NaN if it did not"),
-        Column("true_delay_s", "float64", "s", "largest delay predicted with the true gains of the moment"),
-        Column("true_energy_j", "float64", "J", "total energy predicted with the true gains of the moment"),
+        Column("true_delay_s", "float64", "s", "the same delay with the true gains of the moment"),
+        Column("true_energy_j", "float64", "J", "the same energy with the true gains of the moment"),
         Column("true_scr", "float64", "1", "service-cost ratio predicted with the true gains of the moment"),
         Column("idle_j", "float64", "J", "energy of idle power until the next decision, in no round"),
         Column(
@@ -142,8 +142,8 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("round", "int64", "1", "the k of the k-th rounds of all users"),
         Column("users", "int64", "1", "users in the generation"),
         Column("score", "float64", "1", "total score of the k-th rounds"),
-        Column("delay_s", "float64", "s", "largest delay of the k-th rounds"),
-        Column("energy_j", "float64", "J", "total energy of the k-th rounds"),
+        Column("delay_s", "float64", "s", "delay of the k-th rounds that the objective counts"),
+        Column("energy_j", "float64", "J", "energy of the k-th rounds that the objective counts"),
         Column("scr", "float64", "1", "realised service-cost ratio"),
         Column("predicted_scr", "float64", "1", "predicted scr of the epochs its rounds started in, mean"),
     ),

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mecsim.results.objective import objective_of
 from mecsim.results.result import Results
 from mecsim.system.arrays import Floats
+from mecsim.system.objective import Objective
 from mecsim.world.faults import ServerConditions
 
 if TYPE_CHECKING:
@@ -97,11 +99,12 @@ def recovery(
     end_s = float(results.manifest["duration_s"])
     before_s = np.arange(max(0.0, from_s - window_s), from_s, step_s)
     after_s = np.arange(from_s, end_s, step_s)
-    objective = results.manifest["objective"]
-    weights = objective["delay_weight_per_s"], objective["energy_weight_per_j"]
-    earlier = service_over_time(results.rounds, before_s, *weights)
+    prices = results.manifest["objective"]
+    weights = prices["delay_weight_per_s"], prices["energy_weight_per_j"]
+    objective = objective_of(results)
+    earlier = service_over_time(results.rounds, before_s, *weights, objective)
     scr_before = float(np.nanmean(earlier)) if np.isfinite(earlier).any() else math.nan
-    ratio = service_over_time(results.rounds, after_s, *weights)
+    ratio = service_over_time(results.rounds, after_s, *weights, objective)
     low = ratio < (1.0 - tolerance) * scr_before
     back = _back_at(low, after_s, to_s + window_s, hold_s, end_s)
     dip = slice(0, len(after_s) if math.isnan(back) else int(np.searchsorted(after_s, back)) + 1)
@@ -125,7 +128,11 @@ def outages_of(scenario: Scenario, seed: int) -> list[tuple[int, float, float]]:
 
 
 def service_over_time(
-    rounds: pd.DataFrame, times_s: Floats, delay_per_s: float, energy_per_j: float
+    rounds: pd.DataFrame,
+    times_s: Floats,
+    delay_per_s: float,
+    energy_per_j: float,
+    objective: Objective | None = None,
 ) -> Floats:
     """Return the service-cost ratio at some times, as this page has it; NaN without any user.
 
@@ -136,10 +143,14 @@ def service_over_time(
     times_s : (T,) float
     delay_per_s, energy_per_j : float
         Weights of the objective.
+    objective : Objective, optional
+        That of all users of the run; the paper's by default.
     """
+    is_mean = objective is not None and objective.is_mean
     score, delay_s, energy_j, users = (np.zeros(len(times_s)) for _ in range(4))
     for _, own in rounds.sort_values(["user", "round"]).groupby("user"):
         start_s, length_s = own["start_s"].to_numpy(), own["delay_s"].to_numpy()
+        user = own["user"].to_numpy()[:1]
         latest = np.searchsorted(start_s, times_s, side="right") - 1
         done = own[own["outcome"] == "finished"]
         ended_s = (done["start_s"] + done["delay_s"]).to_numpy()
@@ -147,11 +158,17 @@ def service_over_time(
         here = (last >= 0) & (times_s <= (start_s + length_s)[-1])
         last = last[here]
         score[here] += done["score"].to_numpy()[last]
-        energy_j[here] += done["energy_j"].to_numpy()[last]
         so_far_s = np.minimum(times_s[here] - start_s[latest[here]], length_s[latest[here]])
-        longest_s = np.maximum(done["delay_s"].to_numpy()[last], so_far_s)
-        delay_s[here] = np.maximum(delay_s[here], longest_s)
+        longest_s, spent_j = (
+            np.maximum(done["delay_s"].to_numpy()[last], so_far_s),
+            done["energy_j"].to_numpy(),
+        )
+        if objective is not None:
+            longest_s, spent_j = objective.counted(user, longest_s, spent_j)
+        energy_j[here] += spent_j[last]
+        delay_s[here] = (np.add if is_mean else np.maximum)(delay_s[here], longest_s)
         users[here] += 1
+    delay_s = delay_s / np.maximum(users, 1.0) if is_mean else delay_s
     cost = delay_per_s * delay_s + energy_per_j * energy_j
     ratio: Floats = np.divide(score, cost, out=np.full(len(times_s), np.nan), where=(users > 0) & (cost > 0))
     return ratio

@@ -107,7 +107,9 @@ def explanation(instance: Instance, upper_bound: float, prices: Prices) -> list[
         first = f"One per cent more {_OF[k]} of server {m} raises the bound by {gain[m, k]:.2g} %, the most."
     else:
         first = "More of no budget raises the bound."
-    if prices.delay_price[worst] > 0.0:
+    if instance.objective is not None and instance.objective.is_mean:
+        second = "No user's delay holds the others back: the mean delay counts."
+    elif prices.delay_price[worst] > 0.0:
         share = prices.delay_price[worst]
         second = f"User {worst} holds the others back most: {share:.0%} of the price of delay is its own."
     else:

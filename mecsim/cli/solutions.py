@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mecsim.messages import system_size
+from mecsim.system.objective import weighted
 from mecsim.system.phases import PHASES, PhaseSpec
 
 if TYPE_CHECKING:
@@ -58,13 +59,19 @@ class Solution:
 
     @property
     def delay_s(self) -> float:
-        """The largest delay of a user in s."""
-        return float(self.costs.delay_s.sum(axis=1).max())
+        """The delay that the objective counts, in s: the largest of a user, or the mean."""
+        return self.instance.total_delay(self.costs.delay_s.sum(axis=1))
 
     @property
     def energy_j(self) -> float:
-        """The energy of all users in J."""
-        return float(self.costs.energy_j.sum())
+        """The energy of all users in J, with their weights."""
+        return self.instance.total_energy(self.costs.energy_j)
+
+    @property
+    def delay_name(self) -> str:
+        """What :attr:`delay_s` is, in one word."""
+        objective = self.instance.objective
+        return "mean" if objective is not None and objective.is_mean else "largest"
 
     @property
     def scr(self) -> float:
@@ -77,7 +84,7 @@ class Solution:
         return [str(violation) for violation in self.allocation.violations(self.instance)]
 
     def as_object(self) -> dict[str, Any]:
-        """Return what `solve --json` prints; totals over users, the delay is the largest."""
+        """Return what `solve --json` prints; totals over users, as the objective counts them."""
         allocation = self.allocation
         return {
             "policy": self.label,
@@ -125,17 +132,19 @@ def _head(phase: PhaseSpec) -> str:
 
 
 def cost_table(solution: Solution) -> Table:
-    """Return the cost of each user's round by phase; the user with the largest delay is marked."""
+    """Return the cost of each user's round by phase; who sets the largest delay, if it counts, is marked."""
     delay_s, energy_j = solution.costs.delay_s, solution.costs.energy_j
     total_s = delay_s.sum(axis=1)
-    marks = ["*" if own_s == total_s.max() else " " for own_s in total_s]
+    objective, counts_largest = solution.instance.objective, solution.delay_name == "largest"
+    counted_s = total_s if objective is None else weighted(objective.delay_weight, total_s)
+    marks = ["*" if counts_largest and own_s == counted_s.max() else " " for own_s in counted_s]
     columns = {"user": _cells(np.arange(len(total_s)))}
     columns |= {f"{_head(phase)}\n(s)": _cells(delay_s[:, k], 3) for k, phase in enumerate(PHASES)}
     columns["delay\n(s)  "] = [f"{cell} {mark}" for cell, mark in zip(_cells(total_s), marks, strict=True)]
     columns |= {f"{_head(phase)}\n(J)": _cells(energy_j[:, k], 3) for k, phase in enumerate(PHASES)}
     columns["energy\n(J)"] = _cells(energy_j.sum(axis=1))
     table = _table(None, columns, columns.values())
-    table.caption = "* sets the largest delay"
+    table.caption = "* sets the largest delay" if counts_largest else None
     # Eleven columns fit a terminal of 80 only without padding.
     table.padding = 0
     return table
@@ -146,7 +155,7 @@ def totals(solution: Solution) -> str:
     broken = len(solution.violations)
     iterations = "" if solution.iterations is None else f" and {solution.iterations} iterations"
     return (
-        f"score {solution.score:.6g}, largest delay {solution.delay_s:.6g} s, "
+        f"score {solution.score:.6g}, {solution.delay_name} delay {solution.delay_s:.6g} s, "
         f"energy {solution.energy_j:.6g} J, SCR {solution.scr:.6g}\n"
         f"decided in {1e3 * solution.cpu_s:.3g} ms of CPU time{iterations}, "
         f"{broken if broken else 'no'} constraint{'' if broken == 1 else 's'} violated"
@@ -165,8 +174,8 @@ def policies_table(solutions: Sequence[Solution]) -> Table:
         for s in solutions
     ]  # fmt: skip
     names = (
-        "policy", "SCR  ", "score", "largest\ndelay\n(s)", "energy\n(J)", "decision\n(ms CPU)",
-        "iter-\nations", "viol-\nations",
+        "policy", "SCR  ", "score", f"{solutions[0].delay_name}\ndelay\n(s)", "energy\n(J)",
+        "decision\n(ms CPU)", "iter-\nations", "viol-\nations",
     )  # fmt: skip
     instance = solutions[0].instance
     title = f"{instance.name}: {system_size(instance.user_count, instance.server_count)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,7 +22,11 @@ from mecsim.cli.result_options import (
 )
 from mecsim.errors import MecsimError
 
-_FORMS = ("markdown", "latex", "csv")
+if TYPE_CHECKING:
+    from mecsim.analysis.text_tables import TableFormat
+
+_TEXT_FORMS: dict[str, TableFormat] = {"markdown": "markdown", "latex": "latex"}
+_FORMS = (*_TEXT_FORMS, "csv")
 
 
 def register(app: typer.Typer) -> None:
@@ -70,10 +74,10 @@ def table(
     if as_json:
         print_json({"runs": len(study.per_run), "paired": paired.to_dict("records")})
         return
-    as_text = "latex" if form == "latex" else "markdown"
-    text = csv_text(paired)
-    if form != "csv":
-        text = text_table(study.per_run, paired, as_text, metrics=shown, by=study.by)
+    if form == "csv":
+        text = csv_text(paired)
+    else:
+        text = text_table(study.per_run, paired, _TEXT_FORMS[form], metrics=shown, by=study.by)
     print_text(*text.rstrip("\n").split("\n"))
 
 

@@ -92,13 +92,13 @@ class Observer:
     def _instance(self, present: Ints, time_s: float) -> Instance:
         """Return the snapshot of the users present."""
         gain, factor = self._csi.gains(time_s, present), self._csi.downlink_shares(time_s, present)
-        users, power = self._all_users, self._world.power
+        users, chosen = self._all_users, None
         if self._roster.changes:
-            power = None if power is None else power.of_users(present)
+            chosen = present
             users = Users(**{field.name: getattr(users, field.name)[present] for field in fields(Users)})
         if not self._faults.happen:
-            return self._world.snapshot(users, gain, factor, power)
-        instance = self._world.snapshot(users, self._faults.visible_gain(present, gain), factor, power)
+            return self._world.snapshot(users, gain, factor, chosen)
+        instance = self._world.snapshot(users, self._faults.visible_gain(present, gain), factor, chosen)
         return replace(instance, servers=self._faults.servers())
 
     def _allocation(self, users: Ints, instance: Instance) -> Allocation | None:

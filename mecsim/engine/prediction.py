@@ -22,7 +22,7 @@ _TERMS_OF_USERS = tuple(name for name in WorkTerms._fields if name not in ("bits
 
 
 class Prediction(NamedTuple):
-    """Totals and ratio of an allocation, docs/model.md section 2; ``delay_s`` is the largest of all users."""
+    """Totals and ratio of an allocation, docs/model.md section 2; delay and energy that count."""
 
     score: float
     delay_s: float
@@ -33,8 +33,8 @@ class Prediction(NamedTuple):
     def of(cls, instance: Instance, allocation: Allocation, costs: Costs) -> Prediction:
         """Return the prediction for an allocation on an instance, on which it has these costs."""
         score = float(instance.score(allocation).sum())
-        delay_s = float(costs.delay_s.sum(axis=1).max())
-        energy_j = float(costs.energy_j.sum())
+        delay_s = instance.total_delay(costs.delay_s.sum(axis=1))
+        energy_j = instance.total_energy(costs.energy_j)
         weights = instance.weights
         scr = eq.service_cost_ratio(score, delay_s, energy_j, weights.delay_per_s, weights.energy_per_j)
         return cls(score, delay_s, energy_j, scr)
@@ -106,8 +106,16 @@ class TrueGainPrediction:
         for phase, power_w, seconds in self._transfers(pending, users, times_s):
             delay_s[:, phase] = seconds
             energy_j[:, phase] = eq.radio_energy(power_w, seconds)
-        longest_s = np.maximum.reduceat(delay_s.sum(axis=1), firsts).tolist()
-        total_j = np.add.reduceat(energy_j.sum(axis=1), firsts).tolist()
+        if self._world.objective is None:
+            longest_s = np.maximum.reduceat(delay_s.sum(axis=1), firsts).tolist()
+            total_j = np.add.reduceat(energy_j.sum(axis=1), firsts).tolist()
+        else:
+            parts = [
+                (d.instance, slice(first, first + size))
+                for d, first, size in zip(pending, firsts, sizes, strict=True)
+            ]
+            longest_s = [each.total_delay(delay_s[part].sum(axis=1)) for each, part in parts]
+            total_j = [each.total_energy(energy_j[part]) for each, part in parts]
         for decision, longest, total in zip(pending, longest_s, total_j, strict=True):
             weights = decision.instance.weights
             scr = eq.service_cost_ratio(

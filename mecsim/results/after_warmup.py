@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mecsim.results.objective import objective_of
 from mecsim.results.result import Results
 from mecsim.results.windows import user_windows
 from mecsim.scenario.control import WINDOW_S
@@ -74,10 +75,18 @@ class AfterWarmup:
         users, weights = self.results.manifest["users"], self.results.manifest["objective"]
         columns = ["user", "round", "score", "delay_s", "energy_j"]
         rounds = self.rounds[columns].sort_values(["user", "round"])
+        objective, combined = objective_of(self.results), "max"
+        if objective is not None:
+            user = rounds["user"].to_numpy()
+            delay_s, energy_j = objective.counted(
+                user, rounds["delay_s"].to_numpy(), rounds["energy_j"].to_numpy()
+            )
+            rounds = rounds.assign(delay_s=delay_s, energy_j=energy_j)
+            combined = objective.delay
         rounds = rounds[rounds["user"] < users]
         groups = rounds.groupby(rounds.groupby("user").cumcount().rename("generation"))
         sums = groups[["score", "energy_j"]].sum()
-        sums = sums.assign(users=groups.size(), delay_s=groups["delay_s"].max())
+        sums = sums.assign(users=groups.size(), delay_s=groups["delay_s"].agg(combined))
         whole: pd.DataFrame = sums.loc[sums["users"] == users, ["users", *columns[2:]]]
         delay_cost = weights["delay_weight_per_s"] * whole["delay_s"]
         cost = delay_cost + weights["energy_weight_per_j"] * whole["energy_j"]

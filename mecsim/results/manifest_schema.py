@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, ConfigDict, Field, create_model, field_validator
 from pydantic.types import Strict
@@ -29,6 +29,8 @@ _Text: TypeAlias = Annotated[str, Strict(), Field(max_length=MOST_SCENARIO_BYTES
 _Flag: TypeAlias = Annotated[bool, Strict()]
 _Seconds: TypeAlias = Annotated[Real, Field(ge=0, le=1e12)]
 _Weight: TypeAlias = Annotated[Real, Field(ge=0, le=1e100)]
+_Weights: TypeAlias = Annotated[tuple[_Weight, ...], Field(max_length=MOST_USERS)]
+_WEIGHTS = "a list of numbers >= 0, one for each user"
 _HASH, _LINE_TOLD, _LINES = "64 hexadecimal digits", "one line of text", "a list of lines of text"
 _ARRIVALS = ("left", "done", "refused", "out_of_energy")
 
@@ -92,6 +94,9 @@ class _Part(Section):
 class _Objective(_Part):
     delay_weight_per_s: _Weight = key("Weight of a second")
     energy_weight_per_j: _Weight = key("Weight of a joule")
+    delay: Literal["max", "mean"] = key("Which delay counts", default="max")
+    delay_weight: _Weights = key("Weights of delays", allowed=_WEIGHTS, default=())
+    energy_weight: _Weights = key("Weights of energies", allowed=_WEIGHTS, default=())
 
 
 class _Environment(_Part):

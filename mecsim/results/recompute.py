@@ -86,8 +86,8 @@ def scenario_problems(manifest: Mapping[str, Any], scenario: Scenario) -> Iterat
     for name, value in expected.items():
         if manifest[name] != value:
             yield f"{name} = {shortened(str(manifest[name]))}: the scenario has {shortened(str(value))}"
-    for name in ("delay_weight_per_s", "energy_weight_per_j"):
-        given, asked = manifest["objective"][name], getattr(scenario.objective, name)
+    for name in ("delay_weight_per_s", "energy_weight_per_j", "delay"):
+        given, asked = manifest["objective"].get(name, "max"), getattr(scenario.objective, name)
         if given != asked:
             yield f"objective.{name} = {given}: the scenario has {asked}"
 
@@ -99,16 +99,16 @@ def derived_problems(results: Results, world: World) -> Iterator[str]:
     """
     if "arrived" in results.manifest["counts"]:
         return
-    scenario = world.scenario
+    scenario, own = world.scenario, world.objective
     tables = {
         name: {c.name: frame[c.name].to_numpy() for c in columns_of(name, frame.columns)}
         for name, frame in results.tables.items()
     }
     rounds, epochs = tables["rounds"], tables["epochs"]
     expected = {
-        "generations": generations(rounds, epochs, scenario),
+        "generations": generations(rounds, epochs, scenario, objective=own),
         "positions": positions(world),
-        "epochs": {"realised_scr": realised(rounds, epochs["time_s"], scenario)},
+        "epochs": {"realised_scr": realised(rounds, epochs["time_s"], scenario, objective=own)},
     }
     for table, columns in expected.items():
         for name, values in columns.items():

@@ -174,7 +174,7 @@ class Users(Equipped):
         "Kinds of users with devices, movement and work of their own",
         allowed="a list of tables with the keys name, share, mobility, max_power_w, gpu, gpu_count, "
         "gpu_utilisation, gpu_power, gpu_min, circuit_power_w, receive_power_w, epochs, adapter_params, "
-        "token_bits, battery",
+        "token_bits, battery, delay_weight, energy_weight",
         default=None,
         example=[{"name": "phone", "share": 0.5}, {"name": "car", "share": 0.5, "gpu_count": 8}],
     )

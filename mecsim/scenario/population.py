@@ -13,6 +13,7 @@ from mecsim.scenario.mobility import Mobility
 from mecsim.scenario.power import CIRCUIT, GPU_MIN, GPU_POWER, RECEIVE, LeastSpeed, UserLaw, Watts
 
 _Factor: TypeAlias = Annotated[Real, Field(ge=0, le=1e6)]
+_Weight: TypeAlias = Annotated[Real, Field(ge=0, le=1e6)]
 
 MOST_USERS = 100_000
 """Most users that may come in one run."""
@@ -92,6 +93,12 @@ class UserClass(Section):
         "Token data that a user trains on in one round", unit="bit", default=None, example=30e6
     )
     battery: Battery | None = key("Energy that a user carries", default=None, example={"capacity_j": 50_000})
+    delay_weight: _Weight | None = key(
+        "Weight of these users' delays in the objective; left out: 1", default=None, example=2.0
+    )
+    energy_weight: _Weight | None = key(
+        "Weight of these users' energies in the objective; left out: 1", default=None, example=1.0
+    )
 
     @field_validator("mobility")
     @classmethod

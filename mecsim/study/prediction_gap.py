@@ -218,7 +218,12 @@ def _without_zeros(grant: Grant, before: Grant | None) -> Grant:
 def _frames(
     rounds: Mapping[str, Any], stages: Floats, run: Simulation
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    everybody = run.world.user_count
+    everybody, objective = run.world.user_count, run.world.objective
+    if objective is not None:
+        stages = stages.copy()
+        user = np.repeat(rounds["user"], _STAGES)
+        counted = objective.counted(user, stages[..., 0].ravel(), stages[..., 1].ravel())
+        stages[..., 0], stages[..., 1] = (column.reshape(-1, _STAGES) for column in counted)
     indices, users = np.unique(rounds["round"], return_counts=True)
     whole = indices[users == everybody]
     keys = {"user": rounds["user"], "round": rounds["round"], "epoch": rounds["epoch"]}
@@ -251,7 +256,9 @@ def _frame(keys: Mapping[str, Any], groups: list[Floats], scenario: Scenario) ->
 
 def _sums(group: Floats, scenario: Scenario) -> Floats:
     """Return the quantities of a group of rounds (R, stages, 3) at every stage, (4, stages)."""
-    delay_s, energy_j, score = group[..., 0].max(axis=0), group[..., 1].sum(axis=0), group[..., 2].sum(axis=0)
+    combine = np.mean if scenario.objective.delay == "mean" else np.max
+    delay_s, energy_j = combine(group[..., 0], axis=0), group[..., 1].sum(axis=0)
+    score = group[..., 2].sum(axis=0)
     weights = scenario.objective.delay_weight_per_s, scenario.objective.energy_weight_per_j
     scr = [eq.service_cost_ratio(*sums, *weights) for sums in zip(score, delay_s, energy_j, strict=True)]
     return np.stack([delay_s, energy_j, score, np.array(scr)])

@@ -16,6 +16,7 @@ from mecsim.plugin_files import files_as_first_read
 from mecsim.results.blas import one_blas_thread
 from mecsim.results.metrics import run_metrics
 from mecsim.results.notes import MEASURED_DECISIONS, run_notes
+from mecsim.results.objective import objective_entries
 from mecsim.results.plain_values import through_json
 from mecsim.results.provenance import environment
 from mecsim.results.recompute import checked_metrics
@@ -105,7 +106,7 @@ def execute(
         claim(out, run.run_id)
     with files_as_first_read():
         done = _simulated(run, on_progress)
-        manifest = _manifest(run, done.policy, dict(done.record.counts))
+        manifest = _manifest(run, done.policy, dict(done.record.counts), done.world)
     manifest |= _marks(run, done.record, done.drawn)
     results = Results.of(done.record, done.world, manifest | done.times)
     results.manifest["environment"] = environment() | {"threads": done.threads}
@@ -209,7 +210,7 @@ def finished(run: Run, folder: Path) -> Results | None:
     return checked_metrics(load_run(folder)) if found.status == "finished" else None
 
 
-def _manifest(run: Run, policy: Policy, counts: dict[str, Any]) -> dict[str, Any]:
+def _manifest(run: Run, policy: Policy, counts: dict[str, Any], world: World) -> dict[str, Any]:
     scenario = run.scenario
     return {
         "schema": SCHEMA,
@@ -227,6 +228,7 @@ def _manifest(run: Run, policy: Policy, counts: dict[str, Any]) -> dict[str, Any
         "objective": {
             "delay_weight_per_s": scenario.objective.delay_weight_per_s,
             "energy_weight_per_j": scenario.objective.energy_weight_per_j,
+            **objective_entries(world.objective),
         },
         "switched_off": scenario.switched_off(),
         "policy_target": run.policy.target,

@@ -56,10 +56,11 @@ def decide(policy: Policy, label: str, scenario: Scenario, seed: int) -> tuple[I
 
 
 def measures(instance: Instance, allocation: Allocation) -> dict[str, float]:
-    """Return the share granted of each kind of resource, their mean, largest delay, energy, score, SCR.
+    """Return the share granted of each kind of resource, their mean, delay, energy, score, SCR.
 
     The share of a server's resource is what all servers grant over what all have; of a user's
-    power or GPU speed, the mean over users of what is set over the most allowed.
+    power or GPU speed, the mean over users of what is set over the most allowed. Delay and energy are those
+    that the objective counts.
     """
     s, u = instance.servers, instance.users
     use = {
@@ -72,8 +73,8 @@ def measures(instance: Instance, allocation: Allocation) -> dict[str, float]:
     costs = instance.costs(allocation)
     return {kind: float(use[kind]) for kind in USES} | {
         "use": float(np.mean([use[kind] for kind in USES])),
-        "delay_s": float(costs.delay_s.sum(axis=1).max()),
-        "energy_j": float(costs.energy_j.sum()),
+        "delay_s": instance.total_delay(costs.delay_s.sum(axis=1)),
+        "energy_j": instance.total_energy(costs.energy_j),
         "score": float(instance.score(allocation).sum()),
         "scr": instance.scr(allocation),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,3 +26,15 @@ def frozen(values: Any, dtype: type = np.float64) -> NDArray[Any]:
         return values
     array: NDArray[Any] = np.asarray(values, dtype=dtype)
     return np.ndarray(array.shape, array.dtype, buffer=array.tobytes())
+
+
+class _OfUsers(Protocol):
+    def of_users(self, chosen: Ints | NDArray[np.bool_]) -> Self: ...
+
+
+_Group = TypeVar("_Group", bound=_OfUsers)
+
+
+def of_users(group: _Group | None, chosen: Ints | NDArray[np.bool_] | None) -> _Group | None:
+    """Return what an optional group has for some users, by index or mask; all of it without a choice."""
+    return group if group is None or chosen is None else group.of_users(chosen)

@@ -23,7 +23,7 @@ class Prices:
     share_price : (M, 3) float
         Score that all of the bandwidth, power and GPU speed of a server costs those who share it.
     delay_price : (N,) float
-        Part of the price of the largest delay that is due to each user; the sum is 1, or all are 0.
+        Part of the price of the delay that counts that is due to each user; the sum is 1, or all are 0.
     """
 
     per_mhz: Floats

@@ -109,11 +109,14 @@ def score(
 
 
 def service_cost_ratio(
-    total_score: float, max_delay_s: float, total_energy_j: float, delay_per_s: float, energy_per_j: float
+    total_score: float, total_delay_s: float, total_energy_j: float, delay_per_s: float, energy_per_j: float
 ) -> float:
-    """Return ``SCR = sum v / (w_t max T + w_e sum E)``; zero when the cost is infinite, NaN without cost."""
+    """Return ``SCR = sum v / (w_t D + w_e sum c E)``; zero when the cost is infinite, NaN without cost.
+
+    D is the delay of all users that the objective counts, the largest or the mean one.
+    """
     # What has no weight does not count, not even without end.
-    cost = (delay_per_s * max_delay_s if delay_per_s else 0.0) + (
+    cost = (delay_per_s * total_delay_s if delay_per_s else 0.0) + (
         energy_per_j * total_energy_j if energy_per_j else 0.0
     )
     return float(total_score / cost) if cost > 0 else float("nan")

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from mecsim.errors import InstanceError
 from mecsim.system import equations as eq
 from mecsim.system.allocation import Allocation
-from mecsim.system.arrays import Floats, Ints, frozen
+from mecsim.system.arrays import Floats, Ints, frozen, of_users
 from mecsim.system.devices import Score, Servers, Users, Weights
+from mecsim.system.objective import Objective
 from mecsim.system.phases import PHASES, PhaseSpec, WorkTerms
 from mecsim.system.power import PowerSpec
 from mecsim.system.rate_spec import IDEAL, RateSpec
@@ -59,6 +60,8 @@ class Instance:
         The work of a round, arrays (N,); without it the paper's, that of the adapter alone.
     rate : RateSpec
         What links reach of Shannon's rate, up and down.
+    objective : Objective, optional
+        Which delay counts, and the users' weights; without it the paper's, the largest, and no weights.
 
     Raises
     ------
@@ -79,6 +82,7 @@ class Instance:
     power: PowerSpec | None = None
     work: RoundWork[Floats] | None = None
     rate: RateSpec = IDEAL
+    objective: Objective | None = None
 
     def __post_init__(self) -> None:
         expected = (self.user_count, self.server_count)
@@ -102,6 +106,8 @@ class Instance:
             problems.append("weights: delay_per_s and energy_per_j must not both be 0")
         if self.power is not None:
             problems += self.power.problems(self.users.max_gpu_flops, self.server_count)
+        if self.objective is not None:
+            problems += self.objective.problems(self.user_count)
         if problems:
             raise InstanceError(self.name, problems)
 
@@ -138,10 +144,14 @@ class Instance:
         """Return the snapshot with some of the users only, by index or mask."""
         columns = {field.name: getattr(self.users, field.name)[chosen] for field in fields(Users)}
         share = None if self.downlink_share is None else self.downlink_share[chosen]
-        power = None if self.power is None else self.power.of_users(chosen)
-        work = None if self.work is None else self.work.of_users(chosen)
         return replace(
-            self, users=Users(**columns), gain=self.gain[chosen], downlink_share=share, power=power, work=work
+            self,
+            users=Users(**columns),
+            gain=self.gain[chosen],
+            downlink_share=share,
+            power=of_users(self.power, chosen),
+            work=of_users(self.work, chosen),
+            objective=of_users(self.objective, chosen),
         )
 
     def affine_work(self) -> RoundWork[Floats]:
@@ -219,13 +229,21 @@ class Instance:
             self.score_law.slope,
         )
 
+    def total_delay(self, delay_s: Floats) -> float:
+        """Return the delay that the objective counts, in s, for the delays of all users, (N,)."""
+        return float(delay_s.max()) if self.objective is None else self.objective.total_delay(delay_s)
+
+    def total_energy(self, energy_j: Floats) -> float:
+        """Return the energy that the objective counts, in J, for energies (N,) or (N, K) of phases."""
+        return float(energy_j.sum()) if self.objective is None else self.objective.total_energy(energy_j)
+
     def scr(self, allocation: Allocation) -> float:
         """Return the service-cost ratio of the allocation."""
         costs = self.costs(allocation)
         return eq.service_cost_ratio(
             float(self.score(allocation).sum()),
-            float(costs.delay_s.sum(axis=1).max()),
-            float(costs.energy_j.sum()),
+            self.total_delay(costs.delay_s.sum(axis=1)),
+            self.total_energy(costs.energy_j),
             self.weights.delay_per_s,
             self.weights.energy_per_j,
         )

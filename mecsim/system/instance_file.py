@@ -22,6 +22,7 @@ from mecsim.errors import InstanceError, ScenarioError, UnreadableFile
 from mecsim.system.derived import derived_problems
 from mecsim.system.devices import Score, Servers, Users, Weights
 from mecsim.system.instance import Instance
+from mecsim.system.instance_objective import ObjectiveTables, objective_of_tables, tables_of_objective
 from mecsim.system.instance_power import PowerTables, power_of_tables, tables_of_power
 from mecsim.system.rate_spec import RateSpec, SpectralEfficiency
 from mecsim.system.round_work import RoundWork
@@ -95,6 +96,7 @@ class InstanceTables(Section):
     downlink_share: _Links = key("Factors of the gains downwards", allowed=_LINKS, default=())
     power: PowerTables | None = key("Power law, where it is not the paper's", default=None)
     rate: _Rate = key("What links reach of Shannon's rate", default=_Rate())
+    objective: ObjectiveTables | None = key("Objective, where it is not the paper's", default=None)
 
     @field_validator("schema_version")
     @classmethod
@@ -138,8 +140,9 @@ def load_instance(path: str | Path) -> Instance:
         (factors of the gains downwards, a list as of ``gain``), ``rate`` (an object with ``up`` and
         ``down``, objects with fields of :class:`~mecsim.system.rate_spec.SpectralEfficiency`) and ``power``,
         with ``users`` and ``servers`` (lists of objects with ``min_gpu_flops``, ``circuit_power_w``,
-        ``receive_power_w``, and for servers ``shares_gpu``). In schema 2 users may have
-        ``local_fraction_max`` and, all of them or none, ``work`` (an object with the fields of
+        ``receive_power_w``, and for servers ``shares_gpu``), and ``objective`` with ``delay`` ("max" or
+        "mean") and ``users`` (a list of objects with ``delay_weight``, ``energy_weight``). In schema 2 users
+        may have ``local_fraction_max`` and, all of them or none, ``work`` (an object with the fields of
         :class:`~mecsim.system.round_work.RoundWork`).
 
     Raises
@@ -196,6 +199,7 @@ def _instance(given: InstanceTables, stem: str) -> Instance:
         power=power_of_tables(given.power),
         work=_work(given.users),
         rate=_rate(given.rate),
+        objective=objective_of_tables(given.objective, len(given.users)),
     )
 
 
@@ -242,6 +246,8 @@ def instance_to_json(instance: Instance) -> str:
         data["downlink_share"] = instance.downlink_share.tolist()
     if instance.power is not None:
         data["power"] = tables_of_power(instance.power)
+    if instance.objective is not None:
+        data["objective"] = tables_of_objective(instance.objective)
     if not instance.rate.is_ideal:
         data["rate"] = {
             way: {name: value for name, value in numbers.items() if value < math.inf}

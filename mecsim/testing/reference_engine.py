@@ -289,7 +289,6 @@ class ReferenceEngine:
                 world.workload.users(rounds),
                 gain(*links, np.array([self.now_s])),
                 world.downlink_share(*links, np.array([self.now_s])),
-                world.power,
             ),
             phase=frozen([user.phase for user in users], np.int8),
             remaining=frozen([user.left for user in users]),

@@ -15,6 +15,7 @@ from mecsim.scenario.calendar import FlashCrowd
 from mecsim.scenario.population import Arrivals
 from mecsim.scenario.schema import Scenario
 from mecsim.system.arrays import Floats, Ints, frozen
+from mecsim.system.objective import Objective
 
 NO_LIMIT = 2**62
 """Round limit of a user without one."""
@@ -68,6 +69,15 @@ class Population:
     def columns(self) -> list[NDArray[Any]]:
         """All columns in the order of the class."""
         return [getattr(self, field.name) for field in fields(self)]
+
+    def objective(self, scenario: Scenario) -> Objective | None:
+        """Return which delay counts and the weights of everybody; None for the paper's objective."""
+        classes = scenario.users.classes or ()
+        delay_weight, energy_weight = (
+            np.array([1.0, *(1.0 if own is None else own for own in given)])[self.kind + 1]
+            for given in ([c.delay_weight for c in classes], [c.energy_weight for c in classes])
+        )
+        return Objective.of(scenario.objective.delay, delay_weight, energy_weight)
 
     @cached_property
     def residents(self) -> NDArray[np.bool_]:

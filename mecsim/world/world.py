@@ -10,10 +10,9 @@ from functools import cached_property
 import numpy as np
 
 from mecsim.scenario.schema import Scenario
-from mecsim.system.arrays import Floats, Ints, frozen
+from mecsim.system.arrays import Floats, Ints, frozen, of_users
 from mecsim.system.devices import Score, Users, Weights
 from mecsim.system.instance import Instance
-from mecsim.system.power import PowerSpec
 from mecsim.system.rates import RateLaw
 from mecsim.units import SPEED_OF_LIGHT_MPS, db_to_linear, dbm_to_w, ghz_to_hz
 from mecsim.world.channel.fading import RayleighLinks
@@ -64,6 +63,7 @@ class World:
         self.workload = Workload(scenario, seed, self.population)
         self.population = self.population.with_idle_power(self.workload.gpu_idle_w)
         self.power = power_of(scenario, self.workload.power | self.workload.devices, self.servers)
+        self.objective = self.population.objective(scenario)
         self._trajectories = GrowingTrajectories(scenario, seed, self.population, replayed)
         self.rate_law = RateLaw.of(self.noise_w_per_hz, channel.rate_spec, ergodic=fading.model == "ergodic")
         self._local = LocalMean(channel, self.server_position_m, seed)
@@ -169,8 +169,7 @@ class World:
         """
         if self._interference is None:
             return np.ones(np.broadcast_shapes(np.shape(users), np.shape(servers), np.shape(times_s)))
-        position_m = self.position_m(users, self.block_start_s(times_s))
-        left = self._interference.downlink(servers, position_m)
+        left = self._interference.downlink(servers, self.position_m(users, self.block_start_s(times_s)))
         return np.asarray(left / self._interference.uplink[servers])
 
     def all_downlink_shares(self, time_s: float) -> Floats | None:
@@ -199,10 +198,10 @@ class World:
         """Return the snapshot at a time, of the given round of each user (the first by default)."""
         rounds = np.zeros(self.user_count, dtype=np.int64) if rounds is None else rounds
         gain, share = self.all_gains(time_s, fading=fading), self.all_downlink_shares(time_s)
-        return self.snapshot(self.workload.users(rounds), gain, share, self.power)
+        return self.snapshot(self.workload.users(rounds), gain, share)
 
-    def snapshot(self, users: Users, gain: Floats, share: Floats | None, power: PowerSpec | None) -> Instance:
-        """Return an instance of this world's servers and objective for given users, gains and power law."""
+    def snapshot(self, users: Users, gain: Floats, share: Floats | None, who: Ints | None = None) -> Instance:
+        """Return an instance of this world's servers for given users and gains; ``who`` if not of all."""
         objective = self.scenario.objective
         return Instance(
             users=users,
@@ -216,8 +215,9 @@ class World:
             ergodic=self.scenario.channel.fading.model == "ergodic",
             downlink_share=share,
             rate=self.scenario.channel.rate_spec,
-            power=power,
+            power=of_users(self.power, who),
             work=self.workload.affine(users),
+            objective=of_users(self.objective, who),
         )
 
     def digest(self) -> str:

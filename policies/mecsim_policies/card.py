@@ -11,11 +11,13 @@ from mecsim.system import equations as eq
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats
 from mecsim.system.instance import Instance
+from mecsim.system.objective import weighted
 from mecsim.system.power import shared_drive
 from mecsim_policies.optim.overflow import overflow_allowed
 from mecsim_policies.optim.parameters import whole_number
 from mecsim_policies.optim.participants import Participants, all_local
 from mecsim_policies.optim.rules import equal_split
+from mecsim_policies.optim.weights import price_of_own_delay, price_of_own_energy
 
 _SLOWEST = 0.01
 _ROUNDING = 1e-9
@@ -28,9 +30,9 @@ class Card:
     Models in Edge Networks", IEEE Networking Letters 7(3), 2025, arXiv 2412.00090. We hold its abstract, by
     which cut layer and computing resources are decided for least delay and energy, and a summary, by which
     all cuts are tried and the server's speed is a convex problem. The rest is our reconstruction [R]: a user
-    costs ``w_t T_n + w_e E_n`` with the scenario's weights; it has the strongest server that it may have,
-    equal parts of bandwidth and power, and a speed of at most an equal part, where CARD's devices take turns
-    at one server. Work without layers, as the paper's, is cut at the same values of phi.
+    costs ``w_t T_n + w_e E_n`` with the scenario's weights and its own; it has the strongest server that it
+    may have, equal parts of bandwidth and power, and a speed of at most an equal part, where CARD's devices
+    take turns at one server. Work without layers, as the paper's, is cut at the same values of phi.
 
     Parameters
     ----------
@@ -72,14 +74,16 @@ def best_speeds(instance: Instance, split: Allocation) -> Floats:
     sum of the speeds, cost ``w_e k (K g)^2`` a FLOP, and no less below the GPUs' lowest speed. A user gets
     at most its equal part, that of ``split``, and at least a hundredth of it [R].
     """
-    s, w, server = instance.servers, instance.weights, split.server
+    s, server = instance.servers, split.server
     together, least = np.ones(len(server)), np.zeros(len(server))
     if instance.power is not None:
         shares, sharers = instance.power.shares_gpu[server], np.bincount(server)[server]
         together = np.where(shares, sharers, 1.0)
         least = np.where(shares, instance.power.servers.min_gpu_flops[server] / sharers, 0.0)
-    slope = 2.0 * w.energy_per_j * s.gpu_count[server] * s.kappa[server] * together**2
-    speed = np.cbrt(np.divide(w.delay_per_s, slope, out=np.full(len(slope), np.inf), where=slope > 0))
+    slope = 2.0 * price_of_own_energy(instance) * s.gpu_count[server] * s.kappa[server] * together**2
+    speed = np.cbrt(
+        np.divide(price_of_own_delay(instance), slope, out=np.full(len(slope), np.inf), where=slope > 0)
+    )
     part = split.server_gpu_flops
     return np.asarray(np.clip(speed, np.minimum(np.maximum(least, _SLOWEST * part), part), part))
 
@@ -114,4 +118,5 @@ def cut_costs(instance: Instance, split: Allocation, phi: Floats) -> Floats:
         eq.gpu_energy(u.kappa, split.user_gpu_flops, local_flop) + s.kappa[server] * drive * server_flop
     )
     energy_j = energy_j + eq.radio_energy(up_w, up_s) + eq.radio_energy(down_w, down_s)
-    return np.asarray(instance.weights.delay_per_s * delay_s + instance.weights.energy_per_j * energy_j)
+    delay_price, energy_price = price_of_own_delay(instance), price_of_own_energy(instance)
+    return np.asarray(weighted(delay_price, delay_s) + weighted(energy_price, energy_j))

@@ -55,11 +55,15 @@ class Matching:
 
 
 def slot_costs(participants: Participants) -> Floats:
-    """Return ``w_t T_n + w_e E_n`` of users with a slot of each server, (N, M); infinite if not allowed."""
+    """Return ``w_t T_n + w_e E_n`` of users with a slot of each server, (N, M); infinite if not allowed.
+
+    Delay and energy count with the user's weights, a delay with its part of the mean if that is what counts.
+    """
     instance, w = participants.instance, participants.instance.weights
     pairs = Pairs.at_slots(instance, slots_by_capacity(instance))
+    per_s = w.delay_per_s / instance.user_count if pairs.mean else w.delay_per_s
     at_0, at_1 = (
-        w.delay_per_s * delay_s + w.energy_per_j * energy_j
+        per_s * delay_s + w.energy_per_j * energy_j
         for delay_s, energy_j in (
             (pairs.delay_0_s, pairs.energy_0_j),
             (pairs.delay_1_s, pairs.energy_1_j),

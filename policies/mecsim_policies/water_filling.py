@@ -11,6 +11,7 @@ from mecsim.system.arrays import Floats, Ints
 from mecsim_policies.optim.overflow import overflow_allowed
 from mecsim_policies.optim.participants import Participants, all_local
 from mecsim_policies.optim.splits import Needs, parts_by_weight, split_with_best_phi
+from mecsim_policies.optim.weights import counts_mean
 
 
 class WaterFilling:
@@ -21,7 +22,8 @@ class WaterFilling:
     is cheap: the largest user first, each takes the server where the sum of squared levels rises least
     (B. Awerbuch et al., "Load balancing in the L_p norm", FOCS 1995, with p = 2). Then phi is the best for
     these shares. Filling to a common level is in S. Boyd and L. Vandenberghe, Convex Optimization, 2004,
-    example 5.2; that of two resources at once is ours [R].
+    example 5.2; that of two resources at once is ours [R]. Times count with the users' weights. Where the
+    mean delay counts, a level is the least sum of the delays of a server's users, in closed form as well.
 
     Attributes
     ----------
@@ -38,9 +40,13 @@ class WaterFilling:
         participants = Participants.of(observation)
         if participants is None:
             return all_local(observation)
-        instance, needs = participants.instance, Needs.of(participants.instance)
-        server = participants.or_strongest(lowest_rise(needs, participants.allowed))
-        band, gpu = square_root_shares(needs, server)
+        instance, needs = (
+            participants.instance,
+            Needs.of(participants.instance).weighted(participants.instance),
+        )
+        mean = counts_mean(instance)
+        server = participants.or_strongest(lowest_rise(needs, participants.allowed, mean=mean))
+        band, gpu = (least_sum_shares if mean else square_root_shares)(needs, server)
         own, scr = split_with_best_phi(instance, server, band, gpu)
         self.predicted_scr = participants.scr_of_all(observation, scr)
         return participants.for_all_users(observation, own)
@@ -62,15 +68,35 @@ def lowest_level(moments: Floats) -> Floats:
     return np.asarray(0.5 * (a + c + np.hypot(a - c, 2.0 * root)))
 
 
-def lowest_rise(needs: Needs, allowed: NDArray[np.bool_]) -> Ints:
-    """Return the greedy association, (N,): the largest user first, each where squared levels rise least."""
+def least_sum(moments: Floats) -> Floats:
+    """Return the least sum of the delays of servers' users in s, for ``sum sqrt(a)`` and ``sum sqrt(c)``.
+
+    By Cauchy and Schwarz ``sum a_n / x_n`` is at least the square of ``sum sqrt(a_n)`` where parts x add up
+    to 1, and is it with x in proportion to ``sqrt(a)``; so for c.
+    """
+    return np.asarray((moments**2).sum(axis=-1))
+
+
+def least_sum_shares(needs: Needs, server: Ints) -> tuple[Floats, Floats]:
+    """Return the parts of bandwidth and of GPUs, (N,), with which each server's delays add up to least."""
+    band, gpu = (parts_by_weight(np.sqrt(each), server) for each in needs.at(server))
+    return band, gpu
+
+
+def lowest_rise(needs: Needs, allowed: NDArray[np.bool_], *, mean: bool = False) -> Ints:
+    """Return the greedy association, (N,): the largest user first, each where squared levels rise least.
+
+    With the mean delay it is the sum of delays that rises least, which adds up over servers as it is.
+    """
+    level, power = (least_sum, 1) if mean else (lowest_level, 2)
     moments = _moments(needs.band_s, needs.gpu_s)
+    moments = np.sqrt(moments[..., ::2]) if mean else moments
     filled = np.zeros(moments.shape[1:])
     server = np.zeros(len(moments), dtype=np.int64)
-    alone = np.where(allowed, lowest_level(moments), np.inf).min(axis=1)
+    alone = np.where(allowed, level(moments), np.inf).min(axis=1)
     # Who has no choice comes first: a greedy choice should know of them.
     for n in np.lexsort((-alone, allowed.sum(axis=1) > 1)):
-        rise = lowest_level(filled + moments[n]) ** 2 - lowest_level(filled) ** 2
+        rise = level(filled + moments[n]) ** power - level(filled) ** power
         server[n] = np.where(allowed[n] & ~np.isnan(rise), rise, np.inf).argmin()
         filled[server[n]] += moments[n, server[n]]
     return server

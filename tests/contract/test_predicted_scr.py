@@ -13,6 +13,7 @@ from mecsim import load_scenario
 from mecsim.errors import PolicyNotFound
 from mecsim.policy import Observation
 from mecsim.registry import list_policies, make_policy
+from mecsim.system.objective import Objective
 from mecsim.system.power import DevicePower, PowerSpec
 from mecsim.system.rate_spec import RATES
 from mecsim.system.rates import Ergodic, Shannon
@@ -58,6 +59,20 @@ def test_who_optimises_predicts_with_shared_gpus_and_electronics(name):
     assert allocation.violations(instance, 0.0) == ()
     assert math.isclose(policy.predicted_scr, instance.scr(allocation), rel_tol=1e-9)
     assert not math.isclose(policy.predicted_scr, INSTANCE.scr(allocation), rel_tol=1e-4)
+
+
+@pytest.mark.parametrize("name", PREDICTING)
+@pytest.mark.parametrize("kind", ["max", "mean"])
+def test_who_optimises_predicts_in_every_objective(name, kind):
+    """Mutants: the users' weights forgotten, with either delay."""
+    weights = np.array([[0.3, 2.0, 1.0, 4.0], [1.5, 0.5, 3.0, 0.7]])
+    instance = replace(INSTANCE, objective=Objective(kind, *weights))
+    policy, allocation = decided(name, instance)
+    assert allocation.violations(instance, 0.0) == ()
+    assert math.isclose(policy.predicted_scr, instance.scr(allocation), rel_tol=1e-9)
+    for wrong in ("max", "mean"):
+        scr = replace(instance, objective=Objective(wrong, *np.ones((2, 4)))).scr(allocation)
+        assert not math.isclose(policy.predicted_scr, scr, rel_tol=1e-4)
 
 
 def test_all_others_predict_nothing():

@@ -12,6 +12,7 @@ from mecsim import Instance, load_instance
 from mecsim.errors import InstanceError
 from mecsim.system.devices import Servers, Users
 from mecsim.system.instance_file import instance_to_json
+from mecsim.system.objective import Objective
 
 INSTANCES = Path(__file__).resolve().parents[1] / "data" / "instances"
 SMALL = json.loads((INSTANCES / "n6m2.json").read_text("utf-8"))
@@ -82,6 +83,43 @@ def test_gains_of_one_way_and_mean_rates_are_written_and_read(tmp_path):
     assert read.ergodic is True
     assert np.array_equal(read.downlink_gain, plain.gain * share)
     assert not {"ergodic", "downlink_share"} & set(json.loads(instance_to_json(plain)))
+
+
+@pytest.mark.parametrize("delay", ["max", "mean"])
+def test_an_objective_is_written_and_read(tmp_path, delay):
+    """To the bit; the paper's is left out, so files from before are the same."""
+    path, plain = tmp_path / "weighted.json", load_instance(INSTANCES / "n6m2.json")
+    written = replace(plain, objective=Objective(delay, np.linspace(0.0, 1.0 / 3.0, 6), np.arange(6.0)))
+    path.write_text(instance_to_json(written), "utf-8")
+    read = load_instance(path).objective
+    assert read.delay == delay
+    for name in ("delay_weight", "energy_weight"):
+        assert getattr(read, name).tobytes() == getattr(written.objective, name).tobytes()
+    assert "objective" not in json.loads(instance_to_json(plain))
+    for same in ({}, {"delay": "max"}, {"users": [{}] * 6}):
+        path.write_text(json.dumps(SMALL | {"objective": same}), "utf-8")
+        assert load_instance(path).objective is None
+    path.write_text(json.dumps(SMALL | {"objective": {"delay": "mean"}}), "utf-8")
+    assert load_instance(path).objective.delay_weight.tolist() == [1.0] * 6
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"delay": "median"}, "objective.delay = \"median\": must be 'max' or 'mean'"),
+        (
+            {"users": [{"delay_weight": -1}] * 6},
+            "objective.users[0].delay_weight = -1: must be a number >= 0",
+        ),
+        ({"users": [{"weight": 1}] * 6}, "objective.users[0].weight = 1: unknown key"),
+        ({"delay": "mean", "users": [{}]}, "objective.delay_weight: the shape is (1,), must be (6,)"),
+    ],
+)
+def test_wrong_objectives(tmp_path, change, said):
+    path = tmp_path / "wrong.json"
+    path.write_text(json.dumps(SMALL | {"objective": change}), "utf-8")
+    with pytest.raises(InstanceError, match=re.escape(said)):
+        load_instance(path)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,8 @@ def test_all_problems_at_once(problems):
         "gain[0][1] = null: must be a number >= 0",
         "name = 5: must be a string",
         f"noise = {SMALL['noise_w_per_hz']}: unknown key; allowed are schema, name, noise_w_per_hz, "
-        "bits_per_param, weights, score, ergodic, users, servers, gain, downlink_share, power, rate",
+        "bits_per_param, weights, score, ergodic, users, servers, gain, downlink_share, power, rate, "
+        "objective",
         "noise_w_per_hz: missing, must be a number > 0",
         "schema = 3: must be 1 or 2",
         "servers[1].bandwith_hz = 10000000.0: unknown key; did you mean 'bandwidth_hz'?",

@@ -11,6 +11,7 @@ from mecsim.analysis.figures.panels import legend_above
 from mecsim.analysis.recovery import outages_of, service_over_time
 from mecsim.analysis.style import WIDTH_IN, in_style, policy_styles
 from mecsim.errors import MecsimError
+from mecsim.results.objective import objective_of
 from mecsim.results.result import Results
 from mecsim.scenario.schema import Scenario
 
@@ -66,7 +67,11 @@ def scr_over_time(results: Results) -> tuple[np.ndarray, np.ndarray]:
     weights = results.manifest["objective"]
     times_s = np.linspace(0.0, results.manifest["duration_s"], TIMES)
     ratio = service_over_time(
-        results.rounds, times_s, weights["delay_weight_per_s"], weights["energy_weight_per_j"]
+        results.rounds,
+        times_s,
+        weights["delay_weight_per_s"],
+        weights["energy_weight_per_j"],
+        objective_of(results),
     )
     return times_s, ratio
 

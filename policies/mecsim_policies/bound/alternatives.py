@@ -17,6 +17,7 @@ from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
 from mecsim.system.power import PowerSpec
 from mecsim.system.rate_spec import SpectralEfficiency
+from mecsim_policies.optim.weights import UserWeights
 
 _LN_2 = float(np.log(2.0))
 
@@ -61,6 +62,8 @@ class Ends(NamedTuple):
 class Alternatives:
     """The work of K alternatives, arrays (K,), sorted by user; speeds and powers are shares of the largest.
 
+    Times and energies count with the weights of their users.
+
     Parameters
     ----------
     ends : Ends
@@ -89,26 +92,29 @@ class Alternatives:
         local, server = local * u.epochs[n], server * s.epochs[m]
         noise_w = instance.noise_w_per_hz * s.bandwidth_hz[m]
         band_hz, rate = s.bandwidth_hz[m], instance.rate
+        weights = UserWeights.of(instance)
+        a, c = (1.0, 1.0) if weights is None else (weights.delay[n], weights.energy[n])
+        per_w = 1.0 if weights is None else weights.joules_per_second[n]
         return cls(
             ends=ends,
-            own_s=local / (u.gpu_count[n] * u.max_gpu_flops[n]),
-            own_j=u.kappa[n] * u.max_gpu_flops[n] ** 2 * local,
+            own_s=a * local / (u.gpu_count[n] * u.max_gpu_flops[n]),
+            own_j=c * u.kappa[n] * u.max_gpu_flops[n] ** 2 * local,
             own_floor=power.users.min_gpu_flops[n] / u.max_gpu_flops[n],
-            gpu_s=server / (s.gpu_count[m] * s.max_gpu_flops[m]),
-            gpu_j=s.kappa[m] * s.max_gpu_flops[m] ** 2 * server,
+            gpu_s=a * server / (s.gpu_count[m] * s.max_gpu_flops[m]),
+            gpu_j=c * s.kappa[m] * s.max_gpu_flops[m] ** 2 * server,
             up=_link(
                 rate.up,
-                up_bits / band_hz,
+                a * up_bits / band_hz,
                 instance.gain[n, m] * u.max_power_w[n] / noise_w,
-                u.max_power_w[n],
-                power.electronics_w("user", n, m),
+                per_w * u.max_power_w[n],
+                per_w * power.electronics_w("user", n, m),
             ),
             down=_link(
                 rate.down,
-                down_bits / band_hz,
+                a * down_bits / band_hz,
                 instance.downlink_gain[n, m] * s.max_power_w[m] / noise_w,
-                s.max_power_w[m],
-                power.electronics_w("server", n, m),
+                per_w * s.max_power_w[m],
+                per_w * power.electronics_w("server", n, m),
             ),
         )
 

@@ -20,6 +20,7 @@ from mecsim_policies.bound.power_ranges import power_ranges
 from mecsim_policies.bound.responses import Answers, Prices, Responder
 from mecsim_policies.bound.rigorous import Shares, dual_from_above, values_from_above
 from mecsim_policies.optim.price import Price
+from mecsim_policies.optim.weights import counts_mean
 
 _MATTERS = 1e-5
 _MOST_RESTARTS = 2
@@ -38,7 +39,8 @@ class Multipliers:
     share_price : (M, 3) float
         lambda of each server's band, power and GPU: the price of all of it, in score / s1.
     delay_weight : (N,) float
-        mu over pi: whose delay the price of the largest delay is for. The sum is 1.
+        mu over pi: whose delay the price of the largest delay is for. The sum is 1. Where the mean delay
+        counts it is of no meaning: mu of each user is pi / N then.
     """
 
     share_price: Floats
@@ -87,10 +89,15 @@ class Dual:
         ends, price = self.alternatives.ends, Price.at(self.instance, y)
         return Prices(
             multipliers.share_price[ends.server],
-            price.per_s * multipliers.delay_weight[ends.user],
+            price.per_s * self.delay_weight(multipliers)[ends.user],
             price.per_j,
             softness,
         )
+
+    def delay_weight(self, multipliers: Multipliers) -> Floats:
+        """Return mu over pi, (N,): with the mean delay nothing is to be chosen."""
+        weight = multipliers.delay_weight
+        return np.full(len(weight), 1.0 / len(weight)) if counts_mean(self.instance) else weight
 
     def at(self, y: float, multipliers: Multipliers, softness: float) -> Value:
         """Return the dual function with maxima rounded by the softness, never below the exact ones."""
@@ -109,6 +116,8 @@ class Dual:
         by_delay_weight = -Price.at(self.instance, y).per_s * _summed(
             ends.user, weight * answers.delay_s, users
         )
+        if counts_mean(self.instance):
+            by_delay_weight = np.zeros(users)
         return Value(float(dual), by_y, 1.0 - np.stack(demand, axis=1), by_delay_weight, weight, answers)
 
     def part_power(self, y: float, multipliers: Multipliers, softness: float) -> None:
@@ -127,7 +136,7 @@ class Dual:
     def slope(self, multipliers: Multipliers, weight: Floats, answers: Answers) -> float:
         """Return the derivative of the dual function in y at some weights of alternatives."""
         price = Price.at(self.instance, 1.0)
-        per_s = price.per_s * multipliers.delay_weight[self.alternatives.ends.user]
+        per_s = price.per_s * self.delay_weight(multipliers)[self.alternatives.ends.user]
         return -float((weight * (per_s * answers.delay_s + price.per_j * answers.energy_j)).sum())
 
     def of_users(self, values: Floats) -> Floats:

@@ -17,6 +17,7 @@ from mecsim_policies.bound.search import optimised, proved
 from mecsim_policies.bound.worth import Worth
 from mecsim_policies.optim.overflow import overflow_allowed
 from mecsim_policies.optim.rules import equal_split
+from mecsim_policies.optim.weights import LEAST
 
 ASSUMED = (
     "elementary functions of NumPy are within 4 units in the last place",
@@ -86,8 +87,8 @@ def upper_bound(
     Raises
     ------
     BoundError
-        Where no bound is proved: for mean rates over fading, for GPUs that servers share, and where a
-        round of all users costs nothing.
+        Where no bound is proved: for mean rates over fading, for GPUs that servers share, for delays without
+        weight, and where a round of all users costs nothing.
     """
     problems = uncovered(instance)
     if problems:
@@ -114,6 +115,8 @@ def uncovered(instance: Instance) -> list[str]:
         problems.append("rates are means over fading (channel.fading.model = ergodic)")
     if instance.power is not None and instance.power.shares_gpu.any():
         problems.append("servers share GPUs (servers.gpu_power = shared)")
+    if instance.objective is not None and (instance.objective.delay_weight < LEAST).any():
+        problems.append("delays of users have no weight (users.classes.delay_weight = 0)")
     return problems
 
 

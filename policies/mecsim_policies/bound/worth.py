@@ -9,6 +9,7 @@ import numpy as np
 from mecsim.system.arrays import Floats, Ints, frozen
 from mecsim.system.instance import Instance
 from mecsim_policies.bound.dual import Multipliers, Value
+from mecsim_policies.optim.weights import counts_mean
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -25,7 +26,7 @@ class Worth:
     share_price : (M, 3) float
         Score that all of the band, power and GPU of a server costs those who share it.
     delay_weight : (N,) float
-        How much of the price of the largest delay is due to each user; the sum is 1.
+        How much of the price of the delay that counts is due to each user; the sum is 1.
     """
 
     per_hz: Floats
@@ -48,4 +49,6 @@ class Worth:
         budgets = (s.bandwidth_hz, s.max_power_w, s.max_gpu_flops)
         band, power, gpu = (per_share[:, k] / budget for k, budget in enumerate(budgets))
         price = multipliers.share_price * instance.score_law.scale
-        return cls(band, power, gpu, price, multipliers.delay_weight)
+        users = len(multipliers.delay_weight)
+        delay_weight = np.full(users, 1.0 / users) if counts_mean(instance) else multipliers.delay_weight
+        return cls(band, power, gpu, price, delay_weight)

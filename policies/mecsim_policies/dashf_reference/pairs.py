@@ -46,9 +46,9 @@ def pairs_of(
     delay_s, energy_j = (np.where(allowed, both, np.inf) for both in (delay_s, energy_j))
     ends = Pairs(score, delay_s[0], delay_s[1], energy_j[0], energy_j[1])
     if not charged:
-        return ends
+        return ends.weighted(instance)
     (delay_0_s, delay_1_s), (energy_0_j, energy_1_j) = (_limits(*each[2:]) for each in (delay_s, energy_j))
-    return replace(ends, inside=Inside(delay_0_s, delay_1_s, energy_0_j, energy_1_j))
+    return replace(ends, inside=Inside(delay_0_s, delay_1_s, energy_0_j, energy_1_j)).weighted(instance)
 
 
 def _limits(third: Floats, two_thirds: Floats) -> tuple[Floats, Floats]:

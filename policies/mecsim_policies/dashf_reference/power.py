@@ -7,15 +7,24 @@ least that speed is a constraint.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
 from mecsim_policies.dashf_reference.solvers import cvxpy
+from mecsim_policies.optim.weights import UserWeights
 
 _LARGEST_FLOOR = 0.95
+
+
+class _Loads(Protocol):
+    @property
+    def server_s(self) -> Floats: ...
+
+    @property
+    def server_j(self) -> Floats: ...
 
 
 def parameters(users: int, servers: int) -> dict[str, Any]:
@@ -45,7 +54,7 @@ def values(
     instance: Instance,
     server: Ints,
     per_j: float,
-    server_j: Floats,
+    loads: _Loads,
     links_s: tuple[Floats, Floats],
 ) -> dict[str, Floats]:
     """Return the values of the parameters, and ``server_j`` without the users of shared GPUs.
@@ -56,16 +65,19 @@ def values(
         The snapshot with the association in force.
     per_j : float
         Price of a joule.
-    server_j : (N,) float
-        Energies of the servers' training at full speed, phi counted in.
+    loads
+        Times and energies of the servers' training at full speed, phi and weights counted in.
     links_s : pair of (N,) float
         Times of uplinks and downlinks at the rates of the last point.
     """
     power, users = instance.power, np.arange(len(server))
     if power is None:
         return {}
-    up_w, down_w = (power.electronics_w(sender, users, server) for sender in ("user", "server"))
-    here = (server == np.arange(instance.server_count)[:, None]) & power.shares_gpu[:, None] & (server_j > 0)
+    weights = UserWeights.of(instance)
+    per_w = 1.0 if weights is None else weights.joules_per_second
+    up_w, down_w = (per_w * power.electronics_w(sender, users, server) for sender in ("user", "server"))
+    works, server_j = loads.server_s > 0, loads.server_j
+    here = (server == np.arange(instance.server_count)[:, None]) & power.shares_gpu[:, None] & works
     unit = np.sqrt(per_j * (here @ server_j))
     floor = np.minimum(power.servers.min_gpu_flops / instance.servers.max_gpu_flops, _LARGEST_FLOOR)
     return {

@@ -22,6 +22,7 @@ from mecsim_policies.dashf_reference import power
 from mecsim_policies.dashf_reference.rates import conic_constants, conic_rate, has_cap, stays_below_kink
 from mecsim_policies.dashf_reference.solvers import Solved, cvxpy, installed, solve_in_turn
 from mecsim_policies.optim.price import Price
+from mecsim_policies.optim.weights import UserWeights, counts_mean
 
 SOLVERS = ("ECOS", "CLARABEL", "SCS")
 _TOLERANCE = 1e-6
@@ -89,7 +90,10 @@ class Shares:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Constants:
-    """Delays in s and energies in J with all of every resource, phi counted in, and the SNRs; each (N,)."""
+    """Delays in s and energies in J with all of every resource, and the SNRs; each (N,).
+
+    Phi and the weights of the users are counted in.
+    """
 
     local_s: Floats
     up_s: Floats
@@ -111,15 +115,17 @@ class Constants:
         work = instance.affine_work()
         local, remote = work.local(phi) * u.epochs, work.server(phi) * s.epochs[m]
         up_s, down_s = (bits * np.log(2.0) / B for bits in (work.uplink(phi), work.downlink(phi)))
+        weights = UserWeights.of(instance)
+        a, c = (1.0, 1.0) if weights is None else weights
         return cls(
-            local_s=local / (u.gpu_count * u.max_gpu_flops),
-            up_s=up_s,
-            server_s=remote / (s.gpu_count[m] * s.max_gpu_flops[m]),
-            down_s=down_s,
-            local_j=u.kappa * u.max_gpu_flops**2 * local,
-            up_j=u.max_power_w * up_s,
-            server_j=s.kappa[m] * s.max_gpu_flops[m] ** 2 * remote,
-            down_j=s.max_power_w[m] * down_s,
+            local_s=a * local / (u.gpu_count * u.max_gpu_flops),
+            up_s=a * up_s,
+            server_s=a * remote / (s.gpu_count[m] * s.max_gpu_flops[m]),
+            down_s=a * down_s,
+            local_j=c * u.kappa * u.max_gpu_flops**2 * local,
+            up_j=c * u.max_power_w * up_s,
+            server_j=c * s.kappa[m] * s.max_gpu_flops[m] ** 2 * remote,
+            down_j=c * s.max_power_w[m] * down_s,
             up_snr=instance.gain[link] * u.max_power_w / (instance.noise_w_per_hz * B),
             down_snr=instance.downlink_gain[link] * s.max_power_w[m] / (instance.noise_w_per_hz * B),
             rate_law=instance.rate_law,
@@ -149,7 +155,7 @@ class ConvexProblem:
 
     @classmethod
     def of(
-        cls, users: int, servers: int, powered: bool = False, capped: tuple[bool, bool] = (False, False)
+        cls, users: int, servers: int, powered: bool, capped: tuple[bool, bool], mean: bool
     ) -> ConvexProblem:
         """Write the problem of docs/model.md section 7 down; whatever an instance changes is a parameter.
 
@@ -179,7 +185,7 @@ class ConvexProblem:
         problem = cp.Problem(
             cp.Minimize(p["per_longest"] * T + _energy(p, shares, r_u, r_d) - score),
             [
-                delay <= T,
+                cp.sum(delay) / users <= T if mean else delay <= T,
                 cp.multiply(p["up_scale"], r_u) <= conic_rate("up", p, b, p_),
                 cp.multiply(p["down_scale"], r_d) <= conic_rate("down", p, b, sent),
                 *(p["member"] @ share <= 1 for share in (b, q, g)),
@@ -223,9 +229,7 @@ def _energy(p: dict[str, Any], shares: tuple[Any, ...], r_u: Any, r_d: Any) -> A
     return by_the_paper + power.energy(p, g, r_u, r_d) if "load" in p else by_the_paper
 
 
-@lru_cache(maxsize=4)
-def _compiled(users: int, servers: int, powered: bool, capped: tuple[bool, bool]) -> ConvexProblem:
-    return ConvexProblem.of(users, servers, powered, capped)
+_compiled = lru_cache(maxsize=4)(ConvexProblem.of)
 
 
 def solve_convex(
@@ -262,7 +266,8 @@ def solve_convex(
     """
     k = Constants.of(instance, server, phi)
     law, capped = k.rate_law, (has_cap(k.rate_law.up), has_cap(k.rate_law.down))
-    convex = _compiled(instance.user_count, instance.server_count, instance.power is not None, capped)
+    powered, mean = instance.power is not None, counts_mean(instance)
+    convex = _compiled(instance.user_count, instance.server_count, powered, capped, mean)
     r_u, r_d = k.rates(last)
     delay_s = k.local_s / last.own + k.server_s / last.gpu + k.up_s / r_u + k.down_s / r_d
     scale_s = max(float(delay_s.max()), 1e-300)
@@ -281,7 +286,7 @@ def solve_convex(
         "per_longest": price.per_s * scale_s,
         "slope": instance.score_law.slope,
     }
-    values |= power.values(instance, server, price.per_j, k.server_j, (k.up_s / r_u, k.down_s / r_d))
+    values |= power.values(instance, server, price.per_j, k, (k.up_s / r_u, k.down_s / r_d))
     for name, value in values.items():
         convex.parameters[name].value = value
     solved = solve_in_turn(convex.problem, installed(solvers), convex.residual, tolerance, options)

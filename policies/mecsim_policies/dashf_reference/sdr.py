@@ -133,6 +133,7 @@ def relax_dense(
     """
     users, servers = pairs.score.shape
     dense = _compiled(users, servers)
+    pairs, price = pairs.folded(price)
     finite = np.isfinite(pairs.delay_0_s + pairs.delay_1_s + pairs.energy_0_j + pairs.energy_1_j)
     delay_0_s, delay_1_s, energy_0_j, energy_1_j = (
         np.where(finite, values, 0.0)
@@ -164,7 +165,7 @@ def relax_dense(
 
 def fractions(pairs: Pairs, price: Price, server: Ints) -> Floats:
     """Return the best phi for an association by a linear program, a mixed one where the ends have charges."""
-    return (fractions_by_lp if pairs.inside is None else fractions_by_milp)(pairs, price, server)
+    return (fractions_by_lp if pairs.inside is None else fractions_by_milp)(*pairs.folded(price), server)
 
 
 def fractions_by_milp(pairs: Pairs, price: Price, server: Ints) -> Floats:

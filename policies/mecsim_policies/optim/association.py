@@ -10,7 +10,7 @@ made once per shape.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import clarabel
 import numpy as np
@@ -51,7 +51,7 @@ def relax(pairs: Pairs, price: Price, slots: Floats, *, tolerance: float = 1e-8)
     """
     users, servers = pairs.score.shape
     pattern = pattern_of(users, servers)
-    pairs = _bounded(pairs)
+    pairs, price = _bounded(pairs).folded(price)
     scale_s = float(max(pairs.delay_0_s.min(axis=1).max(), 1e-300))
     change_s = (pairs.delay_1_s - pairs.delay_0_s) / scale_s
     change_j = pairs.energy_1_j - pairs.energy_0_j
@@ -90,8 +90,8 @@ def _bounded(pairs: Pairs) -> Pairs:
             return values
         return np.where(finite, values, _FORBIDDEN * values[finite].max(initial=0.0))
 
-    return Pairs(
-        score=pairs.score,
+    return replace(
+        pairs,
         delay_0_s=bounded(pairs.delay_0_s),
         delay_1_s=bounded(pairs.delay_1_s),
         energy_0_j=bounded(pairs.energy_0_j),
@@ -126,12 +126,14 @@ def slot_weights(pairs: Pairs, price: Price, delay_price: Floats | None = None) 
 
 
 def best_fractions(pairs: Pairs, price: Price, server: Ints) -> Floats:
-    """Return phi that minimises ``per_s T + per_j sum E`` for an association, exactly.
+    """Return phi that minimises ``per_s D + per_j sum E`` for an association, exactly.
 
-    T alone couples the users, and the cost as a function of T is convex and piecewise linear: its
-    least value is at the least possible T or at the first kink where the slope turns up. Where the ends of
-    phi have charges, the cost jumps, and every T at which an option begins or ends is tried.
+    With the mean delay each user takes its cheaper end. With the largest, T alone couples the users, and the
+    cost as a function of T is convex and piecewise linear: its least value is at the least possible T or at
+    the first kink where the slope turns up. Where the ends of phi have charges, the cost jumps, and every T
+    at which an option begins or ends is tried.
     """
+    pairs, price = pairs.folded(price)
     if pairs.inside is not None:
         return fractions_with_charges(pairs, price, server)
     rows = np.arange(len(server))

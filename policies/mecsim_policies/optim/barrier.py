@@ -1,9 +1,10 @@
 """The barrier function of the share problem: value, derivatives, and the Newton step in O(N + M).
 
 ``weight (per_s T + per_j sum E - sum score) - sum log(T - T_n) - sum log(slack)`` over shares and T,
-where the slacks are those of every budget and bound. The Hessian is one block a user, three
-budgets a server of rank one each, and one row for T. A problem of K copies has K functions, and
-all their steps are found together.
+where the slacks are those of every budget and bound. Where the mean delay counts, it takes the place
+of T, and T and its slacks drop out. The Hessian is one block a user, three budgets a server of rank
+one each, and one row for T. A problem of K copies has K functions, and all their steps are found
+together.
 """
 
 from __future__ import annotations
@@ -73,6 +74,11 @@ class Barrier:
             raise ValueError("the transform at a fixed nu is for a fixed phi: move_phi must be False")
 
     @property
+    def per_user_s(self) -> float:
+        """Price of a second of one user's delay where the mean counts."""
+        return self.price.per_s / int(self.problem.member.shape[2])
+
+    @property
     def free(self) -> int:
         """How many of the six shares of each user move: the first five, or all."""
         return PHI + 1 if self.move_phi else PHI
@@ -90,10 +96,13 @@ class Barrier:
             slacks = [
                 part.reshape(copies, -1) for part in (1.0 - p.used(shares), 1.0 - moved[:, SHARED:], above)
             ]
-            slack = np.concatenate([slack_s, *slacks], axis=1)
+            slack = np.concatenate(slacks if p.mean else [slack_s, *slacks], axis=1)
             own = (self.price.per_j * energy_j - score).reshape(copies, -1).sum(axis=1)
-            values = self.weight * (self.price.per_s * longest_s + own) - np.log(slack).sum(axis=1)
-        inside = (slack.min(axis=1) > 0) & (slack_s.min(axis=1) > _GRAIN * longest_s)
+            counted_s = p.counted_s(delay_s) if p.mean else longest_s
+            values = self.weight * (self.price.per_s * counted_s + own) - np.log(slack).sum(axis=1)
+        inside = slack.min(axis=1) > 0
+        if not p.mean:
+            inside &= slack_s.min(axis=1) > _GRAIN * longest_s
         return np.where(inside, values, np.inf)
 
     def longest_step(self, shares: Floats, move: Floats, growth: Floats | float = 0.0) -> Floats:
@@ -120,24 +129,28 @@ class Barrier:
         """
         gradient = d.barrier_gradient + toward * (self.price.per_j * d.energy_gradient)
         gradient[:, :SHARED] -= (toward * d.score_gradient)[:, None]
+        if d.delay_gradient is not None:
+            gradient += toward * self.per_user_s * d.delay_gradient
+            return arrow_solve(self.problem, d, gradient, d.barrier_gradient_s)
         return arrow_solve(self.problem, d, gradient, d.barrier_gradient_s + toward * self.price.per_s)
 
     def derivatives(self, shares: Floats, longest_s: Floats) -> Derivatives:
         """Return gradient and Hessian at shares (K N, 6) and T (K,) strictly inside the domain."""
         rows = np.ascontiguousarray(shares.T)
-        terms = UserTerms.at(self.smooth, rows, longest_s, self.weight * self.price.per_j)
+        prices = self.weight * self.per_user_s, self.weight * self.price.per_j
+        terms = UserTerms.at(self.smooth, rows, longest_s, *prices)
         slope_s, slope_j, curve = terms.derivatives(None if self.nu is None else np.stack(self.nu))
         if self.move_phi:
             terms.add_phi(slope_s, slope_j, curve)
         p, free, users = self.problem, self.free, len(shares)
         slack = 1.0 - p.used(shares)
         joint_slack, shared = self._add_shared(rows[GPU], terms, slope_j, slack)
-        inverse_slack = terms.inverse_slack
+        inverse_slack = np.ones(users) if p.mean else terms.inverse_slack
         moved, slope_s, slope_j = rows[:free], slope_s[:free], slope_j[:free]
         score_gradient = p.slope / (1.0 + p.slope * rows[:SHARED].sum(axis=0))
         to_bound = 1.0 / (1.0 - moved[SHARED:])
         above = self._above(moved.T).T
-        steep = inverse_slack * slope_s
+        steep = np.zeros_like(slope_s) if p.mean else inverse_slack * slope_s  # the mean has no T
         gradient = steep - 1.0 / above
         gradient[:SHARED] += (1.0 / slack)[p.server].T
         gradient[SHARED:] += to_bound
@@ -148,8 +161,11 @@ class Barrier:
         diagonal[SHARED:] += to_bound**2
         return Derivatives(
             barrier_gradient=np.ascontiguousarray(gradient.T),
-            barrier_gradient_s=-inverse_slack.reshape(len(p.member), -1).sum(axis=1),
+            barrier_gradient_s=(steep[0] if p.mean else -inverse_slack)
+            .reshape(len(p.member), -1)
+            .sum(axis=1),
             energy_gradient=slope_j.T,
+            delay_gradient=slope_s.T if p.mean else None,
             score_gradient=score_gradient,
             blocks=positive(np.ascontiguousarray(blocks.transpose(2, 0, 1))),
             border=np.ascontiguousarray((-inverse_slack * steep).T),

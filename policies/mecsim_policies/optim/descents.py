@@ -19,7 +19,7 @@ from mecsim_policies.optim.participants import Participants
 from mecsim_policies.optim.point import Point
 from mecsim_policies.optim.price import Price
 from mecsim_policies.optim.resources import Solution
-from mecsim_policies.optim.shares import ShareProblem
+from mecsim_policies.optim.shares import PHI, ShareProblem
 
 _ROUGH_GAP = 1e-3
 _SCREEN_GAIN = 1e-3
@@ -100,6 +100,11 @@ def _perturbed(participants: Participants, best: Point, seed: int) -> Point:
     return _equal_split(participants, np.where(moved, drawn, best.problem.server))
 
 
+def _key(problem: ShareProblem, server: Ints, shares: Floats) -> bytes:
+    """Return what tells associations apart, and ends of phi where no largest delay holds phi between them."""
+    return server.tobytes() + np.rint(shares[:, PHI]).tobytes() if problem.mean else server.tobytes()
+
+
 class _Screened(NamedTuple):
     """An association's problem, and its solution at the low weight of the screening."""
 
@@ -148,15 +153,16 @@ class _Descent:
     def _by_screening(self, point: Point, price: Price) -> tuple[_Screened, list[_Screened]]:
         """Return the best association as far as screening tells, and the nearest of its neighbours."""
         incumbent = self._screened(point.problem.server[None], point.shares, price)[0]
-        seen = {incumbent.problem.server.tobytes()}
+        seen = {_key(incumbent.problem, incumbent.problem.server, incumbent.solution.shares)}
         while True:
             servers: list[Ints] = []
             starts: list[Floats] = []
             allowed = self.participants.allowed
             for change in ranked_changes(self.ends_at, *incumbent, price, allowed):
                 server, shares = apply_change(incumbent.problem, incumbent.solution.shares, change)
-                if server.tobytes() not in seen and len(servers) < self.width:
-                    seen.add(server.tobytes())
+                key = _key(incumbent.problem, server, shares)
+                if key not in seen and len(servers) < self.width:
+                    seen.add(key)
                     servers.append(server)
                     starts.append(shares)
             if not servers:

@@ -90,7 +90,7 @@ def server_gpu_cost(
     a, b, c = price.per_j * train_j, delay_price * train_s, speed_price
     fixed: Floats | float = 0.0
     if others is not None:
-        works = train_j > 0
+        works = train_s > 0
         a = a + price.per_j * np.where(works, others.energy_j, 0.0)
         c, fixed = c + 2.0 * others.speed * a, price.per_j * train_j * others.speed**2
     # a g^2 + b / g + c g, at the g where a and b alone are least, or where b and c are.

@@ -65,8 +65,9 @@ def joint_step(instance: Instance, allocation: Allocation) -> Allocation:
 def _better_of(instance: Instance, allocation: Allocation) -> Allocation:
     problem = ShareProblem.of(instance, allocation.server)
     given = instance.scr(allocation)
-    longest_s, energy_j = float(instance.delay(allocation).max()), float(instance.energy(allocation).sum())
-    totals = Totals(longest_s, energy_j, float(instance.score(allocation).sum()) / instance.score_law.scale)
+    delay_s = instance.total_delay(instance.delay(allocation))
+    energy_j = instance.total_energy(instance.energy(allocation))
+    totals = Totals(delay_s, energy_j, float(instance.score(allocation).sum()) / instance.score_law.scale)
     found = polish(instance, Point(problem, problem.of_allocation(instance, allocation), totals, given))
     better = found.allocation(instance)
     return better if instance.scr(better) > given else allocation

@@ -9,6 +9,7 @@ import numpy as np
 from mecsim.system import equations as eq
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
+from mecsim_policies.optim.weights import UserWeights
 from mecsim_policies.optim.work_factors import WorkFactors
 
 
@@ -22,7 +23,10 @@ class Loads(NamedTuple):
 
     @classmethod
     def of(cls, instance: Instance, server: Ints, work: WorkFactors | None, *, units: bool) -> Loads:
-        """Return the loads of whole rounds by the paper's work, or of one FLOP an epoch and of one bit."""
+        """Return the loads of whole rounds by the paper's work, or of one FLOP an epoch and of one bit.
+
+        Times and energies are as the objective counts them: times the weights of the users.
+        """
         u, s = instance.users, instance.servers
         one = np.ones(instance.user_count)
         params, flops = (one, one) if units else (u.adapter_params, u.flops_per_param)
@@ -36,9 +40,17 @@ class Loads(NamedTuple):
         server_flops = s.gpu_count[server] * s.max_gpu_flops[server]
         local_j = eq.gpu_energy(u.kappa, u.max_gpu_flops, local_flop)
         server_j = eq.gpu_energy(s.kappa[server], s.max_gpu_flops[server], server_flop)
-        return cls(
+        loads = cls(
             train_s=np.stack([local_flop / (u.gpu_count * u.max_gpu_flops), server_flop / server_flops]),
             radio_s=np.stack([uplink_s, downlink_s]),
             train_j=np.stack([local_j, server_j]),
             radio_j=np.stack([u.max_power_w * uplink_s, s.max_power_w[server] * downlink_s]),
         )
+        return loads.weighted(UserWeights.of(instance))
+
+    def weighted(self, weights: UserWeights | None) -> Loads:
+        """Return the loads times the users' weights."""
+        if weights is None:
+            return self
+        a, c = weights
+        return Loads(a * self.train_s, a * self.radio_s, c * self.train_j, c * self.radio_j)

@@ -288,10 +288,10 @@ class NeighbourhoodSearch:
         return replace(incumbent, solution=own, weight=_REEVALUATION_WEIGHT)
 
     def _is_new(self, candidate: _Candidate) -> bool:
-        """Return whether an association, with its phi if that is not to move, has not been tried; note it."""
+        """Return whether an association, with its phi if that is not free to move, is new; note it."""
         server, shares = candidate
         key = server.tobytes()
-        if not self.settings.move_phi:
+        if not self.settings.move_phi or self.run.everyone_at[0].mean:
             key += np.rint(100.0 * shares[:, PHI]).tobytes()
         new = key not in self._tried
         self._tried.add(key)

@@ -50,9 +50,12 @@ class Derivatives:
     border : (K N, F) float
         The column of T.
     inverse_slack : (K N,) float
-        One over the slack of each delay; the squares add up to the second derivative by T.
+        One over the slack of each delay; the squares add up to the second derivative by T. Ones where there
+        is no T.
     slack : (K M, 3) float
         Slacks of the budgets; their inverse squares are the weights of the budgets' rank-one terms.
+    delay_gradient : (K N, F) float or None
+        Where the mean delay counts, whose price times the weight it is part of the gradient with.
     shared : SharedHessian, optional
         The rank-one terms of shared GPUs.
     """
@@ -65,6 +68,7 @@ class Derivatives:
     border: Floats
     inverse_slack: Floats
     slack: Floats
+    delay_gradient: Floats | None = None
     shared: SharedHessian | None = None
 
 

@@ -13,7 +13,9 @@ from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
 from mecsim.system.power import shared_drive
 from mecsim_policies.optim.charges import Charges
+from mecsim_policies.optim.price import Price
 from mecsim_policies.optim.shares import BAND, DOWN, GPU, OWN, UP, ShareProblem
+from mecsim_policies.optim.weights import UserWeights, counts_mean
 from mecsim_policies.optim.work_factors import HALF, WorkFactors
 
 
@@ -47,6 +49,27 @@ class Pairs:
     energy_0_j: Floats
     energy_1_j: Floats
     inside: Inside | None = None
+    mean: bool = False
+
+    def folded(self, price: Price) -> tuple[Pairs, Price]:
+        """Return pairs and prices in which the mean delay is part of the energy; the same for the largest.
+
+        Without delays the largest one is 0, and what is left is the whole cost.
+        """
+        if not self.mean:
+            return self, price
+        per_user_s = price.per_s / len(self.score)
+
+        def costs(delay_s: Floats, energy_j: Floats) -> Floats:
+            infinite = np.isinf(delay_s) | np.isinf(energy_j)
+            return np.where(infinite, np.inf, per_user_s * delay_s + price.per_j * energy_j)
+
+        ends = costs(self.delay_0_s, self.energy_0_j), costs(self.delay_1_s, self.energy_1_j)
+        none, inside = np.zeros_like(self.score), self.inside
+        if inside is not None:
+            lines = costs(inside.delay_0_s, inside.energy_0_j), costs(inside.delay_1_s, inside.energy_1_j)
+            inside = Inside(none, none, *lines)
+        return Pairs(self.score, none, none, *ends, inside), Price(0.0, 1.0)
 
     def only(self, allowed: NDArray[np.bool_]) -> Pairs:
         """Return pairs with infinite delays and energies where they are not allowed."""
@@ -67,7 +90,28 @@ class Pairs:
 
         delay_0_s, delay_1_s = halved(self.delay_0_s, self.delay_1_s)
         energy_0_j, energy_1_j = halved(self.energy_0_j, self.energy_1_j)
-        return Pairs(self.score, delay_0_s, delay_1_s, energy_0_j, energy_1_j, self.inside)
+        return replace(
+            self, delay_0_s=delay_0_s, delay_1_s=delay_1_s, energy_0_j=energy_0_j, energy_1_j=energy_1_j
+        )
+
+    def weighted(self, instance: Instance) -> Pairs:
+        """Return pairs with the delays and energies that the objective of an instance counts."""
+        weights = UserWeights.of(instance)
+        if weights is None:
+            return self
+        a, c = (weight[:, None] for weight in weights)
+        inside = self.inside
+        if inside is not None:
+            inside = Inside(*(a * each for each in inside[:2]), *(_times(c, each) for each in inside[2:]))
+        return Pairs(
+            score=self.score,
+            delay_0_s=a * self.delay_0_s,
+            delay_1_s=a * self.delay_1_s,
+            energy_0_j=_times(c, self.energy_0_j),
+            energy_1_j=_times(c, self.energy_1_j),
+            inside=inside,
+            mean=counts_mean(instance),
+        )
 
     @classmethod
     def at_slots(
@@ -120,7 +164,7 @@ class Pairs:
         """
         charges = Charges.of(instance, work)
         if charges is not None:
-            return _with_charges(charges, instance, shares, power_w, own_flops, in_use)
+            return _with_charges(charges, instance, shares, power_w, own_flops, in_use).weighted(instance)
         u, s = instance.users, instance.servers
         band, down, gpu = shares
         n = instance.user_count
@@ -148,7 +192,12 @@ class Pairs:
             delay_1_s=local_s + uplink_s,
             energy_0_j=server_j + downlink_w * downlink_s,
             energy_1_j=local_j + uplink_w * uplink_s,
-        )
+        ).weighted(instance)
+
+
+def _times(weight: Floats, energy_j: Floats) -> Floats:
+    """Return energies times weights; those without end stay so, as their delays do."""
+    return np.where(np.isinf(energy_j), np.inf, weight * np.where(np.isinf(energy_j), 0.0, energy_j))
 
 
 def _server_energy(

@@ -64,32 +64,35 @@ class Arithmetic(Protocol):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Met:
-    """An allocation that has been met: its score, largest delay in s and energy of all in J."""
+    """An allocation that has been met: its score, and the delay in s and energy in J that count."""
 
     instance: Instance
     allocation: Allocation
     score: float
-    longest_s: float
+    delay_s: float
     energy_j: float
 
     @classmethod
     def of(cls, instance: Instance, allocation: Allocation) -> Met:
         """Evaluate an allocation by the equations of the model."""
         costs = instance.costs(allocation)
-        longest_s, energy_j = float(costs.delay_s.sum(axis=1).max()), float(costs.energy_j.sum())
-        return cls(instance, allocation, float(instance.score(allocation).sum()), longest_s, energy_j)
+        delay_s, energy_j = (
+            instance.total_delay(costs.delay_s.sum(axis=1)),
+            instance.total_energy(costs.energy_j),
+        )
+        return cls(instance, allocation, float(instance.score(allocation).sum()), delay_s, energy_j)
 
     @property
     def scr(self) -> float:
         """The service-cost ratio."""
         w = self.instance.weights
-        return service_cost_ratio(self.score, self.longest_s, self.energy_j, w.delay_per_s, w.energy_per_j)
+        return service_cost_ratio(self.score, self.delay_s, self.energy_j, w.delay_per_s, w.energy_per_j)
 
     def objective(self, y: float) -> float:
         """Return F = score - y cost of docs/model.md section 5."""
         w, cost = self.instance.weights, 0.0
         if w.delay_per_s:
-            cost += w.delay_per_s * self.longest_s
+            cost += w.delay_per_s * self.delay_s
         if w.energy_per_j:
             cost += w.energy_per_j * self.energy_j
         return self.score - (y * cost if y else 0.0)

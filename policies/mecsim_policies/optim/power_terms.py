@@ -19,6 +19,7 @@ from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
 from mecsim.system.power import Drive
 from mecsim_policies.optim.loads import Loads
+from mecsim_policies.optim.weights import UserWeights
 
 
 class InUse(NamedTuple):
@@ -50,7 +51,8 @@ class PowerTerms:
     server : (K N,) int
         Among the servers of all copies.
     electronics_w : (2, K N) float
-        Power of a link's electronics at both of its ends; row 0 is the uplink.
+        Power of a link's electronics at both of its ends; row 0 is the uplink. Times the weight of the
+        user's energy over that of its delay, as loads have times and energies with their weights.
     own_floor : (K N,) float
         Least share of the user's own speed.
     at_shared : (K N,) float
@@ -78,11 +80,13 @@ class PowerTerms:
         power, users = instance.power, np.arange(instance.user_count)
         if power is None:
             return None
+        weights = UserWeights.of(instance)
+        per_w = 1.0 if weights is None else weights.joules_per_second
         floor = np.where(power.shares_gpu, power.servers.min_gpu_flops / instance.servers.max_gpu_flops, 0.0)
         return cls(
             server=server,
             electronics_w=np.stack(
-                [power.electronics_w(sender, users, server) for sender in ("user", "server")]
+                [per_w * power.electronics_w(sender, users, server) for sender in ("user", "server")]
             ),
             own_floor=power.users.min_gpu_flops / instance.users.max_gpu_flops,
             at_shared=power.shares_gpu[server].astype(np.float64),

@@ -11,7 +11,7 @@ from mecsim.system.instance import Instance
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Price:
-    """Prices of a second of the largest delay and of a joule, in score / s1: y w_t / s1 and y w_e / s1."""
+    """Prices of a second of the delay that counts and of a joule, in score / s1: y w_t / s1, y w_e / s1."""
 
     per_s: float
     per_j: float
@@ -29,17 +29,17 @@ class Price:
 
 
 class Totals(NamedTuple):
-    """Largest delay, energy of all and score / s1 of all."""
+    """Delay and energy that the objective counts, and score / s1 of all."""
 
-    longest_s: float
+    delay_s: float
     energy_j: float
     score: float
 
     def cost(self, price: Price) -> float:
-        """Return ``per_s max T + per_j sum E - sum score / s1``, which is -F / s1."""
-        return price.per_s * self.longest_s + price.per_j * self.energy_j - self.score
+        """Return ``per_s D + per_j sum E - sum score / s1``, which is -F / s1."""
+        return price.per_s * self.delay_s + price.per_j * self.energy_j - self.score
 
     def scr(self, instance: Instance) -> float:
         """Return the service-cost ratio."""
         w, total = instance.weights, instance.score_law.scale * self.score
-        return eq.service_cost_ratio(total, self.longest_s, self.energy_j, w.delay_per_s, w.energy_per_j)
+        return eq.service_cost_ratio(total, self.delay_s, self.energy_j, w.delay_per_s, w.energy_per_j)

@@ -37,10 +37,10 @@ class Solution:
     ----------
     shares : (N, 6) float
     longest_s : float
-        T, above all delays.
+        T, above all delays; of no meaning where the mean delay counts.
     price, totals : Price, Totals
     delay_price : (N,) float
-        What a second of each user's own delay costs; they add up to the price of T.
+        What a second of each user's own delay, with its weight, costs; they add up to the price of T.
     share_price : (M, 3) float
         What all of a server's bandwidth, power and GPU speed would cost.
     weight : float
@@ -117,7 +117,7 @@ def solve(
     """
     shares = _freed(problem, start) if move_phi else start
     barrier = Barrier(problem.settled(start[:, PHI]), price, first_weight, move_phi, nu)
-    constraints = (1 + 2 * barrier.free - SHARED) * len(start) + SHARED * len(problem.member)
+    constraints = (2 * barrier.free - SHARED + (not problem.mean)) * len(start) + SHARED * len(problem.member)
     last_weight = constraints / (gap * len(start)) if last_weight is None else last_weight
     barrier, taken = replace(barrier, weight=min(first_weight, last_weight)), 0
     above_s = initial_longest_s(barrier, shares) if longest_s is None else np.array([longest_s])
@@ -271,12 +271,16 @@ def _solution(
     problem = barrier.problem
     delay_s, energy_j, score = problem.evaluate(shares)
     smooth_s = delay_s if barrier.smooth is problem else barrier.smooth.evaluate(shares)[0]
+    if problem.mean:
+        delay_price = np.full(len(shares), barrier.per_user_s)
+    else:
+        delay_price = 1.0 / (barrier.weight * (longest_s - smooth_s))
     return Solution(
         shares=shares,
         longest_s=float(longest_s[0]),
         price=barrier.price,
-        totals=Totals(float(delay_s.max()), float(energy_j.sum()), float(score.sum())),
-        delay_price=1.0 / (barrier.weight * (longest_s - smooth_s)),
+        totals=Totals(float(problem.counted_s(delay_s)[0]), float(energy_j.sum()), float(score.sum())),
+        delay_price=delay_price,
         share_price=1.0 / (barrier.weight * (1.0 - problem.used(shares))),
         weight=barrier.weight,
         steps=steps,

@@ -16,6 +16,7 @@ from mecsim_policies.optim.charges import Charges, Works
 from mecsim_policies.optim.loads import Loads
 from mecsim_policies.optim.power_terms import PowerTerms
 from mecsim_policies.optim.price import Price, Totals
+from mecsim_policies.optim.weights import counts_mean
 from mecsim_policies.optim.work_factors import WorkFactors
 
 BAND, DOWN, GPU, UP, OWN, PHI = range(6)
@@ -40,13 +41,14 @@ class ShareProblem:
     downlink ``(1-phi) radio_s1 / rho(band, snr1, down)``  ``(1-phi) radio_j1 down / rho``
     ======== ============================== ================================
 
-    The constants are those of the whole work. ``train_s``, ``radio_s``, ``train_j``, ``radio_j`` and
-    ``snr`` have shape (2, K N): row 0 is the user's side (own GPU, uplink), row 1 the server's (its
-    GPU, downlink). With ``power`` the GPUs of a server may be shared, where ``drive(A)`` takes the place of
-    ``gpu^2``, and links have electronics. ``server`` (K N,) counts the servers of all copies, ``k M + m``;
-    ``member`` (K, M, N) is 1 where the user is the server's. Copies share nothing: each has its own largest
-    delay. ``fixed`` is added to what ``PHI`` multiplies. With ``charges`` the constants are those of one FLOP
-    an epoch and one bit, work jumps at the ends of phi; :meth:`relaxed` or :meth:`settled` is solved instead.
+    The constants are those of the whole work, times and energies with the weights of users. ``train_s``,
+    ``radio_s``, ``train_j``, ``radio_j`` and ``snr`` have shape (2, K N): row 0 is the user's side (own GPU,
+    uplink), row 1 the server's. With ``power`` the GPUs of a server may be shared, where ``drive(A)`` takes
+    the place of ``gpu^2``, and links have electronics. ``server`` (K N,) counts the servers of all copies,
+    ``k M + m``; ``member`` (K, M, N) is 1 where the user is the server's. Copies share nothing: each has its
+    own largest delay, or mean one where ``mean`` says so. ``fixed`` is added to what ``PHI`` multiplies. With
+    ``charges`` the constants are those of one FLOP an epoch and one bit, work jumps at the ends of phi;
+    :meth:`relaxed` or :meth:`settled` is solved instead.
     """
 
     server: Ints
@@ -61,12 +63,12 @@ class ShareProblem:
     power: PowerTerms | None = None
     fixed: Loads | None = None
     charges: Charges | None = None
+    mean: bool = False
 
     @classmethod
     def of(cls, instance: Instance, server: Ints, work: WorkFactors | None = None) -> ShareProblem:
         """Return the problem of an instance with the association fixed, of whole rounds by default."""
-        s, charges = instance.servers, Charges.of(instance, work)
-        link = np.arange(instance.user_count), server
+        s, charges, link = instance.servers, Charges.of(instance, work), (np.arange(len(server)), server)
         noise_w = instance.noise_w_per_hz * s.bandwidth_hz[server]
         up = instance.gain[link] * instance.users.max_power_w / noise_w
         down = instance.downlink_gain[link] * s.max_power_w[server] / noise_w
@@ -79,6 +81,7 @@ class ShareProblem:
             rate_law=instance.rate_law,
             power=PowerTerms.of(instance, server),
             charges=charges,
+            mean=counts_mean(instance),
         )
 
     @classmethod
@@ -92,13 +95,11 @@ class ShareProblem:
         servers : (K, N) int
             The associations.
         """
-        copies, users = servers.shape
-        count = len(everyone_at)
-        rows = np.arange(users)
+        (copies, users), count = servers.shape, len(everyone_at)
 
         def each(name: str) -> Any:
             table = np.stack([getattr(problem, name) for problem in everyone_at])
-            return np.ascontiguousarray(table[servers, :, rows].reshape(copies * users, 2).T)
+            return np.ascontiguousarray(table[servers, :, np.arange(users)].reshape(copies * users, 2).T)
 
         server = (servers + count * np.arange(copies)[:, None]).ravel()
         powers = [problem.power for problem in everyone_at if problem.power is not None]
@@ -110,6 +111,7 @@ class ShareProblem:
             rate_law=everyone_at[0].rate_law,
             power=PowerTerms.stack(powers, servers, server) if powers else None,
             charges=everyone_at[0].charges,
+            mean=everyone_at[0].mean,
         )
 
     def take(self, copies: NDArray[np.bool_]) -> ShareProblem:
@@ -124,11 +126,7 @@ class ShareProblem:
             server=server,
             power=None if self.power is None else self.power.take(of_users, server, servers * len(chosen)),
             member=self.member[chosen],
-            train_s=self.train_s[:, of_users],
-            radio_s=self.radio_s[:, of_users],
-            train_j=self.train_j[:, of_users],
-            radio_j=self.radio_j[:, of_users],
-            snr=self.snr[:, of_users],
+            **{name: getattr(self, name)[:, of_users] for name in (*Loads._fields, "snr")},
             fixed=None if self.fixed is None else Loads(*(each[:, of_users] for each in self.fixed)),
         )
 
@@ -142,13 +140,12 @@ class ShareProblem:
     def used(self, shares: Floats) -> Floats:
         """Return the used part of each server's three budgets, (K M, 3)."""
         copies, servers, users = self.member.shape
-        used: Floats = self.member @ shares[:, :SHARED].reshape(copies, users, SHARED)
-        return used.reshape(copies * servers, SHARED)
+        used = self.member @ shares[:, :SHARED].reshape(copies, users, SHARED)
+        return np.asarray(used.reshape(copies * servers, SHARED))
 
     def sharers(self) -> Floats:
         """Return the number of users of each user's server, (K N,)."""
-        counts: Floats = self.member.sum(axis=2).ravel()[self.server]
-        return counts
+        return np.asarray(self.member.sum(axis=2).ravel()[self.server])
 
     def evaluate(self, shares: Floats) -> tuple[Floats, Floats, Floats]:
         """Return delay in s, energy in J and score / s1 of every user, each (N,)."""
@@ -197,21 +194,24 @@ class ShareProblem:
     def parts(phi: Floats) -> Floats:
         """Return phi and 1 - phi, shape (2, N)."""
         part = np.empty((2, len(phi)))
-        part[0] = phi
-        np.subtract(1.0, part[0], out=part[1])
+        part[0], part[1] = phi, 1.0 - phi
         return part
 
     def costs(self, price: Price, shares: Floats) -> Floats:
-        """Return ``per_s max T + per_j sum E - sum score / s1`` of every copy, which is -F / s1, (K,)."""
+        """Return ``per_s D + per_j sum E - sum score / s1`` of every copy, which is -F / s1, (K,)."""
         delay_s, energy_j, score = self.evaluate(shares)
         own = (price.per_j * energy_j - score).reshape(len(self.member), -1)
-        costs: Floats = price.per_s * delay_s.reshape(own.shape).max(axis=1) + own.sum(axis=1)
-        return costs
+        return np.asarray(price.per_s * self.counted_s(delay_s) + own.sum(axis=1))
+
+    def counted_s(self, delay_s: Floats) -> Floats:
+        """Return the delay that counts of every copy, (K,): the largest or the mean one."""
+        each = delay_s.reshape(len(self.member), -1)
+        return np.asarray(each.mean(axis=1) if self.mean else each.max(axis=1))
 
     def totals(self, shares: Floats) -> Totals:
         """Return the totals of a problem with one copy."""
         delay_s, energy_j, score = self.evaluate(shares)
-        return Totals(float(delay_s.max()), float(energy_j.sum()), float(score.sum()))
+        return Totals(float(self.counted_s(delay_s)[0]), float(energy_j.sum()), float(score.sum()))
 
     def cost(self, price: Price, shares: Floats) -> float:
         """Return the cost of a problem with one copy."""

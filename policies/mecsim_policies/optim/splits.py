@@ -10,6 +10,7 @@ from mecsim.system import equations as eq
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
+from mecsim.system.objective import weighted
 from mecsim_policies.optim.association import best_fractions
 from mecsim_policies.optim.pairs import Pairs
 from mecsim_policies.optim.price import Price
@@ -17,6 +18,7 @@ from mecsim_policies.optim.price import Price
 _Y_TOLERANCE = 1e-9
 _MOST_STEPS = 20
 _SNAP = 1e-9
+_LEAST_WEIGHT = 1e-3
 
 
 class Needs(NamedTuple):
@@ -45,6 +47,14 @@ class Needs(NamedTuple):
         return cls(
             eq.time_for(up_bits, up), eq.time_for(down_bits, down), eq.time_for(flop * s.epochs, speeds)
         )
+
+    def weighted(self, instance: Instance) -> Needs:
+        """Return the needs times the weights of the users' delays; nobody's is next to nothing."""
+        if instance.objective is None:
+            return self
+        weight = instance.objective.delay_weight[:, None]
+        weight = np.maximum(weight, _LEAST_WEIGHT * weight.max())
+        return Needs(*(weighted(weight, each) for each in self))
 
     @property
     def band_s(self) -> Floats:

@@ -33,7 +33,8 @@ class UserTerms:
     link : RateDerivatives
         Rates rho of uplink and downlink with their derivatives, (2, N).
     inverse_slack : (N,) float
-        One over T - T_n.
+        One over T - T_n; where the mean delay counts, weight of the objective times the price of a second of
+        one user's delay.
     per_j : float
         Weight of the objective times the price of a joule.
     """
@@ -48,15 +49,19 @@ class UserTerms:
     per_j: float
 
     @classmethod
-    def at(cls, problem: ShareProblem, rows: Floats, longest_s: Floats, per_j: float) -> UserTerms:
+    def at(
+        cls, problem: ShareProblem, rows: Floats, longest_s: Floats, per_user_s: float, per_j: float
+    ) -> UserTerms:
         """Return the terms at shares, given as rows (6, N), and T of every copy, (K,)."""
         users = rows.shape[1]
         speed, power = rows[SPEEDS], rows[POWERS]
         link = problem.rate_law.nat_derivatives(rows[BAND], power, problem.snr)
         load = problem.loads(rows[PHI])
+        own_j = load.train_j if problem.power is None else problem.power.own(load.train_j)
+        if problem.mean:
+            return cls(problem, load, own_j, speed, power, link, np.full(users, per_user_s), per_j)
         delay_s = load.train_s / speed + load.radio_s / link.rate
         slack_s = np.repeat(longest_s, users // len(longest_s)) - delay_s[0] - delay_s[1]
-        own_j = load.train_j if problem.power is None else problem.power.own(load.train_j)
         return cls(problem, load, own_j, speed, power, link, 1.0 / slack_s, per_j)
 
     def derivatives(self, nu: Floats | None) -> tuple[Floats, Floats, Floats]:
