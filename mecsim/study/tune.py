@@ -120,10 +120,9 @@ def tune(
         If the two sets of seeds meet or the budget is too small, before any run.
     """
     loaded = as_scenario(scenario)
-    metric = headline(loaded.workload.rounds.mode) if metric is None else metric
+    metric = metric or headline(loaded.workload.rounds.mode)
     sizes = _check(policies, metric, budget, replications, seed, tuning_seed)
-    root = None if out is None else Path(out)
-    folders = {name: None if root is None else root / name for name in ("tuning", "test")}
+    folders = {name: None if out is None else Path(out) / name for name in ("tuning", "test")}
     total = sum(sizes[name] * len(own) for name, own in policies.items()) + replications * len(policies)
     done, parts, chosen, failures = 0, [], [], list[RunOutcome]()
     for name, own in policies.items():
@@ -137,8 +136,7 @@ def tune(
         )  # fmt: skip
         done, failures = done + sizes[name] * len(own), [*failures, *found.failures]
         part, best = _chosen(found, name, metric)
-        parts.append(part)
-        chosen[-1] = own[best]
+        parts, chosen[-1] = [*parts, part], own[best]
     test = compare(
         loaded, chosen, replications, seed=seed, jobs=jobs, limit_s=limit_s, out=folders["test"],
         on_progress=counted_on(on_progress, done, total),
