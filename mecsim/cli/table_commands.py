@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,10 +22,8 @@ from mecsim.cli.result_options import (
 from mecsim.errors import MecsimError
 
 if TYPE_CHECKING:
+    from mecsim.analysis.frames import StudyFrames
     from mecsim.analysis.text_tables import TableFormat
-
-_TEXT_FORMS: dict[str, TableFormat] = {"markdown": "markdown", "latex": "latex"}
-_FORMS = (*_TEXT_FORMS, "csv")
 
 
 def register(app: typer.Typer) -> None:
@@ -55,40 +52,42 @@ def table(
     from mecsim.analysis.frames import study_frames
     from mecsim.analysis.paired import paired_table
     from mecsim.analysis.text_tables import text_table
-    from mecsim.analysis.user_classes import by_class
     from mecsim.messages import either
     from mecsim.results.csv_text import csv_text
-    from mecsim.results.metrics import TABLE_METRICS, with_headline
 
-    if form not in _FORMS:
-        raise MecsimError(f"--format {form}: must be {either(_FORMS)}")
-    deadline = deadline_of(deadline_s)
+    forms = ("markdown", "latex", "csv")
+    if form not in forms:
+        raise MecsimError(f"--format {form}: must be {either(forms)}")
     study = study_frames(
-        results, policy_labels(policies), where=parse_changes(where or ()), deadline_s=deadline
+        results, policy_labels(policies), where=parse_changes(where or ()), deadline_s=deadline_of(deadline_s)
     )
-    shown = metric_names(metrics, deadline_s) or with_headline(TABLE_METRICS, study.headline)
-    if classes:
-        study, shown = by_class(study, deadline), _of_classes(shown, asked=bool(metrics))
+    study, shown = _shown(study, metric_names(metrics, deadline_s), deadline_of(deadline_s), classes=classes)
     paired = paired_table(study.per_run, reference or None, metrics=shown, margin=margin, by=study.by)
     say(f"{len(study.per_run)} runs", quiet=quiet)
     if as_json:
         print_json({"runs": len(study.per_run), "paired": paired.to_dict("records")})
-        return
-    if form == "csv":
-        text = csv_text(paired)
+    elif form == "csv":
+        print_text(*csv_text(paired).rstrip("\n").split("\n"))
     else:
-        text = text_table(study.per_run, paired, _TEXT_FORMS[form], metrics=shown, by=study.by)
-    print_text(*text.rstrip("\n").split("\n"))
+        kind: TableFormat = "latex" if form == "latex" else "markdown"
+        text = text_table(study.per_run, paired, kind, metrics=shown, by=study.by)
+        print_text(*text.rstrip("\n").split("\n"))
 
 
-def _of_classes(names: Sequence[str], *, asked: bool) -> tuple[str, ...]:
-    """Return those of the metrics that a class of users has; refuse others that were asked for."""
+def _shown(
+    study: StudyFrames, asked: tuple[str, ...], deadline_s: float, *, classes: bool
+) -> tuple[StudyFrames, tuple[str, ...]]:
+    """Return the runs, by class of users if asked, and the metrics of the table."""
+    from mecsim.analysis.user_classes import by_class
     from mecsim.messages import either
-    from mecsim.results.metrics import USER_METRICS
+    from mecsim.results.metrics import TABLE_METRICS, USER_METRICS, with_headline
 
-    others = [name for name in names if name not in USER_METRICS]
-    if asked and others:
-        raise MecsimError(
-            f"--metrics {others[0]}: is of all users together; --classes takes {either(USER_METRICS)}"
-        )
-    return tuple(name for name in names if name in USER_METRICS)
+    names = asked or with_headline(TABLE_METRICS, study.headline)
+    if not classes:
+        return study, names
+    for name in asked:
+        if name not in USER_METRICS:
+            raise MecsimError(
+                f"--metrics {name}: is of all users together; --classes takes {either(USER_METRICS)}"
+            )
+    return by_class(study, deadline_s), tuple(name for name in names if name in USER_METRICS)
