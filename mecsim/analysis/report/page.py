@@ -12,6 +12,7 @@ from mecsim.analysis.diagnostics import rounds_warnings
 from mecsim.analysis.report.audit import audit_rows, class_rows, fairness_rows
 from mecsim.analysis.report.charts import Chart, shown_replays, summary_charts
 from mecsim.analysis.report.collect import Collected, ScenarioRuns, collect
+from mecsim.analysis.report.futures import moment_sentence
 from mecsim.analysis.report.plausibility import plausibility
 from mecsim.analysis.report.plotly_chart import height_px, plotly_figure, plotly_script
 from mecsim.analysis.report.prediction_gap import gap_charts, gap_command, gap_table
@@ -80,9 +81,7 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
         "time": time_charts(collected, spans),
         "gap": gap_charts(collected),
     }
-    blobs = dict(replay.blobs)
-    if script is not None:
-        blobs["plotly"] = script
+    blobs = dict(replay.blobs) | ({} if script is None else {"plotly": script})
     every = [chart for group in charts.values() for chart in group]
     data = {
         "replay": replay.header,
@@ -96,6 +95,7 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
         charts=charts,
         pictures={} if script is not None else _pictures(every),
         replayed=shown_replays(collected),
+        moment=moment_sentence(collected),
         replay_notes=replay.notes,
         heights={chart.key: height_px(chart) for chart in every},
         audit=audit_rows(collected),
