@@ -21,6 +21,10 @@ STAY = "How long a user stays; left out: until its rounds are done or the run en
 ROUNDS = "Rounds after which a user leaves; left out: no limit"
 
 
+Budget: TypeAlias = Annotated[Real, Field(ge=SMALLEST, le=1e6)]
+BUDGET = "Budget of the mean power that a user's own device draws, for policies that keep to it"
+
+
 class Arrivals(Section):
     """Users who arrive at random, stay for a while and leave."""
 
@@ -92,6 +96,7 @@ class UserClass(Section):
         "Token data that a user trains on in one round", unit="bit", default=None, example=30e6
     )
     battery: Battery | None = key("Energy that a user carries", default=None, example={"capacity_j": 50_000})
+    energy_budget_w: Budget | None = key(BUDGET, unit="W", default=None, example=2.0)
 
     @field_validator("mobility")
     @classmethod
