@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from mecsim.errors import MecsimError
 from mecsim.messages import either, nearest
 from mecsim.results.after_warmup import AfterWarmup
+from mecsim.results.learning import TOKENS, energy_to_target_j, time_to_target_s
 from mecsim.results.result import Results
 from mecsim.system.phases import PHASES, PhaseSpec
 
@@ -185,6 +186,14 @@ ALL_METRICS = (
         "less", _mean("stall_s"),
     ),
     Metric(
+        "time_to_target_s", "s", "time to target", "time from the start to the loss learning.target",
+        "less", lambda run: time_to_target_s(run.results),
+    ),
+    Metric(
+        "energy_to_target_j", "J", "energy to target", "energy of all devices to that time, with idle power",
+        "less", lambda run: energy_to_target_j(run.results),
+    ),
+    Metric(
         "decision_cpu_s", "s", "decision time", "CPU time of a decision, mean; measured",
         "less", lambda run: float(run.epochs["decision_cpu_s"].mean()), "report", ranking_unit=("ms", 1e3),
     ),
@@ -271,4 +280,6 @@ def run_notes(results: Results, metrics: Mapping[str, float] | None = None) -> l
         notes.append(
             f"not every user finished a round that started after the warm-up ({warmup_s:g} s): no SCR"
         )
+    if TOKENS in results.manifest and math.isnan(values["time_to_target_s"]):
+        notes.append("the loss did not reach its target within the run: no time and no energy to it")
     return notes

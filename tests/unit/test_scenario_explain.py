@@ -164,6 +164,7 @@ def test_the_shipped_scenarios():
         "day": (2, 2),
         "gpx-walk": (3, 2),
         "highway": (60, 4),
+        "laptops": (8, 1),
         "llm-campus": (10, 2),
         "llm-phones": (12, 2),
         "paper": (10, 2),

@@ -13,6 +13,7 @@ from mecsim.analysis.report.audit import audit_rows, class_rows, fairness_rows
 from mecsim.analysis.report.charts import Chart, shown_replays, summary_charts
 from mecsim.analysis.report.collect import Collected, ScenarioRuns, collect
 from mecsim.analysis.report.futures import moment_sentence
+from mecsim.analysis.report.learning import learning_charts
 from mecsim.analysis.report.plausibility import plausibility
 from mecsim.analysis.report.plotly_chart import height_px, plotly_figure, plotly_script
 from mecsim.analysis.report.prediction_gap import gap_charts, gap_command, gap_table
@@ -78,7 +79,7 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
     spans = tuple((low, high, f"server {m} down") for m, low, high in replay.header.get("outages", []))
     charts = {
         "summary": summary_charts(collected.setting) if collected.setting else [],
-        "time": time_charts(collected, spans),
+        "time": [*time_charts(collected, spans), *learning_charts(collected)],
         "gap": gap_charts(collected),
     }
     blobs = dict(replay.blobs) | ({} if script is None else {"plotly": script})
