@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mecsim.scenario.schema import Scenario
     from mecsim.study.compare import compare
     from mecsim.study.comparison import Comparison
+    from mecsim.study.futures import futures
     from mecsim.study.runner import simulate
     from mecsim.system.allocation import Allocation
     from mecsim.system.bound import Bound
@@ -47,6 +48,7 @@ __all__ = [
     "__version__",
     "bound",
     "compare",
+    "futures",
     "load_instance",
     "load_plugin",
     "load_results",
@@ -70,6 +72,7 @@ _HOMES = {
     "Scenario": "scenario.schema",
     "bound": "certificate",
     "compare": "study.compare",
+    "futures": "study.futures",
     "load_instance": "system.instance_file",
     "load_plugin": "scenario.models",
     "load_results": "results.load",

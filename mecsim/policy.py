@@ -37,6 +37,9 @@ class ScenarioInfo:
         N and M.
     duration_s, period_s : float
         Length of the run and time between two decisions, in s.
+    energy_budget_w : tuple of float
+        Budget of the mean power of the own device of every user who may come, by user number, in W;
+        infinite for a user without one. Empty where nobody has one.
     """
 
     name: str
@@ -44,6 +47,7 @@ class ScenarioInfo:
     server_count: int
     duration_s: float
     period_s: float
+    energy_budget_w: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -72,8 +76,8 @@ class Observation:
         Who the N users are that are there now, in increasing order: a user has the same number
         whenever it is seen. 0 to N-1 by default.
     spent_j : (N,) float
-        What each user's own device has drawn since the last decision in J, idle power included; zeros by
-        default.
+        What each user's own device has drawn in J since the last decision that it was there for, idle power
+        included; zeros by default.
     """
 
     time_s: float

@@ -20,8 +20,8 @@ _PLAIN_TEXT = re.compile(r"[^\s,'\"()\[\]{}\\](?:[^,'\"()\[\]{}\\\n]*[^\s,'\"()\
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _CODE = re.compile(r"[^:]+:\s*[^\W\d]|.*\.py\s*:", re.DOTALL)
 
-INNER = "policy"
-"""The parameter that is a policy within another."""
+INNERS = ("policy", "then")
+"""The parameters that are policies within another."""
 
 MOST_NESTED = 16
 """How deep policies within policies may be."""
@@ -114,14 +114,14 @@ def _code_in(target: str, parameters: Mapping[str, Any], depth: int) -> Iterator
     if ":" in target:
         yield target
     for key, value in parameters.items():
-        yield from _code_in_value(value, key == INNER, depth + 1)
+        yield from _code_in_value(value, key in INNERS, depth + 1)
 
 
 def _code_in_value(value: Any, is_policy: bool, depth: int) -> Iterator[str]:
     if isinstance(value, Mapping):
         for key, part in value.items():
             yield from _code_in_value(str(key), False, depth)
-            yield from _code_in_value(part, is_policy or key == INNER, depth)
+            yield from _code_in_value(part, is_policy or key in INNERS, depth)
     elif isinstance(value, list | tuple | set | frozenset):
         for part in value:
             yield from _code_in_value(part, is_policy, depth)

@@ -17,7 +17,7 @@ from mecsim.messages import nearest
 from mecsim.plugin_files import Group
 from mecsim.plugins import PluginEntry
 from mecsim.policy import Policy
-from mecsim.policy_spec import INNER, PolicySpec, code_named
+from mecsim.policy_spec import INNERS, PolicySpec, code_named
 
 POLICIES = Group(
     "mecsim.policies",
@@ -38,7 +38,8 @@ def make_policy(spec: str, /, **parameters: Any) -> Policy:
     spec : str
         A registered name, ``package.module:Class`` or ``path/to/file.py:Class``, each with
         optional parameters behind a colon: ``"gucaa:local_fraction=0.3"``. A parameter called
-        ``policy`` is itself a policy: a string there is a spec, which is made first.
+        ``policy``, and one called ``then`` beside it, is itself a policy: a string there is a spec, which
+        is made first.
     **parameters
         Further parameters; they win over those in ``spec``.
 
@@ -53,9 +54,7 @@ def make_policy(spec: str, /, **parameters: Any) -> Policy:
         factory = _factory(target)
         arguments = own | parameters
         _check_parameters(target, factory, arguments)
-        inner = _inner(factory, arguments)
-        if inner is not None:
-            arguments = arguments | {INNER: make_policy(inner)}
+        arguments |= {name: make_policy(inner) for name, inner in _inner(factory, arguments).items()}
         policy = _called(target, factory, arguments)
         if not callable(getattr(policy, "allocate", None)):
             raise PolicyNotFound(f"policy '{target}' has no method allocate(observation)")
@@ -94,13 +93,13 @@ def list_policies() -> list[PolicyEntry]:
 def policy_version(spec: str, /, **parameters: Any) -> str:
     """Return what pins a policy's code: its distribution's version, or a hash of its file.
 
-    That of a policy within it follows after a plus sign.
+    Those of policies within it follow after plus signs.
     """
     target, own = parse_policy(spec)
     with _code_of(target):
         version_of_target = _version(target)
         inner = _inner(_factory(target), own | parameters)
-    return version_of_target if inner is None else f"{version_of_target} + {policy_version(inner)}"
+    return " + ".join([version_of_target, *map(policy_version, inner.values())])
 
 
 def _version(target: str) -> str:
@@ -121,7 +120,7 @@ def is_builtin(target: str, parameters: Mapping[str, Any]) -> bool:
         plugins.is_own(POLICIES, target)
         and not code_named(target, parameters)
         and all(map(_is_plain, parameters.values()))
-        and _is_builtin_inner(parameters.get(INNER))
+        and all(_is_builtin_inner(parameters.get(name)) for name in INNERS)
     )
 
 
@@ -147,16 +146,16 @@ def _is_file(module_name: str) -> bool:
     return module_name.endswith(".py")
 
 
-def _inner(factory: Any, arguments: Mapping[str, Any]) -> str | None:
-    """Return the spec of the policy that another one wraps, given or its default; None without one."""
+def _inner(factory: Any, arguments: Mapping[str, Any]) -> dict[str, str]:
+    """Return the specs of the policies that another one wraps, given or its defaults, by parameter."""
     try:
         accepted = inspect.signature(factory).parameters
     except (TypeError, ValueError):
-        return None
-    if INNER not in accepted:
-        return None
-    given = arguments.get(INNER, accepted[INNER].default)
-    return given if isinstance(given, str) else None
+        return {}
+    if INNERS[0] not in accepted:
+        return {}
+    given = {name: arguments.get(name, accepted[name].default) for name in INNERS if name in accepted}
+    return {name: value for name, value in given.items() if isinstance(value, str)}
 
 
 def _factory(target: str) -> Any:

@@ -32,6 +32,7 @@ from mecsim.cli.options import (
     read_scenario,
 )
 from mecsim.cli.result_options import RESULTS
+from mecsim.errors import MecsimError
 
 if TYPE_CHECKING:
     from mecsim.analysis.bound_gap import PolicyLoss
@@ -55,6 +56,19 @@ UntilOption = Annotated[
     ),
 ]
 MostOption = Annotated[int, typer.Option("--most", min=2, help="With --until: the most replications.")]
+FromOption = Annotated[
+    float | None,
+    typer.Option(
+        "--from-s",
+        metavar="S",
+        show_default=False,
+        help="Compare from this time on, in s: until then the policy of --before decides in every run.",
+    ),
+]
+BeforeOption = Annotated[
+    str | None,
+    typer.Option("--before", metavar="P", show_default=False, help="With --from-s: who decides until then."),
+]
 ReplicationsOption = Annotated[int, typer.Option("--replications", "-r", min=1, help="Runs of each policy.")]
 PoliciesOption = Annotated[
     str,
@@ -82,6 +96,8 @@ def compare(
     replications: ReplicationsOption = 10,
     until: UntilOption = None,
     most: MostOption = 200,
+    from_s: FromOption = None,
+    before: BeforeOption = None,
     jobs: JobsOption = -1,
     seed: SeedOption = 0,
     changes: SetOption = None,
@@ -103,10 +119,15 @@ def compare(
     With --until, --replications is how many there are at the first look; then half as many more each
     time until the interval of METRIC, POLICY against REFERENCE, says better, worse, or equivalent
     within the margin, or there are --most. The looks share an error of 5 %.
+
+    With --from-s and --before, the runs of a replication have the same past bit for bit, and the metrics
+    are of what follows: of rounds that start at that time or later. The tables call each policy by its own
+    name.
     """  # fmt: skip
     asked = _Asked(
-        read_scenario(scenario, changes), policies, replications, seed, jobs, out, until, most, limit_s
-    )
+        read_scenario(scenario, changes), policies, replications, seed, jobs, out, until, most, limit_s,
+        from_s, before,
+    )  # fmt: skip
     _compare(asked, live=live, quiet=quiet, as_json=as_json)
 
 
@@ -139,9 +160,24 @@ class _Asked:
     until: list[str] | None = None
     most: int = 0
     limit_s: float | None = None
+    from_s: float | None = None
+    before: str | None = None
+
+    def choices(self) -> tuple[Scenario, list[PolicyChoice]]:
+        """Return the scenario and the policies to run, those of --from-s as futures of one past."""
+        from mecsim.study.futures import futures
+        from mecsim.study.policy_choice import choose_policies, split_policies
+
+        if (self.from_s is None) != (self.before is None):
+            raise MecsimError("--from-s S and --before POLICY belong together: one of them is missing")
+        policies = split_policies(self.policies)
+        if self.from_s is None or self.before is None:
+            return self.scenario, choose_policies(policies, limit_s=self.limit_s)
+        scenario, switched = futures(self.scenario, policies, before=self.before, from_s=self.from_s)
+        return scenario, choose_policies(switched, limit_s=self.limit_s)
 
     def run(
-        self, choices: list[PolicyChoice], folder: Path, on_progress: OnStudyProgress
+        self, scenario: Scenario, choices: list[PolicyChoice], folder: Path, on_progress: OnStudyProgress
     ) -> tuple[Comparison, SequentialComparison | None]:
         """Return the comparison, and the claims it decided if there are any."""
         from mecsim.study.compare import compare
@@ -152,9 +188,19 @@ class _Asked:
             "on_progress": on_progress,
         }  # fmt: skip
         if not self.until:
-            return compare(self.scenario, choices, self.replications, **options), None
-        decided = compare_until(self.scenario, choices, self.until, self.replications, self.most, **options)
+            return compare(scenario, choices, self.replications, **options), None
+        decided = compare_until(scenario, choices, self.until, self.replications, self.most, **options)
         return decided.comparison, decided
+
+    @property
+    def moment(self) -> list[str]:
+        """A line that says what the policies share, if they are futures of one past."""
+        if self.from_s is None:
+            return []
+        return [
+            f"futures: {self.before} decides until {self.from_s:g} s in every run; rounds that start from "
+            "then on count"
+        ]
 
 
 def _compare(asked: _Asked, *, live: bool, quiet: bool, as_json: bool) -> None:
@@ -162,11 +208,10 @@ def _compare(asked: _Asked, *, live: bool, quiet: bool, as_json: bool) -> None:
     from mecsim.analysis.diagnostics import study_warnings
     from mecsim.cli.bound_losses import bound_losses
     from mecsim.cli.summaries import comparison_object, tail_warnings
-    from mecsim.study.policy_choice import choose_policies, split_policies
 
-    choices = choose_policies(split_policies(asked.policies), limit_s=asked.limit_s)
-    folder = asked.out or RESULTS / f"{asked.scenario.name}-{asked.scenario.sha256[:8]}"
-    title = f"{asked.scenario.name}: {len(choices)} policies x {asked.replications}"
+    scenario, choices = asked.choices()
+    folder = asked.out or RESULTS / f"{scenario.name}-{scenario.sha256[:8]}"
+    title = f"{scenario.name}: {len(choices)} policies x {asked.replications}"
     total, labels = len(choices) * asked.replications, [choice.label for choice in choices]
     with (
         monitored(live, title, total, folder, labels) as monitor,
@@ -177,7 +222,7 @@ def _compare(asked: _Asked, *, live: bool, quiet: bool, as_json: bool) -> None:
         warnings.simplefilter("ignore", RuntimeWarning)
         show = monitor.forward(update)
         comparison, decided = asked.run(
-            choices, folder, lambda done, of, message: show(done * total / of, message)
+            scenario, choices, folder, lambda done, of, message: show(done * total / of, message)
         )
         files = comparison.save(folder)
         report = monitor.write_report(quiet=quiet)
@@ -188,7 +233,7 @@ def _compare(asked: _Asked, *, live: bool, quiet: bool, as_json: bool) -> None:
         verdicts |= {"bound": [loss_object(loss) for loss in losses]} if losses else {}
         print_json(comparison_object(comparison, files) | {"warnings": warned} | verdicts)
     else:
-        first = [*(decided.lines if decided else ()), *(f"warning: {line}" for line in warned)]
+        first = [*asked.moment, *(decided.lines if decided else ()), *(f"warning: {line}" for line in warned)]
         last = [f"report: {report}"] if report is not None else []
         _print(comparison, losses, [*first, *_afterwards(comparison, files), *last])
     name_failures(comparison.failures, f"{comparison.out}/failed-*.txt", len(comparison.outcomes))

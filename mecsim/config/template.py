@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from textwrap import wrap
 from typing import Any
 
@@ -28,11 +29,17 @@ def template_text(model: type[BaseModel], head: str, values: Mapping[str, Any]) 
     """
     keys = keys_of(model)
     top = keys.directly_in("")
-    blocks = [_comment(head), *(_entry(key, keys, values) for key in top if not key.is_table)]
+    optional = [key for key in top if not key.is_table and "properties" in key.fragment]
+    plain = [key for key in top if not key.is_table and key not in optional]
+    blocks = [_comment(head), *(_entry(key, keys, values) for key in plain)]
     for table in top:
         if table.is_table:
             blocks.append(f"\n{_comment(table.about)}\n[{table.name}]")
             blocks += [_entry(key, keys, values) for key in keys.directly_in(table.name)]
+    for table in optional:
+        blocks.append(f"\n{_comment(table.about)}\n# [{table.name}]")
+        inside = (replace(key, required=False) for key in keys.directly_in(table.name))
+        blocks += [_entry(key, keys, values) for key in inside]
     return "\n\n".join(blocks) + "\n"
 
 

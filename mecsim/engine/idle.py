@@ -8,7 +8,7 @@ from mecsim.engine.accounting import Accounting
 from mecsim.engine.clock import Clock
 from mecsim.engine.recorder import Table
 from mecsim.engine.roster import Roster
-from mecsim.system.arrays import Floats
+from mecsim.system.arrays import Floats, Ints
 from mecsim.world.devices import server_gpus
 from mecsim.world.world import World
 
@@ -37,10 +37,11 @@ class IdleMeters:
         """Return the idle energy of all devices so far."""
         return float(self._user_j().sum() + self._server_j().sum()) if self._draws else 0.0
 
-    def spent_j(self) -> Floats:
-        """Return what each user's device has drawn since this was last asked for, idle or not, (N,)."""
-        drawn_j = np.array(self._accounting.user_meter_j) + self._user_j()
-        spent_j, self._seen_j = drawn_j - self._seen_j, drawn_j
+    def spent_j(self, users: Ints) -> Floats:
+        """Return what devices of some users have drawn, idle or not, since each was last asked for, (U,)."""
+        drawn_j = (np.array(self._accounting.user_meter_j) + self._user_j())[users]
+        spent_j = drawn_j - self._seen_j[users]
+        self._seen_j[users] = drawn_j
         return spent_j
 
     def ledger(self) -> Table:

@@ -77,7 +77,7 @@ class Observer:
             allocation=self._allocation(users, instance),
             epoch=self._counters.epochs,
             user=users,
-            spent_j=frozen(self._idle.spent_j()[users]),
+            spent_j=frozen(self._idle.spent_j(users)),
         )
 
     def pinned(self, users: Ints) -> NDArray[np.bool_]:

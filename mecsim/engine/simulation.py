@@ -39,6 +39,7 @@ from mecsim.rng import Purpose, stream
 from mecsim.scenario.schema import Scenario
 from mecsim.system.phases import PHASES, PhaseSpec
 from mecsim.world.csi import CsiModel
+from mecsim.world.population import energy_budgets_w
 from mecsim.world.world import World
 
 
@@ -190,4 +191,5 @@ def _info(scenario: Scenario, world: World) -> ScenarioInfo:
         server_count=world.server_count,
         duration_s=scenario.duration_s,
         period_s=scenario.reallocation.period_s,
+        energy_budget_w=energy_budgets_w(scenario, world.population.kind),
     )

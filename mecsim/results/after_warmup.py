@@ -75,14 +75,7 @@ class AfterWarmup:
         users, weights = self.results.manifest["users"], self.results.manifest["objective"]
         columns = ["user", "round", "score", "delay_s", "energy_j"]
         rounds = self.rounds[columns].sort_values(["user", "round"])
-        objective, combined = objective_of(self.results), "max"
-        if objective is not None:
-            user = rounds["user"].to_numpy()
-            delay_s, energy_j = objective.counted(
-                user, rounds["delay_s"].to_numpy(), rounds["energy_j"].to_numpy()
-            )
-            rounds = rounds.assign(delay_s=delay_s, energy_j=energy_j)
-            combined = objective.delay
+        rounds, combined = self._counted(rounds)
         rounds = rounds[rounds["user"] < users]
         groups = rounds.groupby(rounds.groupby("user").cumcount().rename("generation"))
         sums = groups[["score", "energy_j"]].sum()
@@ -94,16 +87,27 @@ class AfterWarmup:
 
     @cached_property
     def windows(self) -> pd.DataFrame:
-        """One row a window: ``window``, ``score``, largest ``delay_s``, ``energy_j``, ``users``, ``open``.
+        """One row a window: ``window``, ``score``, ``delay_s``, ``energy_j``, ``users``, ``open``.
 
-        The last two are how many users count, and how many of them by an open round.
+        The delay is the largest of the users, or as the objective has it. The last two are how many users
+        count, and how many of them by an open round.
         """
         manifest = self.results.manifest
         window_s = float(manifest.get("window_s", WINDOW_S))
         by_user = user_windows(self.results.rounds, self.warmup_s, manifest["duration_s"], window_s)
+        by_user, combined = self._counted(by_user)
         groups = by_user.groupby("window")
         sums = groups[["score", "energy_j", "open"]].sum()
-        return sums.assign(delay_s=groups["delay_s"].max(), users=groups.size()).reset_index()
+        return sums.assign(delay_s=groups["delay_s"].agg(combined), users=groups.size()).reset_index()
+
+    def _counted(self, rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+        """Return rows with delay and energy as the objective counts them, and how it joins delays."""
+        objective = objective_of(self.results)
+        if objective is None:
+            return rows, "max"
+        own = (rows[name].to_numpy() for name in ("user", "delay_s", "energy_j"))
+        delay_s, energy_j = objective.counted(*own)
+        return rows.assign(delay_s=delay_s, energy_j=energy_j), objective.delay
 
     @cached_property
     def never_finished(self) -> pd.DataFrame:

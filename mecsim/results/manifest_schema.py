@@ -129,6 +129,9 @@ _Tables = create_model(
 )
 
 
+_Tokens = Annotated[tuple[Annotated[Real, Field(gt=0)], ...], Field(min_length=1)]
+
+
 class Manifest(_Part):
     """What a manifest of the present schema holds; keys of other versions beside these do no harm."""
 
@@ -158,6 +161,9 @@ class Manifest(_Part):
     policy_version: _Line = key("Its version", allowed=_LINE_TOLD)
     policy_is_own: _Flag = key("Whether it ships with mecsim")
     policy_in_process: _Flag = key("Whether it ran in the process that asked for it", default=False)
+    round_tokens: tuple[_Tokens, ...] = key(
+        "Tokens of each user's rounds", allowed="a list of lists of numbers > 0", default=()
+    )
     solvers: _Counts = key("Problems that solvers solved", allowed="a table of numbers", default={})
     scenario_sha256: _Hash = key("Hash of the scenario", allowed=_HASH)
     plugins: _LinesByName = key("Versions of plug-ins", allowed="a table of versions", default={})

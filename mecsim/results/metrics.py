@@ -14,6 +14,7 @@ from typing import Any, Literal
 from mecsim.errors import MecsimError
 from mecsim.messages import either, nearest
 from mecsim.results.after_warmup import AfterWarmup
+from mecsim.results.learning import energy_to_target_j, time_to_target_s
 from mecsim.results.manifest import scenario_values
 from mecsim.results.measures import (
     deadline_misses,
@@ -203,6 +204,14 @@ ALL_METRICS = (
     Metric(
         "open_windows", "1", "open windows", "share of users' windows in which none of their rounds ended",
         "less", open_share,
+    ),
+    Metric(
+        "time_to_target_s", "s", "time to target", "time from the start to the loss learning.target",
+        "less", lambda run: time_to_target_s(run.results),
+    ),
+    Metric(
+        "energy_to_target_j", "J", "energy to target", "energy of all devices to that time, with idle power",
+        "less", lambda run: energy_to_target_j(run.results),
     ),
     Metric(
         "decision_cpu_s", "s", "decision time", "CPU time of a decision, mean; measured",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from mecsim.messages import counted
 from mecsim.results.after_warmup import AfterWarmup
+from mecsim.results.learning import TOKENS
 from mecsim.results.metrics import run_metrics
 from mecsim.results.result import Results
 
@@ -43,6 +44,8 @@ def run_notes(results: Results, metrics: Mapping[str, float] | None = None) -> l
         notes.append(
             f"not every user finished a round that started after the warm-up ({warmup_s:g} s): no SCR"
         )
+    if TOKENS in results.manifest and math.isnan(values["time_to_target_s"]):
+        notes.append("the loss did not reach its target within the run: no time and no energy to it")
     return notes
 
 

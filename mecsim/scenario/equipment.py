@@ -13,7 +13,7 @@ from mecsim.scenario.equipped import Equipped, cards_of, refuse_other_length
 from mecsim.scenario.gpu_catalogue import GpuCard
 from mecsim.scenario.layout import Layout
 from mecsim.scenario.mobility import Mobility
-from mecsim.scenario.population import Arrivals, Battery, UserClass
+from mecsim.scenario.population import BUDGET, Arrivals, Battery, Budget, UserClass
 from mecsim.scenario.power import (
     CIRCUIT,
     GPU_MIN,
@@ -170,11 +170,12 @@ class Users(Equipped):
     battery: Battery | None = key(
         "Energy that a user carries; left out: no limit", default=None, example={"capacity_j": 50_000}
     )
+    energy_budget_w: Budget | None = key(BUDGET, unit="W", default=None, example=2.0)
     classes: Annotated[tuple[UserClass, ...], Field(max_length=100)] | None = key(
         "Kinds of users with devices, movement and work of their own",
         allowed="a list of tables with the keys name, share, mobility, max_power_w, gpu, gpu_count, "
         "gpu_utilisation, gpu_power, gpu_min, circuit_power_w, receive_power_w, epochs, adapter_params, "
-        "token_bits, battery, delay_weight, energy_weight",
+        "token_bits, battery, energy_budget_w, delay_weight, energy_weight",
         default=None,
         example=[{"name": "phone", "share": 0.5}, {"name": "car", "share": 0.5, "gpu_count": 8}],
     )

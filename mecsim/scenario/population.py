@@ -22,6 +22,10 @@ STAY = "How long a user stays; left out: until its rounds are done or the run en
 ROUNDS = "Rounds after which a user leaves; left out: no limit"
 
 
+Budget: TypeAlias = Annotated[Real, Field(ge=SMALLEST, le=1e6)]
+BUDGET = "Budget of the mean power that a user's own device draws, for policies that keep to it"
+
+
 class Arrivals(Section):
     """Users who arrive at random, stay for a while and leave."""
 
@@ -99,6 +103,7 @@ class UserClass(Section):
     energy_weight: _Weight | None = key(
         "Weight of these users' energies in the objective; left out: 1", default=None, example=1.0
     )
+    energy_budget_w: Budget | None = key(BUDGET, unit="W", default=None, example=2.0)
 
     @field_validator("mobility")
     @classmethod

@@ -27,6 +27,7 @@ from mecsim.scenario.calendar import Calendar
 from mecsim.scenario.control import Handover, Objective, Reallocation, Record, Service
 from mecsim.scenario.equipment import Servers, Users
 from mecsim.scenario.gpu_catalogue import GpuCard
+from mecsim.scenario.learning import Learning
 from mecsim.scenario.memory import problems as memory_problems
 from mecsim.scenario.models import Model
 from mecsim.scenario.path_loss import path_loss_model
@@ -69,6 +70,12 @@ class Scenario(Section):
         "When the policy is asked, and what it knows", default=Reallocation(), validate_default=True
     )
     objective: Objective = key("What policies are judged by", default=Objective())
+    learning: Learning | None = key(
+        "How the loss falls with the tokens trained; left out: nothing is said of learning",
+        default=None,
+        allowed="a table with the keys floor, a, b, target",
+        example={"floor": 1.7, "a": 400.0, "b": 0.28, "target": 3.0},
+    )
     record: Record = key("What is written down besides rounds", default=Record(), validate_default=True)
 
     _text: str = PrivateAttr(default="")

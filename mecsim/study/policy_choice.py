@@ -14,7 +14,7 @@ from mecsim import plugins
 from mecsim.errors import PolicyError, PolicyFailed, PolicyNotFound
 from mecsim.foreign_code import Interrupts, described
 from mecsim.messages import shortened
-from mecsim.policy_spec import INNER, code_named
+from mecsim.policy_spec import INNERS, code_named
 from mecsim.policy_spec import split_specs as split_policies
 from mecsim.registry import POLICIES, is_builtin, make_policy, parse_policy, policy_version
 from mecsim.study.examine import examine, version_of
@@ -102,7 +102,7 @@ class PolicyChoice:
 
     def _registered_here(self) -> dict[str, Any]:
         """Return the policies it may name that have been registered in this process."""
-        asked = f"{self.target} {self.parameters.get(INNER, '')}"
+        asked = " ".join([self.target, *(str(self.parameters.get(name, "")) for name in INNERS)])
         return {name: each for name, each in plugins.registered(POLICIES).items() if name in asked}
 
     def make(self) -> Policy:
@@ -149,7 +149,8 @@ class PolicyChoice:
             return policy_version(self._place(), **self.parameters)
         if self.is_foreign:
             return version_of(self._place(), self.parameters)
-        return _installed_version(self._place(), str(self.parameters.get("policy", "")))
+        inner = tuple((name, str(self.parameters[name])) for name in INNERS if self.parameters.get(name))
+        return _installed_version(self._place(), inner)
 
     def _place(self) -> str:
         module, _, name = self.target.rpartition(":")
@@ -213,14 +214,15 @@ def choose_policies(
 def is_own(policy: Policy) -> bool:
     """Return whether the policy's code ships with mecsim, so that its version is known for certain.
 
-    The same must hold for a policy in its attribute ``policy``.
+    The same must hold for policies in its attributes ``policy`` and ``then``.
     """
     kind = type(policy)
     home = sys.modules.get(kind.__module__)
     # A class may say that it comes from anywhere.
     own = kind.__module__.partition(".")[0] in _OWN_MODULES and getattr(home, kind.__name__, None) is kind
-    inner: Any = getattr(policy, "policy", None)
-    return own and (not callable(getattr(inner, "allocate", None)) or is_own(inner))
+    held = [getattr(policy, name, None) for name in INNERS]
+    inner: list[Any] = [each for each in held if callable(getattr(each, "allocate", None))]
+    return own and all(map(is_own, inner))
 
 
 def _unregistered(asked: Iterable[PolicyLike]) -> list[str]:
@@ -254,6 +256,6 @@ def _located(choice: PolicyChoice, folder: Path) -> PolicyChoice:
 
 
 @lru_cache(maxsize=256)
-def _installed_version(target: str, inner: str) -> str:
+def _installed_version(target: str, inner: tuple[tuple[str, str], ...]) -> str:
     """Return the version of installed code, which does not change within a process."""
-    return policy_version(target, policy=inner) if inner else policy_version(target)
+    return policy_version(target, **dict(inner))

@@ -14,6 +14,7 @@ from mecsim.errors import PolicyFailed, ResultStoreError
 from mecsim.foreign_code import described
 from mecsim.plugin_files import files_as_first_read
 from mecsim.results.blas import one_blas_thread
+from mecsim.results.learning import TOKENS, round_tokens
 from mecsim.results.metrics import run_metrics
 from mecsim.results.notes import MEASURED_DECISIONS, run_notes
 from mecsim.results.objective import objective_entries
@@ -108,6 +109,8 @@ def execute(
         done = _simulated(run, on_progress)
         manifest = _manifest(run, done.policy, dict(done.record.counts), done.world)
     manifest |= _marks(run, done.record, done.drawn)
+    if run.scenario.learning is not None:
+        manifest[TOKENS] = round_tokens(run.scenario, done.world.workload, done.record.rounds)
     results = Results.of(done.record, done.world, manifest | done.times)
     results.manifest["environment"] = environment() | {"threads": done.threads}
     results.manifest["digest"] = tables_digest(results.tables)

@@ -10,6 +10,7 @@ from mecsim.engine.policy_caller import PolicyCaller
 from mecsim.errors import InvalidAllocation, PolicyFailed
 from mecsim.policy import Observation, Policy, ScenarioInfo
 from mecsim.rng import Purpose, stream
+from mecsim.world.population import energy_budgets_w
 from mecsim.world.world import World
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def decide(policy: Policy, label: str, scenario: Scenario, seed: int) -> tuple[I
         world.server_count,
         scenario.duration_s,
         scenario.reallocation.period_s,
+        energy_budgets_w(scenario, world.population.kind),
     )
     try:
         caller.reset(info, stream(seed, Purpose.POLICY))

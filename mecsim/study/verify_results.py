@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from mecsim import plugins
 from mecsim.errors import MecsimError, PolicyNotFound, ResultStoreError
-from mecsim.policy_spec import PolicySpec
+from mecsim.policy_spec import INNERS, PolicySpec
 from mecsim.registry import POLICIES
 from mecsim.results.laws import broken_laws
 from mecsim.results.load import run_folders
@@ -113,17 +113,15 @@ def check_run(folder: Path, *, repeat: bool = False) -> RunCheck:
 
 
 def is_shipped(target: str, parameters: dict[str, Any]) -> bool:
-    """Return whether a policy, and one within it, ships with mecsim; imports no code."""
-    inner = parameters.get("policy")
+    """Return whether a policy, and those within it, ship with mecsim; imports no code."""
     if not plugins.is_own(POLICIES, target):
         return False
-    if not isinstance(inner, str):
-        return True
+    inner = [parameters[name] for name in INNERS if isinstance(parameters.get(name), str)]
     try:
-        spec = PolicySpec.parse(inner)
+        specs = [PolicySpec.parse(each) for each in inner]
     except PolicyNotFound:
         return False
-    return is_shipped(spec.target, spec.parameters)
+    return all(is_shipped(spec.target, spec.parameters) for spec in specs)
 
 
 def _can_be_repeated(folder: Path) -> bool:

@@ -210,6 +210,16 @@ def kinds(scenario: Scenario, seed: int, residents: int, count: int) -> Ints:
     return kind
 
 
+def energy_budgets_w(scenario: Scenario, kind: Ints) -> tuple[float, ...]:
+    """Return each user's budget of mean power in W by its class, infinite for none; empty if none has one."""
+    users = scenario.users
+    given_w = [each.energy_budget_w or users.energy_budget_w for each in users.classes or ()]
+    given_w.append(users.energy_budget_w)  # -1: without classes
+    if not any(given_w):
+        return ()
+    return tuple(given_w[k] or np.inf for k in kind.tolist())
+
+
 def _batteries(scenario: Scenario, seed: int, kind: Ints) -> tuple[Floats, Floats]:
     users = scenario.users
     capacity_j, idle_w = np.full(len(kind), np.inf), np.zeros(len(kind))

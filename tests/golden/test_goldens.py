@@ -108,7 +108,7 @@ def test_searches_are_compared_only_where_they_were_made(monkeypatch):
     monkeypatch.setattr(golden, "made_with", lambda: here | {"simd": ["another"]})
     left = {policy for _, policy in golden.comparable_goldens()}
     assert left == set(POLICIES) - set(golden.SEARCHES)
-    simple = {"rucaa", "gucaa", "nearest", "local_only", "edge_only", "hysteresis"}
+    simple = {"rucaa", "gucaa", "nearest", "local_only", "edge_only", "hysteresis", "switch"}
     assert simple | {"water_filling", "best_response", "matching", "card"} == left
 
 

@@ -100,7 +100,8 @@ def around(name):
     if last == "per" and "workload" not in outer:
         return around(outer) | {outer: {"exponential": 600}}
     changes = {"servers.positions_m": None} if name.startswith("servers.layout") else {}
-    if "." in outer and not outer.startswith("channel") and last != "per":
+    nested = "." in outer or outer == "learning"
+    if nested and not outer.startswith("channel") and last != "per":
         tables = KEYS.examples(KEYS.by_name[outer]) or [{}]
         changes[outer] = next(
             (table for table in tables if last in table or given_only(table, last, outer)), tables[0]
@@ -164,6 +165,7 @@ def test_the_shipped_scenarios():
         "day": (2, 2),
         "gpx-walk": (3, 2),
         "highway": (60, 4),
+        "laptops": (8, 1),
         "llm-campus": (10, 2),
         "llm-phones": (12, 2),
         "paper": (10, 2),

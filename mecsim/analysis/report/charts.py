@@ -71,6 +71,8 @@ class Chart:
     spans : tuple of (from, to, text)
     marks : tuple of Marks
         A strip below with the same first axis, one row each.
+    moments : tuple of float
+        Where a dashed line stands: a run changes its policy.
     log_x, diagonal : bool
         A logarithmic first axis; the line of equal values.
     """
@@ -85,6 +87,7 @@ class Chart:
     marks: tuple[Marks, ...] = ()
     log_x: bool = False
     diagonal: bool = False
+    moments: tuple[float, ...] = ()
 
 
 def summary_charts(setting: ScenarioRuns) -> list[Chart]:

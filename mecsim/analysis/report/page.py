@@ -19,6 +19,8 @@ from mecsim.analysis.report.audit import (
 from mecsim.analysis.report.bound import bound_part
 from mecsim.analysis.report.charts import Chart, shown_replays, summary_charts
 from mecsim.analysis.report.collect import Collected, ScenarioRuns, collect
+from mecsim.analysis.report.futures import moment_sentence
+from mecsim.analysis.report.learning import learning_charts
 from mecsim.analysis.report.plausibility import plausibility
 from mecsim.analysis.report.plotly_chart import height_px, plotly_figure, plotly_script
 from mecsim.analysis.report.prediction_gap import gap_charts, gap_command, gap_table
@@ -101,6 +103,7 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
         charts=charts,
         pictures={} if script is not None else _pictures(every),
         replayed=shown_replays(collected),
+        moment=moment_sentence(collected),
         replay_notes=replay.notes,
         heights={chart.key: height_px(chart) for chart in every},
         audit=audit_rows(collected),
@@ -123,7 +126,7 @@ def _charts(collected: Collected, spans: Spans) -> dict[str, list[Chart]]:
     """Return the charts of the parts that every report has."""
     return {
         "summary": summary_charts(collected.setting) if collected.setting else [],
-        "time": time_charts(collected, spans),
+        "time": [*time_charts(collected, spans), *learning_charts(collected)],
         "gap": gap_charts(collected),
     }
 

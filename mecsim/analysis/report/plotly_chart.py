@@ -38,6 +38,11 @@ def plotly_figure(chart: Chart) -> dict[str, Any]:
          "fillcolor": "#999", "opacity": 0.3, "line": {"width": 0}, "layer": "below"}
         for low, high, _ in chart.spans
     ]  # fmt: skip
+    spans += [
+        {"type": "line", "xref": "x", "yref": "paper", "x0": at_s, "x1": at_s, "y0": 0, "y1": 1,
+         "line": {"color": "#222", "width": 1.5, "dash": "dash"}}
+        for at_s in chart.moments
+    ]  # fmt: skip
     layout = {
         "font": {"size": _FONT_PX, "family": "system-ui, sans-serif", "color": "#222"},
         "margin": {"l": 56, "r": 12, "t": 8, "b": 48},

@@ -57,6 +57,8 @@ def _set_axes(axis: Axes, below: Axes, chart: Chart) -> None:
     for each in (axis, below):
         for low, high, _ in chart.spans:
             each.axvspan(low, high, color="0.75", alpha=0.5, lw=0)
+        for at_s in chart.moments:
+            each.axvline(at_s, color="0.15", lw=1.0, ls="--")
     if chart.diagonal:
         axis.axline((0, 0), slope=1, color="0.35", lw=0.8, ls=":")
     below.set_xlabel(chart.x_label)

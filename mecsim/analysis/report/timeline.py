@@ -9,6 +9,7 @@ import pandas as pd
 
 from mecsim.analysis.report.charts import Chart, Marks, Series, places_of
 from mecsim.analysis.report.collect import Collected
+from mecsim.analysis.report.futures import shown_moments
 from mecsim.system.arrays import Floats
 
 if TYPE_CHECKING:
@@ -51,9 +52,12 @@ def time_charts(collected: Collected, spans: Spans) -> list[Chart]:
         ),
     }
     return [
-        Chart(f"time-{key}", title, "time (s)", y_label, tuple(lines[key]), note, spans, marks)
+        Chart(
+            f"time-{key}", title, "time (s)", y_label, tuple(lines[key]), note, spans, marks,
+            moments=shown_moments(collected),
+        )
         for key, (title, y_label, note) in labels.items()
-    ]
+    ]  # fmt: skip
 
 
 def _marks(collected: Collected) -> tuple[tuple[Marks, ...], bool]:

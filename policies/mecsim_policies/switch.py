@@ -1,0 +1,64 @@
+"""Switch: one policy decides until a moment, another one from then on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mecsim.policy import Observation, Policy, ScenarioInfo
+from mecsim.system.allocation import Allocation
+
+
+class Switch:
+    """One policy decides before a moment, another one from then on, with the allocation it finds in force.
+
+    Runs that differ in ``then`` alone are the same bit for bit until the moment: they are several futures
+    of one past. A third policy nests: ``switch:policy=dashf,then=(switch:policy=rucaa,then=dashf,at_s=605),
+    at_s=600`` lets ``rucaa`` decide for 5 s.
+
+    Parameters
+    ----------
+    policy, then : str or Policy
+        The policy before the moment, and from it on. ``make_policy`` puts objects in place of specs, as in
+        ``"switch:policy=dashf,then=(gucaa:local_fraction=0.3),at_s=600"``.
+    at_s : float
+        The moment in s: ``then`` makes every decision at this time or later; at least 0.
+
+    Attributes
+    ----------
+    iterations, predicted_scr
+        Those of the policy that made the last decision.
+    """
+
+    def __init__(
+        self, policy: Policy | str = "nearest", then: Policy | str = "water_filling", at_s: float = 60.0
+    ) -> None:
+        self.policy, self.then = _policy("policy", policy), _policy("then", then)
+        number = isinstance(at_s, int | float) and not isinstance(at_s, bool)
+        if not (number and 0 <= at_s < float("inf")):
+            raise ValueError(f"at_s = {at_s!r}: must be a number >= 0, in s")
+        self.at_s = float(at_s)
+        self.iterations, self.predicted_scr = 0, float("nan")
+
+    def reset(self, info: ScenarioInfo, rng: np.random.Generator) -> None:
+        """Hand on the run's facts; the second policy gets a generator of its own.
+
+        The first one's draws are those that it has alone, whatever the second one draws.
+        """
+        for policy, own_rng in ((self.policy, rng), (self.then, rng.spawn(1)[0])):
+            hook = getattr(policy, "reset", None)
+            if hook is not None:
+                hook(info, own_rng)
+
+    def allocate(self, observation: Observation) -> Allocation | None:
+        """Return the answer of the policy whose time it is."""
+        policy = self.policy if observation.time_s < self.at_s else self.then
+        answer = policy.allocate(observation)
+        self.iterations = getattr(policy, "iterations", 0)
+        self.predicted_scr = getattr(policy, "predicted_scr", float("nan"))
+        return answer
+
+
+def _policy(name: str, given: Policy | str) -> Policy:
+    if isinstance(given, str) or not callable(getattr(given, "allocate", None)):
+        raise ValueError(f"{name} = {given!r}: must be a policy (make_policy turns names into policies)")
+    return given
