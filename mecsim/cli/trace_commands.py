@@ -16,13 +16,13 @@ from mecsim.messages import either
 if TYPE_CHECKING:
     from mecsim.world.traces.info import TraceInfo
 
-FORMATS = ("csv", "sumo_fcd", "gpx")
+FORMATS = ("csv", "parquet", "sumo_fcd", "gpx")
 COORDINATES = ("map", "geo")
 ROLES = ("time", "user", "x", "y", "lat", "lon")
 
 
 FormatOption = Annotated[
-    str, typer.Option("--format", help="csv, sumo_fcd or gpx; by suffix or content if left out.")
+    str, typer.Option("--format", help="csv, parquet, sumo_fcd or gpx; by suffix or content if left out.")
 ]
 ColumnOption = Annotated[
     list[str] | None,
@@ -44,7 +44,7 @@ def _group() -> None:
 
 def info(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A CSV, SUMO FCD or GPX file.", show_default=False)
+        Path, typer.Argument(metavar="FILE", help="A CSV, Parquet, SUMO FCD or GPX file.", show_default=False)
     ],
     file_format: FormatOption = "",
     coordinates: Annotated[

@@ -11,8 +11,10 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from mecsim.config.base import Real, Section, Whole, key, refusal
 from mecsim.config.input_file import ScenarioFile
+from mecsim.config.table_file.style import Decimal, Separator, TimeUnit
 from mecsim.errors import ScenarioError
 from mecsim.scenario.area import Area
+from mecsim.scenario.projection import projected
 from mecsim.system.arrays import Floats, Ints, frozen
 from mecsim.world.channel.model import Bools
 from mecsim.world.mobility.legs import Legs, held_velocities
@@ -20,17 +22,13 @@ from mecsim.world.mobility.model import MODEL, MobilityModel
 from mecsim.world.mobility.replay_checks import Window, check_area, check_steps
 from mecsim.world.traces.formats import (
     Coordinates,
-    Decimal,
     HowToRead,
     Riders,
     Role,
-    Separator,
-    TimeUnit,
     TraceFormat,
     format_of,
 )
 from mecsim.world.traces.gaps import Steps
-from mecsim.world.traces.projection import projected
 from mecsim.world.traces.read import read_trace
 from mecsim.world.traces.trace import Trace
 
@@ -65,11 +63,12 @@ class TraceReplay(MobilityModel):
     model: Literal["trace"] = key(MODEL, default="trace")
     file: ScenarioFile = key(
         "File of the trace, relative to the scenario file",
-        allowed="the name of a CSV, SUMO FCD or GPX file, which may be packed by gzip",
+        allowed="the name of a CSV, Parquet, SUMO FCD or GPX file, which may be packed by gzip",
         example="traces/town.fcd.xml.gz",
     )
     format: TraceFormat | None = key(
-        "Format of the file; left out: by its suffix, .csv, .xml or .gpx, also with .gz, or else its content",
+        "Format of the file; left out: by its suffix, .csv, .parquet, .xml or .gpx, also with .gz, or else "
+        "its content",
         default=None,
     )
     coordinates: Coordinates | None = key(

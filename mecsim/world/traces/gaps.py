@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mecsim.config.table_file.problems import Problems
 from mecsim.messages import shortened
 from mecsim.system.arrays import Floats, Ints
-from mecsim.world.traces.problems import Problems
 from mecsim.world.traces.trace import Trace
 
 FASTEST_MPS = 400.0

@@ -1,4 +1,4 @@
-"""What is wrong with a trace file, collected while it is read."""
+"""What is wrong with a file, collected while it is read."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ class Problems:
         self.source = source
         self._lines: list[str] = []
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """One complete line for each problem so far."""
+        return tuple(self._lines)
+
     def add(self, line: int, message: str, record: int | None = None) -> None:
         """Note a problem; with `MOST_PROBLEMS` of them reading ends.
 
@@ -30,7 +35,7 @@ class Problems:
         message : str
             What is wrong and what is allowed.
         record : int, optional
-            Number of the sample, from 1.
+            Number of the record, from 1.
 
         Raises
         ------
