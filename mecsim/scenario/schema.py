@@ -25,13 +25,15 @@ from mecsim.errors import ScenarioError
 from mecsim.scenario.area import Area, validation_context
 from mecsim.scenario.calendar import Calendar
 from mecsim.scenario.control import Handover, Objective, Reallocation, Record, Service
-from mecsim.scenario.equipment import Servers, Users
 from mecsim.scenario.gpu_catalogue import GpuCard
+from mecsim.scenario.layout_file import ONE_ORIGIN
 from mecsim.scenario.memory import problems as memory_problems
 from mecsim.scenario.models import Model
 from mecsim.scenario.path_loss import path_loss_model
 from mecsim.scenario.radio import Channel
+from mecsim.scenario.servers import Servers
 from mecsim.scenario.size import problems
+from mecsim.scenario.users import Users
 from mecsim.scenario.workload import Workload
 
 
@@ -106,6 +108,16 @@ class Scenario(Section):
             problems = value.problems(info.data["servers"].count, info.data.get("duration_s", 0.0))
             if problems:
                 raise refusal(*problems)
+        return value
+
+    @field_validator("users")
+    @classmethod
+    def _one_origin(cls, value: Users, info: ValidationInfo) -> Users:
+        servers, area = info.data.get("servers"), info.data.get("area")
+        if servers is None or area is None or value.layout is None or not servers.has_own_origin(area):
+            return value
+        if value.layout.is_unplaced(area, value.count):
+            raise refusal((("layout", "file"), f"is in degrees, as is servers.layout: {ONE_ORIGIN}"))
         return value
 
     @field_validator("servers", "users", "calendar", mode="wrap")
@@ -206,7 +218,7 @@ class Scenario(Section):
 
     def files(self) -> list[InputFile]:
         """Return the files that this scenario names."""
-        tables = (self.servers.layout, *self._models())
+        tables = (self.servers.layout, self.users.layout, *self._models())
         values = [value for table in tables if table is not None for _, value in table]
         return [value for value in values if isinstance(value, InputFile)]
 

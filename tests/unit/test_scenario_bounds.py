@@ -23,6 +23,7 @@ BOUNDS = {
     "warmup_s": (0, -1, 3599, 3600),
     "servers.layout.inter_site_m": (0.001, 0.0005, 1e6, 1000001),
     "servers.layout.rings": (0, -1, 17, 18),
+    "servers.layout.count": (1, 0, 2, 1001),
     "servers.bandwidth_mhz": (FLOOR, FLOOR / 2, 1e6, 1000001),
     "servers.max_power_w": (FLOOR, FLOOR / 2, 1e5, 100001),
     "servers.gpu.peak_tflops": (FLOOR, FLOOR / 2, 1e6, 1000001),
@@ -134,6 +135,11 @@ PAIRS = {
     "users.mobility.member_speed_mps": ([1e-6, 1], [5e-7, 1], [400, 400], [1, 401]),
     "users.mobility.member_pause_s": ([0, 0], [-1, 0], [1e7, 1e7], [0, 1.1e7]),
     "users.mobility.offset_m": ([-1e8, -1e8], [-1.1e8, 0], [1e8, 1e8], [0, 1.1e8]),
+    "area.origin_deg": ([-89, -180], [-90, 0], [89, 180], [0, 181]),
+    "servers.layout.offset_m": ([-100, -100], [-1.1e8, 0], [50, 50], [0, 1.1e8]),
+    "servers.layout.origin_deg": ([-89, -180], [-90, 0], [89, 180], [0, 181]),
+    "users.layout.offset_m": ([-100, -100], [-1.1e8, 0], [50, 50], [0, 1.1e8]),
+    "users.layout.origin_deg": ([-89, -180], [-90, 0], [89, 180], [0, 181]),
     "users.mobility.origin_deg": ([-89, -180], [-90, 0], [89, 180], [0, 181]),
     "workload.token_bits.uniform": ([FLOOR, 1], [FLOOR / 2, 1], [1e15, 1e15], [1, 1.1e15]),
     "workload.adapter_params.uniform": ([FLOOR, 1], [FLOOR / 2, 1], [1e15, 1e15], [1, 1.1e15]),
@@ -148,10 +154,16 @@ _MANHATTAN = {"model": "manhattan", "street_spacing_m": 9, "speed_mps": [1, 2]}
 _GROUP = {"model": "group", "groups": 2, "radius_m": 9, "speed_mps": [1, 2], "member_speed_mps": [1, 2]}
 _IN_GROUPS = {"area.size_m": [1e6, 1e6], "users.mobility": _GROUP}
 _BY_TRACE = {"users.mobility": {"model": "trace", "file": "traces/park.gpx"}}
+_IN_A_FILE = {"model": "file", "file": "traces/park-sites.csv"}
 _HEXAGON = {"model": "hexagonal", "inter_site_m": 1, "rings": 0}
 
 # Tables that a key needs around it, where the scenario below has others.
 SETTINGS = {
+    **{
+        f"servers.layout.{name}": {"servers.positions_m": None, "servers.layout": _IN_A_FILE}
+        for name in ("count", "offset_m", "origin_deg")
+    },
+    "users.layout.": {"users.layout": _IN_A_FILE, "users.count": 1, "users.mobility": {"model": "static"}},
     "servers.layout.": {"servers.positions_m": None, "servers.layout": _HEXAGON},
     **{
         f"users.mobility.{name}": {"users.mobility": _GAUSS_MARKOV}

@@ -62,14 +62,15 @@ def find(fields: Fields, header: Sequence[str], asked: Asked, problems: Problems
 
 
 def check(
-    fields: Fields, header: Sequence[str], places: Places, problems: Problems, line: int
+    fields: Fields, header: Sequence[str], asked: Asked, places: Places, problems: Problems, line: int
 ) -> tuple[Role, ...]:
     """Return the roles of one choice and the optional ones found; what is missing, or too many, is told."""
-    begun = [choice for choice in fields.choices if set(places) & set(fields.own(choice))]
+    given = {role for role, _ in asked}
+    begun = [choice for choice in fields.choices if (given | set(places)) & set(fields.own(choice))]
     wanted = begun[-1] if begun else fields.choices[0]
     own = ", ".join(fields.names[role][0] for role in wanted)
     for role in wanted:
-        if role not in places:
+        if role not in places and role not in given:
             unused = [name for at, name in enumerate(header) if at not in places.values()]
             alike = (name for name in unused if _alike(fields, name, role))
             hint = next((f"; did you mean '{shortened(name)}'?" for name in alike), "")
@@ -146,7 +147,7 @@ def _named(header: Sequence[str], name: str) -> list[int]:
 
 def _alike(fields: Fields, name: str, role: Role) -> bool:
     words = set(plain(name).split("_"))
-    return bool(nearest(plain(name), fields.names[role])) and (len(role) > 1 or role in words)
+    return bool(nearest(plain(name), fields.names[role])) and (len(role) > 1 or any(word.startswith(role) for word in words))
 
 
 def _listed(header: Sequence[str]) -> str:

@@ -70,7 +70,7 @@ class CsvHead:
             header = [f"column {n}" for n in range(1, len(first) + 1)]
             places = columns.by_number(len(first), asked, problems, line)
             notes.append("no header; columns by number")
-        roles = columns.check(fields, header, places, problems, line)
+        roles = columns.check(fields, header, asked, places, problems, line)
         if problems.found and len(first) == 1:
             problems.add(line, "has one column only; give the separator, such as separator = 'space'")
         problems.raise_any()

@@ -81,5 +81,5 @@ def _fits(values: list[str], fields: Fields, style: TableStyle) -> bool:
         return all(isinstance(column, int) and column <= len(values) for _, column in style.columns)
     problems = Problems("")
     places = columns.find(fields, values, style.columns, problems, 0)
-    columns.check(fields, values, places, problems, 0)
+    columns.check(fields, values, style.columns, places, problems, 0)
     return not problems.found

@@ -57,7 +57,7 @@ def _read(content: bytes, fields: Fields, style: TableStyle, problems: Problems)
         problems.add(0, "columns: must be names, since a Parquet file has them")
         problems.raise_any()
     places = columns.find(fields, header, style.columns, problems, 0)
-    roles = columns.check(fields, header, places, problems, 0)
+    roles = columns.check(fields, header, style.columns, places, problems, 0)
     problems.raise_any()
     places = {role: places[role] for role in roles}
     _check_kinds(file, header, places, fields, problems)

@@ -104,7 +104,7 @@ class TraceReplay(MobilityModel):
     )
     origin_deg: _Degrees | None = key(
         "Latitude and longitude of the point that becomes (0, 0) before the offset, for a trace in degrees; "
-        "left out: the south-west corner of the trace",
+        "left out: area.origin_deg, or else the south-west corner of the trace",
         unit="degrees",
         allowed="two numbers [latitude, longitude] from -89 to 89 and from -180 to 180",
         default=None,
@@ -204,7 +204,7 @@ def replay(model: TraceReplay, area: Area, count: int, until_s: float = math.inf
     """
     trace = model.trace()
     time_s = trace.time_s - (trace.time_s.min() + model.start_s)
-    place_m = projected(trace.place, model.origin_deg) if trace.geo else trace.place
+    place_m = projected(trace.place, model.origin_deg or area.origin_deg) if trace.geo else trace.place
     place_m = place_m + np.array(model.offset_m)
     chosen = _chosen(model, trace, time_s, count)
     steps = Steps.of(trace, place_m)

@@ -10,9 +10,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from mecsim.errors import PluginError, RunFailed
+from mecsim.errors import PluginError, RunFailed, ScenarioError
 from mecsim.rng import Purpose, stream
 from mecsim.scenario.calendar import FlashCrowd
+from mecsim.scenario.layout_file import ONE_ORIGIN
 from mecsim.scenario.models import Model, ships_with_mecsim
 from mecsim.scenario.schema import Scenario
 from mecsim.system.arrays import Floats, Ints, frozen
@@ -213,7 +214,17 @@ def replay_of(scenario: Scenario) -> Replay | None:
     users = scenario.users
     if not isinstance(users.mobility, TraceReplay):
         return None
+    _refuse_two_origins(users.mobility, scenario)
     return replay(users.mobility, scenario.area, users.count, scenario.duration_s)
+
+
+def _refuse_two_origins(model: TraceReplay, scenario: Scenario) -> None:
+    """Raise that sites and a trace are in degrees, and each would have its own corner as (0, 0)."""
+    if model.origin_deg is None and scenario.servers.has_own_origin(scenario.area) and model.trace().geo:
+        raise ScenarioError(
+            str(model.file),
+            [f"{model.file}: users.mobility.file is in degrees, as is servers.layout: {ONE_ORIGIN}"],
+        )
 
 
 def _models(scenario: Scenario) -> list[Model]:
@@ -241,8 +252,8 @@ def _legs(
         return standing(_place_in((scenario.calendar.flash_crowds or ())[crowd], size_m, seed, user))
     kind = int(population.kind[user])
     has_own = users.classes is not None and users.classes[kind].mobility is not None
-    if not has_own and users.positions_m is not None and user < users.count:
-        return standing(np.array(users.positions_m[user], dtype=np.float64))
+    if not has_own and users.places_m is not None and user < users.count:
+        return standing(np.array(users.places_m[user], dtype=np.float64))
     model = models[kind]
     assert isinstance(model, MobilityModel)
     return drawn_legs(model, size_m, seed, user, until_s)
