@@ -18,7 +18,7 @@ from mecsim.errors import TraceError
 from mecsim.world.traces.read import parse_trace
 
 TRACES = Path(__file__).resolve().parents[2] / "scenarios" / "traces"
-FORMATS = ("csv", "parquet", "sumo_fcd", "gpx")
+FORMATS = ("csv", "parquet", "sumo_fcd", "gpx", "bonnmotion", "ns2", "one")
 
 
 def parquet():
@@ -29,6 +29,9 @@ def parquet():
 
 
 SMALL = {
+    "bonnmotion": b"0 1 2 5 3 4 9 3 4\n0.5 1 1 9 2 2\n",
+    "ns2": b'$node_(0) set X_ 1\n$node_(0) set Y_ 2\n$ns_ at 1.0 "$node_(0) setdest 4 6 5"\n',
+    "one": b"0 9 0 9 0 9\n0 a 1 2\n1 a 2 2\n1 b 1 1\n",
     "parquet": parquet(),
     "csv": b"t_s,user_id,lat,lon\n0,a,1,2\n1,a,1.5,2\n1,b,1,2\n",
     "sumo_fcd": b'<fcd-export><timestep time="0"><vehicle id="a" x="1" y="2"/></timestep>'
@@ -100,6 +103,9 @@ def test_deep_and_wide_documents_are_quick():
     check(b"<fcd-export>" + b"<timestep time='0'>" * 50_000, "sumo_fcd")
     check(b"<gpx " + b"".join(b'a%d="x" ' % i for i in range(20_000)) + b"/>", "gpx")
     check(b"t_s,user_id,x_m,y_m\n" + b"9" * 1_000_000, "csv")
+    check(b"1 " * 300_001, "bonnmotion")
+    check(b"0 9 0 9 0 9\n" + b"1 " * 300_000, "one")
+    check(b"$node_(0) set X_ " + b" " * 300_000 + b"$ns_ at" * 50_000, "ns2")
     check(b"t_s,user_id,x_m,y_m\n" + b",".join([b"1"] * 200_000), "csv")
     check(b"t_s,user_id,x_m,y_m\n" + b"".join(b"%d,u,1,2\n" % i for i in range(50_000)), "csv")
     assert time.process_time() - began < 5.0

@@ -35,7 +35,7 @@ with atheris.instrument_imports(
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-FORMATS = ("csv", "parquet", "sumo_fcd", "gpx")
+FORMATS = ("csv", "parquet", "sumo_fcd", "gpx", "bonnmotion", "ns2", "one")
 GOOD = {
     "scenarios": ROOT / "scenarios" / "smoke.toml",
     "instances": HERE / "corpus" / "instances" / "true.json",

@@ -124,7 +124,7 @@ def test_users_in_a_file_stand_on_the_same_plane():
     np.testing.assert_allclose(world.position_m(np.arange(2), np.zeros(2)), expected, atol=1e-9)
     with pytest.raises(ScenarioError, match=r"is in degrees, as is servers\.layout: give area\.origin_deg"):
         city(PLACED | {"users.count": 2})
-    with pytest.raises(ScenarioError, match=r"users-in-degrees\.csv: has 3 positions, fewer than the 4 asked"):
+    with pytest.raises(ScenarioError, match="has 3 positions, fewer than the 4 asked"):
         city(PLACED | {"users.count": 4, "area.origin_deg": [-37.82, 144.95]})
 
 

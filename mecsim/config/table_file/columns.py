@@ -146,8 +146,9 @@ def _named(header: Sequence[str], name: str) -> list[int]:
 
 
 def _alike(fields: Fields, name: str, role: Role) -> bool:
-    words = set(plain(name).split("_"))
-    return bool(nearest(plain(name), fields.names[role])) and (len(role) > 1 or any(word.startswith(role) for word in words))
+    words = plain(name).split("_")
+    begins = len(role) > 1 or any(word.startswith(role) for word in words)  # z_m is not meant for x_m
+    return begins and bool(nearest(plain(name), fields.names[role]))
 
 
 def _listed(header: Sequence[str]) -> str:

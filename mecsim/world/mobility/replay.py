@@ -63,12 +63,12 @@ class TraceReplay(MobilityModel):
     model: Literal["trace"] = key(MODEL, default="trace")
     file: ScenarioFile = key(
         "File of the trace, relative to the scenario file",
-        allowed="the name of a CSV, Parquet, SUMO FCD or GPX file, which may be packed by gzip",
+        allowed="the name of a CSV, Parquet, SUMO FCD, GPX, BonnMotion, ns-2 or ONE file, also with .gz",
         example="traces/town.fcd.xml.gz",
     )
     format: TraceFormat | None = key(
-        "Format of the file; left out: by its suffix, .csv, .parquet, .xml or .gpx, also with .gz, or else "
-        "its content",
+        "Format of the file; left out: by its suffix, .csv, .parquet, .xml, .gpx, .movements, .ns_movements, "
+        ".tcl or .one, also with .gz, or else its content",
         default=None,
     )
     coordinates: Coordinates | None = key(

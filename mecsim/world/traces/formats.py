@@ -10,16 +10,24 @@ from typing import Literal, TypeAlias
 from mecsim.config.table_file.parquet_bounds import MAGIC
 from mecsim.config.table_file.style import Decimal, Separator, TableStyle, TimeUnit
 
-TraceFormat: TypeAlias = Literal["csv", "parquet", "sumo_fcd", "gpx"]
+TraceFormat: TypeAlias = Literal["csv", "parquet", "sumo_fcd", "gpx", "bonnmotion", "ns2", "one"]
 Coordinates: TypeAlias = Literal["map", "geo"]
 Riders: TypeAlias = Literal["merge", "keep"]
 Role: TypeAlias = Literal["time", "user", "x", "y", "lat", "lon"]
 
 FORMAT_OF_SUFFIX: dict[str, TraceFormat] = {
-    ".csv": "csv", ".parquet": "parquet", ".xml": "sumo_fcd", ".gpx": "gpx"
-}  # fmt: skip
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".xml": "sumo_fcd",
+    ".gpx": "gpx",
+    ".movements": "bonnmotion",
+    ".ns_movements": "ns2",
+    ".tcl": "ns2",
+    ".one": "one",
+}
 _MOST_LOOKED_AT = 1 << 16
 _ROOT = re.compile(r"<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)")
+_NS2 = re.compile(r"^\s*\$(?:node_?\(|ns_? +at +)", re.MULTILINE)
 _ASIDE = re.compile(r"<!--.*?-->|<\?.*?\?>", re.DOTALL)
 
 
@@ -61,13 +69,13 @@ def format_of(name: str) -> TraceFormat | None:
 
 
 def format_of_content(content: bytes) -> TraceFormat:
-    """Return the format of an unpacked file: Parquet, or by the root of an XML text, else CSV."""
+    """Return the format of an unpacked file: by its first bytes, the root of an XML text, or statements."""
     if content.startswith(MAGIC):
         return "parquet"
     head = content[:_MOST_LOOKED_AT]
     encoding = "utf-16" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     text = head.decode(encoding, "replace").lstrip()
     if not text.startswith("<"):
-        return "csv"
+        return "ns2" if _NS2.search(text) else "csv"
     root = _ROOT.search(_ASIDE.sub("", text))
     return "gpx" if root is not None and root[1] == "gpx" else "sumo_fcd"

@@ -10,8 +10,11 @@ from mecsim.config.bounded_file import read_bounded
 from mecsim.config.input_file import LARGEST_BYTES, InputFile
 from mecsim.config.table_file.packed import unpacked
 from mecsim.errors import TraceError, UnreadableFile
+from mecsim.world.traces.bonnmotion import read_bonnmotion
 from mecsim.world.traces.formats import Coordinates, HowToRead, TraceFormat, format_of, format_of_content
 from mecsim.world.traces.gpx import read_gpx
+from mecsim.world.traces.ns2 import read_ns2
+from mecsim.world.traces.one import read_one
 from mecsim.world.traces.sumo import read_sumo_fcd
 from mecsim.world.traces.table_trace import read_csv, read_parquet
 from mecsim.world.traces.trace import Trace
@@ -28,9 +31,9 @@ def load_trace(
     Parameters
     ----------
     path : str or Path
-        A CSV, Parquet, SUMO FCD or GPX file, which may be packed by gzip.
+        A file of any of the formats, which may be packed by gzip.
     file_format : str, optional
-        ``"csv"``, ``"parquet"``, ``"sumo_fcd"`` or ``"gpx"``; by suffix or content if left out.
+        One of `TraceFormat`; by suffix or content if left out.
     coordinates : str, optional
         ``"geo"`` if the x and y of a SUMO file are degrees.
     how : HowToRead, optional
@@ -77,6 +80,12 @@ def read_content(content: bytes, source: str, how: HowToRead) -> Trace:
         trace = read_parquet(content, source, how)
     elif file_format == "gpx":
         trace = read_gpx(content, source)
+    elif file_format == "bonnmotion":
+        trace = read_bonnmotion(content, source)
+    elif file_format == "ns2":
+        trace = read_ns2(content, source)
+    elif file_format == "one":
+        trace = read_one(content, source)
     else:
         geo = None if how.coordinates is None else how.coordinates == "geo"
         trace = read_sumo_fcd(content, source, geo=geo, riders=how.riders)

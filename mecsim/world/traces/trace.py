@@ -40,6 +40,8 @@ class Trace:
         Whether the file says that the user was not followed between the sample before and this one.
     notes : tuple of str
         How the file was read, and what was passed over, one sentence each.
+    waypoints : bool
+        Whether the file says that users go straight from each place to the next, however long that takes.
     """
 
     source: str
@@ -51,6 +53,7 @@ class Trace:
     line: Ints
     breaks: NDArray[np.bool_]
     notes: tuple[str, ...]
+    waypoints: bool = False
 
     @property
     def user_count(self) -> int:
@@ -67,10 +70,12 @@ class Samples:
         Where to note what is wrong.
     geo : bool
         Whether places are longitude and latitude in degrees.
+    waypoints : bool
+        Whether users go straight from sample to sample by definition.
     """
 
-    def __init__(self, problems: Problems, *, geo: bool) -> None:
-        self.problems, self.geo = problems, geo
+    def __init__(self, problems: Problems, *, geo: bool, waypoints: bool = False) -> None:
+        self.problems, self.geo, self._waypoints = problems, geo, waypoints
         self._numbers: dict[str, int] = {}
         self._users, self._lines, self._breaks = array("q"), array("q"), array("b")
         self._time_s, self._x, self._y = array("d"), array("d"), array("d")
@@ -92,7 +97,15 @@ class Samples:
         self._breaks.append(after_break)
 
     def extend(
-        self, names: list[str], users: Ints, time_s: Floats, x: Floats, y: Floats, line: Ints, record: Ints
+        self,
+        names: list[str],
+        users: Ints,
+        time_s: Floats,
+        x: Floats,
+        y: Floats,
+        line: Ints,
+        record: Ints,
+        breaks: NDArray[np.bool_] | None = None,
     ) -> None:
         """Set all samples at once, (S,) each; ``users`` are places in the list of names."""
         if self.geo:
@@ -100,7 +113,8 @@ class Samples:
             for i in np.flatnonzero(wrong).tolist():
                 self._note_degrees(float(x[i]), float(y[i]), int(line[i]), int(record[i]))
         self._numbers = {name: n for n, name in enumerate(names)}
-        self._columns = users, time_s, x, y, line
+        breaks = np.zeros(len(users), dtype=np.bool_) if breaks is None else breaks
+        self._columns = users, time_s, x, y, line, breaks
 
     def _note_degrees(self, x: float, y: float, line: int, record: int) -> None:
         what = f"longitude {x:g}, latitude {y:g}: must lie from -180 to 180 and from -89 to 89"
@@ -109,10 +123,10 @@ class Samples:
     def _taken(self) -> tuple[NDArray[Any], ...]:
         """Return users, times, x, y, lines and breaks in the order of the file."""
         if self._columns is not None:
-            (users, *others), self._columns = self._columns, None
-            return users, *others, np.zeros(len(users), dtype=np.bool_)
-        columns = (self._users, self._time_s, self._x, self._y, self._lines)
-        return *map(np.array, columns), np.array(self._breaks, dtype=np.bool_)
+            columns, self._columns = self._columns, None
+            return columns
+        single = (self._users, self._time_s, self._x, self._y, self._lines)
+        return *map(np.array, single), np.array(self._breaks, dtype=np.bool_)
 
     def trace(self) -> Trace:
         """Return the trace.
@@ -154,6 +168,7 @@ class Samples:
             line=frozen(lines, np.int64),
             breaks=frozen(breaks, np.bool_),
             notes=tuple(self.notes),
+            waypoints=self._waypoints,
         )
 
     def _check_times(
