@@ -13,7 +13,7 @@ from mecsim.system.arrays import Floats
 from mecsim.system.rates import RateLaw
 from mecsim.units import dbm_to_w, mhz_to_hz
 from mecsim.world.channel.local_mean import LocalMean
-from mecsim.world.mobility.replay import TraceReplay
+from mecsim.world.mobility.followed import traces_of
 from mecsim.world.traces.info import degrees_hint
 
 FORWARD_FLOP = 2.0
@@ -84,14 +84,13 @@ def doubts(scenario: Scenario) -> list[str]:
 
 
 def trace_doubts(scenario: Scenario) -> list[str]:
-    """Return that the places of the users' trace look like degrees taken for metres, if they do."""
-    mobility = scenario.users.mobility
-    hint = degrees_hint(mobility.trace()) if isinstance(mobility, TraceReplay) else ""
-    return (
-        [f"users.mobility.file = {mobility.file}: {hint}"]
-        if hint and isinstance(mobility, TraceReplay)
-        else []
-    )
+    """Return which traces have places that look like degrees taken for metres."""
+    found = []
+    for kind, model in traces_of(scenario).items():
+        if hint := degrees_hint(model.trace()):
+            table = "users.mobility" if kind < 0 else f"users.classes[{kind}].mobility"
+            found.append(f"{table}.file = {model.file}: {hint}")
+    return found
 
 
 def median_efficiencies(scenario: Scenario) -> tuple[float, float]:

@@ -20,7 +20,7 @@ from pydantic import (
 from mecsim.config.base import Real, Section, key, refusal
 from mecsim.config.input_file import InputFile
 from mecsim.config.problems import problem_lines
-from mecsim.config.toml_text import dump_toml, parse_toml
+from mecsim.config.toml_text import dump_toml, parse_toml, plain_value
 from mecsim.errors import ScenarioError
 from mecsim.scenario.area import Area, validation_context
 from mecsim.scenario.calendar import Calendar
@@ -163,7 +163,10 @@ class Scenario(Section):
         confined: bool = False,
     ) -> Self:
         try:
-            scenario = cls.model_validate(tables, context={"folder": folder, "confined": confined})
+            calendar = tables.get("calendar")
+            crowds = isinstance(calendar, Mapping) and bool(calendar.get("flash_crowds"))
+            context = {"folder": folder, "confined": confined, "crowds": crowds}
+            scenario = cls.model_validate(tables, context=context)
             scenario._folder = folder
             return scenario
         except ValidationError as error:
@@ -213,7 +216,7 @@ class Scenario(Section):
                 table = table.setdefault(step, {})
                 if not isinstance(table, dict):
                     raise ScenarioError(source, [f"{source}: {name}: {step} is not a table"])
-            table[last] = _plain(value)
+            table[last] = plain_value(value)
         return self._checked(tables, source, self._folder, confined=confined)
 
     def files(self) -> list[InputFile]:
@@ -242,7 +245,7 @@ class Scenario(Section):
     def users_change(self) -> bool:
         """Whether users arrive or leave during the run."""
         crowds = bool(self.calendar.flash_crowds)
-        return self.users.arrivals is not None or crowds or self.users.mobility.model == "trace"
+        return self.users.arrivals is not None or crowds or self.users.follows_trace
 
     @property
     def _has_boards(self) -> bool:
@@ -287,12 +290,3 @@ class Scenario(Section):
 
     def __hash__(self) -> int:
         return hash(self.sha256)
-
-
-def _plain(value: Any) -> Any:
-    """Return a copy with NumPy's numbers and arrays as Python's own."""
-    if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value.tolist() if hasattr(value, "tolist") else value

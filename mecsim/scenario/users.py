@@ -103,6 +103,12 @@ class Users(Equipped):
             self._places_m = self.layout.read(area, self.count).points_m
 
     @property
+    def follows_trace(self) -> bool:
+        """Whether a trace says when users come and go."""
+        models = [self.mobility, *(each.mobility for each in self.classes or ())]
+        return any(model is not None and model.model == "trace" for model in models)
+
+    @property
     def has_batteries(self) -> bool:
         """Whether anybody's energy may run out."""
         return self.battery is not None or any(each.battery is not None for each in self.classes or ())
@@ -114,8 +120,10 @@ class Users(Equipped):
     @field_validator("count")
     @classmethod
     def _somebody(cls, value: int, info: ValidationInfo) -> int:
-        if value == 0 and info.data.get("arrivals") is None:
-            raise refusal(((), "must be a whole number >= 1 and <= 100000, or 0 with users.arrivals"))
+        comes = info.data.get("arrivals") is not None or (info.context or {}).get("crowds", False)
+        if value == 0 and not comes:
+            allowed = "must be a whole number >= 1 and <= 100000, or 0 with users.arrivals or flash crowds"
+            raise refusal(((), allowed))
         return value
 
     @field_validator("mobility")
@@ -152,6 +160,14 @@ class Users(Equipped):
                 found += first_problem(cards, each.gpu_power or info.data.get("gpu_power"), place)
         if found:
             raise refusal(*found)
+        return value
+
+    @field_validator("classes")
+    @classmethod
+    def _somebody_without_a_trace(cls, value: Any, info: ValidationInfo) -> Any:
+        follow = [each.mobility is not None and each.mobility.model == "trace" for each in value or ()]
+        if follow and all(follow) and info.data.get("arrivals") is not None:
+            raise refusal(((0, "mobility"), "not all classes can have a trace with users.arrivals"))
         return value
 
     @field_validator("classes")

@@ -24,7 +24,8 @@ from mecsim.world.channel.rician import LineOfSightComponent
 from mecsim.world.channel.waves import GRID
 from mecsim.world.devices import power_of, servers_of
 from mecsim.world.faults import ServerConditions
-from mecsim.world.mobility.trajectories import GrowingTrajectories, Trajectories, replay_of
+from mecsim.world.mobility.followed import replay_of
+from mecsim.world.mobility.trajectories import GrowingTrajectories, Trajectories
 from mecsim.world.population import Population
 from mecsim.world.workload import Workload
 

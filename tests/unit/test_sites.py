@@ -9,7 +9,7 @@ from mecsim.errors import ScenarioError
 from mecsim.scenario.load import load_scenario
 from mecsim.scenario.projection import metres_per_degree, projected
 from mecsim.scenario.sites import MOST_SITES
-from mecsim.world.mobility.trajectories import replay_of
+from mecsim.world.mobility.followed import replay_of
 from mecsim.world.world import World
 
 DATA = Path(__file__).resolve().parents[1] / "data"

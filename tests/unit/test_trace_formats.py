@@ -9,7 +9,7 @@ from mecsim.cli import main
 from mecsim.errors import MecsimError, TraceError
 from mecsim.scenario.load import load_scenario
 from mecsim.scenario.projection import projected
-from mecsim.world.mobility.trajectories import replay_of
+from mecsim.world.mobility.followed import replay_of
 from mecsim.world.traces.export import trace_of
 from mecsim.world.traces.read import load_trace, parse_trace
 from mecsim.world.traces.writers import trace_bytes

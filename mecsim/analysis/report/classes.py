@@ -12,7 +12,7 @@ from mecsim.errors import MecsimError
 from mecsim.scenario.schema import Scenario
 from mecsim.system.phases import PHASES
 from mecsim.system.resources import Medium, Owner
-from mecsim.world.mobility.trajectories import replay_of
+from mecsim.world.mobility.followed import replay_of
 from mecsim.world.population import Population
 
 if TYPE_CHECKING:

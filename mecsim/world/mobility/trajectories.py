@@ -10,17 +10,17 @@ from itertools import pairwise
 
 import numpy as np
 
-from mecsim.errors import PluginError, RunFailed, ScenarioError
+from mecsim.errors import PluginError, RunFailed
 from mecsim.rng import Purpose, stream
 from mecsim.scenario.calendar import FlashCrowd
-from mecsim.scenario.layout_file import ONE_ORIGIN
 from mecsim.scenario.models import Model, ships_with_mecsim
 from mecsim.scenario.schema import Scenario
 from mecsim.system.arrays import Floats, Ints, frozen
 from mecsim.world.channel.waves import GRID
+from mecsim.world.mobility.followed import replay_of
 from mecsim.world.mobility.legs import Legs, standing
 from mecsim.world.mobility.model import MobilityModel, drawn_legs
-from mecsim.world.mobility.replay import Replay, TraceReplay, replay
+from mecsim.world.mobility.replay import Replay, TraceReplay
 from mecsim.world.population import Population
 
 FIRST_S = 7200.0
@@ -71,13 +71,14 @@ class Trajectories:
         seen_s = None if replayed is None else (replayed.enters_s, replayed.leaves_s)
         population = population or Population.draw(scenario, seed, seen_s)
         size_m = np.array(scenario.area.size_m)
-        drawn = [] if replayed is None else list(replayed.legs)
+        followed = {} if replayed is None else dict(enumerate(replayed.legs))
         models = _models(scenario)
-        drawn += [
-            _legs(scenario, population, models, n, size_m, seed, until_s)
-            for n in range(len(drawn), population.count)
-        ]
-        return cls.join(drawn)
+        return cls.join(
+            [
+                followed.get(n) or _legs(scenario, population, models, n, size_m, seed, until_s)
+                for n in range(population.count)
+            ]
+        )
 
     @classmethod
     def join(cls, each: list[Legs]) -> Trajectories:
@@ -144,9 +145,9 @@ class GrowingTrajectories:
         end_s = scenario.duration_s + GRID * scenario.channel.fading.block_s  # the last time of a run
         self._draw = partial(Trajectories.draw, scenario, seed, population=population, replayed=replayed)
         self._is_checked = not all(ships_with_mecsim(model) for model in _models(scenario))
-        self._end_s, self.until_s = end_s, min(end_s, _first_s(scenario, seed, replayed))
+        self._end_s, self.until_s = end_s, min(end_s, _first_s(scenario, seed))
         self.drawn = self._draw(until_s=self.until_s)
-        if _may_move(scenario, replayed):
+        if _may_move(scenario):
             while not self.drawn.moving and self.until_s < end_s:
                 self.until(2.0 * self.until_s)
 
@@ -192,39 +193,27 @@ def _check_same(shorter: Trajectories, longer: Trajectories, until_s: float) -> 
                 )
 
 
-def _first_s(scenario: Scenario, seed: int, replayed: Replay | None) -> float:
+def _first_s(scenario: Scenario, seed: int) -> float:
     """Return until when to draw at first: less than :data:`FIRST_S` if users turn very often."""
     size_m, most = np.array(scenario.area.size_m), 1
-    for model in _models(scenario) if replayed is None else _models(scenario)[:-1]:
+    for model in _models(scenario):
         assert isinstance(model, MobilityModel)
-        most = max(most, len(drawn_legs(model, size_m, seed, 0, _TRIED_S).start_s))
+        if not isinstance(model, TraceReplay):
+            most = max(most, len(drawn_legs(model, size_m, seed, 0, _TRIED_S).start_s))
     return float(np.clip(_TRIED_S * _FIRST_LEGS / most, _TRIED_S, FIRST_S))
 
 
-def _may_move(scenario: Scenario, replayed: Replay | None) -> bool:
-    """Return whether anybody may move later who stands at first."""
+def _may_move(scenario: Scenario) -> bool:
+    """Return whether anybody may move later who stands at first, those of a trace left out."""
     return any(
-        not ships_with_mecsim(model) or (isinstance(model, MobilityModel) and model.fastest_mps() != 0)
-        for model in (_models(scenario) if replayed is None else _models(scenario)[:-1])
-    )
-
-
-def replay_of(scenario: Scenario) -> Replay | None:
-    """Return the trace of a scenario's users, or None if their trajectories are drawn."""
-    users = scenario.users
-    if not isinstance(users.mobility, TraceReplay):
-        return None
-    _refuse_two_origins(users.mobility, scenario)
-    return replay(users.mobility, scenario.area, users.count, scenario.duration_s)
-
-
-def _refuse_two_origins(model: TraceReplay, scenario: Scenario) -> None:
-    """Raise that sites and a trace are in degrees, and each would have its own corner as (0, 0)."""
-    if model.origin_deg is None and scenario.servers.has_own_origin(scenario.area) and model.trace().geo:
-        raise ScenarioError(
-            str(model.file),
-            [f"{model.file}: users.mobility.file is in degrees, as is servers.layout: {ONE_ORIGIN}"],
+        not ships_with_mecsim(model)
+        or (
+            not isinstance(model, TraceReplay)
+            and isinstance(model, MobilityModel)
+            and model.fastest_mps() != 0
         )
+        for model in _models(scenario)
+    )
 
 
 def _models(scenario: Scenario) -> list[Model]:
