@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 
@@ -21,19 +20,15 @@ from mecsim.world.channel.interference import Interference
 from mecsim.world.channel.local_mean import Link, LocalMean, looked_up
 from mecsim.world.channel.model import Bools
 from mecsim.world.channel.rician import LineOfSightComponent
-from mecsim.world.channel.waves import GRID
 from mecsim.world.devices import power_of, servers_of
 from mecsim.world.faults import ServerConditions
 from mecsim.world.mobility.followed import replay_of
 from mecsim.world.mobility.trajectories import GrowingTrajectories, Trajectories
 from mecsim.world.population import Population
+from mecsim.world.windows import WINDOW_BLOCKS, OfLeg, block_index, window_values
 from mecsim.world.workload import Workload
 
-WINDOW_BLOCKS = GRID
-_PAIRS_AT_ONCE = 32
 _MOST_KEPT = 1_000_000
-
-OfLeg = Callable[[Ints, Ints, Ints, float], Floats]
 
 
 class World:
@@ -116,11 +111,7 @@ class World:
 
     def block(self, times_s: Floats) -> Ints:
         """Return the index of the fading block that holds each time."""
-        index = np.floor(np.asarray(times_s) / self.block_s).astype(np.int64)
-        # The quotient may round across a block's edge; the edge itself is index * block_s.
-        index += (index + 1) * self.block_s <= times_s
-        index -= index * self.block_s > times_s
-        return index
+        return block_index(times_s, self.block_s)
 
     def block_start_s(self, times_s: Floats) -> Floats:
         """Return the start of the fading block that holds each time."""
@@ -251,31 +242,9 @@ class World:
         return replace(link, gain=link.gain * self._interference.uplink[servers])
 
     def _window(self, of_leg: OfLeg, users: Ints, servers: Ints, window: int) -> Floats:
-        values = np.empty((len(users), WINDOW_BLOCKS))
-        for i in range(0, len(users), _PAIRS_AT_ONCE):
-            part = slice(i, i + _PAIRS_AT_ONCE)
-            self._fill_window(values[part], of_leg, users[part], servers[part], window)
-        return values
-
-    def _fill_window(self, filled: Floats, of_leg: OfLeg, users: Ints, servers: Ints, window: int) -> None:
-        first = window * WINDOW_BLOCKS
-        start_s = first * self.block_s
-        last_s = (first + WINDOW_BLOCKS - 1) * self.block_s
+        last_s = (window * WINDOW_BLOCKS + WINDOW_BLOCKS - 1) * self.block_s
         trajectories = self._trajectories.until(last_s)
-        first_leg = np.array(trajectories.leg_now(users.tolist(), start_s))
-        last_leg = np.array(trajectories.leg_now(users.tolist(), last_s))
-        for later_leg in range(int((last_leg - first_leg).max()) + 1):
-            # A user with several legs in the window is computed for each leg as if it had no end.
-            rows = np.flatnonzero(first_leg + later_leg <= last_leg)
-            leg = first_leg[rows] + later_leg
-            values = of_leg(users[rows], servers[rows], leg, start_s)
-            if later_leg == 0:
-                filled[rows] = values
-                continue
-            begin = self.block(trajectories.legs.start_s[leg]) - first
-            begin += (begin + first) * self.block_s < trajectories.legs.start_s[leg]
-            later = np.arange(WINDOW_BLOCKS) >= begin[:, None]
-            filled[rows] = np.where(later, values, filled[rows])
+        return window_values(of_leg, users, servers, window, trajectories, self.block_s)
 
     def _leg_downlink_shares(self, users: Ints, servers: Ints, leg: Ints, start_s: float) -> Floats:
         if self._interference is None:
