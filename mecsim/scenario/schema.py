@@ -27,6 +27,7 @@ from mecsim.scenario.calendar import Calendar
 from mecsim.scenario.control import Handover, Objective, Reallocation, Record, Service
 from mecsim.scenario.gpu_catalogue import GpuCard
 from mecsim.scenario.layout_file import ONE_ORIGIN
+from mecsim.scenario.measured import problems as measured_problems
 from mecsim.scenario.memory import problems as memory_problems
 from mecsim.scenario.models import Model
 from mecsim.scenario.path_loss import path_loss_model
@@ -88,6 +89,7 @@ class Scenario(Section):
     @classmethod
     def _not_too_large(cls, value: Any, info: ValidationInfo) -> Any:
         found = problems(str(info.field_name), value, info.data)
+        found += measured_problems(value, info.data) if info.field_name == "channel" else []
         if found:
             raise refusal(*found)
         return value
@@ -221,7 +223,7 @@ class Scenario(Section):
 
     def files(self) -> list[InputFile]:
         """Return the files that this scenario names."""
-        tables = (self.servers.layout, self.users.layout, *self._models())
+        tables = (self.servers.layout, self.users.layout, self.channel.trace, *self._models())
         values = [value for table in tables if table is not None for _, value in table]
         return [value for value in values if isinstance(value, InputFile)]
 

@@ -18,6 +18,7 @@ from mecsim.units import SPEED_OF_LIGHT_MPS, db_to_linear, dbm_to_w, ghz_to_hz
 from mecsim.world.channel.fading import RayleighLinks
 from mecsim.world.channel.interference import Interference
 from mecsim.world.channel.local_mean import Link, LocalMean, looked_up
+from mecsim.world.channel.measured import MeasuredGains
 from mecsim.world.channel.model import Bools
 from mecsim.world.channel.rician import LineOfSightComponent
 from mecsim.world.devices import power_of, servers_of
@@ -63,6 +64,11 @@ class World:
         self._trajectories = GrowingTrajectories(scenario, seed, self.population, replayed)
         self.rate_law = RateLaw.of(self.noise_w_per_hz, channel.rate_spec, ergodic=fading.model == "ergodic")
         self._local = LocalMean(channel, self.server_position_m, seed)
+        self._measured: MeasuredGains | None = None
+        if channel.trace is not None:
+            offset_db = channel.trace.offset_db(channel.noise_dbm_per_hz + channel.noise_figure_db)
+            links = self.user_count, self.server_count
+            self._measured = MeasuredGains.of(channel.trace.links(), offset_db, *links)
         self._interference: Interference | None = None
         if channel.interference.model == "full_buffer":
             user_power_w = float(self.workload.devices["max_power_w"].mean())
@@ -86,7 +92,7 @@ class World:
     @property
     def moving(self) -> bool:
         """Whether any gain changes with time."""
-        return self.trajectories.moving or self._ambient_mps > 0
+        return self.trajectories.moving or self._ambient_mps > 0 or self._measured is not None
 
     @property
     def interfered(self) -> bool:
@@ -233,8 +239,11 @@ class World:
         return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()
 
     def _local_mean(self, users: Ints, servers: Ints, times_s: Floats) -> Link:
-        position_m = self.position_m(users, self.block_start_s(times_s))
-        return self._with_uplink_interference(self._local.at(servers, position_m), servers)
+        start_s = self.block_start_s(times_s)
+        link = self._local.at(servers, self.position_m(users, start_s))
+        if self._measured is not None:
+            return replace(link, gain=self._measured.at(users, servers, start_s))
+        return self._with_uplink_interference(link, servers)
 
     def _with_uplink_interference(self, link: Link, servers: Ints) -> Link:
         if self._interference is None:
@@ -259,6 +268,10 @@ class World:
         since_s = start_s - legs.start_s[leg]
         start_m = legs.start_m[leg] + legs.velocity_mps[leg] * since_s[:, None]
         link = self._local.on_grid(servers, start_m, legs.velocity_mps[leg] * self.block_s)
+        if self._measured is not None:
+            blocks = (self.block(np.array(start_s)) + np.arange(WINDOW_BLOCKS)).astype(np.float64)
+            times_s = blocks * self.block_s
+            link = replace(link, gain=self._measured.at(users[:, None], servers[:, None], times_s))
         link = self._with_uplink_interference(link, servers[:, None])
         if self._fading is None:
             return link.gain

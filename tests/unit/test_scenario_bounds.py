@@ -83,6 +83,8 @@ BOUNDS = {
     "workload.bits_per_token_id": (FLOOR, FLOOR / 2, 1e4, 10001),
     "workload.flops_per_param_and_token": (FLOOR, FLOOR / 2, 1e6, 1000001),
     "workload.bits_per_param": (0, -1, 1e4, 10001),
+    "channel.trace.power_dbm": (-100, -101, 100, 101),
+    "channel.trace.bandwidth_mhz": (1e-6, 5e-7, 1e6, 1000001),
     "channel.carrier_ghz": (0.1, 0.099, 100, 101),
     "channel.log_distance.exponent": (0.001, 0.0005, 10, 11),
     "channel.log_distance.intercept_db": (0, -1, 400, 401),
@@ -155,6 +157,8 @@ _GROUP = {"model": "group", "groups": 2, "radius_m": 9, "speed_mps": [1, 2], "me
 _IN_GROUPS = {"area.size_m": [1e6, 1e6], "users.mobility": _GROUP}
 _BY_TRACE = {"users.mobility": {"model": "trace", "file": "traces/park.gpx"}}
 _IN_A_FILE = {"model": "file", "file": "traces/park-sites.csv"}
+_MEASURED = {"file": "traces/campus-gains.csv", "columns": {"rsrp": "gain_db"}}
+_RATIOS = _MEASURED | {"columns": {"snr": "gain_db"}, "power_dbm": 23.0}
 _HEXAGON = {"model": "hexagonal", "inter_site_m": 1, "rings": 0}
 
 # Tables that a key needs around it, where the scenario below has others.
@@ -200,6 +204,8 @@ SETTINGS = {
     },
     "workload.token_bits.": {"workload.token_bits": {}},
     "workload.adapter_params.": {"workload.adapter_params": {}},
+    "channel.trace.power_dbm": {"channel.model": "trace", "channel.trace": _MEASURED},
+    "channel.trace.bandwidth_mhz": {"channel.model": "trace", "channel.trace": _RATIOS},
     "channel.log_distance.": {"channel.path_loss": "log_distance"},
     "channel.line_of_sight.": {"channel.path_loss": "uma"},
     "channel.shadowing.nlos_sigma_db": {"channel.path_loss": "umi"},
