@@ -128,6 +128,7 @@ class Channel(Section):
         "and shadowing",
         allowed="'trace', or left out",
         default=None,
+        example="trace",
     )
     trace: ChannelTrace | None = key(
         "The measured channel, for model = 'trace'",
