@@ -127,6 +127,15 @@ class World:
         """Return positions in m, shape S + (2,)."""
         return self._trajectories.reaching(times_s).position_m(users, times_s)
 
+    def is_away(self, users: Ints, times_s: Floats) -> Bools:
+        """Return whether users of a trace are away at times between its first and last sample."""
+        users, times_s = np.broadcast_arrays(users, times_s)
+        away = np.zeros(users.shape, dtype=np.bool_)
+        for n, absences_s in enumerate(self.absences_s):
+            for from_s, to_s in absences_s:
+                away |= (users == n) & (times_s >= from_s) & (times_s < to_s)
+        return away
+
     def mean_gain(self, users: Ints, servers: Ints, times_s: Floats) -> Floats:
         """Return path loss x shadowing as a linear power gain: the local mean, without fast fading."""
         if self._still_mean is not None:

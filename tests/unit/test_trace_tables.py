@@ -39,10 +39,11 @@ def text(separator=",", comma=False, times=str, rows=60):
         text(),
         text(";", comma=True),
         text("\t").replace(b"\n", b"\r\n"),
+        text().replace(b"car 3", b'"car ""3"""').replace(b"\nL,5,", b'\n"L, or M","5",'),
         b"# a comment\n\n" + text(times=lambda k: f"2024-05-01T08:00:{k:02d}Z"),
         text(times=lambda k: f"00:01:{k:02d}").replace(b"car 0", b" car 0 ").rstrip(b"\n"),
     ],
-    ids=["plain", "comma", "tab", "date", "clock"],
+    ids=["plain", "comma", "tab", "quotes", "date", "clock"],
 )
 def test_columns_at_once_are_those_of_every_line(content, monkeypatch):
     """The fast way and the one that goes line by line. Mutants: users by name; lines from the first value."""
@@ -63,10 +64,15 @@ def test_columns_at_once_are_those_of_every_line(content, monkeypatch):
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [(b"car 3", b'"car 3"'), (b"\nL,5,", b"\n\nL,5,"), (b"\nL,5,", b"\n#\nL,5,"), (b"\nL,5,", b"\nL,+5,")],
+    [
+        (b"\nL,5,", b'\n"L\nM",5,'),
+        (b"\nL,5,", b"\n\nL,5,"),
+        (b"\nL,5,", b"\n#\nL,5,"),
+        (b"\nL,5,", b"\nL,+5,"),
+    ],
 )
 def test_what_is_unusual_is_read_line_by_line(old, new, monkeypatch):
-    """Mutant: a quoted name keeps its quotes."""
+    """Mutant: lines are counted as rows where a value has two of them."""
     slow = read_csv(text().replace(old, new), "t.csv")
     monkeypatch.setattr(csv_columns, "_FEWEST_BYTES", 0)
     same(read_csv(text().replace(old, new), "t.csv"), slow)

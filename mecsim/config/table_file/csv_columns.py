@@ -1,6 +1,6 @@
 """Columns of a large CSV text at once, by Arrow, where every line is as the first ones are.
 
-Whatever is not (quotes, comments, empty lines, a value that is no number) is left to the reader that goes
+Whatever is not (comments, empty or broken lines, a value that is no number) is left to the reader that goes
 line by line and says where it is.
 """
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _FEWEST_BYTES = 1 << 20
 _BLOCK_BYTES = 8 << 20
-_UNUSUAL = (b'"', b"\n#", b"\n\n", b"\n\r\n", b"\0")
+_UNUSUAL = (b"\n#", b"\n\n", b"\n\r\n", b"\0")
 
 
 def columns_at_once(content: bytes, head: CsvHead, header_line: int, fields: Fields) -> Table | None:
@@ -73,7 +73,7 @@ def _read(content: bytes, head: CsvHead, before: int, fields: Fields) -> Table |
     reader = csv.open_csv(
         pa.BufferReader(content),
         csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES, skip_rows=before, column_names=names),
-        csv.ParseOptions(delimiter=SIGNS[head.separator], quote_char=False, ignore_empty_lines=False),
+        csv.ParseOptions(delimiter=SIGNS[head.separator], quote_char='"', ignore_empty_lines=False),
         csv.ConvertOptions(
             include_columns=[str(at) for at in used],
             column_types={str(at): word if is_word[role] else pa.float64() for at, role in used.items()},
@@ -88,6 +88,9 @@ def _read(content: bytes, head: CsvHead, before: int, fields: Fields) -> Table |
         for at, role in used.items():
             column = batch.column(str(at))
             parts[role].append(_codes(column, seen[role]) if is_word[role] else column.to_numpy())
+    rows = sum(map(len, next(iter(parts.values()))))
+    if rows != content.count(b"\n") + (not content.endswith(b"\n")) - before:
+        return None  # a value goes over several lines
     return _table(head, fields, parts, seen, before)
 
 
