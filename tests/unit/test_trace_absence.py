@@ -157,8 +157,8 @@ def test_the_map_and_a_snapshot_leave_out_who_is_away(traced):
         False,
         False,
     ]
-    assert instance_at(world, 1, 5.0).users.count == 2
-    assert instance_at(world, 1, 100.0).users.count == 1
+    assert len(instance_at(world, 1, 5.0).gain) == 2
+    assert len(instance_at(world, 1, 100.0).gain) == 1
     lines = draw_map(world.scenario, 1).axes[0].lines
     times_s = np.linspace(0.0, 209.0, len(lines[0].get_xdata()))
     assert (np.isnan(lines[0].get_xdata()) == ((times_s >= 10.0) & (times_s < 200.0))).all()
