@@ -76,5 +76,6 @@ def _draw_trajectories(axis: Any, world: World, seconds: float) -> None:
     ends = np.minimum(np.minimum(leaves[users], world.scenario.duration_s), enters[users] + seconds)
     times_s = enters[users, None] + (ends - enters[users])[:, None] * np.linspace(0.0, 1.0, _SAMPLES)
     places = world.position_m(users[:, None], times_s)
+    places[world.is_away(users[:, None], times_s)] = np.nan  # a gap in the line
     axis.plot(places[..., 0].T, places[..., 1].T, color="#56B4E9", lw=0.9)
     axis.plot(places[:, 0, 0], places[:, 0, 1], "o", color="#0072B2", mec="white", mew=0.4, ms=3.5)

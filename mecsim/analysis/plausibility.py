@@ -8,12 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from mecsim.scenario.base_model import base_model, base_model_names
+from mecsim.scenario.measured import remarks
 from mecsim.scenario.schema import Scenario
 from mecsim.system.arrays import Floats
 from mecsim.system.rates import RateLaw
 from mecsim.units import dbm_to_w, mhz_to_hz
 from mecsim.world.channel.local_mean import LocalMean
-from mecsim.world.mobility.replay import TraceReplay
+from mecsim.world.mobility.followed import traces_of
 from mecsim.world.traces.info import degrees_hint
 
 FORWARD_FLOP = 2.0
@@ -80,18 +81,25 @@ def doubts(scenario: Scenario) -> list[str]:
         *_gpu_doubts(scenario),
         *_work_doubts(scenario),
         *trace_doubts(scenario),
+        *_channel_doubts(scenario),
     ]
 
 
 def trace_doubts(scenario: Scenario) -> list[str]:
-    """Return that the places of the users' trace look like degrees taken for metres, if they do."""
-    mobility = scenario.users.mobility
-    hint = degrees_hint(mobility.trace()) if isinstance(mobility, TraceReplay) else ""
-    return (
-        [f"users.mobility.file = {mobility.file}: {hint}"]
-        if hint and isinstance(mobility, TraceReplay)
-        else []
-    )
+    """Return which traces have places that look like degrees taken for metres."""
+    found = []
+    for kind, model in traces_of(scenario).items():
+        if hint := degrees_hint(model.trace()):
+            table = "users.mobility" if kind < 0 else f"users.classes[{kind}].mobility"
+            found.append(f"{table}.file = {model.file}: {hint}")
+    return found
+
+
+def _channel_doubts(scenario: Scenario) -> Iterator[str]:
+    trace = scenario.channel.trace
+    if trace is not None:
+        size = scenario.users.count, scenario.servers.count
+        yield from (f"channel.trace: {said}" for said in remarks(trace, *size, scenario.duration_s))
 
 
 def median_efficiencies(scenario: Scenario) -> tuple[float, float]:
@@ -117,7 +125,8 @@ def median_efficiencies(scenario: Scenario) -> tuple[float, float]:
 
 
 def _radio_doubts(scenario: Scenario) -> Iterator[str]:
-    if scenario.channel.interference.model != "none" or not scenario.channel.rate_spec.is_ideal:
+    channel = scenario.channel
+    if channel.interference.model != "none" or channel.trace is not None or not channel.rate_spec.is_ideal:
         return
     for direction, median in zip(("uplink", "downlink"), median_efficiencies(scenario), strict=True):
         if median > SPECTRAL_EFFICIENCY.high:

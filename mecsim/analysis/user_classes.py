@@ -16,7 +16,7 @@ from mecsim.results.after_warmup import AfterWarmup
 from mecsim.results.metrics import METRIC, USER_METRICS
 from mecsim.results.store import load_run
 from mecsim.scenario.schema import Scenario
-from mecsim.world.mobility.trajectories import replay_of
+from mecsim.world.mobility.followed import replay_of
 from mecsim.world.population import Population
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from mecsim.config.bounded_file import read_bounded
 from mecsim.errors import ScenarioError, UnreadableFile
 from mecsim.messages import nearest, shortened
 
-LARGEST_MB = 256
+LARGEST_MB = 512
 LARGEST_BYTES = LARGEST_MB << 20
 MOST_NAMES = 1000
 

@@ -111,3 +111,12 @@ def toml_value(value: object) -> str:
     if isinstance(value, float):
         return repr(value + 0.0)  # equal numbers are written alike: -0.0 becomes 0.0
     return str(value)
+
+
+def plain_value(value: Any) -> Any:
+    """Return a copy with NumPy's numbers and arrays as Python's own."""
+    if isinstance(value, Mapping):
+        return {name: plain_value(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_value(item) for item in value]
+    return value.tolist() if hasattr(value, "tolist") else value

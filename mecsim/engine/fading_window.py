@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from mecsim.system.arrays import Floats, Ints
-from mecsim.world.world import WINDOW_BLOCKS, World
+from mecsim.world.windows import WINDOW_BLOCKS
+from mecsim.world.world import World
 
 
 class FadingWindow:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mecsim.config.bounded_file import read_bounded
+from mecsim.config.table_file.parquet_bounds import held_bytes, opened
 from mecsim.errors import ResultStoreError, UnreadableFile
 from mecsim.results.manifest import ADVICE
-from mecsim.results.parquet_pages import first_page_bytes, unpacked_bytes
 from mecsim.tables import Column, columns_of, table_problems
 
 if TYPE_CHECKING:
@@ -21,11 +21,9 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 MOST_BYTES = 2 << 30
-MOST_FOOTER_BYTES = 4 << 20
 # Constant columns pack to almost nothing: the tables of a run in which little happens pack 300 times.
 MOST_PACKED, ANY_BYTES = 1000, 64 << 20
 _COMPRESSION = "zstd"
-_MAGIC = b"PAR1"
 
 
 def parquet_bytes(table: str, frame: pd.DataFrame) -> bytes:
@@ -126,18 +124,11 @@ def _checked(path: Path, table: str, entry: dict[str, Any]) -> pq.ParquetFile:
 
 
 def _opened(path: Path, content: bytes) -> pq.ParquetFile:
-    """Return the file with its footer parsed; a footer of many columns is refused before that."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    footer = int.from_bytes(content[-8:-4], "little")
-    if len(content) < 12 or content[-4:] != _MAGIC or footer > len(content) - 12:
-        raise ResultStoreError(f"{path}: is no whole Parquet file, or is encrypted; {ADVICE}")
-    if footer > MOST_FOOTER_BYTES:
-        raise ResultStoreError(
-            f"{path}: its footer has {footer} bytes, must have at most {MOST_FOOTER_BYTES}; {ADVICE}"
-        )
-    return pq.ParquetFile(pa.BufferReader(content))
+    """Return the file with its footer parsed."""
+    try:
+        return opened(content)
+    except UnreadableFile as error:
+        raise ResultStoreError(f"{path}: {error}; {ADVICE}") from error
 
 
 def _metadata_problems(table: str, file: pq.ParquetFile, rows: int, content: bytes) -> Iterator[str]:
@@ -156,16 +147,8 @@ def _metadata_problems(table: str, file: pq.ParquetFile, rows: int, content: byt
     width = sum(8 if column.dtype == "str" else np.dtype(column.dtype).itemsize for column in columns)
     size, most = width * metadata.num_rows, max(ANY_BYTES, MOST_PACKED * len(content))
     texts = [i for i, column in enumerate(columns) if column.dtype == "str"]
-    held = 0
-    for group in range(metadata.num_row_groups):
-        row_group = metadata.row_group(group)
-        held += row_group.num_rows
-        for i in range(metadata.num_columns):
-            chunk = row_group.column(i)
-            # Its codec is not asked for: where that does not exist, pyarrow ends the process.
-            size += max(chunk.total_uncompressed_size, unpacked_bytes(content, chunk))
-            if i in texts and row_group.num_rows:
-                size += row_group.num_rows * first_page_bytes(content, chunk)
+    held = sum(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
+    size += held_bytes(file, content, range(metadata.num_columns), texts)
     if held != metadata.num_rows:
         yield f"has {metadata.num_rows} rows, its parts have {held}"
     if size > most:

@@ -12,6 +12,8 @@ from pydantic import AfterValidator, Field
 from mecsim.config.base import Real, Section, key, refusal
 
 _Side: TypeAlias = Annotated[Real, Field(ge=1e-3, le=1e6)]
+_Latitude: TypeAlias = Annotated[Real, Field(ge=-89, le=89)]
+_Longitude: TypeAlias = Annotated[Real, Field(ge=-180, le=180)]
 _Point: TypeAlias = Annotated[
     tuple[Real, Real], Field(json_schema_extra={"allowed": "two finite numbers [x, y] in metres"})
 ]
@@ -25,6 +27,13 @@ class Area(Section):
         unit="m",
         allowed="two numbers [width, height], each >= 0.001 and <= 1000000",
         example=[1000, 1000],
+    )
+    origin_deg: tuple[_Latitude, _Longitude] | None = key(
+        "Latitude and longitude of the point (0, 0), for files in degrees that have no origin of their own",
+        unit="degrees",
+        allowed="two numbers [latitude, longitude] from -89 to 89 and from -180 to 180",
+        default=None,
+        example=[-37.82, 144.95],
     )
 
     def holds(self, point: tuple[float, float]) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import (
+    Field,
     SerializationInfo,
     SerializerFunctionWrapHandler,
     ValidationInfo,
@@ -13,9 +14,15 @@ from pydantic import (
     model_serializer,
 )
 
-from mecsim.config.base import Section, refusal
+from mecsim.config.base import SMALLEST, Real, Section, Whole, refusal
 from mecsim.scenario.gpu_catalogue import GpuCard
 from mecsim.scenario.power import first_problem, idle_power_w, without_defaults
+
+Power: TypeAlias = Annotated[Real, Field(ge=SMALLEST, le=1e5)]
+Fraction: TypeAlias = Annotated[Real, Field(ge=1e-6, le=1)]
+GpuCount: TypeAlias = Annotated[Whole, Field(ge=1, le=1_000_000)]
+
+UTILISATION = "Share of the peak speed that training reaches"
 
 
 class Equipped(Section):

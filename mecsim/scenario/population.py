@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from mecsim.config.base import SMALLEST, Real, Section, Whole, key, refusal
+from mecsim.config.base import SMALLEST, Real, Section, Whole, key
 from mecsim.scenario.distribution import AdapterSize, Distribution
 from mecsim.scenario.gpu_catalogue import GpuCard
 from mecsim.scenario.mobility import Mobility
@@ -69,7 +69,7 @@ class UserClass(Section):
     )
     mobility: Mobility | None = key(
         "How these users move",
-        allowed="a table as for users.mobility, but not a trace",
+        allowed="a table as for users.mobility",
         default=None,
         example={"model": "static"},
     )
@@ -104,10 +104,3 @@ class UserClass(Section):
         "Weight of these users' energies in the objective; left out: 1", default=None, example=1.0
     )
     energy_budget_w: Budget | None = key(BUDGET, unit="W", default=None, example=2.0)
-
-    @field_validator("mobility")
-    @classmethod
-    def _not_a_trace(cls, value: Any) -> Any:
-        if value is not None and value.model == "trace":
-            raise refusal((("model",), "must be another model: a trace is for all users together"))
-        return value

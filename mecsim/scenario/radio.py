@@ -8,6 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from mecsim.config.base import Real, Section, Whole, key, refusal
 from mecsim.messages import either
+from mecsim.scenario.channel_trace import ChannelTrace
 from mecsim.scenario.models import Model
 from mecsim.scenario.path_loss import PathLoss, limits_of, name_of, with_line_of_sight
 from mecsim.scenario.rate import Rate
@@ -122,6 +123,19 @@ class Interference(Section):
 class Channel(Section):
     """Path loss, shadowing, fading and noise."""
 
+    model: Literal["trace"] | None = key(
+        "Where gains without fast fading come from: 'trace', the file of channel.trace; left out: path loss "
+        "and shadowing",
+        allowed="'trace', or left out",
+        default=None,
+        example="trace",
+    )
+    trace: ChannelTrace | None = key(
+        "The measured channel, for model = 'trace'",
+        default=None,
+        example={"file": "traces/campus-gains.csv"},
+        validate_default=True,
+    )
     carrier_ghz: Annotated[Real, Field(ge=0.1, le=100)] = key("Carrier frequency", unit="GHz", default=2.0)
     path_loss: PathLoss = key(
         "Law of the path loss: 'log_distance_128' is 128.1 + 37.6 log10(distance in km) dB, 'log_distance' "
@@ -168,6 +182,13 @@ class Channel(Section):
     def rate_spec(self) -> RateSpec:
         """What uplinks and downlinks reach of Shannon's rate."""
         return IDEAL if self.rate is None else self.rate.spec
+
+    @field_validator("trace")
+    @classmethod
+    def _with_its_model(cls, value: ChannelTrace | None, info: ValidationInfo) -> ChannelTrace | None:
+        if "model" in info.data and (value is None) != (info.data["model"] is None):
+            raise refusal(((), "must be given with model = 'trace', and only with it"))
+        return value
 
     @field_validator("rate")
     @classmethod

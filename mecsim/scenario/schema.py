@@ -20,19 +20,22 @@ from pydantic import (
 from mecsim.config.base import Real, Section, key, refusal
 from mecsim.config.input_file import InputFile
 from mecsim.config.problems import problem_lines
-from mecsim.config.toml_text import dump_toml, parse_toml
+from mecsim.config.toml_text import dump_toml, parse_toml, plain_value
 from mecsim.errors import ScenarioError
 from mecsim.scenario.area import Area, validation_context
 from mecsim.scenario.calendar import Calendar
 from mecsim.scenario.control import Handover, Objective, Reallocation, Record, Service
-from mecsim.scenario.equipment import Servers, Users
 from mecsim.scenario.gpu_catalogue import GpuCard
+from mecsim.scenario.layout_file import ONE_ORIGIN
 from mecsim.scenario.learning import Learning
+from mecsim.scenario.measured import problems as measured_problems
 from mecsim.scenario.memory import problems as memory_problems
 from mecsim.scenario.models import Model
 from mecsim.scenario.path_loss import path_loss_model
 from mecsim.scenario.radio import Channel
+from mecsim.scenario.servers import Servers
 from mecsim.scenario.size import problems
+from mecsim.scenario.users import Users
 from mecsim.scenario.workload import Workload
 
 
@@ -93,6 +96,7 @@ class Scenario(Section):
     @classmethod
     def _not_too_large(cls, value: Any, info: ValidationInfo) -> Any:
         found = problems(str(info.field_name), value, info.data)
+        found += measured_problems(value, info.data) if info.field_name == "channel" else []
         if found:
             raise refusal(*found)
         return value
@@ -113,6 +117,16 @@ class Scenario(Section):
             problems = value.problems(info.data["servers"].count, info.data.get("duration_s", 0.0))
             if problems:
                 raise refusal(*problems)
+        return value
+
+    @field_validator("users")
+    @classmethod
+    def _one_origin(cls, value: Users, info: ValidationInfo) -> Users:
+        servers, area = info.data.get("servers"), info.data.get("area")
+        if servers is None or area is None or value.layout is None or not servers.has_own_origin(area):
+            return value
+        if value.layout.is_unplaced(area, value.count):
+            raise refusal((("layout", "file"), f"is in degrees, as is servers.layout: {ONE_ORIGIN}"))
         return value
 
     @field_validator("servers", "users", "calendar", mode="wrap")
@@ -158,7 +172,10 @@ class Scenario(Section):
         confined: bool = False,
     ) -> Self:
         try:
-            scenario = cls.model_validate(tables, context={"folder": folder, "confined": confined})
+            calendar = tables.get("calendar")
+            crowds = isinstance(calendar, Mapping) and bool(calendar.get("flash_crowds"))
+            context = {"folder": folder, "confined": confined, "crowds": crowds}
+            scenario = cls.model_validate(tables, context=context)
             scenario._folder = folder
             return scenario
         except ValidationError as error:
@@ -209,12 +226,12 @@ class Scenario(Section):
                 table = table.setdefault(step, {})
                 if not isinstance(table, dict):
                     raise ScenarioError(source, [f"{source}: {name}: {step} is not a table"])
-            table[last] = _plain(value)
+            table[last] = plain_value(value)
         return self._checked(tables, source, self._folder, confined=confined)
 
     def files(self) -> list[InputFile]:
         """Return the files that this scenario names."""
-        tables = (self.servers.layout, *self._models())
+        tables = (self.servers.layout, self.users.layout, self.channel.trace, *self._models())
         values = [value for table in tables if table is not None for _, value in table]
         return [value for value in values if isinstance(value, InputFile)]
 
@@ -238,21 +255,14 @@ class Scenario(Section):
     def users_change(self) -> bool:
         """Whether users arrive or leave during the run."""
         crowds = bool(self.calendar.flash_crowds)
-        return self.users.arrivals is not None or crowds or self.users.mobility.model == "trace"
-
-    @property
-    def _has_boards(self) -> bool:
-        tables: tuple[Any, ...] = (self.servers, self.users, *(self.users.classes or ()))
-        return any(each.gpu_power not in ("cubic", None) for each in tables)
-
-    @property
-    def _has_electronics(self) -> bool:
-        tables: tuple[Any, ...] = (self.servers, self.users, *(self.users.classes or ()))
-        powers = [power for each in tables for power in (each.circuit_power_w, each.receive_power_w)]
-        return any(any(power) if isinstance(power, tuple) else power for power in powers)
+        return self.users.arrivals is not None or crowds or self.users.follows_trace
 
     def switched_off(self) -> list[str]:
         """Return every physical effect that this scenario leaves out, one line each."""
+        owners: tuple[Any, ...] = (self.servers, self.users, *(self.users.classes or ()))
+        powers = [power for each in owners for power in (each.circuit_power_w, each.receive_power_w)]
+        has_electronics = any(any(power) if isinstance(power, tuple) else power for power in powers)
+        has_boards = any(each.gpu_power not in ("cubic", None) for each in owners)
         effects = {
             "shadowing: sigma_db = 0": self.channel.shadowing.sigma_db == 0,
             "fast fading: model = 'none'": self.channel.fading.model == "none",
@@ -260,8 +270,8 @@ class Scenario(Section):
             "highest rate of a modem: rate = 'shannon'": self.channel.rate_spec.is_ideal,
             "interference between cells: model = 'none'": self.channel.interference.model == "none",
             "receiver noise: noise_figure_db = 0": self.channel.noise_figure_db == 0,
-            "board power of GPUs: gpu_power = 'cubic'": not self._has_boards,
-            "radio electronics: circuit_power_w, receive_power_w = 0": not self._has_electronics,
+            "board power of GPUs: gpu_power = 'cubic'": not has_boards,
+            "radio electronics: circuit_power_w, receive_power_w = 0": not has_electronics,
             "mobility: model = 'static'": self.users.mobility.model == "static",
             "passes through the base model: model = 'adapter'": self.workload.model == "adapter",
             "memory of GPUs: no base_model": self.workload.base_model is None,
@@ -283,12 +293,3 @@ class Scenario(Section):
 
     def __hash__(self) -> int:
         return hash(self.sha256)
-
-
-def _plain(value: Any) -> Any:
-    """Return a copy with NumPy's numbers and arrays as Python's own."""
-    if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value.tolist() if hasattr(value, "tolist") else value

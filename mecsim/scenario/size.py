@@ -97,6 +97,7 @@ def _channel(channel: Any, known: Known) -> Found:
     block_s, duration_s = channel.fading.block_s, known["duration_s"]
     models = [users.mobility for users in _kinds_of_users(known) if users.mobility is not None]
     stands = all(model.model == "static" for model in models) and channel.fading.ambient_hz == 0
+    stands = stands and channel.trace is None
     if not stands and _times(duration_s, block_s * BLOCKS_A_WINDOW) > MOST_WINDOWS:
         most = MOST_WINDOWS * BLOCKS_A_WINDOW
         return [(("fading", "block_s"), _interval("blocks", most, duration_s))]

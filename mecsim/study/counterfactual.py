@@ -20,7 +20,8 @@ from mecsim.system.equations import gpu_power
 from mecsim.system.phases import PHASES, Phase
 from mecsim.system.power import shared_drive
 from mecsim.system.resources import Owner
-from mecsim.world.world import WINDOW_BLOCKS, World
+from mecsim.world.windows import WINDOW_BLOCKS
+from mecsim.world.world import World
 
 _ROWS = 4096
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.special import hyperu
 
 from mecsim.policy import Observation, Phase, Policy, ScenarioInfo
 from mecsim.rng import Purpose, stream
@@ -20,6 +19,7 @@ from mecsim.scenario.workload import Continuous, Synchronous
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, frozen
 from mecsim.testing.reference_power import electronics_w, part_of_cube, shares_gpu
+from mecsim.testing.reference_rate import bits_per_s_and_hz
 from mecsim.testing.reference_round import Round, User, works
 from mecsim.units import gbps_to_bps
 from mecsim.world.world import World
@@ -67,7 +67,7 @@ class ReferenceEngine:
                 user.rate, user.power_w = self._rate_and_power(n) if user.round else (0.0, 0.0)
             changes_s = [self._next_change(user) for user in self.users]
             edge_s = (self.block + 1) * self.world.block_s
-            instant_s = min(*changes_s, edge_s, self.periods * period_s, self.ready_s)
+            instant_s = min(*changes_s, edge_s, self.periods * period_s, self.ready_s, self._next_visit_s())
             if instant_s >= self.scenario.duration_s:
                 break
             ending = [n for n, user in enumerate(self.users) if user.rate > 0 and changes_s[n] == instant_s]
@@ -75,6 +75,7 @@ class ReferenceEngine:
             self.block += instant_s == edge_s
             for n in ending:
                 self._begin_next_phase(n)
+            self._come_and_go()
             if instant_s == self.periods * period_s:
                 self.periods += 1
                 self._ask()
@@ -87,6 +88,13 @@ class ReferenceEngine:
                     self._start_round(n)
         self._pass_time(self.scenario.duration_s)
         return self.ended + [user.round for user in self.users if user.round]
+
+    def _next_visit_s(self) -> float:
+        """Return when the next user comes or goes; here everybody is there all the time."""
+        return math.inf
+
+    def _come_and_go(self) -> None:
+        """Take out who goes now, and let in who comes."""
 
     def _next_change(self, user: User) -> float:
         if user.round is None:
@@ -136,7 +144,9 @@ class ReferenceEngine:
                 gain *= world.downlink_share(np.array([n]), np.array([server]), block_s).item()
             snr = gain * power_w / (world.noise_w_per_hz * bandwidth_hz)
             circuit_w, user.other_w = electronics_w(world, user.phase, n, server)
-            return bandwidth_hz * self._bits_per_s_and_hz(snr, user.phase), power_w + circuit_w
+            return bandwidth_hz * bits_per_s_and_hz(
+                self.scenario.channel, snr, user.phase
+            ), power_w + circuit_w
         if user.phase is Phase.LOCAL:
             speed = grants.user_gpu_flops[n]
             gpus, kappa = world.workload.devices["gpu_count"][n], world.workload.devices["kappa"][n]
@@ -148,18 +158,6 @@ class ReferenceEngine:
                 in_use = (granted[k] * self._stretch(k, serving, granted) for k in self._using(n, serving))
                 return gpus * speed, gpus * kappa * part_of_cube(world, server, speed, in_use)
         return gpus * speed, gpus * kappa * speed**3
-
-    def _bits_per_s_and_hz(self, snr: float, phase: Phase) -> float:
-        rate = self.scenario.channel.rate_spec
-        own = rate.up if phase is Phase.UPLINK else rate.down
-        snr /= own.gap
-        if self.scenario.channel.fading.model == "ergodic" and snr > 0:
-            mean = float(hyperu(1.0, 1.0, 1.0 / snr))
-            if own.cap_bps_hz < math.inf:
-                top = 2.0 ** (own.cap_bps_hz / own.efficiency)
-                mean -= math.exp((1.0 - top) / snr) * float(hyperu(1.0, 1.0, top / snr))
-            return (1.0 - own.overhead) * own.efficiency * mean / math.log(2.0)
-        return (1.0 - own.overhead) * min(own.efficiency * math.log2(1.0 + snr), own.cap_bps_hz)
 
     def _stretch(self, n: int, phases: tuple[Phase, ...], grant: Floats) -> float:
         """Return the factor of a grant under work-conserving sharing: all grants over those in use."""

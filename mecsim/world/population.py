@@ -205,6 +205,10 @@ def kinds(scenario: Scenario, seed: int, residents: int, count: int) -> Ints:
     for n in range(residents):
         kind[n] = np.argmax(share * (n + 1) - given)
         given[kind[n]] += 1
+    # A trace says who comes; nobody else joins it.
+    follows = np.array([each.mobility is not None and each.mobility.model == "trace" for each in classes])
+    if follows.any() and not follows.all():
+        share = np.where(follows, 0.0, share) / share[~follows].sum()
     draws = stream(seed, Purpose.USER_CLASS).random(count - residents)
     kind[residents:] = np.searchsorted(np.cumsum(share)[:-1], draws, side="right")
     return kind

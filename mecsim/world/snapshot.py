@@ -15,8 +15,8 @@ from mecsim.world.world import World
 def instance_at(world: World, seed: int, time_s: float, *, csi: bool = False) -> Instance:
     """Return the instance of a world at a time.
 
-    It has the users who have entered and not left, each with the work of its first round. Servers have the
-    budgets that brown-outs leave them, and one that is down has gains of 0.
+    It has the users who are present, each with the work of its first round. Servers have the budgets that
+    brown-outs leave them, and one that is down has gains of 0.
 
     Parameters
     ----------
@@ -38,7 +38,9 @@ def instance_at(world: World, seed: int, time_s: float, *, csi: bool = False) ->
         raise MecsimError(
             f"time = {time_s:g} s: must be from 0 to {scenario.duration_s:g}, the duration of {scenario.name}"
         )
-    present = np.flatnonzero((population.enters_s <= time_s) & (time_s < population.leaves_s))
+    there = (population.enters_s <= time_s) & (time_s < population.leaves_s)
+    there &= ~world.is_away(np.arange(world.user_count), np.array(time_s))
+    present = np.flatnonzero(there)
     if present.size == 0:
         raise MecsimError(f"time = {time_s:g} s: no user of {scenario.name} is present then")
     instance = world.instance(time_s).of_users(present)

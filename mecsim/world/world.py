@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 
@@ -18,20 +17,18 @@ from mecsim.units import SPEED_OF_LIGHT_MPS, db_to_linear, dbm_to_w, ghz_to_hz
 from mecsim.world.channel.fading import RayleighLinks
 from mecsim.world.channel.interference import Interference
 from mecsim.world.channel.local_mean import Link, LocalMean, looked_up
+from mecsim.world.channel.measured import MeasuredGains
 from mecsim.world.channel.model import Bools
 from mecsim.world.channel.rician import LineOfSightComponent
-from mecsim.world.channel.waves import GRID
 from mecsim.world.devices import power_of, servers_of
 from mecsim.world.faults import ServerConditions
-from mecsim.world.mobility.trajectories import GrowingTrajectories, Trajectories, replay_of
+from mecsim.world.mobility.followed import replay_of
+from mecsim.world.mobility.trajectories import GrowingTrajectories, Trajectories
 from mecsim.world.population import Population
+from mecsim.world.windows import WINDOW_BLOCKS, OfLeg, block_index, window_values
 from mecsim.world.workload import Workload
 
-WINDOW_BLOCKS = GRID
-_PAIRS_AT_ONCE = 32
 _MOST_KEPT = 1_000_000
-
-OfLeg = Callable[[Ints, Ints, Ints, float], Floats]
 
 
 class World:
@@ -67,6 +64,11 @@ class World:
         self._trajectories = GrowingTrajectories(scenario, seed, self.population, replayed)
         self.rate_law = RateLaw.of(self.noise_w_per_hz, channel.rate_spec, ergodic=fading.model == "ergodic")
         self._local = LocalMean(channel, self.server_position_m, seed)
+        self._measured: MeasuredGains | None = None
+        if channel.trace is not None:
+            offset_db = channel.trace.offset_db(channel.noise_dbm_per_hz + channel.noise_figure_db)
+            links = self.user_count, self.server_count
+            self._measured = MeasuredGains.of(channel.trace.links(), offset_db, *links)
         self._interference: Interference | None = None
         if channel.interference.model == "full_buffer":
             user_power_w = float(self.workload.devices["max_power_w"].mean())
@@ -90,7 +92,7 @@ class World:
     @property
     def moving(self) -> bool:
         """Whether any gain changes with time."""
-        return self.trajectories.moving or self._ambient_mps > 0
+        return self.trajectories.moving or self._ambient_mps > 0 or self._measured is not None
 
     @property
     def interfered(self) -> bool:
@@ -115,11 +117,7 @@ class World:
 
     def block(self, times_s: Floats) -> Ints:
         """Return the index of the fading block that holds each time."""
-        index = np.floor(np.asarray(times_s) / self.block_s).astype(np.int64)
-        # The quotient may round across a block's edge; the edge itself is index * block_s.
-        index += (index + 1) * self.block_s <= times_s
-        index -= index * self.block_s > times_s
-        return index
+        return block_index(times_s, self.block_s)
 
     def block_start_s(self, times_s: Floats) -> Floats:
         """Return the start of the fading block that holds each time."""
@@ -128,6 +126,15 @@ class World:
     def position_m(self, users: Ints, times_s: Floats) -> Floats:
         """Return positions in m, shape S + (2,)."""
         return self._trajectories.reaching(times_s).position_m(users, times_s)
+
+    def is_away(self, users: Ints, times_s: Floats) -> Bools:
+        """Return whether users of a trace are away at times between its first and last sample."""
+        users, times_s = np.broadcast_arrays(users, times_s)
+        away = np.zeros(users.shape, dtype=np.bool_)
+        for n, absences_s in enumerate(self.absences_s):
+            for from_s, to_s in absences_s:
+                away |= (users == n) & (times_s >= from_s) & (times_s < to_s)
+        return away
 
     def mean_gain(self, users: Ints, servers: Ints, times_s: Floats) -> Floats:
         """Return path loss x shadowing as a linear power gain: the local mean, without fast fading."""
@@ -241,8 +248,11 @@ class World:
         return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()
 
     def _local_mean(self, users: Ints, servers: Ints, times_s: Floats) -> Link:
-        position_m = self.position_m(users, self.block_start_s(times_s))
-        return self._with_uplink_interference(self._local.at(servers, position_m), servers)
+        start_s = self.block_start_s(times_s)
+        link = self._local.at(servers, self.position_m(users, start_s))
+        if self._measured is not None:
+            return replace(link, gain=self._measured.at(users, servers, start_s))
+        return self._with_uplink_interference(link, servers)
 
     def _with_uplink_interference(self, link: Link, servers: Ints) -> Link:
         if self._interference is None:
@@ -250,31 +260,9 @@ class World:
         return replace(link, gain=link.gain * self._interference.uplink[servers])
 
     def _window(self, of_leg: OfLeg, users: Ints, servers: Ints, window: int) -> Floats:
-        values = np.empty((len(users), WINDOW_BLOCKS))
-        for i in range(0, len(users), _PAIRS_AT_ONCE):
-            part = slice(i, i + _PAIRS_AT_ONCE)
-            self._fill_window(values[part], of_leg, users[part], servers[part], window)
-        return values
-
-    def _fill_window(self, filled: Floats, of_leg: OfLeg, users: Ints, servers: Ints, window: int) -> None:
-        first = window * WINDOW_BLOCKS
-        start_s = first * self.block_s
-        last_s = (first + WINDOW_BLOCKS - 1) * self.block_s
+        last_s = (window * WINDOW_BLOCKS + WINDOW_BLOCKS - 1) * self.block_s
         trajectories = self._trajectories.until(last_s)
-        first_leg = np.array(trajectories.leg_now(users.tolist(), start_s))
-        last_leg = np.array(trajectories.leg_now(users.tolist(), last_s))
-        for later_leg in range(int((last_leg - first_leg).max()) + 1):
-            # A user with several legs in the window is computed for each leg as if it had no end.
-            rows = np.flatnonzero(first_leg + later_leg <= last_leg)
-            leg = first_leg[rows] + later_leg
-            values = of_leg(users[rows], servers[rows], leg, start_s)
-            if later_leg == 0:
-                filled[rows] = values
-                continue
-            begin = self.block(trajectories.legs.start_s[leg]) - first
-            begin += (begin + first) * self.block_s < trajectories.legs.start_s[leg]
-            later = np.arange(WINDOW_BLOCKS) >= begin[:, None]
-            filled[rows] = np.where(later, values, filled[rows])
+        return window_values(of_leg, users, servers, window, trajectories, self.block_s)
 
     def _leg_downlink_shares(self, users: Ints, servers: Ints, leg: Ints, start_s: float) -> Floats:
         if self._interference is None:
@@ -289,6 +277,10 @@ class World:
         since_s = start_s - legs.start_s[leg]
         start_m = legs.start_m[leg] + legs.velocity_mps[leg] * since_s[:, None]
         link = self._local.on_grid(servers, start_m, legs.velocity_mps[leg] * self.block_s)
+        if self._measured is not None:
+            blocks = (self.block(np.array(start_s)) + np.arange(WINDOW_BLOCKS)).astype(np.float64)
+            times_s = blocks * self.block_s
+            link = replace(link, gain=self._measured.at(users[:, None], servers[:, None], times_s))
         link = self._with_uplink_interference(link, servers[:, None])
         if self._fading is None:
             return link.gain

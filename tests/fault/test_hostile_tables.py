@@ -21,11 +21,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from mecsim import load_results, load_scenario, simulate
+from mecsim.config.table_file import parquet_bounds
+from mecsim.config.table_file.parquet_pages import unpacked_bytes
 from mecsim.errors import ResultStoreError
-from mecsim.results import parquet_file
 from mecsim.results.manifest import MANIFEST, manifest_sha256
 from mecsim.results.parquet_file import _arrow_schema, parquet_bytes
-from mecsim.results.parquet_pages import unpacked_bytes
 from mecsim.results.store import load_run, verify_run
 
 MIB = 1 << 20
@@ -115,7 +115,7 @@ def test_pages_count_themselves(folder: Path) -> None:
 
 def test_a_million_columns(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A footer of megabytes is refused before it is parsed. Here 1,000 columns and a lower bound do."""
-    monkeypatch.setattr(parquet_file, "MOST_FOOTER_BYTES", 100_000)
+    monkeypatch.setattr(parquet_bounds, "MOST_FOOTER_BYTES", 100_000)
     content = written(pa.table({f"c{i}": [1] for i in range(1000)}))
     put(folder, "positions", content, 1)
     refused(folder, "positions.parquet: its footer has")

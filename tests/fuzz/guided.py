@@ -15,7 +15,14 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(
-    include=["mecsim.scenario", "mecsim.system", "mecsim.world.traces", "mecsim.study", "mecsim.results"]
+    include=[
+        "mecsim.scenario",
+        "mecsim.system",
+        "mecsim.config",
+        "mecsim.world.traces",
+        "mecsim.study",
+        "mecsim.results",
+    ]
 ):
     from mecsim import errors
     from mecsim.results.manifest import read_manifest
@@ -28,7 +35,7 @@ with atheris.instrument_imports(
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-FORMATS = ("csv", "sumo_fcd", "gpx")
+FORMATS = ("csv", "parquet", "sumo_fcd", "gpx", "bonnmotion", "ns2", "one")
 GOOD = {
     "scenarios": ROOT / "scenarios" / "smoke.toml",
     "instances": HERE / "corpus" / "instances" / "true.json",

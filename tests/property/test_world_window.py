@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mecsim import load_scenario
-from mecsim.world.world import WINDOW_BLOCKS, World
+from mecsim.world.windows import WINDOW_BLOCKS
+from mecsim.world.world import World
 
 LAW = settings(max_examples=40, deadline=None, derandomize=True)
 SCENARIO = load_scenario(Path(__file__).resolve().parents[1] / "data" / "world.toml")

@@ -69,7 +69,10 @@ def test_info_hints_at_degrees_taken_for_metres(tmp_path, capsys):
     [
         (["nothing.csv"], "nothing.csv: cannot be read: No such file or directory"),
         (["nothing.kml"], "nothing.kml: cannot be read: No such file or directory"),
-        (["nothing.csv", "--format", "kml"], "--format kml: must be 'csv', 'sumo_fcd' or 'gpx'"),
+        (
+            ["nothing.csv", "--format", "kml"],
+            "--format kml: must be 'csv', 'parquet', 'sumo_fcd', 'gpx', 'bonnmotion', 'n",
+        ),
         (["nothing.csv", "--coordinates", "deg"], "--coordinates deg: must be 'map' or 'geo'"),
     ],
 )

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from mecsim.engine.fading_window import FadingWindow
-from mecsim.world.world import WINDOW_BLOCKS, World
+from mecsim.world.windows import WINDOW_BLOCKS
+from mecsim.world.world import World
 
 LINKS = [(0, 1), (2, 0)]
 BANDWIDTH_HZ = [3e6, 1e7]

@@ -103,14 +103,15 @@ def test_the_hash_covers_the_file_of_positions(tmp_path):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", ["sites.csv: has 0 positions, must have 1 to 1000"]),
+        ("", ["sites.csv: is empty, must begin with a line of column names"]),
         ("x_m,y_m\n", ["sites.csv: has 0 positions, must have 1 to 1000"]),
         (
             "x_m,ym\n1,2\n",
             [
-                "sites.csv:1: ym: unknown column",
-                "did you mean 'y_m'?",
-                "sites.csv:1: y_m: missing, must be a column of numbers",
+                "sites.csv:1: y_m: this column is missing",
+                "must be x_m, y_m",
+                "did you mean 'ym'?",
+                'or name it by columns = { y = "..." }',
             ],
         ),
         (
@@ -123,7 +124,7 @@ def test_the_hash_covers_the_file_of_positions(tmp_path):
                 "sites.csv:6: record 5: y_m = nan: must be a finite number",
             ],
         ),
-        (b"x_m,y_m\n\xff,1\n", ["sites.csv: not UTF-8 text"]),
+        (b"x_m,y_m\n\xff,1\n", ["sites.csv:2: not UTF-8 text (byte 8)"]),
         ('x_m,y_m\n"1,2\n', ["sites.csv:2: not valid CSV: unexpected end of data"]),
     ],
     ids=["empty", "no server", "columns", "records", "bytes", "quotes"],

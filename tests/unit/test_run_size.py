@@ -10,8 +10,8 @@ from mecsim.engine.clock import Clock, EventKind
 from mecsim.errors import RunFailed, ScenarioError
 from mecsim.scenario import size
 from mecsim.scenario.schema import Scenario
+from mecsim.world.windows import WINDOW_BLOCKS
 from mecsim.world.workload import Workload
-from mecsim.world.world import WINDOW_BLOCKS
 
 LONG = {
     "duration_s": 1e9,

@@ -23,6 +23,7 @@ BOUNDS = {
     "warmup_s": (0, -1, 3599, 3600),
     "servers.layout.inter_site_m": (0.001, 0.0005, 1e6, 1000001),
     "servers.layout.rings": (0, -1, 17, 18),
+    "servers.layout.count": (1, 0, 2, 1001),
     "servers.bandwidth_mhz": (FLOOR, FLOOR / 2, 1e6, 1000001),
     "servers.max_power_w": (FLOOR, FLOOR / 2, 1e5, 100001),
     "servers.gpu.peak_tflops": (FLOOR, FLOOR / 2, 1e6, 1000001),
@@ -82,6 +83,8 @@ BOUNDS = {
     "workload.bits_per_token_id": (FLOOR, FLOOR / 2, 1e4, 10001),
     "workload.flops_per_param_and_token": (FLOOR, FLOOR / 2, 1e6, 1000001),
     "workload.bits_per_param": (0, -1, 1e4, 10001),
+    "channel.trace.power_dbm": (-100, -101, 100, 101),
+    "channel.trace.bandwidth_mhz": (1e-6, 5e-7, 1e6, 1000001),
     "channel.carrier_ghz": (0.1, 0.099, 100, 101),
     "channel.log_distance.exponent": (0.001, 0.0005, 10, 11),
     "channel.log_distance.intercept_db": (0, -1, 400, 401),
@@ -134,6 +137,11 @@ PAIRS = {
     "users.mobility.member_speed_mps": ([1e-6, 1], [5e-7, 1], [400, 400], [1, 401]),
     "users.mobility.member_pause_s": ([0, 0], [-1, 0], [1e7, 1e7], [0, 1.1e7]),
     "users.mobility.offset_m": ([-1e8, -1e8], [-1.1e8, 0], [1e8, 1e8], [0, 1.1e8]),
+    "area.origin_deg": ([-89, -180], [-90, 0], [89, 180], [0, 181]),
+    "servers.layout.offset_m": ([-100, -100], [-1.1e8, 0], [50, 50], [0, 1.1e8]),
+    "servers.layout.origin_deg": ([-89, -180], [-90, 0], [89, 180], [0, 181]),
+    "users.layout.offset_m": ([-100, -100], [-1.1e8, 0], [50, 50], [0, 1.1e8]),
+    "users.layout.origin_deg": ([-89, -180], [-90, 0], [89, 180], [0, 181]),
     "users.mobility.origin_deg": ([-89, -180], [-90, 0], [89, 180], [0, 181]),
     "workload.token_bits.uniform": ([FLOOR, 1], [FLOOR / 2, 1], [1e15, 1e15], [1, 1.1e15]),
     "workload.adapter_params.uniform": ([FLOOR, 1], [FLOOR / 2, 1], [1e15, 1e15], [1, 1.1e15]),
@@ -148,10 +156,18 @@ _MANHATTAN = {"model": "manhattan", "street_spacing_m": 9, "speed_mps": [1, 2]}
 _GROUP = {"model": "group", "groups": 2, "radius_m": 9, "speed_mps": [1, 2], "member_speed_mps": [1, 2]}
 _IN_GROUPS = {"area.size_m": [1e6, 1e6], "users.mobility": _GROUP}
 _BY_TRACE = {"users.mobility": {"model": "trace", "file": "traces/park.gpx"}}
+_IN_A_FILE = {"model": "file", "file": "traces/park-sites.csv"}
+_MEASURED = {"file": "traces/campus-gains.csv", "columns": {"rsrp": "gain_db"}}
+_RATIOS = _MEASURED | {"columns": {"snr": "gain_db"}, "power_dbm": 23.0}
 _HEXAGON = {"model": "hexagonal", "inter_site_m": 1, "rings": 0}
 
 # Tables that a key needs around it, where the scenario below has others.
 SETTINGS = {
+    **{
+        f"servers.layout.{name}": {"servers.positions_m": None, "servers.layout": _IN_A_FILE}
+        for name in ("count", "offset_m", "origin_deg")
+    },
+    "users.layout.": {"users.layout": _IN_A_FILE, "users.count": 1, "users.mobility": {"model": "static"}},
     "servers.layout.": {"servers.positions_m": None, "servers.layout": _HEXAGON},
     **{
         f"users.mobility.{name}": {"users.mobility": _GAUSS_MARKOV}
@@ -188,6 +204,8 @@ SETTINGS = {
     },
     "workload.token_bits.": {"workload.token_bits": {}},
     "workload.adapter_params.": {"workload.adapter_params": {}},
+    "channel.trace.power_dbm": {"channel.model": "trace", "channel.trace": _MEASURED},
+    "channel.trace.bandwidth_mhz": {"channel.model": "trace", "channel.trace": _RATIOS},
     "channel.log_distance.": {"channel.path_loss": "log_distance"},
     "channel.line_of_sight.": {"channel.path_loss": "uma"},
     "channel.shadowing.nlos_sigma_db": {"channel.path_loss": "umi"},

@@ -100,6 +100,10 @@ def around(name):
     if last == "per" and "workload" not in outer:
         return around(outer) | {outer: {"exponential": 600}}
     changes = {"servers.positions_m": None} if name.startswith("servers.layout") else {}
+    if name.startswith(("channel.trace", "channel.model")):
+        changes = {"channel.model": "trace", "channel.trace": {"file": "traces/campus-gains.csv"}}
+    if name.startswith("users.layout"):
+        changes = {"users.mobility": {"model": "static"}, "users.count": 1}
     nested = "." in outer or outer == "learning"
     if nested and not outer.startswith("channel") and last != "per":
         tables = KEYS.examples(KEYS.by_name[outer]) or [{}]

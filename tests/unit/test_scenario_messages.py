@@ -312,7 +312,7 @@ def test_problems_of_changes_name_no_line():
         PAPER.with_changes({"users.count": 0})
     assert str(caught.value) == (
         "paper with changes: users.count = 0: "
-        "must be a whole number >= 1 and <= 100000, or 0 with users.arrivals"
+        "must be a whole number >= 1 and <= 100000, or 0 with users.arrivals or flash crowds"
     )
 
 

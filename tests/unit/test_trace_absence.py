@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from mecsim import load_scenario, simulate
+from mecsim.analysis.maps import draw_map
 from mecsim.errors import TraceError
 from mecsim.world.mobility.replay import replay
+from mecsim.world.snapshot import instance_at
 from mecsim.world.traces.info import TraceInfo, degrees_hint
 from mecsim.world.traces.read import load_trace, parse_trace
+from mecsim.world.world import World
 
 SCENARIO = load_scenario(Path(__file__).resolve().parents[1] / "data" / "world.toml")
 GAP = "t_s,user_id,x_m,y_m\n0,a,10,10\n10,a,20,10\n200,a,100,10\n205,a,105,10\n"
@@ -139,3 +142,23 @@ def test_info_says_what_a_run_refuses(tmp_path):
     assert "499 s before line 4" in gap
     assert "gaps = 'away'" in gap
     assert "890 m/s before line 3" in jump
+
+
+def test_the_map_and_a_snapshot_leave_out_who_is_away(traced):
+    """Mutants: a line across the gap; an instance with a user who is not there."""
+    scenario = traced(
+        GAP.replace("205,a,105,10", "209,a,105,10") + "0,b,1,1\n100,b,1,1\n200,b,1,1\n", gaps="away"
+    )
+    changes = {"users.count": 2, "users.mobility.largest_gap_s": 100.0}
+    world = World(scenario.with_changes(changes), 1)
+    assert world.is_away(np.array([0, 0, 0, 1]), np.array([9.0, 10.0, 200.0, 50.0])).tolist() == [
+        False,
+        True,
+        False,
+        False,
+    ]
+    assert len(instance_at(world, 1, 5.0).gain) == 2
+    assert len(instance_at(world, 1, 100.0).gain) == 1
+    lines = draw_map(world.scenario, 1).axes[0].lines
+    times_s = np.linspace(0.0, 209.0, len(lines[0].get_xdata()))
+    assert (np.isnan(lines[0].get_xdata()) == ((times_s >= 10.0) & (times_s < 200.0))).all()

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mecsim.config.table_file.separators import SIGNS
 from mecsim.errors import TraceError
-from mecsim.world.traces.csv_trace import read_csv
 from mecsim.world.traces.formats import HowToRead
-from mecsim.world.traces.separators import SIGNS
+from mecsim.world.traces.table_trace import read_csv
 
 ROWS = [(0.0, "a", 1.5, 2.25), (1.0, "a", -3.5, 4.0), (2.5, "b", 10.0, 0.5)]
 

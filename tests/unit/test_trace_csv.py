@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from mecsim.config.table_file.problems import MOST_PROBLEMS
 from mecsim.errors import TraceError
-from mecsim.world.traces.csv_trace import read_csv
-from mecsim.world.traces.problems import MOST_PROBLEMS
+from mecsim.world.traces.table_trace import read_csv
 
 GOOD = """t_s,user_id,x_m,y_m
 0,b,1,2

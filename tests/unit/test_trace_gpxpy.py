@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mecsim.world.traces.projection import projected
+from mecsim.scenario.projection import projected
 from mecsim.world.traces.read import load_trace, parse_trace
 
 gpxpy = pytest.importorskip("gpxpy", reason="gpxpy is not installed (it is in the extra 'test')")

@@ -8,10 +8,10 @@ import pytest
 
 from mecsim import load_scenario
 from mecsim.errors import ScenarioError, TraceError
+from mecsim.scenario.projection import metres_per_degree, projected
 from mecsim.world.mobility.replay import replay
 from mecsim.world.mobility.trajectories import Trajectories
 from mecsim.world.traces import load_trace
-from mecsim.world.traces.projection import metres_per_degree, projected
 from mecsim.world.world import World
 
 SCENARIO = load_scenario(Path(__file__).resolve().parents[1] / "data" / "world.toml")

@@ -222,7 +222,7 @@ def test_packed_files_are_unpacked(tmp_path):
 
 def test_what_is_packed_may_be_as_large_as_any_file(monkeypatch):
     """Mutant: the bound of the packed file for what it unpacks to."""
-    monkeypatch.setattr("mecsim.world.traces.read.LARGEST_MB", 1)
+    monkeypatch.setattr("mecsim.config.table_file.packed.LARGEST_MB", 1)
     with pytest.raises(TraceError, match=r"t\.gpx: unpacks to more than 1 MiB$"):
         parse_trace(gzip.compress(b" " * ((1 << 20) + 1)), "t.gpx", "gpx")
     with pytest.raises(TraceError, match=r"t\.gpx: is empty"):

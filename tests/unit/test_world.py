@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from mecsim import load_scenario
-from mecsim.world.world import WINDOW_BLOCKS, World
+from mecsim.world.windows import WINDOW_BLOCKS
+from mecsim.world.world import World
 
 SCENARIO = load_scenario(Path(__file__).resolve().parents[1] / "data" / "world.toml")
 STATIC = {"users.mobility": {"model": "static"}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -11,8 +12,10 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from mecsim.config.base import Real, Section, Whole, key, refusal
 from mecsim.config.input_file import ScenarioFile
+from mecsim.config.table_file.style import Decimal, Separator, TimeUnit
 from mecsim.errors import ScenarioError
 from mecsim.scenario.area import Area
+from mecsim.scenario.projection import projected
 from mecsim.system.arrays import Floats, Ints, frozen
 from mecsim.world.channel.model import Bools
 from mecsim.world.mobility.legs import Legs, held_velocities
@@ -20,17 +23,13 @@ from mecsim.world.mobility.model import MODEL, MobilityModel
 from mecsim.world.mobility.replay_checks import Window, check_area, check_steps
 from mecsim.world.traces.formats import (
     Coordinates,
-    Decimal,
     HowToRead,
     Riders,
     Role,
-    Separator,
-    TimeUnit,
     TraceFormat,
     format_of,
 )
 from mecsim.world.traces.gaps import Steps
-from mecsim.world.traces.projection import projected
 from mecsim.world.traces.read import read_trace
 from mecsim.world.traces.trace import Trace
 
@@ -65,11 +64,12 @@ class TraceReplay(MobilityModel):
     model: Literal["trace"] = key(MODEL, default="trace")
     file: ScenarioFile = key(
         "File of the trace, relative to the scenario file",
-        allowed="the name of a CSV, SUMO FCD or GPX file, which may be packed by gzip",
+        allowed="the name of a CSV, Parquet, SUMO FCD, GPX, BonnMotion, ns-2 or ONE file, also with .gz",
         example="traces/town.fcd.xml.gz",
     )
     format: TraceFormat | None = key(
-        "Format of the file; left out: by its suffix, .csv, .xml or .gpx, also with .gz, or else its content",
+        "Format of the file; left out: by its suffix, .csv, .parquet, .xml, .gpx, .movements, .ns_movements, "
+        ".tcl or .one, also with .gz, or else its content",
         default=None,
     )
     coordinates: Coordinates | None = key(
@@ -105,7 +105,7 @@ class TraceReplay(MobilityModel):
     )
     origin_deg: _Degrees | None = key(
         "Latitude and longitude of the point that becomes (0, 0) before the offset, for a trace in degrees; "
-        "left out: the south-west corner of the trace",
+        "left out: area.origin_deg, or else the south-west corner of the trace",
         unit="degrees",
         allowed="two numbers [latitude, longitude] from -89 to 89 and from -180 to 180",
         default=None,
@@ -143,7 +143,9 @@ class TraceReplay(MobilityModel):
     def legs(self, size_m: Floats, seed: int, user: int, until_s: float) -> Legs:
         """Return the legs of one of the trace's users, whatever the seed."""
         area = Area(size_m=(float(size_m[0]), float(size_m[1])))
-        return replay(self, area, user + 1, until_s).legs[user]
+        found = replay(self, area, user + 1, until_s).legs[user]
+        assert found is not None
+        return found
 
     @property
     def how(self) -> HowToRead:
@@ -172,15 +174,15 @@ class Replay:
 
     Parameters
     ----------
-    legs : list of Legs
-        One for each user.
+    legs : list of Legs or None
+        One for each user; None for one who follows no trace.
     enters_s, leaves_s : (N,) float
         Times of the run; a user is present from the first sample (or time 0) to the last.
     absences_s : list of lists of pairs
         From when to when each user is away in between.
     """
 
-    legs: list[Legs]
+    legs: Sequence[Legs | None]
     enters_s: Floats
     leaves_s: Floats
     absences_s: list[list[tuple[float, float]]]
@@ -191,10 +193,12 @@ class Replay:
         return self.enters_s, self.leaves_s
 
 
-def replay(model: TraceReplay, area: Area, count: int, until_s: float = math.inf) -> Replay:
+def replay(
+    model: TraceReplay, area: Area, count: int, until_s: float = math.inf, what: str = "users.count"
+) -> Replay:
     """Return the trajectories of the first ``count`` users of a trace who are present after its start.
 
-    What lies after ``until_s``, the end of the run, is not checked.
+    What lies after ``until_s``, the end of the run, is not checked. ``what`` names the count in messages.
 
     Raises
     ------
@@ -205,9 +209,9 @@ def replay(model: TraceReplay, area: Area, count: int, until_s: float = math.inf
     """
     trace = model.trace()
     time_s = trace.time_s - (trace.time_s.min() + model.start_s)
-    place_m = projected(trace.place, model.origin_deg) if trace.geo else trace.place
+    place_m = projected(trace.place, model.origin_deg or area.origin_deg) if trace.geo else trace.place
     place_m = place_m + np.array(model.offset_m)
-    chosen = _chosen(model, trace, time_s, count)
+    chosen = _chosen(model, trace, time_s, count, what)
     steps = Steps.of(trace, place_m)
     away = np.zeros(len(time_s), dtype=np.bool_)
     away[steps.after] = _absent(model, steps)
@@ -266,12 +270,13 @@ def _legs(time_s: Floats, place_m: Floats, away: Bools) -> Legs:
     return held_velocities(np.maximum(time_s[begun:], 0.0), start_m, velocity[begun:])
 
 
-def _chosen(model: TraceReplay, trace: Trace, time_s: Floats, count: int) -> Ints:
+def _chosen(model: TraceReplay, trace: Trace, time_s: Floats, count: int, what: str) -> Ints:
     """Return the users who are present after the start, in order of their first samples."""
     there = np.flatnonzero(time_s[trace.first[1:] - 1] > 0.0)
     if len(there) < count:
         after = f" after start_s = {model.start_s:g}" if model.start_s else ""
-        problem = f"has {len(there)} users{after}, fewer than users.count = {count}"
-        advice = f"; set users.count = {len(there)}" if len(there) else ""
+        problem = f"has {len(there)} users{after}, fewer than {what} = {count}"
+        set_to = f"; set users.count = {len(there)}" if len(there) else ""
+        advice = set_to if what == "users.count" else "; change users.count or the shares of the classes"
         raise ScenarioError(trace.source, [f"{trace.source}: {problem}{advice}"])
     return there[:count]

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mecsim.config.table_file.problems import Problems
 from mecsim.scenario.area import Area
 from mecsim.system.arrays import Floats
 from mecsim.world.channel.model import Bools
 from mecsim.world.traces.gaps import Steps, note_gap, note_jump
-from mecsim.world.traces.problems import Problems
 from mecsim.world.traces.trace import Trace
 
 _ROUNDING_M = 1e-3

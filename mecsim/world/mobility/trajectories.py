@@ -17,9 +17,10 @@ from mecsim.scenario.models import Model, ships_with_mecsim
 from mecsim.scenario.schema import Scenario
 from mecsim.system.arrays import Floats, Ints, frozen
 from mecsim.world.channel.waves import GRID
+from mecsim.world.mobility.followed import replay_of
 from mecsim.world.mobility.legs import Legs, standing
 from mecsim.world.mobility.model import MobilityModel, drawn_legs
-from mecsim.world.mobility.replay import Replay, TraceReplay, replay
+from mecsim.world.mobility.replay import Replay, TraceReplay
 from mecsim.world.population import Population
 
 FIRST_S = 7200.0
@@ -70,13 +71,14 @@ class Trajectories:
         seen_s = None if replayed is None else (replayed.enters_s, replayed.leaves_s)
         population = population or Population.draw(scenario, seed, seen_s)
         size_m = np.array(scenario.area.size_m)
-        drawn = [] if replayed is None else list(replayed.legs)
+        followed = {} if replayed is None else dict(enumerate(replayed.legs))
         models = _models(scenario)
-        drawn += [
-            _legs(scenario, population, models, n, size_m, seed, until_s)
-            for n in range(len(drawn), population.count)
-        ]
-        return cls.join(drawn)
+        return cls.join(
+            [
+                followed.get(n) or _legs(scenario, population, models, n, size_m, seed, until_s)
+                for n in range(population.count)
+            ]
+        )
 
     @classmethod
     def join(cls, each: list[Legs]) -> Trajectories:
@@ -143,9 +145,9 @@ class GrowingTrajectories:
         end_s = scenario.duration_s + GRID * scenario.channel.fading.block_s  # the last time of a run
         self._draw = partial(Trajectories.draw, scenario, seed, population=population, replayed=replayed)
         self._is_checked = not all(ships_with_mecsim(model) for model in _models(scenario))
-        self._end_s, self.until_s = end_s, min(end_s, _first_s(scenario, seed, replayed))
+        self._end_s, self.until_s = end_s, min(end_s, _first_s(scenario, seed))
         self.drawn = self._draw(until_s=self.until_s)
-        if _may_move(scenario, replayed):
+        if _may_move(scenario):
             while not self.drawn.moving and self.until_s < end_s:
                 self.until(2.0 * self.until_s)
 
@@ -191,29 +193,27 @@ def _check_same(shorter: Trajectories, longer: Trajectories, until_s: float) -> 
                 )
 
 
-def _first_s(scenario: Scenario, seed: int, replayed: Replay | None) -> float:
+def _first_s(scenario: Scenario, seed: int) -> float:
     """Return until when to draw at first: less than :data:`FIRST_S` if users turn very often."""
     size_m, most = np.array(scenario.area.size_m), 1
-    for model in _models(scenario) if replayed is None else _models(scenario)[:-1]:
+    for model in _models(scenario):
         assert isinstance(model, MobilityModel)
-        most = max(most, len(drawn_legs(model, size_m, seed, 0, _TRIED_S).start_s))
+        if not isinstance(model, TraceReplay):
+            most = max(most, len(drawn_legs(model, size_m, seed, 0, _TRIED_S).start_s))
     return float(np.clip(_TRIED_S * _FIRST_LEGS / most, _TRIED_S, FIRST_S))
 
 
-def _may_move(scenario: Scenario, replayed: Replay | None) -> bool:
-    """Return whether anybody may move later who stands at first."""
+def _may_move(scenario: Scenario) -> bool:
+    """Return whether anybody may move later who stands at first, those of a trace left out."""
     return any(
-        not ships_with_mecsim(model) or (isinstance(model, MobilityModel) and model.fastest_mps() != 0)
-        for model in (_models(scenario) if replayed is None else _models(scenario)[:-1])
+        not ships_with_mecsim(model)
+        or (
+            not isinstance(model, TraceReplay)
+            and isinstance(model, MobilityModel)
+            and model.fastest_mps() != 0
+        )
+        for model in _models(scenario)
     )
-
-
-def replay_of(scenario: Scenario) -> Replay | None:
-    """Return the trace of a scenario's users, or None if their trajectories are drawn."""
-    users = scenario.users
-    if not isinstance(users.mobility, TraceReplay):
-        return None
-    return replay(users.mobility, scenario.area, users.count, scenario.duration_s)
 
 
 def _models(scenario: Scenario) -> list[Model]:
@@ -241,8 +241,8 @@ def _legs(
         return standing(_place_in((scenario.calendar.flash_crowds or ())[crowd], size_m, seed, user))
     kind = int(population.kind[user])
     has_own = users.classes is not None and users.classes[kind].mobility is not None
-    if not has_own and users.positions_m is not None and user < users.count:
-        return standing(np.array(users.positions_m[user], dtype=np.float64))
+    if not has_own and users.places_m is not None and user < users.count:
+        return standing(np.array(users.places_m[user], dtype=np.float64))
     model = models[kind]
     assert isinstance(model, MobilityModel)
     return drawn_legs(model, size_m, seed, user, until_s)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mecsim.config.table_file.problems import Problems
 from mecsim.messages import shortened
 from mecsim.system.arrays import Floats, Ints
-from mecsim.world.traces.problems import Problems
 from mecsim.world.traces.trace import Trace
 
 FASTEST_MPS = 400.0
@@ -29,6 +29,8 @@ class Steps:
     step_s, length_m : (K,) float
     is_break : (K,) bool
         Whether the file itself says that the user was not followed in between.
+    waypoints : bool
+        Whether users go straight by definition, so that no step is a gap unless a longest one is given.
     """
 
     after: Ints
@@ -36,6 +38,7 @@ class Steps:
     step_s: Floats
     length_m: Floats
     is_break: NDArray[np.bool_]
+    waypoints: bool
 
     @classmethod
     def of(cls, trace: Trace, place_m: Floats) -> Steps:
@@ -44,12 +47,14 @@ class Steps:
         after = np.flatnonzero(user[1:] == user[:-1]) + 1
         length_m = np.hypot(*(place_m[after] - place_m[after - 1]).T)
         step_s = trace.time_s[after] - trace.time_s[after - 1]
-        return cls(after, user[after], step_s, length_m, trace.breaks[after])
+        return cls(after, user[after], step_s, length_m, trace.breaks[after], trace.waypoints)
 
     def longest_gap_s(self, given_s: float | None) -> float:
         """Return the time beyond which a step is a gap: as given, or 60 s, or three usual steps if longer."""
         if given_s is not None:
             return given_s
+        if self.waypoints:
+            return np.inf
         usual_s = self.step_s[~self.is_break]
         # The lower median: of two steps the shorter one is usual, the longer one may be a gap.
         median_s = float(np.quantile(usual_s, 0.5, method="lower")) if len(usual_s) else 0.0

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
+from mecsim.config.table_file.problems import Problems
 from mecsim.messages import counted, shortened
-from mecsim.world.traces.problems import Problems
 from mecsim.world.traces.trace import Samples, Trace
 from mecsim.world.traces.xml_events import Attributes, XmlEvents
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mecsim.messages import counted, shortened
+from mecsim.scenario.projection import projected
 from mecsim.world.traces.gaps import FASTEST_MPS, Steps
-from mecsim.world.traces.projection import projected
 from mecsim.world.traces.trace import Trace
 
 LOOKS_LIKE_DEGREES_M = 1.0

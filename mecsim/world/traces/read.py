@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import gzip
-import io
-import zlib
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 from mecsim.config.bounded_file import read_bounded
-from mecsim.config.input_file import LARGEST_BYTES, LARGEST_MB, InputFile
+from mecsim.config.input_file import LARGEST_BYTES, InputFile
+from mecsim.config.table_file.packed import unpacked
 from mecsim.errors import TraceError, UnreadableFile
-from mecsim.world.traces.csv_trace import read_csv
+from mecsim.world.traces.bonnmotion import read_bonnmotion
 from mecsim.world.traces.formats import Coordinates, HowToRead, TraceFormat, format_of, format_of_content
 from mecsim.world.traces.gpx import read_gpx
+from mecsim.world.traces.ns2 import read_ns2
+from mecsim.world.traces.one import read_one
 from mecsim.world.traces.sumo import read_sumo_fcd
+from mecsim.world.traces.table_trace import read_csv, read_parquet
 from mecsim.world.traces.trace import Trace
-
-# Traces pack 5 to 50 times, nothing but zeros a thousand times; a few MiB do no harm either way.
-MOST_PACKED, _ANY_MB = 100, 4
-_GZIP = b"\x1f\x8b"
-_PIECE_BYTES = 1 << 20
 
 
 def load_trace(
@@ -35,9 +31,9 @@ def load_trace(
     Parameters
     ----------
     path : str or Path
-        A CSV, SUMO FCD or GPX file, which may be packed by gzip.
+        A file of any of the formats, which may be packed by gzip.
     file_format : str, optional
-        ``"csv"``, ``"sumo_fcd"`` or ``"gpx"``; by the suffix, or else by the content, if left out.
+        One of `TraceFormat`; by suffix or content if left out.
     coordinates : str, optional
         ``"geo"`` if the x and y of a SUMO file are degrees.
     how : HowToRead, optional
@@ -72,33 +68,27 @@ def parse_trace(
 
 def read_content(content: bytes, source: str, how: HowToRead) -> Trace:
     """Return the trace in the content of a file; raises what `load_trace` does."""
-    if content.startswith(_GZIP):
-        content = _unpacked(content, source)
+    try:
+        content = unpacked(content)
+    except UnreadableFile as error:
+        raise TraceError(source, [f"{source}: {error}"]) from None
     by_suffix = how.format or format_of(source)
     file_format = by_suffix or format_of_content(content)
     if file_format == "csv":
         trace = read_csv(content, source, how)
+    elif file_format == "parquet":
+        trace = read_parquet(content, source, how)
     elif file_format == "gpx":
         trace = read_gpx(content, source)
+    elif file_format == "bonnmotion":
+        trace = read_bonnmotion(content, source)
+    elif file_format == "ns2":
+        trace = read_ns2(content, source)
+    elif file_format == "one":
+        trace = read_one(content, source)
     else:
         geo = None if how.coordinates is None else how.coordinates == "geo"
         trace = read_sumo_fcd(content, source, geo=geo, riders=how.riders)
     if by_suffix is None:
         trace = replace(trace, notes=(f"format = '{file_format}', by its content", *trace.notes))
     return trace
-
-
-def _unpacked(content: bytes, source: str) -> bytes:
-    """Return what gzip has packed; looked through first, so that a bomb is refused before it takes memory."""
-    most = min(LARGEST_MB << 20, max(_ANY_MB << 20, MOST_PACKED * len(content)))
-    size = 0
-    try:
-        with gzip.open(io.BytesIO(content)) as packed:
-            while size <= most and (piece := packed.read(_PIECE_BYTES)):
-                size += len(piece)
-        if size <= most:
-            return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise TraceError(source, [f"{source}: not a whole gzip file: {error}"]) from None
-    packed_well = "" if most == LARGEST_MB << 20 else f" from {len(content)} bytes"
-    raise TraceError(source, [f"{source}: unpacks to more than {most >> 20} MiB{packed_well}"])

@@ -11,11 +11,11 @@ from __future__ import annotations
 import math
 import re
 
+from mecsim.config.table_file.problems import Problems
+from mecsim.config.table_file.values import clock_s, number
 from mecsim.messages import counted, nearest, shortened
 from mecsim.world.traces.formats import Riders
-from mecsim.world.traces.problems import Problems
 from mecsim.world.traces.trace import Samples, Trace
-from mecsim.world.traces.values import clock_s, number
 from mecsim.world.traces.xml_events import Attributes, XmlEvents
 
 _ROOT, _STEP = "fcd-export", "timestep"

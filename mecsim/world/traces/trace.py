@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mecsim.config.table_file.problems import Problems
 from mecsim.messages import counted, shortened
 from mecsim.system.arrays import Floats, Ints, frozen
-from mecsim.world.traces.problems import Problems
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -39,6 +40,8 @@ class Trace:
         Whether the file says that the user was not followed between the sample before and this one.
     notes : tuple of str
         How the file was read, and what was passed over, one sentence each.
+    waypoints : bool
+        Whether the file says that users go straight from each place to the next, however long that takes.
     """
 
     source: str
@@ -50,6 +53,7 @@ class Trace:
     line: Ints
     breaks: NDArray[np.bool_]
     notes: tuple[str, ...]
+    waypoints: bool = False
 
     @property
     def user_count(self) -> int:
@@ -66,13 +70,16 @@ class Samples:
         Where to note what is wrong.
     geo : bool
         Whether places are longitude and latitude in degrees.
+    waypoints : bool
+        Whether users go straight from sample to sample by definition.
     """
 
-    def __init__(self, problems: Problems, *, geo: bool) -> None:
-        self.problems, self.geo = problems, geo
+    def __init__(self, problems: Problems, *, geo: bool, waypoints: bool = False) -> None:
+        self.problems, self.geo, self._waypoints = problems, geo, waypoints
         self._numbers: dict[str, int] = {}
         self._users, self._lines, self._breaks = array("q"), array("q"), array("b")
         self._time_s, self._x, self._y = array("d"), array("d"), array("d")
+        self._columns: tuple[NDArray[Any], ...] | None = None
         self.records = 0
         self.notes: list[str] = []
 
@@ -81,17 +88,45 @@ class Samples:
     ) -> None:
         """Add a sample: x and y, or longitude and latitude."""
         if self.geo and not (-180.0 <= x <= 180.0 and -89.0 <= y <= 89.0):
-            self.problems.add(
-                line,
-                f"longitude {x:g}, latitude {y:g}: must lie from -180 to 180 and from -89 to 89",
-                self.records,
-            )
+            self._note_degrees(x, y, line, self.records)
         self._users.append(self._numbers.setdefault(user, len(self._numbers)))
         self._time_s.append(time_s)
         self._x.append(x)
         self._y.append(y)
         self._lines.append(line)
         self._breaks.append(after_break)
+
+    def extend(
+        self,
+        names: list[str],
+        users: Ints,
+        time_s: Floats,
+        x: Floats,
+        y: Floats,
+        line: Ints,
+        record: Ints,
+        breaks: NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Set all samples at once, (S,) each; ``users`` are places in the list of names."""
+        if self.geo:
+            wrong = (np.abs(x) > 180.0) | (np.abs(y) > 89.0)
+            for i in np.flatnonzero(wrong).tolist():
+                self._note_degrees(float(x[i]), float(y[i]), int(line[i]), int(record[i]))
+        self._numbers = {name: n for n, name in enumerate(names)}
+        breaks = np.zeros(len(users), dtype=np.bool_) if breaks is None else breaks
+        self._columns = users, time_s, x, y, line, breaks
+
+    def _note_degrees(self, x: float, y: float, line: int, record: int) -> None:
+        what = f"longitude {x:g}, latitude {y:g}: must lie from -180 to 180 and from -89 to 89"
+        self.problems.add(line, what, record)
+
+    def _taken(self) -> tuple[NDArray[Any], ...]:
+        """Return users, times, x, y, lines and breaks in the order of the file."""
+        if self._columns is not None:
+            columns, self._columns = self._columns, None
+            return columns
+        single = (self._users, self._time_s, self._x, self._y, self._lines)
+        return *map(np.array, single), np.array(self._breaks, dtype=np.bool_)
 
     def trace(self) -> Trace:
         """Return the trace.
@@ -101,21 +136,25 @@ class Samples:
         TraceError
             Lists what was wrong: problems of the reader, or times that do not ascend.
         """
-        if not self._users:
+        users, time_s, x, y, lines, breaks = self._taken()
+        if len(users) == 0:
             self.problems.add(0, "holds no sample of any user")
         self.problems.raise_any()
-        users, time_s = np.array(self._users), np.array(self._time_s)
-        place = np.column_stack([self._x, self._y])
-        order = np.argsort(users, kind="stable")
-        users, time_s, place = users[order], time_s[order], place[order]
-        lines, breaks = np.array(self._lines)[order], np.array(self._breaks, dtype=np.bool_)[order]
+        order: Ints | None = None
+        if (users[1:] < users[:-1]).any():
+            order = np.argsort(users, kind="stable")
+            users, time_s, x, y = users[order], time_s[order], x[order], y[order]
+            lines, breaks = lines[order], breaks[order]
+        place = np.column_stack([x, y])
+        del x, y
         again = (users[1:] == users[:-1]) & (time_s[1:] == time_s[:-1])
         again &= (place[1:] == place[:-1]).all(axis=1)
         if again.any():
             self.notes.append(f"{counted(int(again.sum()), 'exact repetition')} passed over")
             kept = np.concatenate([[True], ~again])
             users, time_s, place, lines = users[kept], time_s[kept], place[kept], lines[kept]
-            breaks, order = breaks[kept], order[kept]
+            breaks, order = breaks[kept], np.flatnonzero(kept) if order is None else order[kept]
+        order = np.arange(len(users)) if order is None else order
         ids = tuple(self._numbers)
         self._check_times(ids, users, time_s, lines, order)
         first = np.concatenate([[0], np.cumsum(np.bincount(users, minlength=len(ids)))])
@@ -129,6 +168,7 @@ class Samples:
             line=frozen(lines, np.int64),
             breaks=frozen(breaks, np.bool_),
             notes=tuple(self.notes),
+            waypoints=self._waypoints,
         )
 
     def _check_times(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from xml.parsers import expat
 
+from mecsim.config.table_file.problems import Problems
 from mecsim.messages import shortened
-from mecsim.world.traces.problems import Problems
 
 Attributes = dict[str, str]
 # Traces nest four deep; each open element takes memory.

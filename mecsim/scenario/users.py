@@ -1,17 +1,24 @@
-"""Servers and users: where they are and what they own."""
+"""Users: how many, where they are and what they own."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
 
-from mecsim.config.base import SMALLEST, OneOrEach, Real, Whole, key, refusal
+from mecsim.config.base import OneOrEach, Whole, key, refusal
 from mecsim.scenario.area import Points, current_area
-from mecsim.scenario.equipped import Equipped, cards_of, refuse_other_length
+from mecsim.scenario.equipped import (
+    UTILISATION,
+    Equipped,
+    Fraction,
+    GpuCount,
+    Power,
+    cards_of,
+    refuse_other_length,
+)
 from mecsim.scenario.gpu_catalogue import GpuCard
-from mecsim.scenario.layout import Layout
+from mecsim.scenario.layout_file import UserPlaces
 from mecsim.scenario.mobility import Mobility
 from mecsim.scenario.population import BUDGET, Arrivals, Battery, Budget, UserClass
 from mecsim.scenario.power import (
@@ -20,115 +27,12 @@ from mecsim.scenario.power import (
     GPU_POWER,
     RECEIVE,
     LeastSpeed,
-    ServerLaw,
     UserLaw,
     Watts,
     first_problem,
     idle_power_w,
 )
-
-_Bandwidth: TypeAlias = Annotated[Real, Field(ge=SMALLEST, le=1e6)]
-_Power: TypeAlias = Annotated[Real, Field(ge=SMALLEST, le=1e5)]
-_Fraction: TypeAlias = Annotated[Real, Field(ge=1e-6, le=1)]
-_Count: TypeAlias = Annotated[Whole, Field(ge=1, le=1_000_000)]
-
-Sites: TypeAlias = tuple[tuple[float, float], ...]
-
-_UTILISATION = "Share of the peak speed that training reaches"
-
-
-def _sites(positions_m: Sites | None, layout: Layout | None) -> Sites:
-    if layout is None:
-        return positions_m or ()
-    area = current_area()
-    return layout.points_m(area.size_m) if area is not None else ()
-
-
-class Servers(Equipped):
-    """The edge servers."""
-
-    layout: Layout | None = key(
-        "How the servers are laid out, in place of positions_m",
-        default=None,
-        discriminator="model",
-    )
-    positions_m: Annotated[Points, Field(min_length=1, max_length=1000)] | None = key(
-        "Where each server stands; there are as many servers as points",
-        unit="m",
-        allowed="a list of 1 to 1000 points [x, y] inside the area; or give layout in its place",
-        example=[[250, 500], [750, 500]],
-        instead_of="layout",
-        default=None,
-        validate_default=True,
-    )
-    bandwidth_mhz: OneOrEach[_Bandwidth] = key(
-        "Bandwidth that each server shares out among its users, uplink and downlink each",
-        unit="MHz",
-        example=10,
-    )
-    max_power_w: OneOrEach[_Power] = key(
-        "Transmit power that each server shares out among its users", unit="W", example=10
-    )
-    gpu: OneOrEach[GpuCard] = key("GPU card of the servers", example="A100-fp32")
-    gpu_count: OneOrEach[_Count] = key("Number of GPUs in each server", example=8)
-    gpu_utilisation: OneOrEach[_Fraction] = key(_UTILISATION, default=0.55)
-    gpu_power: ServerLaw = key(
-        f"{GPU_POWER}; 'shared' is 'board' with the GPUs drawing by the sum of all speeds in use",
-        default="cubic",
-    )
-    gpu_min: OneOrEach[LeastSpeed] = key(f"{GPU_MIN}; with gpu_power = 'shared'", default=0.0)
-    circuit_power_w: OneOrEach[Watts] = key(CIRCUIT.format("server"), unit="W", default=0.0)
-    receive_power_w: OneOrEach[Watts] = key(RECEIVE.format("server"), unit="W", default=0.0)
-    epochs: OneOrEach[_Count] = key("Training epochs of the server's share of a round", default=1)
-
-    _sites_m: Sites = PrivateAttr(default=())
-
-    @property
-    def sites_m(self) -> Sites:
-        """Position of each server, from `positions_m` or `layout`."""
-        return self._sites_m
-
-    @property
-    def count(self) -> int:
-        """Number of servers."""
-        return len(self._sites_m)
-
-    @property
-    def _members(self) -> int:
-        return self.count
-
-    def model_post_init(self, context: Any) -> None:
-        """Compute the positions of the servers while the area is known."""
-        self._sites_m = _sites(self.positions_m, self.layout)
-
-    @field_validator("positions_m")
-    @classmethod
-    def _one_of_two(cls, value: Any, info: ValidationInfo) -> Any:
-        if value is None and info.data.get("layout", ...) is None:
-            raise PydanticCustomError("missing", "neither points nor a layout")
-        if value is not None and info.data.get("layout") is not None:
-            raise refusal(((), "give either positions_m or layout, not both"))
-        return value
-
-    @field_validator("gpu_min")
-    @classmethod
-    def _only_when_shared(cls, value: Any, info: ValidationInfo) -> Any:
-        if value and value != 0.0 and info.data.get("gpu_power", "shared") != "shared":
-            raise refusal(
-                ((), "only with gpu_power = 'shared'; else each user's share has a speed of its own")
-            )
-        return value
-
-    @field_validator(
-        *("bandwidth_mhz", "max_power_w", "gpu", "gpu_count", "gpu_utilisation", "epochs"),
-        *("gpu_min", "circuit_power_w", "receive_power_w"),
-    )
-    @classmethod
-    def _one_for_each(cls, value: Any, info: ValidationInfo) -> Any:
-        sites = _sites(info.data.get("positions_m"), info.data.get("layout"))
-        if sites:  # else the positions are invalid, which is reported already
-            refuse_other_length(value, len(sites), "servers")
-        return value
+from mecsim.scenario.servers import Sites
 
 
 class Users(Equipped):
@@ -152,15 +56,20 @@ class Users(Equipped):
         allowed="a list of points [x, y] inside the area, one for each user",
         default=None,
     )
-    max_power_w: OneOrEach[_Power] = key("Highest transmit power of a user", unit="W", example=0.2)
+    layout: UserPlaces | None = key(
+        "Where static users stand, by a file, in place of positions_m; the first users.count places are used",
+        default=None,
+        discriminator="model",
+    )
+    max_power_w: OneOrEach[Power] = key("Highest transmit power of a user", unit="W", example=0.2)
     gpu: OneOrEach[GpuCard] = key("GPU card of the users", example="GTX1080-fp32")
-    gpu_count: OneOrEach[_Count] = key("Number of GPUs of each user", example=4)
-    gpu_utilisation: OneOrEach[_Fraction] = key(_UTILISATION, default=0.55)
+    gpu_count: OneOrEach[GpuCount] = key("Number of GPUs of each user", example=4)
+    gpu_utilisation: OneOrEach[Fraction] = key(UTILISATION, default=0.55)
     gpu_power: UserLaw = key(GPU_POWER, default="cubic")
     gpu_min: OneOrEach[LeastSpeed] = key(GPU_MIN, default=0.0)
     circuit_power_w: OneOrEach[Watts] = key(CIRCUIT.format("user"), unit="W", default=0.0)
     receive_power_w: OneOrEach[Watts] = key(RECEIVE.format("user"), unit="W", default=0.0)
-    epochs: OneOrEach[_Count] = key("Training epochs of the user's own share of a round", default=1)
+    epochs: OneOrEach[GpuCount] = key("Training epochs of the user's own share of a round", default=1)
 
     max_present: Annotated[Whole, Field(ge=1, le=100_000)] | None = key(
         "How many users there may be at once; one who comes beyond that is refused and counted",
@@ -180,6 +89,26 @@ class Users(Equipped):
         example=[{"name": "phone", "share": 0.5}, {"name": "car", "share": 0.5, "gpu_count": 8}],
     )
 
+    _places_m: Sites | None = PrivateAttr(default=None)
+
+    @property
+    def places_m(self) -> Sites | None:
+        """Where each static user stands, from `positions_m` or `layout`; None if that is drawn."""
+        return self._places_m
+
+    def model_post_init(self, context: Any) -> None:
+        """Compute the places of the users while the area is known."""
+        area = current_area()
+        self._places_m = self.positions_m
+        if self.layout is not None and area is not None:
+            self._places_m = self.layout.read(area, self.count).points_m
+
+    @property
+    def follows_trace(self) -> bool:
+        """Whether a trace says when users come and go."""
+        models = [self.mobility, *(each.mobility for each in self.classes or ())]
+        return any(model is not None and model.model == "trace" for model in models)
+
     @property
     def has_batteries(self) -> bool:
         """Whether anybody's energy may run out."""
@@ -192,8 +121,10 @@ class Users(Equipped):
     @field_validator("count")
     @classmethod
     def _somebody(cls, value: int, info: ValidationInfo) -> int:
-        if value == 0 and info.data.get("arrivals") is None:
-            raise refusal(((), "must be a whole number >= 1 and <= 100000, or 0 with users.arrivals"))
+        comes = info.data.get("arrivals") is not None or (info.context or {}).get("crowds", False)
+        if value == 0 and not comes:
+            allowed = "must be a whole number >= 1 and <= 100000, or 0 with users.arrivals or flash crowds"
+            raise refusal(((), allowed))
         return value
 
     @field_validator("mobility")
@@ -234,6 +165,14 @@ class Users(Equipped):
 
     @field_validator("classes")
     @classmethod
+    def _somebody_without_a_trace(cls, value: Any, info: ValidationInfo) -> Any:
+        follow = [each.mobility is not None and each.mobility.model == "trace" for each in value or ()]
+        if follow and all(follow) and info.data.get("arrivals") is not None:
+            raise refusal(((0, "mobility"), "not all classes can have a trace with users.arrivals"))
+        return value
+
+    @field_validator("classes")
+    @classmethod
     def _named_once(cls, value: Any) -> Any:
         names = [each.name for each in value or ()]
         twice = [n for n, name in enumerate(names) if name in names[:n]]
@@ -257,4 +196,18 @@ class Users(Equipped):
         mobility = info.data.get("mobility")
         if value is not None and mobility is not None and mobility.model != "static":
             raise refusal(((), "only for mobility = { model = 'static' }; users who move start anywhere"))
+        return value
+
+    @field_validator("layout")
+    @classmethod
+    def _readable(cls, value: UserPlaces | None, info: ValidationInfo) -> UserPlaces | None:
+        if value is None or "count" not in info.data:
+            return value
+        if info.data.get("positions_m") is not None:
+            raise refusal(((), "give either positions_m or layout, not both"))
+        if getattr(info.data.get("mobility"), "model", "static") != "static":
+            raise refusal(((), "only for mobility = { model = 'static' }; users who move start anywhere"))
+        found = value.read(current_area(), info.data["count"])
+        if found.problems:
+            raise refusal((("file",), "; ".join(found.problems)))
         return value

@@ -1,4 +1,4 @@
-"""What is wrong with a trace file, collected while it is read."""
+"""What is wrong with a file, collected while it is read."""
 
 from __future__ import annotations
 
@@ -19,6 +19,13 @@ class Problems:
     def __init__(self, source: str) -> None:
         self.source = source
         self._lines: list[str] = []
+        self._order: list[int] = []
+
+    @property
+    def by_line(self) -> tuple[str, ...]:
+        """The problems so far in the order of the file; those of the file as a whole come first."""
+        order = sorted(range(len(self._order)), key=self._order.__getitem__)
+        return tuple(self._lines[n] for n in order)
 
     def add(self, line: int, message: str, record: int | None = None) -> None:
         """Note a problem; with `MOST_PROBLEMS` of them reading ends.
@@ -30,7 +37,7 @@ class Problems:
         message : str
             What is wrong and what is allowed.
         record : int, optional
-            Number of the sample, from 1.
+            Number of the record, from 1.
 
         Raises
         ------
@@ -38,6 +45,7 @@ class Problems:
             If this was the last problem that is reported.
         """
         place = f"{self.source}:{line}" if line else self.source
+        self._order.append(line)
         self._lines.append(
             f"{place}: {message}" if record is None else f"{place}: record {record}: {message}"
         )

@@ -1,27 +1,15 @@
-"""Which column of a table holds the time, the user and the place."""
+"""Which column of a table plays which role."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
+from mecsim.config.table_file.fields import Fields, Role
+from mecsim.config.table_file.problems import Problems
+from mecsim.config.table_file.style import TimeUnit
 from mecsim.messages import nearest, shortened
-from mecsim.world.traces.formats import Role, TimeUnit
-from mecsim.world.traces.problems import Problems
 
-# The first name of each role is the one that mecsim writes; it precedes all others.
-NAMES: dict[Role, tuple[str, ...]] = {
-    "time": ("t_s", "time_s", "time", "timestamp", "t", "datetime", "date_time", "t_ms", "time_ms",
-             "timestamp_s", "timestamp_ms", "timestep_time"),
-    "user": ("user_id", "user", "userid", "id", "vehicle_id", "vehicleid", "person_id", "node_id", "node",
-             "device_id", "track_id", "taxi_id"),
-    "x": ("x_m", "x", "vehicle_x", "person_x", "pos_x", "x_pos"),
-    "y": ("y_m", "y", "vehicle_y", "person_y", "pos_y", "y_pos"),
-    "lat": ("lat", "latitude", "lat_deg"),
-    "lon": ("lon", "lng", "long", "longitude", "lon_deg"),
-}  # fmt: skip
-MAP: tuple[Role, ...] = ("time", "user", "x", "y")
-GEO: tuple[Role, ...] = ("time", "user", "lat", "lon")
 Asked = Sequence[tuple[Role, str | int]]
 Places = dict[Role, int]
 
@@ -41,11 +29,12 @@ def numbered(asked: Asked) -> bool:
     return any(isinstance(column, int) for _, column in asked)
 
 
-def find(header: Sequence[str], asked: Asked, problems: Problems, line: int) -> Places:
+def find(fields: Fields, header: Sequence[str], asked: Asked, problems: Problems, line: int) -> Places:
     """Return the place of each role's column, from 0.
 
     Parameters
     ----------
+    fields : Fields
     header : sequence of str
     asked : sequence of pairs
         Roles with the names of their columns; those left out are found by their usual names.
@@ -63,35 +52,37 @@ def find(header: Sequence[str], asked: Asked, problems: Problems, line: int) -> 
             hint = nearest(str(name), header) or f"; there are {_listed(header)}"
             what = f"there is no such column{hint}" if not at else "duplicate column"
             problems.add(line, f"columns.{role} = {shortened(str(name))}: {what}")
-    missing = [role for role in NAMES if role not in dict(asked)]
     given = {role for role, _ in asked}
-    if given & {"lat", "lon"}:
-        missing = [role for role in missing if role not in ("x", "y")]
-    elif given & {"x", "y"}:
-        missing = [role for role in missing if role not in ("lat", "lon")]
-    for role in missing:
-        _add_usual(header, role, places, problems, line)
+    looked_for = [choice for choice in fields.choices if given & set(fields.own(choice))] or fields.choices
+    roles = {role for choice in looked_for for role in choice} | set(fields.optional)
+    for role in fields.names:
+        if role in roles and role not in given:
+            _add_usual(fields, header, role, places, problems, line)
     return places
 
 
-def check(header: Sequence[str], places: Places, problems: Problems, line: int) -> tuple[Role, ...]:
-    """Return the roles of a trace in metres or in degrees; what is missing, or too many, is a problem."""
-    wanted = GEO if {"lat", "lon"} & set(places) else MAP
-    own = ", ".join(NAMES[role][0] for role in wanted)
+def check(
+    fields: Fields, header: Sequence[str], asked: Asked, places: Places, problems: Problems, line: int
+) -> tuple[Role, ...]:
+    """Return the roles of one choice and the optional ones found; what is missing, or too many, is told."""
+    given = {role for role, _ in asked}
+    begun = [choice for choice in fields.choices if (given | set(places)) & set(fields.own(choice))]
+    wanted = begun[-1] if begun else fields.choices[0]
+    own = ", ".join(fields.names[role][0] for role in wanted)
     for role in wanted:
-        if role not in places:
+        if role not in places and role not in given:
             unused = [name for at, name in enumerate(header) if at not in places.values()]
-            hint = next((f"; did you mean '{shortened(name)}'?" for name in unused if _alike(name, role)), "")
+            alike = (name for name in unused if _alike(fields, name, role))
+            hint = next((f"; did you mean '{shortened(name)}'?" for name in alike), "")
             advice = f'; or name it by columns = {{ {role} = "..." }}'
-            problems.add(line, f"{NAMES[role][0]}: this column is missing; must be {own}{hint}{advice}")
-    for role in ("x", "y"):
-        if role in places and wanted is GEO:
             problems.add(
-                line,
-                f"{shortened(header[places[role]])}: give either x_m, y_m or lat, lon, not both; "
-                'choose by columns = { lat = "...", lon = "..." } or { x = "...", y = "..." }',
+                line, f"{fields.names[role][0]}: this column is missing; must be {own}{hint}{advice}"
             )
-    return wanted
+    for choice in begun[:-1]:
+        for role in fields.own(choice):
+            if role in places and role not in wanted:
+                problems.add(line, f"{shortened(header[places[role]])}: {_one_of(fields)}")
+    return (*wanted, *(role for role in fields.optional if role in places))
 
 
 def by_number(width: int, asked: Asked, problems: Problems, line: int) -> Places:
@@ -106,11 +97,11 @@ def by_number(width: int, asked: Asked, problems: Problems, line: int) -> Places
     return places
 
 
-def notes(header: Sequence[str], places: Places) -> list[str]:
+def notes(fields: Fields, header: Sequence[str], places: Places) -> list[str]:
     """Return which columns were taken for what, where their names differ, and which were passed over."""
     said = []
     for role, at in places.items():
-        if header[at] != NAMES[role][0]:
+        if header[at] != fields.names[role][0]:
             said.append(f"{role} = {shortened(header[at])}")
     rest = [shortened(name) or "unnamed" for at, name in enumerate(header) if at not in places.values()]
     if rest:
@@ -119,9 +110,24 @@ def notes(header: Sequence[str], places: Places) -> list[str]:
     return said
 
 
-def _add_usual(header: Sequence[str], role: Role, places: Places, problems: Problems, line: int) -> None:
-    first = [at for at, name in enumerate(header) if name.strip() == NAMES[role][0]]
-    at = first or [at for at, name in enumerate(header) if plain(name) in NAMES[role]]
+def _one_of(fields: Fields) -> str:
+    """Return that only the columns of one choice may be given."""
+    own = [fields.own(choice) for choice in fields.choices]
+    names = " or ".join(", ".join(fields.names[role][0] for role in roles) for roles in own)
+    tables = " or ".join(
+        "{ " + ", ".join(f'{role} = "..."' for role in roles) + " }" for roles in reversed(own)
+    )
+    word = "either " if len(own) == 2 else "one of "
+    last = ", not both" if len(own) == 2 else ""
+    return f"give {word}{names}{last}; choose by columns = {tables}"
+
+
+def _add_usual(
+    fields: Fields, header: Sequence[str], role: Role, places: Places, problems: Problems, line: int
+) -> None:
+    known = fields.names[role]
+    first = [at for at, name in enumerate(header) if name.strip() == known[0]]
+    at = first or [at for at, name in enumerate(header) if plain(name) in known]
     at = [place for place in at if place not in places.values()]
     if len(at) == 1:
         places[role] = at[0]
@@ -139,9 +145,10 @@ def _named(header: Sequence[str], name: str) -> list[int]:
     return exact or [at for at, other in enumerate(header) if other.casefold() == name.casefold()]
 
 
-def _alike(name: str, role: Role) -> bool:
-    words = set(plain(name).split("_"))
-    return bool(nearest(plain(name), NAMES[role])) and (role not in ("x", "y") or role in words)
+def _alike(fields: Fields, name: str, role: Role) -> bool:
+    words = plain(name).split("_")
+    begins = len(role) > 1 or any(word.startswith(role) for word in words)  # z_m is not meant for x_m
+    return begins and bool(nearest(plain(name), fields.names[role]))
 
 
 def _listed(header: Sequence[str]) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 
+from mecsim.config.table_file.style import Separator
 from mecsim.messages import either
-from mecsim.world.traces.formats import Separator
 
 SIGNS: dict[Separator, str] = {",": ",", ";": ";", "tab": "\t", "space": " "}
 _TRIED: tuple[Separator, ...] = (",", ";", "tab")
@@ -29,7 +29,7 @@ def separator_of(line: str, fits: Callable[[list[str]], bool]) -> tuple[Separato
     line : str
         The header, or the first line of values.
     fits : callable
-        Whether the values of that line, split, are those of a trace.
+        Whether the values of that line, split, are those of such a table.
     """
     there = [each for each in _TRIED if len(split(line, each)) > 1]
     if len(there) < 2:

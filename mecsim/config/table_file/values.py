@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
-from mecsim.world.traces.formats import Decimal, TimeUnit
+from mecsim.config.table_file.style import Decimal, TimeUnit
 
 SECONDS: dict[TimeUnit, float] = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0, "h": 3600.0}
 LATEST_S = 1e11

@@ -1,0 +1,65 @@
+"""Windows of fading blocks: values of links along the legs of their users, many blocks at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from mecsim.system.arrays import Floats, Ints
+from mecsim.world.channel.waves import GRID
+from mecsim.world.mobility.trajectories import Trajectories
+
+WINDOW_BLOCKS = GRID
+_PAIRS_AT_ONCE = 32
+
+OfLeg = Callable[[Ints, Ints, Ints, float], Floats]
+"""From users, servers and legs (P,), and the start of a window, to values (P, WINDOW_BLOCKS)."""
+
+
+def block_index(times_s: Floats, block_s: float) -> Ints:
+    """Return the index of the fading block that holds each time."""
+    index = np.floor(np.asarray(times_s) / block_s).astype(np.int64)
+    # The quotient may round across a block's edge; the edge itself is index * block_s.
+    index += (index + 1) * block_s <= times_s
+    index -= index * block_s > times_s
+    return index
+
+
+def window_values(
+    of_leg: OfLeg, users: Ints, servers: Ints, window: int, trajectories: Trajectories, block_s: float
+) -> Floats:
+    """Return the values of U links over one window of blocks, (U, WINDOW_BLOCKS)."""
+    values = np.empty((len(users), WINDOW_BLOCKS))
+    for i in range(0, len(users), _PAIRS_AT_ONCE):
+        part = slice(i, i + _PAIRS_AT_ONCE)
+        _fill(values[part], of_leg, users[part], servers[part], window, trajectories, block_s)
+    return values
+
+
+def _fill(
+    filled: Floats,
+    of_leg: OfLeg,
+    users: Ints,
+    servers: Ints,
+    window: int,
+    trajectories: Trajectories,
+    block_s: float,
+) -> None:
+    first = window * WINDOW_BLOCKS
+    start_s = first * block_s
+    last_s = (first + WINDOW_BLOCKS - 1) * block_s
+    first_leg = np.array(trajectories.leg_now(users.tolist(), start_s))
+    last_leg = np.array(trajectories.leg_now(users.tolist(), last_s))
+    for later_leg in range(int((last_leg - first_leg).max()) + 1):
+        # A user with several legs in the window is computed for each leg as if it had no end.
+        rows = np.flatnonzero(first_leg + later_leg <= last_leg)
+        leg = first_leg[rows] + later_leg
+        values = of_leg(users[rows], servers[rows], leg, start_s)
+        if later_leg == 0:
+            filled[rows] = values
+            continue
+        begin = block_index(trajectories.legs.start_s[leg], block_s) - first
+        begin += (begin + first) * block_s < trajectories.legs.start_s[leg]
+        later = np.arange(WINDOW_BLOCKS) >= begin[:, None]
+        filled[rows] = np.where(later, values, filled[rows])
