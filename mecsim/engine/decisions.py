@@ -46,8 +46,9 @@ class Question(NamedTuple):
 class Decisions:
     """Asks for the decisions of a run, one at a time, and puts them in force.
 
-    For each, the clock pauses with ``asked`` set, and goes on after :meth:`take`. The first decision is in force at once, whatever it took: the run begins with it. While a later
-    one is in the making, further calls wait until it is in force, and then become one.
+    For each, the clock pauses with ``asked`` set, and goes on after :meth:`take`. The first decision is in
+    force at once, whatever it took: the run begins with it. While a later one is in the making, further calls
+    wait until it is in force, and then become one.
 
     Parameters
     ----------

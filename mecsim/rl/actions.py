@@ -51,7 +51,7 @@ class ActionCode:
     Raises
     ------
     MecsimError
-        If there is no such form, or the fraction is not from 0 to 1.
+        If there is no such form, no slot, or the fraction is not from 0 to 1.
     """
 
     form: Form
@@ -62,6 +62,8 @@ class ActionCode:
     def __post_init__(self) -> None:
         if self.form not in FORMS:
             raise MecsimError(f"form = {self.form}: must be {either(FORMS)}{nearest(str(self.form), FORMS)}")
+        if self.slots < 1:
+            raise MecsimError(f"slots = {self.slots}: must be a whole number >= 1")
         if not 0 <= self.local_fraction <= 1:
             raise MecsimError(f"local_fraction = {self.local_fraction}: must be a number from 0 to 1")
 

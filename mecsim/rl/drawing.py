@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,6 @@ def frame(run: SteppedRun) -> NDArray[np.uint8]:
     for m, place in enumerate(servers_m):
         axis.plot(place[0], place[1], "^", color=_COLOURS[m % len(_COLOURS)], mec="black", ms=10)
     axis.text(0.01, 0.98, f"t = {run.now_s:g} s", transform=axis.transAxes, va="top")
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)  # its methods have no types
     canvas.draw()
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[:, :, :3])

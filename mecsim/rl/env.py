@@ -79,7 +79,8 @@ class AllocationEnv(gymnasium.Env[Any, Any]):
         if render_mode not in (None, "rgb_array"):
             raise MecsimError(f"render_mode = {render_mode}: must be 'rgb_array' or None")
         self.scenario = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
-        self.slots, servers = slot_count(self.scenario) if slots is None else slots, self.scenario.servers.count
+        self.slots = slot_count(self.scenario) if slots is None else slots
+        servers = self.scenario.servers.count
         self.render_mode, self._flat = render_mode, observation == "flat"
         self._reward = reward_function(reward)
         self.code = ActionCode(form, self.slots, servers, local_fraction)
@@ -138,14 +139,14 @@ class AllocationEnv(gymnasium.Env[Any, Any]):
         return self.code.decode(action, self._asked(), self._slot())
 
     def encode(self, allocation: Allocation) -> Any:
-        """Return the action that an allocation for the users of :attr:`observation` is, as far as it can be."""
+        """Return the action that an allocation is now, as far as an action can say it."""
         return self.code.encode(allocation, self._asked(), self._slot())
 
     def results(self) -> Results:
         """Return the tables of the episode, once it is over."""
         return self._running().results()
 
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]  # Gymnasium allows lists of frames
+    def render(self) -> NDArray[np.uint8] | None:
         """Return the map of this moment (height, width, 3); None without ``render_mode="rgb_array"``."""
         return frame(self._running()) if self.render_mode == "rgb_array" else None
 
@@ -183,14 +184,15 @@ def action_space(code: ActionCode) -> spaces.Space[Any]:
 
 def observation_space(slots: int, servers: int, *, flat: bool) -> spaces.Space[Any]:
     """Return the space of observations."""
-    boxes = {
+    boxes: dict[str, spaces.Space[Any]] = {
         part.name: spaces.Box(part.low, 1.0, shape, np.float32)
         for part, shape in zip(PARTS, shapes(slots, servers).values(), strict=True)
     }
     if not flat:
         return spaces.Dict(boxes)
-    low = np.concatenate([box.low.ravel() for box in boxes.values()])
-    return spaces.Box(low, np.float32(1.0), (flat_size(slots, servers),), np.float32)
+    size = flat_size(slots, servers)
+    low = [np.full(int(np.prod(shapes(slots, servers)[part.name])), part.low) for part in PARTS]
+    return spaces.Box(np.concatenate(low).astype(np.float32), np.float32(1.0), (size,), np.float32)
 
 
 def register() -> None:

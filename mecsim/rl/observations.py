@@ -1,7 +1,7 @@
 """Observations: what a policy sees, as numbers between -1 and 1 in arrays of a fixed shape.
 
-:data:`PARTS` lists the parts in the order in which the flat form has them. Quantities that span many powers of
-ten are ``log10(1 + x) / scale``, cut off at 1.
+:data:`PARTS` lists the parts in the order in which the flat form has them. Quantities that span many powers
+of ten are ``log10(1 + x) / scale``, cut off at 1.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BANDWIDTH_SCALE = 12.0
 
 
 class Part(NamedTuple):
-    """One part of an observation: ``axes`` says ``slot``, ``server`` or how many; ``low`` is the least value."""
+    """One part: ``axes`` says ``slot``, ``server`` or how many; ``low`` is the least value."""
 
     name: str
     axes: tuple[str | int, ...]
@@ -48,7 +48,7 @@ PARTS = (
     Part("server", ("slot", "server"), 0.0, "1 at the server in force"),
     Part("phase", ("slot", 5), 0.0, "1 at the phase: idle, local, uplink, server, downlink"),
     Part("work_left", ("slot",), 0.0, "work left in the phase, in FLOP or bit"),
-    Part("local_fraction", ("slot",), 0.0, "share of the adapter that the user trains in the round in progress"),
+    Part("local_fraction", ("slot",), 0.0, "share of the adapter that the user trains in this round"),
     Part("pinned", ("slot",), 0.0, "1 where the user must stay with its server"),
     Part("drawn", ("slot",), 0.0, "energy that the device has drawn since the last decision, in J"),
     Part("round_flop", ("slot",), 0.0, "work of one epoch of the whole adapter, in FLOP"),

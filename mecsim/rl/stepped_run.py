@@ -31,8 +31,8 @@ class _Outside:
 class SteppedRun:
     """A run whose decisions come from outside, one step for each.
 
-    The bits are those of :func:`mecsim.simulate` under a policy that decides the same. A decision takes no CPU
-    time that a ``decision_latency = "measured"`` would count.
+    The bits are those of :func:`mecsim.simulate` under a policy that decides the same. A decision takes no
+    CPU time that a ``decision_latency = "measured"`` would count.
 
     Parameters
     ----------
