@@ -64,7 +64,7 @@ fi
 printf '%s\n' "$(CURDIR)" >$(STAMP)
 endef
 export SETUP
-WHAT := .[report,sql,cluster,rl,ecos,test,lint]
+WHAT := .[report,sql,cluster,rl,onnx,ecos,test,lint]
 TESTED := -c constraints.txt
 PINS := $(TESTED)
 # For `lowest`: compiling every module takes half a minute, and its tests import few of them.
