@@ -115,6 +115,7 @@ else
 	$(BIN)/python tests/bench/rate_laws.py
 	$(BIN)/python tests/bench/studies.py
 	$(BIN)/python tests/bench/report.py
+	$(BIN)/python tests/bench/environments.py
 endif
 
 lint: $(STAMP) ## check style, types and which room imports which

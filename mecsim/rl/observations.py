@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from mecsim.policy import Observation
 from mecsim.system.arrays import Floats, Ints
+from mecsim.system.devices import Servers, Users
+from mecsim.system.instance import Instance
 
 Array = NDArray[np.float32]
 
@@ -58,6 +60,9 @@ PARTS = (
 )
 """Every part of an observation."""
 
+_OF_SERVERS = ("bandwidth", "power", "gpu")
+_OF_USERS = ("round_flop", "round_bits", "user_power", "user_gpu")
+
 
 def shapes(slots: int, servers: int) -> dict[str, tuple[int, ...]]:
     """Return the shape of each part."""
@@ -91,6 +96,10 @@ class ObservationCode:
         self._slots, self._servers, self._duration_s = slots, servers, duration_s
         self._buffer: Array = np.zeros(flat_size(slots, servers), dtype=np.float32)
         self._parts: dict[str, Array] = {}
+        self._known_servers: Servers | None = None
+        self._known_users: Users | None = None
+        self._of_servers: tuple[Floats, ...] = ()
+        self._of_users: tuple[Floats, ...] = ()
         first = 0
         for name, shape in shapes(slots, servers).items():
             beyond = first + int(np.prod(shape))
@@ -112,38 +121,46 @@ class ObservationCode:
         self._buffer.fill(0.0)
         if seen is None:
             return
-        servers, there = seen.instance.servers, slot >= 0
-        seated = slice(None) if there.all() else there
-        at: Ints = slot[seated]
+        there = slot >= 0
+        everybody = bool(there.all())
+        seated = slice(None) if everybody else there
+        at: Ints = slot if everybody else slot[there]
         parts["time"][0] = min(1.0, seen.time_s / self._duration_s)
-        parts["bandwidth"][:] = _scaled(servers.bandwidth_hz, BANDWIDTH_SCALE)
-        parts["power"][:] = _scaled(1e3 * servers.max_power_w, POWER_SCALE)
-        parts["gpu"][:] = _scaled(servers.gpu_count * servers.max_gpu_flops, WORK_SCALE)
         parts["mask"][at] = 1.0
         parts["gain"][at] = _gains(seen.instance.gain[seated])
         if seen.allocation is not None:
             server = seen.allocation.server
-            load = np.bincount(server, minlength=self._servers) / self._slots
-            parts["load"][:] = np.minimum(load, 1.0)
+            parts["load"][:] = np.minimum(np.bincount(server, minlength=self._servers) / self._slots, 1.0)
             parts["server"][at, server[seated]] = 1.0
         parts["phase"][at, seen.phase[seated] + 1] = 1.0
-        parts["local_fraction"][at] = np.nan_to_num(seen.local_fraction[seated])
+        parts["work_left"][at] = _scaled(seen.remaining[seated], WORK_SCALE)
+        parts["local_fraction"][at] = np.fmax(seen.local_fraction[seated], 0.0)  # NaN becomes 0
         parts["pinned"][at] = seen.pinned[seated]
-        self._fill_amounts(seen, at, seated)
-
-    def _fill_amounts(self, seen: Observation, at: Ints, seated: slice | NDArray[np.bool_]) -> None:
-        users, parts = seen.instance.users, self._parts
-        work = np.stack((
-            seen.remaining,
-            users.adapter_params * users.flops_per_param,
-            users.adapter_params * seen.instance.bits_per_param,
-            users.gpu_count * users.max_gpu_flops,
-        ))  # fmt: skip
-        parts["work_left"][at], parts["round_flop"][at], parts["round_bits"][at], parts["user_gpu"][at] = (
-            _scaled(work[:, seated], WORK_SCALE)
-        )
         parts["drawn"][at] = _scaled(seen.spent_j[seated], DRAWN_SCALE)
-        parts["user_power"][at] = _scaled(1e3 * users.max_power_w[seated], POWER_SCALE)
+        self._fill_devices(seen.instance, at, seated)
+
+    def _fill_devices(self, instance: Instance, at: Ints, seated: slice | NDArray[np.bool_]) -> None:
+        """Fill what seldom changes: within a run, objects that are the same hold the same."""
+        parts, servers, users = self._parts, instance.servers, instance.users
+        if servers is not self._known_servers:
+            self._known_servers = servers
+            self._of_servers = (
+                _scaled(servers.bandwidth_hz, BANDWIDTH_SCALE),
+                _scaled(1e3 * servers.max_power_w, POWER_SCALE),
+                _scaled(servers.gpu_count * servers.max_gpu_flops, WORK_SCALE),
+            )
+        if users is not self._known_users:
+            self._known_users = users
+            self._of_users = (
+                _scaled(users.adapter_params * users.flops_per_param, WORK_SCALE),
+                _scaled(users.adapter_params * instance.bits_per_param, WORK_SCALE),
+                _scaled(1e3 * users.max_power_w, POWER_SCALE),
+                _scaled(users.gpu_count * users.max_gpu_flops, WORK_SCALE),
+            )
+        for name, values in zip(_OF_SERVERS, self._of_servers, strict=True):
+            parts[name][:] = values
+        for name, values in zip(_OF_USERS, self._of_users, strict=True):
+            parts[name][at] = values[seated]
 
 
 def _scaled(amounts: Floats, scale: float) -> Floats:
@@ -153,4 +170,4 @@ def _scaled(amounts: Floats, scale: float) -> Floats:
 
 def _gains(gain: Floats) -> Floats:
     decibels = 10.0 * np.log10(np.maximum(gain, 1e-30))
-    return np.clip((decibels - GAIN_CENTRE_DB) / GAIN_SPAN_DB, -1.0, 1.0)
+    return np.minimum(np.maximum((decibels - GAIN_CENTRE_DB) / GAIN_SPAN_DB, -1.0), 1.0)
