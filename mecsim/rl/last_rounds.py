@@ -33,7 +33,7 @@ class Realised(NamedTuple):
 
 
 class LastRounds:
-    """Keeps the last rounds of each user.
+    """Keeps the last rounds of each user; ``new`` has user and weighted cost of those of the present epoch.
 
     Parameters
     ----------
@@ -46,6 +46,7 @@ class LastRounds:
         self._roster = roster
         self._weights = (objective.delay_weight_per_s, objective.energy_weight_per_j)
         self._rounds: list[deque[FinishedRound]] = [deque(maxlen=_KEPT) for _ in roster.jobs]
+        self.new: list[tuple[int, float]] = []
 
     def take(self, log: RoundLog) -> None:
         """Take a finished round."""
@@ -58,6 +59,7 @@ class LastRounds:
             energy_j += part
         done = FinishedRound(log.start_s + delay_s, log.mean_score(), delay_s, energy_j)
         self._rounds[log.user].append(done)
+        self.new.append((log.user, self._weights[0] * delay_s + self._weights[1] * energy_j))
 
     def at(self, end_s: float) -> Realised:
         """Return the realised SCR of an epoch that ends now, at ``end_s``; infinite at the end of the run."""

@@ -127,16 +127,16 @@ class ObservationCode:
         at: Ints = slot if everybody else slot[there]
         parts["time"][0] = min(1.0, seen.time_s / self._duration_s)
         parts["mask"][at] = 1.0
-        parts["gain"][at] = _gains(seen.instance.gain[seated])
+        parts["gain"][at] = gain_level(seen.instance.gain[seated])
         if seen.allocation is not None:
             server = seen.allocation.server
             parts["load"][:] = np.minimum(np.bincount(server, minlength=self._servers) / self._slots, 1.0)
             parts["server"][at, server[seated]] = 1.0
         parts["phase"][at, seen.phase[seated] + 1] = 1.0
-        parts["work_left"][at] = _scaled(seen.remaining[seated], WORK_SCALE)
+        parts["work_left"][at] = level(seen.remaining[seated], WORK_SCALE)
         parts["local_fraction"][at] = np.fmax(seen.local_fraction[seated], 0.0)  # NaN becomes 0
         parts["pinned"][at] = seen.pinned[seated]
-        parts["drawn"][at] = _scaled(seen.spent_j[seated], DRAWN_SCALE)
+        parts["drawn"][at] = level(seen.spent_j[seated], DRAWN_SCALE)
         self._fill_devices(seen.instance, at, seated)
 
     def _fill_devices(self, instance: Instance, at: Ints, seated: slice | NDArray[np.bool_]) -> None:
@@ -145,17 +145,17 @@ class ObservationCode:
         if servers is not self._known_servers:
             self._known_servers = servers
             self._of_servers = (
-                _scaled(servers.bandwidth_hz, BANDWIDTH_SCALE),
-                _scaled(1e3 * servers.max_power_w, POWER_SCALE),
-                _scaled(servers.gpu_count * servers.max_gpu_flops, WORK_SCALE),
+                level(servers.bandwidth_hz, BANDWIDTH_SCALE),
+                level(1e3 * servers.max_power_w, POWER_SCALE),
+                level(servers.gpu_count * servers.max_gpu_flops, WORK_SCALE),
             )
         if users is not self._known_users:
             self._known_users = users
             self._of_users = (
-                _scaled(users.adapter_params * users.flops_per_param, WORK_SCALE),
-                _scaled(users.adapter_params * instance.bits_per_param, WORK_SCALE),
-                _scaled(1e3 * users.max_power_w, POWER_SCALE),
-                _scaled(users.gpu_count * users.max_gpu_flops, WORK_SCALE),
+                level(users.adapter_params * users.flops_per_param, WORK_SCALE),
+                level(users.adapter_params * instance.bits_per_param, WORK_SCALE),
+                level(1e3 * users.max_power_w, POWER_SCALE),
+                level(users.gpu_count * users.max_gpu_flops, WORK_SCALE),
             )
         for name, values in zip(_OF_SERVERS, self._of_servers, strict=True):
             parts[name][:] = values
@@ -163,11 +163,13 @@ class ObservationCode:
             parts[name][at] = values[seated]
 
 
-def _scaled(amounts: Floats, scale: float) -> Floats:
+def level(amounts: Floats, scale: float) -> Floats:
+    """Return ``log10(1 + amounts) / scale``, cut off at 1."""
     # What was drawn is a difference of sums, which may be below zero by its rounding.
     return np.minimum(np.log10(1.0 + np.maximum(amounts, 0.0)) / scale, 1.0)
 
 
-def _gains(gain: Floats) -> Floats:
+def gain_level(gain: Floats) -> Floats:
+    """Return gains as they are shown, from -1 to 1."""
     decibels = 10.0 * np.log10(np.maximum(gain, 1e-30))
     return np.minimum(np.maximum((decibels - GAIN_CENTRE_DB) / GAIN_SPAN_DB, -1.0), 1.0)

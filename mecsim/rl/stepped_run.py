@@ -69,6 +69,7 @@ class SteppedRun:
         if seen is None or self.is_over:
             raise MecsimError("the run is over: there is nothing to decide")
         before = simulation.counters.rounds
+        self._last.new.clear()
         with self._one_thread:
             decision = simulation.guard.judge(Answer(allocation, 0.0, 0, math.nan), seen)
             simulation.decisions.take(decision)
@@ -76,6 +77,10 @@ class SteppedRun:
         self.rounds_finished = simulation.counters.rounds - before
         realised = self._last.at(math.inf if self.is_over else self.now_s)
         return Epoch(seen, decision.allocation, self.observation, self.now_s, realised, simulation)
+
+    def finished_costs(self) -> list[tuple[int, float]]:
+        """Return user and weighted delay and energy of each round that was finished in the last epoch."""
+        return list(self._last.new)
 
     def results(self) -> Results:
         """Return the tables of the run once it is over; its manifest has the counts alone.
