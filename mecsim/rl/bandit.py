@@ -1,7 +1,8 @@
 """A contextual bandit: linear upper confidence bounds of what each user gains at each server.
 
-The context of a pair is its features (:data:`~mecsim.rl.pairs.PAIR_FEATURES`), the reward of a user is minus
-the weighted delay and energy of a round that it has finished, and all pairs share one linear model.
+An arm is a server and a share of the work that the user does itself. Its context is the features of the pair
+(:data:`~mecsim.rl.pairs.PAIR_FEATURES`), the share, its square and its product with the gain. The reward of a
+user is minus the weighted delay and energy of a round, and all users and arms share one linear model.
 """
 
 from __future__ import annotations
@@ -15,21 +16,26 @@ from mecsim.policy import Observation
 from mecsim.rl.agent_file import AgentFile, read_agent
 from mecsim.rl.pairs import PAIRS, associate
 from mecsim.system.allocation import Allocation
-from mecsim.system.arrays import Floats
+from mecsim.system.arrays import Floats, frozen
 from mecsim.system.equal_split import equal_split
 
-SHAPES = {"gram": (PAIRS, PAIRS), "response": (PAIRS,)}
+FRACTIONS = frozen([0.5, 0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9, 1.0])
+"""The shares of its work from which a user's is chosen; of equal ones the first."""
+
+ARM = PAIRS + 3
+SHAPES = {"gram": (ARM, ARM), "response": (ARM,)}
 # A weak belief that a larger gain is better: without training users join their strongest server.
-_PRIOR = np.array([0.0, 1.0, 0.0, 0.0])
+_PRIOR = np.eye(ARM)[1]
 
 
 class Bandit:
-    """Users join the server with the largest estimate; equal split, and half of the work is their own.
+    """Each user takes the server and the share of its work with the largest estimate; equal split.
 
     Parameters
     ----------
     weights : str
-        File that ``mecsim train`` has written; without one users join their strongest server.
+        File that ``mecsim train`` has written; without one users join their strongest server
+        and do half of the work.
     exploration : float
         How many standard deviations are added to an estimate; 0 to judge it, more while it learns.
     allow_training_seeds : bool
@@ -49,10 +55,10 @@ class Bandit:
         if not 0 <= exploration < np.inf:
             raise MecsimError(f"exploration = {exploration}: must be a number >= 0")
         self.exploration, self.allow_training_seeds = exploration, allow_training_seeds
-        self.gram, self.response = np.eye(PAIRS), _PRIOR.copy()
+        self.gram, self.response = np.eye(ARM), _PRIOR.copy()
         self.training_seeds: frozenset[int] = frozenset()
         self.weights_sha256 = ""
-        self.chosen_features: Floats = np.zeros((0, PAIRS))
+        self.chosen_features: Floats = np.zeros((0, ARM))
         if weights:
             self.take(read_agent(weights, "bandit", SHAPES))
 
@@ -62,18 +68,34 @@ class Bandit:
         self.training_seeds, self.weights_sha256 = frozenset(file.training_seeds), file.sha256
 
     def allocate(self, observation: Observation) -> Allocation:
-        """Return the association by upper confidence bounds, with an equal split."""
+        """Return servers and shares by upper confidence bounds, with an equal split."""
         inverse: Floats = np.asarray(np.linalg.inv(self.gram), dtype=np.float64)
         mean = inverse @ self.response
 
-        def bound(features: Floats) -> Floats:
-            spread = np.sqrt(np.einsum("mi,ij,mj->m", features, inverse, features))
-            return np.asarray(features @ mean + self.exploration * spread)
+        def bounds(arms: Floats) -> Floats:
+            estimate = arms @ mean
+            if self.exploration:
+                estimate = estimate + self.exploration * np.sqrt(
+                    np.einsum("...i,ij,...j->...", arms, inverse, arms)
+                )
+            return np.asarray(estimate)
 
-        server, self.chosen_features = associate(observation, bound)
-        return equal_split(observation.instance, server, 0.5)
+        server, pairs = associate(observation, lambda pairs: bounds(_arms(pairs)).max(axis=1))
+        arms = _arms(pairs)
+        chosen = bounds(arms).argmax(axis=1)
+        self.chosen_features = arms[np.arange(len(server)), chosen]
+        return equal_split(observation.instance, server, FRACTIONS[chosen])
 
     def learn(self, features: Floats, reward: float) -> None:
-        """Take the reward of one user, whose pair had these features, (PAIRS,)."""
+        """Take the reward of one user, whose pair had these features, (ARM,)."""
         self.gram = self.gram + np.outer(features, features)
         self.response = self.response + reward * features
+
+
+def _arms(pairs: Floats) -> Floats:
+    """Return the features of each share for pairs (K, PAIRS), (K, shares, ARM)."""
+    arms = np.empty((len(pairs), len(FRACTIONS), ARM))
+    arms[:, :, :PAIRS] = pairs[:, None, :]
+    arms[:, :, PAIRS], arms[:, :, PAIRS + 1] = FRACTIONS, FRACTIONS**2
+    arms[:, :, PAIRS + 2] = FRACTIONS * pairs[:, None, 1]
+    return arms

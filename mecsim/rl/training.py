@@ -143,11 +143,18 @@ def rule_episode(scenario: Scenario, weights: Floats, seed: int) -> float:
 
 
 def _bandit_episode(scenario: Scenario, bandit: Bandit, seed: int) -> float:
+    begun_with: dict[int, Floats] = {}
+
     def learn(run: SteppedRun, users: Ints, features: Floats) -> None:
+        """Reward what was decided when a round began; the next round begins with what is decided now."""
+        now = dict(zip(users.tolist(), features, strict=True))
+        for user, features_of_user in now.items():
+            begun_with.setdefault(user, features_of_user)
         for user, cost in run.finished_costs():
-            at = int(np.searchsorted(users, user))
-            if at < len(users) and users[at] == user:
-                bandit.learn(features[at], -_REWARD_SCALE * cost)
+            if user in begun_with:
+                bandit.learn(begun_with[user], -_REWARD_SCALE * cost)
+            if user in now:
+                begun_with[user] = now[user]
 
     return _episode(scenario, bandit, seed, learn)
 

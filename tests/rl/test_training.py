@@ -10,7 +10,7 @@ from mecsim.cli import main
 from mecsim.cli.train_commands import parse_seeds
 from mecsim.errors import MecsimError, PolicyFailed, PolicyNotFound
 from mecsim.rl import training
-from mecsim.rl.bandit import Bandit
+from mecsim.rl.bandit import ARM, Bandit
 from mecsim.rl.linear_rule import START
 from mecsim.rl.training import train
 from mecsim.study.policy_choice import PolicyChoice
@@ -55,9 +55,9 @@ def test_the_search_finds_the_best_rule(tmp_path, monkeypatch):
 
 def test_a_bandit_learns_which_features_pay():
     """Mutant: the reward is added to the Gram matrix."""
-    bandit, rng, truth = Bandit(), np.random.default_rng(1), np.array([-1.0, 0.5, -2.0, 0.3])
+    bandit, rng, truth = Bandit(), np.random.default_rng(1), np.linspace(-1, 1, ARM)
     for _ in range(3000):
-        features = np.append(1.0, rng.uniform(-1, 1, 3))
+        features = np.append(1.0, rng.uniform(-1, 1, ARM - 1))
         bandit.learn(features, features @ truth + 0.1 * rng.normal())
     np.testing.assert_allclose(np.linalg.solve(bandit.gram, bandit.response), truth, atol=0.02)
 
@@ -77,7 +77,7 @@ def test_the_version_changes_with_the_file(tmp_path):
         ({"format": "else"}, "no agent that mecsim train has written"),
         ({"policy": "linear_rule"}, "policy = linear_rule: is not 'bandit'"),
         ({"training_seeds": [-1]}, "training_seeds: must be a list of whole numbers"),
-        ({"numbers": {"gram": [[1.0]], "response": [1.0]}}, r"numbers.gram: must be an array .* \(4, 4\)"),
+        ({"numbers": {"gram": [[1.0]], "response": [1.0]}}, r"numbers.gram: must be an array .* \(7, 7\)"),
         ({"numbers": {}}, "numbers.gram: must be an array"),
         ({"curve": 1}, "curve: must be a list"),
     ],
