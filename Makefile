@@ -64,7 +64,7 @@ fi
 printf '%s\n' "$(CURDIR)" >$(STAMP)
 endef
 export SETUP
-WHAT := .[report,sql,cluster,ecos,test,lint]
+WHAT := .[report,sql,cluster,rl,onnx,ecos,test,lint]
 TESTED := -c constraints.txt
 PINS := $(TESTED)
 # For `lowest`: compiling every module takes half a minute, and its tests import few of them.
@@ -115,6 +115,7 @@ else
 	$(BIN)/python tests/bench/rate_laws.py
 	$(BIN)/python tests/bench/studies.py
 	$(BIN)/python tests/bench/report.py
+	$(BIN)/python tests/bench/environments.py
 endif
 
 lint: $(STAMP) ## check style, types and which room imports which

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from mecsim import plugin_files, plugins
-from mecsim.errors import MecsimError, PolicyNotFound
+from mecsim.config.bounded_file import read_bounded
+from mecsim.errors import MecsimError, PolicyNotFound, UnreadableFile
 from mecsim.foreign_code import Interrupts, described, text_of
 from mecsim.messages import nearest
 from mecsim.plugin_files import Group
@@ -28,6 +30,8 @@ POLICIES = Group(
 GROUP = POLICIES.name
 PolicyEntry = PluginEntry
 parse_policy = PolicySpec.parse
+
+_LARGEST_FILE = 1 << 30
 
 
 def make_policy(spec: str, /, **parameters: Any) -> Policy:
@@ -93,13 +97,27 @@ def list_policies() -> list[PolicyEntry]:
 def policy_version(spec: str, /, **parameters: Any) -> str:
     """Return what pins a policy's code: its distribution's version, or a hash of its file.
 
-    Those of policies within it follow after plus signs.
+    Hashes of the files that its parameters name, if it says which do, and the versions of policies within it
+    follow after plus signs.
     """
     target, own = parse_policy(spec)
     with _code_of(target):
-        version_of_target = _version(target)
-        inner = _inner(_factory(target), own | parameters)
-    return " + ".join([version_of_target, *map(policy_version, inner.values())])
+        factory, arguments = _factory(target), own | parameters
+        own_versions = [_version(target), *_files(factory, arguments)]
+        inner = _inner(factory, arguments)
+    return " + ".join([*own_versions, *map(policy_version, inner.values())])
+
+
+def _files(factory: Any, arguments: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a hash of each file of learned numbers, by the class attribute ``file_parameters``."""
+    for name in getattr(factory, "file_parameters", ()):
+        given = arguments.get(name)
+        if isinstance(given, str) and given:
+            try:
+                content = read_bounded(given, _LARGEST_FILE)
+            except UnreadableFile as error:
+                raise PolicyNotFound(f"{name} = {given}: {error}") from error
+            yield f"{name} sha256 {hashlib.sha256(content).hexdigest()[:16]}"
 
 
 def _version(target: str) -> str:

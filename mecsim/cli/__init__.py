@@ -31,6 +31,7 @@ from mecsim.cli import (
     sweep_commands,
     table_commands,
     trace_commands,
+    train_commands,
     tune_commands,
     verify_commands,
 )
@@ -84,6 +85,7 @@ for commands in (
     plot_commands,
     table_commands,
     tune_commands,
+    train_commands,
     report_commands,
     paper_commands,
     promise_commands,

@@ -9,6 +9,7 @@ from enum import IntEnum
 from heapq import heappush
 
 from simpy import Environment, Event
+from simpy.core import StopSimulation
 from simpy.events import EventPriority
 
 from mecsim.errors import RunFailed
@@ -74,6 +75,28 @@ class Clock(Environment):
         self._at_once = min(MOST_EVENTS, at_once)
         self._allowed = self._at_once
         self._beyond: Counter[EventKind] = Counter()
+        self._is_paused = False
+
+    def advance(self, until_s: float) -> bool:
+        """Process events up to a time, which is not included, or to a pause; return whether it was a pause.
+
+        The loop may be entered again after a pause, and goes on with the next event. It also ends where an
+        event raises SimPy's ``StopSimulation``.
+        """
+        queue, self._is_paused = self._queue, False
+        try:
+            while queue and queue[0][0] < until_s:
+                self.step()
+                if self._is_paused:
+                    return True
+        except StopSimulation:
+            return False
+        self._now = until_s
+        return False
+
+    def pause(self) -> None:
+        """Let :meth:`advance` return once the present event has been processed."""
+        self._is_paused = True
 
     def event_at(self, time_s: float, kind: EventKind, entity: int) -> Event:
         """Return an event that happens at ``time_s``; among simultaneous ones by kind, then entity."""

@@ -1,4 +1,4 @@
-"""Asks the policy and puts its decisions in force, docs/model.md section 11."""
+"""Asks for decisions and puts them in force, docs/model.md section 11."""
 
 from __future__ import annotations
 
@@ -36,11 +36,19 @@ class Decided(NamedTuple):
     allocation: Allocation
 
 
-class Decisions:
-    """Makes the decisions of a run, one at a time.
+class Question(NamedTuple):
+    """What a decision is asked for: what is seen, and why the policy is called."""
 
-    The first decision is in force at once, whatever it took: the run begins with it. While a later
-    one is in the making, further calls wait until it is in force, and then become one.
+    observation: Observation
+    cause: Cause
+
+
+class Decisions:
+    """Asks for the decisions of a run, one at a time, and puts them in force.
+
+    For each, the clock pauses with ``asked`` set, and goes on after :meth:`take`. The first decision is in
+    force at once, whatever it took: the run begins with it. While a later one is in the making, further calls
+    wait until it is in force, and then become one.
 
     Parameters
     ----------
@@ -49,7 +57,7 @@ class Decisions:
         Latency and deadline of decisions.
     roster : Roster
     guard : Guard
-        Calls the policy.
+        Replaces decisions that are late.
     schedule : CallSchedule
     observer : Observer
     service : Service
@@ -87,11 +95,12 @@ class Decisions:
         self._service, self._reallocation, self._processes = service, reallocation, processes
         self._epoch_log, self._counters = epoch_log, counters
         self._grant_log, self._on_progress, self._on_decided = grant_log, on_progress, on_decided
+        self.asked: Question | None = None
         self._pending: tuple[Observation, Decision] | None = None
         self._waiting: Cause | None = None
 
     def decide(self, cause: Cause) -> None:
-        """Call the policy now, or once the decision in the making is in force."""
+        """Ask for a decision now, or once the one in the making is in force."""
         if self._pending:
             self._waiting = self._waiting or cause
             return
@@ -104,7 +113,8 @@ class Decisions:
         if self._roster.present_count == 0:
             self._epoch_log.begin_empty(now_s, cause)
         else:
-            self._decide(self._observer.observe(now_s), cause)
+            self.asked = Question(self._observer.observe(now_s), cause)
+            self._clock.pause()
 
     def end(self) -> None:
         """Record the last epoch, and report a decision that the end of the run has come before."""
@@ -114,8 +124,10 @@ class Decisions:
             in_force_s = math.inf if decision.status == "new" else math.nan
             self._report(observation, in_force_s, decision.allocation)
 
-    def _decide(self, observation: Observation, cause: Cause) -> None:
-        decision = self._guard.decide(observation)
+    def take(self, decision: Decision) -> None:
+        """Take the decision that was asked for."""
+        assert self.asked is not None
+        (observation, cause), self.asked = self.asked, None
         latency_s, decision = self._with_latency(observation, decision)
         self._epoch_log.begin(observation, decision, cause)
         if latency_s == 0:

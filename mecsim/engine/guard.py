@@ -87,7 +87,10 @@ class Guard:
         InvalidAllocation
             If the allocation is not feasible, naming fields, users, values and bounds.
         """
-        answer = self.caller.ask(observation)
+        return self.judge(self.caller.ask(observation), observation)
+
+    def judge(self, answer: Answer, observation: Observation) -> Decision:
+        """Return the decision that an answer to an observation is; raise InvalidAllocation as `decide`."""
         if answer.problem:
             return self._refused(answer, answer.problem, observation)
         if answer.allocation is not None:

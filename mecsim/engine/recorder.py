@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Literal
@@ -64,6 +64,8 @@ class RunRecord:
 class Recorder:
     """Takes rounds and epochs as they end, and ``grants`` as they are put in force.
 
+    ``on_finished`` is called with the log of each round that was finished, if it is set.
+
     Parameters
     ----------
     phases : sequence of PhaseSpec
@@ -71,6 +73,7 @@ class Recorder:
 
     def __init__(self, phases: Sequence[PhaseSpec] = PHASES) -> None:
         self.grants = GrantLog()
+        self.on_finished: Callable[[RoundLog], None] | None = None
         self._times = [f"{phase.name}_s" for phase in phases]
         self._energies = [f"{phase.name}_j" for phase in phases]
         self._sums = {"delay_s": [*self._times, "stall_s", "interruption_s"], "energy_j": self._energies}
@@ -100,6 +103,8 @@ class Recorder:
         row.update(zip(self._times, log.time_s, strict=True))
         row.update(zip(self._energies, log.energy_j, strict=True))
         self._rounds.append(row)
+        if self.on_finished is not None and outcome == "finished":
+            self.on_finished(log)
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         """Take one epoch, once it is over."""

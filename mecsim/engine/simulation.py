@@ -34,7 +34,7 @@ from mecsim.engine.round_runner import RoundRunner
 from mecsim.engine.service import Service
 from mecsim.engine.sharing import Reserved, SharedGpuPower, SharingRule, WorkConserving
 from mecsim.engine.user_process import UserProcesses
-from mecsim.policy import Policy, ScenarioInfo
+from mecsim.policy import Observation, Policy, ScenarioInfo
 from mecsim.rng import Purpose, stream
 from mecsim.scenario.schema import Scenario
 from mecsim.system.phases import PHASES, PhaseSpec
@@ -47,7 +47,8 @@ class Simulation:
     """A run of one policy in one world, from time 0 to ``duration_s`` (not included).
 
     It builds the parts, gives each the few others it needs, and holds nothing else: each part keeps
-    its own state.
+    its own state. :meth:`run` asks the policy; who has decisions from elsewhere steps with :meth:`advance`,
+    which is the same loop.
 
     Parameters
     ----------
@@ -123,6 +124,7 @@ class Simulation:
             processes, self.epoch_log, recorder.grants if scenario.record.allocations else None, counters,
             on_progress, on_decided,
         )  # fmt: skip
+        self.observer = observer
         self.guard.reset(_info(scenario, world), stream(seed, Purpose.POLICY))
         schedule.start(self.decisions.decide)
 
@@ -137,14 +139,29 @@ class Simulation:
         caller = self.guard.caller
         try:
             with caller:
-                self.clock.run(until=self.scenario.duration_s)
-                self.service.account_all()
-                self.decisions.end()
+                while (observation := self.advance()) is not None:
+                    self.decisions.take(self.guard.decide(observation))
         finally:
             caller.put_back_generators()
+        return self.record()
+
+    def advance(self) -> Observation | None:
+        """Go on to the next decision and return what is seen at it; None at the end of the run.
+
+        Before it goes on again, the decision must be given to ``decisions``.
+        """
+        if self.clock.advance(self.scenario.duration_s) and self.decisions.asked:
+            return self.decisions.asked.observation
+        self.service.account_all()
+        self.decisions.end()
         for job in self.roster.jobs:
             if job.log is not None:
                 self.recorder.round(job.log, "unfinished")
+        return None
+
+    def record(self) -> RunRecord:
+        """Return what was recorded, once :meth:`advance` has come to the end."""
+        caller = self.guard.caller
         return RunRecord(
             rounds=self.recorder.rounds(),
             epochs=self.epoch_log.table(),

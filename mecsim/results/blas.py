@@ -121,6 +121,23 @@ def one_blas_thread() -> Iterator[HeldThreads]:
             held.threads = {"blas": "not held at 1"}
 
 
+class OneBlasThread:
+    """One BLAS thread inside, as :func:`one_blas_thread`, for who enters often: libraries are found once."""
+
+    def __init__(self) -> None:
+        self._libraries = blas_libraries()
+        self._before: list[tuple[Any, int]] = []
+
+    def __enter__(self) -> None:
+        self._before = [(each, number) for each in self._libraries if (number := each.num_threads) != 1]
+        for library, _ in self._before:
+            _set_threads(library, 1)
+
+    def __exit__(self, *_: object) -> None:
+        for library, number in self._before:
+            _set_threads(library, number)
+
+
 def thread_setting() -> dict[str, str | None]:
     """Return how many BLAS threads a run computes with: 1, or what the environment asks for."""
     return _setting(held=bool(blas_libraries()))

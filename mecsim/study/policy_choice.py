@@ -144,13 +144,18 @@ class PolicyChoice:
     def version(self) -> str:
         """Version of the policy's code, as far as it can be known."""
         if self.instance is not None:
-            return "an object made in Python"
-        if self._registered_here():
+            weights = getattr(self.instance, "weights_sha256", "") if is_own(self.instance) else ""
+            return f"an object made in Python{weights and f', weights sha256 {weights[:16]}'}"
+        if self._registered_here() or (not self.is_foreign and self._names_files()):
             return policy_version(self._place(), **self.parameters)
         if self.is_foreign:
             return version_of(self._place(), self.parameters)
         inner = tuple((name, str(self.parameters[name])) for name in INNERS if self.parameters.get(name))
         return _installed_version(self._place(), inner)
+
+    def _names_files(self) -> bool:
+        """Return whether a parameter may be a file, whose content is part of the version."""
+        return any(isinstance(each, str) for name, each in self.parameters.items() if name not in INNERS)
 
     def _place(self) -> str:
         module, _, name = self.target.rpartition(":")

@@ -147,6 +147,7 @@ def _simulated(run: Run, on_progress: OnProgress | None) -> _Simulated:
         _ThreadsOfMaking(run.policy.label) as threads,
     ):
         policy, label = threads.of_making(run.policy.make), run.policy.label
+        _refuse_training_seeds(run, policy)
         drawn = generators.look()
         started = datetime.now(UTC)
         wall_s, cpu_s = time.perf_counter(), time.process_time()
@@ -160,6 +161,16 @@ def _simulated(run: Run, on_progress: OnProgress | None) -> _Simulated:
     wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
     times = {"started_utc": started.isoformat(timespec="seconds"), "wall_s": wall_s, "cpu_s": cpu_s}
     return _Simulated(policy, simulation.world, record, drawn, times, blas.threads)
+
+
+def _refuse_training_seeds(run: Run, policy: Any) -> None:
+    """Refuse to judge a learned policy in a world that it was trained in, unless it allows that."""
+    seeds = getattr(policy, "training_seeds", ()) if is_own(policy) else ()
+    if run.seed in seeds and not policy.allow_training_seeds:
+        raise PolicyFailed(
+            f"policy '{run.policy.label}': seed {run.seed} is one of the {len(seeds)} that it was trained "
+            f"with; take others, such as {max(seeds) + 1}, or set allow_training_seeds"
+        )
 
 
 def _refuse_an_early_end(run: Run, simulation: Simulation) -> None:

@@ -23,6 +23,8 @@ _EXTRAS = {
     "dask": ("cluster", "studies on a cluster"),
     "distributed": ("cluster", "studies on a cluster"),
     "dask-jobqueue": ("cluster", "studies through SLURM"),
+    "gymnasium": ("rl", "environments for reinforcement learning"),
+    "pettingzoo": ("rl", "environments with several agents"),
     "hypothesis": ("test", "the test suite"),
     "ciw": ("test", "the second simulator of the tests"),
 }

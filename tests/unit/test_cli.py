@@ -29,6 +29,7 @@ COMMANDS = (
     "plot",
     "table",
     "tune",
+    "train",
     "report",
     "paper",
     "promise",

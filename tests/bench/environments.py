@@ -1,0 +1,96 @@
+"""What environments cost: steps, the share of the wrapper, and many at once; ``make bench`` prints this.
+
+Nothing here is asserted: times belong to a machine, and tests never look at the clock.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any
+from unittest.mock import patch
+
+import gymnasium
+import numpy as np
+from mecsim_policies.baselines import Nearest
+
+from mecsim import load_scenario
+from mecsim.engine.simulation import Simulation
+from mecsim.rl.env import AllocationEnv
+from mecsim.rl.stepped_run import SteppedRun
+from mecsim.scenario.schema import Scenario
+
+AT_ONCE = 8
+
+
+def scenario(users: int, duration_s: float) -> Scenario:
+    changes = {"users.count": users, "duration_s": duration_s, "warmup_s": 0.0, "reallocation.period_s": 1.0}
+    return load_scenario("campus").with_changes(changes)
+
+
+def stepped(case: Scenario) -> tuple[float, float]:
+    """Return the CPU time of an episode of nearest without its reset and actions, and of the runs in it."""
+    env, policy, total_s, inner_s = AllocationEnv(case), Nearest(), 0.0, [0.0]
+    step = SteppedRun.step
+
+    def timed(self: SteppedRun, allocation: Any) -> Any:
+        began = time.process_time()
+        try:
+            return step(self, allocation)
+        finally:
+            inner_s[0] += time.process_time() - began
+
+    env.reset(seed=1)
+    over = False
+    with patch.object(SteppedRun, "step", timed):
+        while not over:
+            action = env.encode(policy.allocate(env.observation))
+            began = time.process_time()
+            over = env.step(action)[3]
+            total_s += time.process_time() - began
+    return total_s, inner_s[0]
+
+
+def one_at_a_time() -> None:
+    print("\nOne environment, epochs of 1 s, actions of nearest (decisions per CPU second)")
+    for users, duration_s in ((10, 400), (100, 60)):
+        case = scenario(users, duration_s)
+        simulation = Simulation(case, Nearest(), 1)
+        began = time.process_time()
+        simulation.run()
+        whole = duration_s / (time.process_time() - began)
+        total_s, inner_s = stepped(case)
+        share = 1 - inner_s / total_s
+        print(
+            f"  {users:4d} users: {duration_s / total_s:8,.0f} steps, the wrapper {share:.1%} of it;", end=""
+        )
+        print(f" simulate {whole:8,.0f}")
+
+
+def vector_steps_per_s(vector: Any, users: int, steps: int) -> float:
+    try:
+        vector.reset(seed=list(range(AT_ONCE)))
+        rng = np.random.default_rng(1)
+        actions = rng.integers(2, size=(steps, AT_ONCE, users))
+        began = time.perf_counter()
+        for action in actions:
+            vector.step(action)
+        return AT_ONCE * steps / (time.perf_counter() - began)
+    finally:
+        vector.close()
+
+
+def many_at_once() -> None:
+    print(f"\n{AT_ONCE} environments, random actions (steps per second of wall time)")
+    for users, steps in ((10, 60), (100, 15)):
+        made = [partial(AllocationEnv, scenario(users, 1000))] * AT_ONCE
+        one = vector_steps_per_s(gymnasium.vector.SyncVectorEnv(made), users, steps)
+        many = vector_steps_per_s(gymnasium.vector.AsyncVectorEnv(made), users, steps)
+        print(
+            f"  {users:4d} users: {one:8,.0f} one after the other, {many:8,.0f} at once: {many / one:.2f} x"
+        )
+
+
+if __name__ == "__main__":
+    one_at_a_time()
+    many_at_once()
