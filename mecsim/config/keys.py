@@ -149,6 +149,8 @@ class Keys:
                 if "prefixItems" in fragment:
                     break  # messages name a pair as a whole
                 inner = fragment.get("items", {})
+            elif "allowed" in fragment and "properties" not in fragment:
+                break  # one word says what all branches of a union allow
             else:
                 siblings = tuple(fragment.get("properties", ()))
                 inner = fragment.get("properties", {}).get(step, {})

@@ -79,7 +79,7 @@ def test_intervals_grow_with_the_runs(tmp_path, monkeypatch):
             "smoke", ["gucaa", "nearest"], 2, out=tmp_path, on_progress=lambda d, n, m: tell(d, m)
         )
     assert [row[1] for row in shown[-1]] == ["2", "2"]
-    wide = result.per_run.pivot_table(index="seed", columns="policy", values="scr")
+    wide = result.per_run.pivot_table(index="seed", columns="policy", values="scr_window")
     difference = (wide["nearest"] - wide["gucaa"]).mean()
     text = shown[-1][1][2].split("(")[1].split(" ±")[0]
     assert float(text) == pytest.approx(difference, rel=0.1)

@@ -18,7 +18,8 @@ from mecsim.results.learning import (
     staleness,
     time_to_target_s,
 )
-from mecsim.results.metrics import run_metrics, run_notes
+from mecsim.results.metrics import run_metrics
+from mecsim.results.notes import run_notes
 from mecsim.results.result import Results
 from mecsim.results.store import load_run
 

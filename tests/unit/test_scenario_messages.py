@@ -333,3 +333,13 @@ def test_one_of_a_thing_is_not_in_the_plural():
     assert counted(1, "server") == "1 server"
     assert counted(0, "server") == "0 servers"
     assert system_size(1, 2) == "1 user, 2 servers"
+
+
+@pytest.mark.parametrize("value", [[], 1.5, {}])
+def test_a_key_with_two_forms_says_what_they_are(value):
+    """Mutant: the location of a branch of a union read as that of a key."""
+    changes = {"channel.model": "trace", "channel.trace.file": "x.csv", "channel.trace.columns.time": value}
+    with pytest.raises(
+        ScenarioError, match=r"columns\.time = .*: must be the name of a column, or its number"
+    ):
+        load_scenario("smoke").with_changes(changes)
