@@ -11,6 +11,7 @@ from mecsim.errors import MecsimError
 from mecsim.messages import nearest
 from mecsim.results.blas import one_blas_thread
 from mecsim.testing.verification import (
+    certificates,
     engine_laws,
     fading,
     largescale,
@@ -30,7 +31,7 @@ _GROUPS: dict[str, tuple[Check, ...]] = {
     "channel": fading.CHECKS + rate_laws.CHECKS + largescale.CHECKS,
     "mobility": mobility.CHECKS + walks.CHECKS,
     "queues": queues.CHECKS + tandem.CHECKS,
-    "optimisers": oracles.CHECKS,
+    "optimisers": oracles.CHECKS + certificates.CHECKS,
     "engine": engine_laws.LAWS + power_laws.CHECKS + work.CHECKS,
     "determinism": engine_laws.DETERMINISM,
 }
