@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mecsim.analysis.plausibility import doubts
 from mecsim.errors import ScenarioError
 from mecsim.scenario.load import load_scenario
 from mecsim.scenario.projection import metres_per_degree, projected
@@ -148,3 +149,20 @@ def test_a_trace_and_sites_in_degrees_need_one_origin(tmp_path):
     scenario = city(moving | {"area.origin_deg": [-37.82, 144.95]})
     start_m = World(scenario, 1).position_m(np.array([0]), np.zeros(1))
     np.testing.assert_allclose(start_m, projected(np.array([[144.96, -37.815]]), (-37.82, 144.95)), atol=1e-9)
+
+
+@pytest.mark.parametrize(("names", "count"), [("x,y", 1), ("lat,lon", 0)])
+def test_places_that_look_like_degrees_are_said(tmp_path, names, count):
+    """Mutant: two sites 11 km apart stand within a metre, and nothing is said."""
+    path = tmp_path / "s.csv"
+    path.write_text(f"{names}\n45.0,13.0\n45.000001,13.00001\n", "utf-8")
+    layout = {"model": "file", "file": str(path)}
+    scenario = CAMPUS.with_changes({"servers.positions_m": None, "servers.layout": layout})
+    said = [line for line in doubts(scenario) if "they may be degrees" in line]
+    assert len(said) == count
+    assert all(line.startswith("servers.layout.file = ") for line in said)
+
+
+def test_a_box_with_its_corners_the_wrong_way_round():
+    told_of = told(box=[[144.9, -37.82], [145.0, -37.81]])
+    assert "has 0 positions in the box, must have 1 to 1000; its corners are [latitude, longitude]" in told_of

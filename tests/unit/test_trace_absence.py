@@ -117,6 +117,8 @@ def test_a_sumo_file_says_that_it_is_in_degrees(text):
 def test_one_user_in_degrees_is_doubted():
     """Mutant: a hint only for more than one user."""
     assert "may be degrees" in degrees_hint(parse_trace(FCD.format("").encode(), "t.xml", "sumo_fcd"))
+    swapped = parse_trace(b"t,id,x,y\n0,a,14.5649,120.992\n9,a,14.5650,120.993\n", "t.csv", "csv")
+    assert "may be degrees" in degrees_hint(swapped)
 
 
 def test_riders():
