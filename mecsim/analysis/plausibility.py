@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mecsim.messages import counted
 from mecsim.scenario.base_model import base_model, base_model_names
 from mecsim.scenario.layout_file import LayoutFile, PlacesFile
 from mecsim.scenario.measured import remarks
@@ -16,7 +17,7 @@ from mecsim.system.arrays import Floats
 from mecsim.system.rates import RateLaw
 from mecsim.units import dbm_to_w, mhz_to_hz
 from mecsim.world.channel.local_mean import LocalMean
-from mecsim.world.mobility.followed import traces_of
+from mecsim.world.mobility.followed import replay_of, traces_of
 from mecsim.world.traces.info import LOOKS_LIKE_DEGREES_M, degrees_hint
 
 FORWARD_FLOP = 2.0
@@ -77,20 +78,26 @@ def base_of(scenario: Scenario) -> BaseChoice:
 
 
 def doubts(scenario: Scenario) -> list[str]:
-    """Return one line for each coarse value that a referee would doubt, with the key that mends it."""
+    """Return one line for each coarse value that a referee would doubt, with the key that mends it.
+
+    Raises
+    ------
+    TraceError, ScenarioError
+        If a trace cannot be replayed.
+    """
     return [
         *_radio_doubts(scenario),
         *_gpu_doubts(scenario),
         *_work_doubts(scenario),
-        *trace_doubts(scenario),
-        *_place_doubts(scenario),
+        *degrees_doubts(scenario),
+        *_absence_doubts(scenario),
         *_channel_doubts(scenario),
     ]
 
 
-def trace_doubts(scenario: Scenario) -> list[str]:
-    """Return which traces have places that look like degrees taken for metres."""
-    found = []
+def degrees_doubts(scenario: Scenario) -> list[str]:
+    """Return which traces and files of places look like degrees taken for metres."""
+    found = list(_place_doubts(scenario))
     for kind, model in traces_of(scenario).items():
         if hint := degrees_hint(model.trace()):
             table = "users.mobility" if kind < 0 else f"users.classes[{kind}].mobility"
@@ -111,6 +118,17 @@ def _place_doubts(scenario: Scenario) -> Iterator[str]:
         if not places.geo and 0.0 < span_m.max() < LOOKS_LIKE_DEGREES_M:
             what = "all places lie within a metre: they may be degrees (columns lat and lon)"
             yield f"{name}.layout.file = {layout.file}: {what}"
+
+
+def _absence_doubts(scenario: Scenario) -> Iterator[str]:
+    """Yield how many users of traces come after the end of the run."""
+    replayed = replay_of(scenario)
+    if replayed is None:
+        return
+    late = int((replayed.enters_s >= scenario.duration_s).sum())
+    if late:
+        users = f"{late} of {counted(len(replayed.enters_s), 'user')}"
+        yield f"{users} enter only after the run of {scenario.duration_s:g} s: change start_s or duration_s"
 
 
 def _channel_doubts(scenario: Scenario) -> Iterator[str]:

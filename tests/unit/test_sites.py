@@ -125,6 +125,8 @@ def test_users_in_a_file_stand_on_the_same_plane():
     np.testing.assert_allclose(world.position_m(np.arange(2), np.zeros(2)), expected, atol=1e-9)
     with pytest.raises(ScenarioError, match=r"is in degrees, as is servers\.layout: give area\.origin_deg"):
         city(PLACED | {"users.count": 2})
+    with pytest.raises(ScenarioError, match=r"is in degrees, as is servers\.layout: give area\.origin_deg"):
+        city(PLACED | {"users.count": 2}, origin_deg=[-37.82, 144.95])
     with pytest.raises(ScenarioError, match="has 3 positions, fewer than the 4 asked"):
         city(PLACED | {"users.count": 4, "area.origin_deg": [-37.82, 144.95]})
 
@@ -140,6 +142,7 @@ def test_the_hash_covers_the_users_of_a_file(tmp_path):
 
 
 def test_a_trace_and_sites_in_degrees_need_one_origin(tmp_path):
+    """Mutant: only two corners are refused, so that a corner beside an origin moves users against servers."""
     path = tmp_path / "t.csv"
     path.write_text("t,id,lat,lon\n0,a,-37.8150,144.9600\n9,a,-37.8151,144.9601\n", "utf-8")
     moving = {"users.mobility": {"model": "trace", "file": str(path)}, "users.count": 1, "duration_s": 9}
@@ -147,6 +150,15 @@ def test_a_trace_and_sites_in_degrees_need_one_origin(tmp_path):
     with pytest.raises(ScenarioError, match=r"t\.csv: users\.mobility.*area\.origin_deg"):
         replay_of(city(moving))
     scenario = city(moving | {"area.origin_deg": [-37.82, 144.95]})
+    origin = [-37.82, 144.95]
+    for own in (
+        {"origin_deg": origin},
+        {},
+    ):  # the sites have an origin and the trace a corner, and vice versa
+        placed = {} if own else {"origin_deg": origin}
+        changes = moving | {"users.mobility": moving["users.mobility"] | placed}
+        with pytest.raises(ScenarioError, match=r"t\.csv: users\.mobility.*area\.origin_deg"):
+            replay_of(city(changes, **own))
     start_m = World(scenario, 1).position_m(np.array([0]), np.zeros(1))
     np.testing.assert_allclose(start_m, projected(np.array([[144.96, -37.815]]), (-37.82, 144.95)), atol=1e-9)
 

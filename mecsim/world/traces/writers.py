@@ -78,7 +78,7 @@ def _lost(trace: Trace, file_format: TraceFormat, origin_deg: tuple[float, float
     has_breaks = bool(np.delete(trace.breaks, trace.first[:-1]).any())
     if has_breaks and file_format != "gpx":
         yield "breaks between segments are not held"
-    if trace.waypoints and file_format not in ("bonnmotion", "ns2"):
+    elif trace.waypoints and file_format not in ("bonnmotion", "ns2"):
         yield "users go straight between samples: replay it with gaps = 'straight'"
     if file_format in _METRES:
         yield "times count from the first sample, users are numbered in their order"
