@@ -179,6 +179,12 @@ def test_names_of_users_and_servers_are_given_once(measured):
         measured(users=["0", "1", "0"])
 
 
+@pytest.mark.parametrize("name", ["g.csv", "g.parquet"])
+def test_numbers_of_users_in_a_column_of_floats(measured, name):
+    """Mutant: user ``1.0``, as pandas writes it beside an empty cell, is no number."""
+    check(measured(table().astype({"user": float}), name=name), table())
+
+
 @pytest.mark.parametrize(("column", "power_dbm"), [("gain_db", None), ("rsrp_dbm", -90.0)])
 def test_gains_above_one_are_said(measured, column, power_dbm):
     """By hand: +80 dB, a loss in the column of gains; and an RSRP of -85 dBm of a signal of -90 dBm."""
