@@ -187,3 +187,13 @@ def test_no_header_names_the_remedy():
         "columns = { time = 1, user = 2, x = 3, y = 4 }"
     )
     assert not any("by number" in line for line in problems("time,a,b,c\n"))
+
+
+def test_remedies_that_help():
+    """Mutants: the separator that was given is asked for; digits of a date are called milliseconds only."""
+    assert problems("t;id;x;y\n", separator="tab")[-1] == (
+        "t.csv:1: has one column only; give the separator, another than 'tab'"
+    )
+    text = "t,id,x,y\n20240501080000,a,1,2\n20240501080100,a,1,2\n"
+    assert problems(text)[0].endswith("too late for seconds: give time_unit, such as 'ms', or time_format")
+    assert np.ptp(read(text, time_format="%Y%m%d%H%M%S").time_s) == 60

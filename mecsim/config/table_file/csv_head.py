@@ -76,7 +76,8 @@ class CsvHead:
             what = "has numbers in its first line; if it has no header, give the columns by number"
             problems.add(line, f"{what}, such as columns = {{ {example} }}")
         if problems.found and len(first) == 1:
-            problems.add(line, "has one column only; give the separator, such as separator = 'space'")
+            advice = f", another than '{separator}'" if style.separator else ", such as separator = 'space'"
+            problems.add(line, f"has one column only; give the separator{advice}")
         problems.raise_any()
         places = {role: places[role] for role in roles}
         names = {role: shortened(header[at]) for role, at in places.items()}
@@ -119,5 +120,7 @@ def refuse_other_units(latest_s: float, name: str, problems: Problems) -> None:
         problems.add(0, f"{name}: nanoseconds are not read: write them as 'us', or give their time_unit")
         problems.raise_any()
     if abs(latest_s) > LATEST_S:
-        problems.add(0, f"{name} = {latest_s:.15g}: too late for seconds: give time_unit, such as 'ms'")
+        problems.add(
+            0, f"{name} = {latest_s:.15g}: too late for seconds: give time_unit, such as 'ms', or time_format"
+        )
         problems.raise_any()
