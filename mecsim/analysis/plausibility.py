@@ -7,15 +7,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mecsim.messages import counted
 from mecsim.scenario.base_model import base_model, base_model_names
+from mecsim.scenario.layout_file import LayoutFile, PlacesFile
 from mecsim.scenario.measured import remarks
 from mecsim.scenario.schema import Scenario
+from mecsim.scenario.sites import Sites
 from mecsim.system.arrays import Floats
 from mecsim.system.rates import RateLaw
 from mecsim.units import dbm_to_w, mhz_to_hz
 from mecsim.world.channel.local_mean import LocalMean
-from mecsim.world.mobility.followed import traces_of
-from mecsim.world.traces.info import degrees_hint
+from mecsim.world.mobility.followed import replay_of, traces_of
+from mecsim.world.traces.info import LOOKS_LIKE_DEGREES_M, degrees_hint
 
 FORWARD_FLOP = 2.0
 """FLOP per parameter and token of a forward pass (Kaplan et al., arXiv 2001.08361)."""
@@ -75,19 +78,26 @@ def base_of(scenario: Scenario) -> BaseChoice:
 
 
 def doubts(scenario: Scenario) -> list[str]:
-    """Return one line for each coarse value that a referee would doubt, with the key that mends it."""
+    """Return one line for each coarse value that a referee would doubt, with the key that mends it.
+
+    Raises
+    ------
+    TraceError, ScenarioError
+        If a trace cannot be replayed.
+    """
     return [
         *_radio_doubts(scenario),
         *_gpu_doubts(scenario),
         *_work_doubts(scenario),
-        *trace_doubts(scenario),
+        *degrees_doubts(scenario),
+        *_absence_doubts(scenario),
         *_channel_doubts(scenario),
     ]
 
 
-def trace_doubts(scenario: Scenario) -> list[str]:
-    """Return which traces have places that look like degrees taken for metres."""
-    found = []
+def degrees_doubts(scenario: Scenario) -> list[str]:
+    """Return which traces and files of places look like degrees taken for metres."""
+    found = list(_place_doubts(scenario))
     for kind, model in traces_of(scenario).items():
         if hint := degrees_hint(model.trace()):
             table = "users.mobility" if kind < 0 else f"users.classes[{kind}].mobility"
@@ -95,11 +105,39 @@ def trace_doubts(scenario: Scenario) -> list[str]:
     return found
 
 
+def _place_doubts(scenario: Scenario) -> Iterator[str]:
+    """Yield which files of places look like degrees taken for metres."""
+    area, users = scenario.area, scenario.users
+    found: list[tuple[str, PlacesFile, Sites]] = []
+    if isinstance(scenario.servers.layout, LayoutFile):
+        found.append(("servers", scenario.servers.layout, scenario.servers.layout.read(area)))
+    if users.layout is not None:
+        found.append(("users", users.layout, users.layout.read(area, users.count)))
+    for name, layout, places in found:
+        span_m = np.ptp(np.array(places.points_m), axis=0)
+        if not places.geo and 0.0 < span_m.max() < LOOKS_LIKE_DEGREES_M:
+            what = "all places lie within a metre: they may be degrees (columns lat and lon)"
+            yield f"{name}.layout.file = {layout.file}: {what}"
+
+
+def _absence_doubts(scenario: Scenario) -> Iterator[str]:
+    """Yield how many users of traces come after the end of the run."""
+    replayed = replay_of(scenario)
+    if replayed is None:
+        return
+    late = int((replayed.enters_s >= scenario.duration_s).sum())
+    if late:
+        users = f"{late} of {counted(len(replayed.enters_s), 'user')}"
+        yield f"{users} enter only after the run of {scenario.duration_s:g} s: change start_s or duration_s"
+
+
 def _channel_doubts(scenario: Scenario) -> Iterator[str]:
     trace = scenario.channel.trace
     if trace is not None:
         size = scenario.users.count, scenario.servers.count
-        yield from (f"channel.trace: {said}" for said in remarks(trace, *size, scenario.duration_s))
+        noise_dbm_per_hz = scenario.channel.noise_dbm_per_hz + scenario.channel.noise_figure_db
+        said = remarks(trace, *size, scenario.duration_s, noise_dbm_per_hz)
+        yield from (f"channel.trace: {remark}" for remark in said)
 
 
 def median_efficiencies(scenario: Scenario) -> tuple[float, float]:

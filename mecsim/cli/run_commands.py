@@ -54,7 +54,7 @@ def run(
     in a process of its own; to step through it with a debugger, call mecsim.simulate from Python.
     report.html in the folder shows it all: charts, a replay, every round.
     """
-    from mecsim.analysis.plausibility import trace_doubts
+    from mecsim.analysis.plausibility import degrees_doubts
     from mecsim.results.store import claim
     from mecsim.study.plan import Run
     from mecsim.study.policy_choice import choose_policies
@@ -62,7 +62,7 @@ def run(
     from mecsim.study.worker import results_of
 
     loaded = read_scenario(scenario, changes)
-    for doubt in trace_doubts(loaded):
+    for doubt in degrees_doubts(loaded):
         say(f"warning: {doubt}", quiet=quiet)
     asked = Run(loaded, choose_policies([policy], limit_s=limit_s)[0], seed)
     folder = out or RESULTS / asked.run_id

@@ -43,10 +43,6 @@ def validate(
 
     loaded = read_scenario(scenario, changes)
     refuse_to_record(loaded)
-    if loaded.files():
-        from mecsim.world.mobility.followed import replay_of
-
-        replay_of(loaded)
     from mecsim.analysis.plausibility import doubts
 
     implausible = doubts(loaded)

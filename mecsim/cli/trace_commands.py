@@ -20,7 +20,7 @@ from mecsim.cli.options import (
     read_scenario,
 )
 from mecsim.errors import MecsimError
-from mecsim.messages import either
+from mecsim.messages import counted, either
 
 if TYPE_CHECKING:
     from mecsim.world.traces.formats import HowToRead
@@ -149,7 +149,8 @@ def _write(trace: Trace, out: Path, to: str, origin: tuple[float, float] | None,
     content, lost = trace_bytes(trace, name, file_format, origin)
     with writing(out):
         write_file(out, content)
-    say(f"{out}: {trace.user_count} users, {len(trace.time_s)} samples as {file_format}", quiet=quiet)
+    size = f"{counted(trace.user_count, 'user')}, {counted(len(trace.time_s), 'sample')}"
+    say(f"{out}: {size} as {file_format}", quiet=quiet)
     for line in lost:
         say(f"{out}: {line}", quiet=quiet)
 

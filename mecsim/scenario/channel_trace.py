@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from math import log10
 from typing import Annotated, Self, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mecsim.config.base import Real, Section, key, refusal
 from mecsim.config.input_file import ScenarioFile
 from mecsim.config.table_file.style import Decimal, Separator, TableStyle, TimeUnit
+from mecsim.messages import shortened
 from mecsim.scenario.link_samples import LinkSamples, read_links
 from mecsim.scenario.table_keys import Column, column
 
@@ -74,6 +76,14 @@ class ChannelTrace(Section):
         unit="MHz",
         default=None,
     )
+
+    @field_validator("users", "servers")
+    @classmethod
+    def _distinct(cls, value: _Names | None) -> _Names | None:
+        again = [name for name, times in Counter(value or ()).items() if times > 1]
+        if again:
+            raise refusal(((), f"must name each once; {shortened(again[0])} stands there twice"))
+        return value
 
     @model_validator(mode="after")
     def _readable(self) -> Self:

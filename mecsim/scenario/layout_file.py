@@ -162,10 +162,6 @@ class UserPlaces(PlacesFile):
         """Return the places of so many users, or the problems of the file."""
         return self.sites(area, self.columns, count, MOST_USERS)
 
-    def is_unplaced(self, area: Area, count: int) -> bool:
-        """Return whether the file is in degrees and no origin is given."""
-        return self.has_own_corner(area, self.read(area, count))
-
 
 def _plain(cell: Any) -> Any:
     """Return a cell as a scenario file writes it: 8 and not 8.0."""
@@ -173,3 +169,15 @@ def _plain(cell: Any) -> Any:
 
 
 Layout: TypeAlias = Hexagonal | LayoutFile
+
+
+def files_in_degrees(
+    servers: Layout | None, users: UserPlaces | None, area: Area, count: int
+) -> dict[str, bool]:
+    """Return which of the two layouts are in degrees, and whether (0, 0) is the south-west corner of each."""
+    found = {}
+    if isinstance(servers, LayoutFile) and (sites := servers.read(area)).geo:
+        found["servers.layout"] = servers.has_own_corner(area, sites)
+    if users is not None and (sites := users.read(area, count)).geo:
+        found["users.layout"] = users.has_own_corner(area, sites)
+    return found

@@ -115,8 +115,9 @@ def _numbered(table: Table, role: str, names: tuple[str, ...] | None, problems: 
     known = {name: n for n, name in enumerate(names or ())}
     numbers = np.zeros(len(found), dtype=np.int64)
     for n, name in enumerate(found):
-        is_number = names is None and name.isascii() and name.isdecimal() and len(name) <= 6
-        number = int(name) if is_number and int(name) < _MOST_NUMBER else known.get(name)
+        digits = name.removesuffix(".0")  # as whole numbers stand in a column of floats
+        is_number = names is None and digits.isascii() and digits.isdecimal() and len(digits) <= 6
+        number = int(digits) if is_number and int(digits) < _MOST_NUMBER else known.get(name)
         if number is None:
             first = int(np.flatnonzero(codes == n)[0])
             what = f'must be a number from 0 on, or give {role}s = ["..."], its names in order'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,7 +35,11 @@ def problems(channel: Any, known: Mapping[str, Any]) -> list[tuple[Path, str]]:
     if users is not None and (users.arrivals is not None or getattr(calendar, "flash_crowds", None)):
         found.append((("model",), "'trace' has no gains of users who arrive: no users.arrivals, no crowds"))
     elif users is not None and "servers" in known:
-        missing = _missing(channel.trace.links(), users.count, known["servers"].count)
+        links, duration_s = channel.trace.links(), known.get("duration_s", math.inf)
+        missing = _missing(links, users.count, known["servers"].count)
+        if links.time_s.min() > duration_s:
+            begin = f"its times begin at {links.time_s.min():.12g} s, after the run of {duration_s:g} s"
+            found.append((("trace", "file"), f"{begin}; they must count from the start of the run"))
         if missing:
             found.append((("trace", "file"), missing))
     return found
@@ -53,8 +58,10 @@ def _missing(links: LinkSamples, users: int, servers: int) -> str:
     return f"has no sample of {counted(int((~there).sum()), 'link')}: {', '.join(named)}{more}"
 
 
-def remarks(trace: ChannelTrace, users: int, servers: int, duration_s: float) -> list[str]:
-    """Return which times of a run the file does not cover, and which users and servers are not used."""
+def remarks(
+    trace: ChannelTrace, users: int, servers: int, duration_s: float, noise_dbm_per_hz: float
+) -> list[str]:
+    """Return which times of a run the file leaves open, what it has beyond a run, and gains above 1."""
     links = trace.links()
     used = (links.user < users) & (links.server < servers)
     link = (links.user * servers + links.server)[used]
@@ -67,6 +74,10 @@ def remarks(trace: ChannelTrace, users: int, servers: int, duration_s: float) ->
         said.append(f"until {late_s:g} s not all links have a sample; the first one holds before it")
     if early_s < duration_s:
         said.append(f"from {early_s:g} s on not all links have a sample; the last one holds after it")
+    loud = int((links.value_db[used] + trace.offset_db(noise_dbm_per_hz) > 0.0).sum())
+    if loud:
+        what = "with a gain above 0 dB, so more power arrives than is sent"
+        said.append(f"{counted(loud, 'sample')} {what}: check its sign and power_dbm")
     unused = int((~used).sum())
     if unused:
         said.append(f"{counted(unused, 'sample')} of users and servers beyond those of the scenario")

@@ -26,7 +26,7 @@ from mecsim.scenario.area import Area, validation_context
 from mecsim.scenario.calendar import Calendar
 from mecsim.scenario.control import Handover, Objective, Reallocation, Record, Service
 from mecsim.scenario.gpu_catalogue import GpuCard
-from mecsim.scenario.layout_file import ONE_ORIGIN
+from mecsim.scenario.layout_file import ONE_ORIGIN, files_in_degrees
 from mecsim.scenario.learning import Learning
 from mecsim.scenario.measured import problems as measured_problems
 from mecsim.scenario.memory import problems as memory_problems
@@ -123,9 +123,10 @@ class Scenario(Section):
     @classmethod
     def _one_origin(cls, value: Users, info: ValidationInfo) -> Users:
         servers, area = info.data.get("servers"), info.data.get("area")
-        if servers is None or area is None or value.layout is None or not servers.has_own_origin(area):
+        if servers is None or area is None:
             return value
-        if value.layout.is_unplaced(area, value.count):
+        in_degrees = files_in_degrees(servers.layout, value.layout, area, value.count)
+        if len(in_degrees) > 1 and any(in_degrees.values()):
             raise refusal((("layout", "file"), f"is in degrees, as is servers.layout: {ONE_ORIGIN}"))
         return value
 

@@ -8,7 +8,7 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_
 from pydantic_core import PydanticCustomError
 
 from mecsim.config.base import SMALLEST, OneOrEach, Real, key, refusal
-from mecsim.scenario.area import Area, Points, current_area
+from mecsim.scenario.area import Points, current_area
 from mecsim.scenario.equipped import UTILISATION, Equipped, Fraction, GpuCount, Power, refuse_other_length
 from mecsim.scenario.gpu_catalogue import GpuCard
 from mecsim.scenario.layout_file import Layout, LayoutFile
@@ -91,12 +91,6 @@ class Servers(Equipped):
     def count(self) -> int:
         """Number of servers."""
         return len(self._sites_m)
-
-    def has_own_origin(self, area: Area) -> bool:
-        """Return whether (0, 0) is the south-west corner of a file of sites in degrees."""
-        return isinstance(self.layout, LayoutFile) and self.layout.has_own_corner(
-            area, self.layout.read(area)
-        )
 
     @property
     def _members(self) -> int:

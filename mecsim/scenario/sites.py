@@ -114,7 +114,7 @@ def _placed(table: Table, sites: SiteList, area: Area | None, problems: Problems
     place = np.stack([table.numbers[role] for role in (("lon", "lat") if geo else ("x", "y"))], axis=1)
     chosen = _chosen(place, sites, geo=geo)
     if not problems.found:
-        _check_count(len(place), len(chosen), sites, problems)
+        _check_count(len(place), len(chosen), sites, problems, geo=geo)
     place, lines, records = place[chosen], table.line[chosen], table.record[chosen]
     if geo:
         wrong = (np.abs(place) > (180.0, 89.0)).any(axis=1)
@@ -142,7 +142,7 @@ def _chosen(place: Floats, sites: SiteList, *, geo: bool) -> Ints:
     return np.flatnonzero(inside)[: sites.count]
 
 
-def _check_count(there: int, chosen: int, sites: SiteList, problems: Problems) -> None:
+def _check_count(there: int, chosen: int, sites: SiteList, problems: Problems, *, geo: bool) -> None:
     if there > MOST_SITES:
         problems.add(0, f"has {there} positions, must have at most {MOST_SITES}")
     elif sites.count is not None and chosen < sites.count:
@@ -151,6 +151,8 @@ def _check_count(there: int, chosen: int, sites: SiteList, problems: Problems) -
     elif not 1 <= chosen <= sites.most:
         where = " in the box" if sites.box is not None else ""
         advice = "; choose by box, or by count" if chosen else ""
+        if not chosen and geo and where:
+            advice = "; its corners are [latitude, longitude]"
         problems.add(0, f"has {chosen} positions{where}, must have 1 to {sites.most}{advice}")
 
 

@@ -164,3 +164,34 @@ def test_a_run_and_its_hash(measured):
     frame.loc[0, "gain_db"] += 1.0
     assert measured(frame, name="h.csv").sha256 != scenario.sha256
     assert type(scenario).from_toml(scenario.to_toml()).sha256 == scenario.sha256
+
+
+def test_times_after_the_run_are_refused(measured):
+    """Mutant: seconds since 1970 are taken, and the first sample of each link holds for the whole run."""
+    with pytest.raises(
+        ScenarioError, match="its times begin at 1714550400 s, after the run of 60 s; they must"
+    ):
+        measured(table().assign(t_s=lambda f: f.t_s + 1714550400))
+
+
+def test_names_of_users_and_servers_are_given_once(measured):
+    with pytest.raises(ScenarioError, match=r"trace\.users.*must name each once; 0 stands there twice"):
+        measured(users=["0", "1", "0"])
+
+
+@pytest.mark.parametrize("name", ["g.csv", "g.parquet"])
+def test_numbers_of_users_in_a_column_of_floats(measured, name):
+    """Mutant: user ``1.0``, as pandas writes it beside an empty cell, is no number."""
+    check(measured(table().astype({"user": float}), name=name), table())
+
+
+@pytest.mark.parametrize(("column", "power_dbm"), [("gain_db", None), ("rsrp_dbm", -90.0)])
+def test_gains_above_one_are_said(measured, column, power_dbm):
+    """By hand: +80 dB, a loss in the column of gains; and an RSRP of -85 dBm of a signal of -90 dBm."""
+    frame = table().assign(gain_db=-140.0)
+    frame.loc[3, "gain_db"] = 80.0 if power_dbm is None else -85.0
+    keys = {} if power_dbm is None else {"power_dbm": power_dbm}
+    scenario = measured(frame.rename(columns={"gain_db": column}), **keys)
+    said = [line for line in doubts(scenario) if "above 0 dB" in line]
+    what = "1 sample with a gain above 0 dB, so more power arrives than is sent"
+    assert said == [f"channel.trace: {what}: check its sign and power_dbm"]

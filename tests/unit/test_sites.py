@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mecsim.analysis.plausibility import doubts
 from mecsim.errors import ScenarioError
 from mecsim.scenario.load import load_scenario
 from mecsim.scenario.projection import metres_per_degree, projected
@@ -124,6 +125,8 @@ def test_users_in_a_file_stand_on_the_same_plane():
     np.testing.assert_allclose(world.position_m(np.arange(2), np.zeros(2)), expected, atol=1e-9)
     with pytest.raises(ScenarioError, match=r"is in degrees, as is servers\.layout: give area\.origin_deg"):
         city(PLACED | {"users.count": 2})
+    with pytest.raises(ScenarioError, match=r"is in degrees, as is servers\.layout: give area\.origin_deg"):
+        city(PLACED | {"users.count": 2}, origin_deg=[-37.82, 144.95])
     with pytest.raises(ScenarioError, match="has 3 positions, fewer than the 4 asked"):
         city(PLACED | {"users.count": 4, "area.origin_deg": [-37.82, 144.95]})
 
@@ -139,6 +142,7 @@ def test_the_hash_covers_the_users_of_a_file(tmp_path):
 
 
 def test_a_trace_and_sites_in_degrees_need_one_origin(tmp_path):
+    """Mutant: only two corners are refused, so that a corner beside an origin moves users against servers."""
     path = tmp_path / "t.csv"
     path.write_text("t,id,lat,lon\n0,a,-37.8150,144.9600\n9,a,-37.8151,144.9601\n", "utf-8")
     moving = {"users.mobility": {"model": "trace", "file": str(path)}, "users.count": 1, "duration_s": 9}
@@ -146,5 +150,31 @@ def test_a_trace_and_sites_in_degrees_need_one_origin(tmp_path):
     with pytest.raises(ScenarioError, match=r"t\.csv: users\.mobility.*area\.origin_deg"):
         replay_of(city(moving))
     scenario = city(moving | {"area.origin_deg": [-37.82, 144.95]})
+    origin = [-37.82, 144.95]
+    for own in (
+        {"origin_deg": origin},
+        {},
+    ):  # the sites have an origin and the trace a corner, and vice versa
+        placed = {} if own else {"origin_deg": origin}
+        changes = moving | {"users.mobility": moving["users.mobility"] | placed}
+        with pytest.raises(ScenarioError, match=r"t\.csv: users\.mobility.*area\.origin_deg"):
+            replay_of(city(changes, **own))
     start_m = World(scenario, 1).position_m(np.array([0]), np.zeros(1))
     np.testing.assert_allclose(start_m, projected(np.array([[144.96, -37.815]]), (-37.82, 144.95)), atol=1e-9)
+
+
+@pytest.mark.parametrize(("names", "count"), [("x,y", 1), ("lat,lon", 0)])
+def test_places_that_look_like_degrees_are_said(tmp_path, names, count):
+    """Mutant: two sites 11 km apart stand within a metre, and nothing is said."""
+    path = tmp_path / "s.csv"
+    path.write_text(f"{names}\n45.0,13.0\n45.000001,13.00001\n", "utf-8")
+    layout = {"model": "file", "file": str(path)}
+    scenario = CAMPUS.with_changes({"servers.positions_m": None, "servers.layout": layout})
+    said = [line for line in doubts(scenario) if "they may be degrees" in line]
+    assert len(said) == count
+    assert all(line.startswith("servers.layout.file = ") for line in said)
+
+
+def test_a_box_with_its_corners_the_wrong_way_round():
+    told_of = told(box=[[144.9, -37.82], [145.0, -37.81]])
+    assert "has 0 positions in the box, must have 1 to 1000; its corners are [latitude, longitude]" in told_of

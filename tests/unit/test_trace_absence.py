@@ -7,6 +7,7 @@ import pytest
 
 from mecsim import load_scenario, simulate
 from mecsim.analysis.maps import draw_map
+from mecsim.analysis.plausibility import doubts
 from mecsim.errors import TraceError
 from mecsim.world.mobility.replay import replay
 from mecsim.world.snapshot import instance_at
@@ -117,6 +118,8 @@ def test_a_sumo_file_says_that_it_is_in_degrees(text):
 def test_one_user_in_degrees_is_doubted():
     """Mutant: a hint only for more than one user."""
     assert "may be degrees" in degrees_hint(parse_trace(FCD.format("").encode(), "t.xml", "sumo_fcd"))
+    swapped = parse_trace(b"t,id,x,y\n0,a,14.5649,120.992\n9,a,14.5650,120.993\n", "t.csv", "csv")
+    assert "may be degrees" in degrees_hint(swapped)
 
 
 def test_riders():
@@ -162,3 +165,14 @@ def test_the_map_and_a_snapshot_leave_out_who_is_away(traced):
     lines = draw_map(world.scenario, 1).axes[0].lines
     times_s = np.linspace(0.0, 209.0, len(lines[0].get_xdata()))
     assert (np.isnan(lines[0].get_xdata()) == ((times_s >= 10.0) & (times_s < 200.0))).all()
+
+
+def test_who_comes_after_the_run_is_doubted(traced):
+    """By hand: at 100 s of the trace the user is away until 200 s. Mutant: a run of nobody is valid."""
+    told = [
+        line
+        for line in doubts(traced(GAP, gaps="away", start_s=100, duration_s=50.0))
+        if "enter only" in line
+    ]
+    assert told == ["1 of 1 user enter only after the run of 50 s: change start_s or duration_s"]
+    assert not any("enter only" in line for line in doubts(traced(GAP, gaps="away")))

@@ -154,3 +154,46 @@ def test_output_of_sumo_as_csv():
     trace = read(text)
     assert trace.place.tolist() == [[1.5, 2.25]]
     assert "1 line without user and place passed over" in trace.notes
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds"), [("t_ms", 1e-3), ("when (us)", 1e-6), ("Time [min]", 60), ("hours", 3600), ("t", 1)]
+)
+def test_a_unit_in_the_name_of_the_times(name, seconds):
+    """Mutant: only milliseconds are known, so that microseconds and minutes are taken for seconds."""
+    text = f"{name},user_id,x_m,y_m\n2,a,1,2\n3,a,1,2\n"
+    asked = (("time", name),)
+    assert read(text, columns=asked).time_s.tolist() == pytest.approx([2 * seconds, 3 * seconds])
+    assert read(text, columns=asked, time_unit="s").time_s.tolist() == [2, 3]
+
+
+def test_nanoseconds_are_refused_by_the_name():
+    told = problems("t_ns,user_id,x_m,y_m\n2,a,1,2\n", columns=(("time", "t_ns"),))
+    assert told == ["t.csv: t_ns: nanoseconds are not read: write them as 'us', or give their time_unit"]
+
+
+def test_a_column_has_one_role():
+    text = "t_s,user_id,x_m,y_m\n2,a,1,2\n"
+    assert problems(text, columns=(("x", "x_m"), ("y", "x_m"))) == [
+        "t.csv:1: columns.y = x_m: is columns.x already"
+    ]
+    numbers = (("time", 1), ("user", 2), ("x", 3), ("y", 3))
+    assert problems("2,a,1,2\n", columns=numbers) == ["t.csv:1: columns.y = column 3: is columns.x already"]
+
+
+def test_no_header_names_the_remedy():
+    assert problems("2,a,1,2\n")[-1] == (
+        "t.csv:1: has numbers in its first line; if it has no header, give the columns by number, such as "
+        "columns = { time = 1, user = 2, x = 3, y = 4 }"
+    )
+    assert not any("by number" in line for line in problems("time,a,b,c\n"))
+
+
+def test_remedies_that_help():
+    """Mutants: the separator that was given is asked for; digits of a date are called milliseconds only."""
+    assert problems("t;id;x;y\n", separator="tab")[-1] == (
+        "t.csv:1: has one column only; give the separator, another than 'tab'"
+    )
+    text = "t,id,x,y\n20240501080000,a,1,2\n20240501080100,a,1,2\n"
+    assert problems(text)[0].endswith("too late for seconds: give time_unit, such as 'ms', or time_format")
+    assert np.ptp(read(text, time_format="%Y%m%d%H%M%S").time_s) == 60

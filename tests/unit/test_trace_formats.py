@@ -11,7 +11,8 @@ from mecsim.scenario.load import load_scenario
 from mecsim.scenario.projection import projected
 from mecsim.world.mobility.followed import replay_of
 from mecsim.world.traces.export import trace_of
-from mecsim.world.traces.read import load_trace, parse_trace
+from mecsim.world.traces.formats import HowToRead
+from mecsim.world.traces.read import load_trace, parse_trace, read_content
 from mecsim.world.traces.writers import trace_bytes
 from mecsim.world.world import World
 
@@ -246,3 +247,41 @@ def test_export_by_command(tmp_path, capsys):
     assert "--step 0: must be from" in capsys.readouterr().err
     with pytest.raises(MecsimError, match="choose a longer --step"):
         trace_of(World(load_scenario("campus"), 1), 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("file_format", "how", "told"),
+    [
+        ("gpx", {"separator": ";"}, "t: separator: only for tables, CSV or Parquet; this is gpx"),
+        ("ns2", {"columns": (("x", "a"),)}, "t: columns: only for tables, CSV or Parquet; this is ns2"),
+        ("csv", {"coordinates": "geo"}, "t: coordinates: only for format = 'sumo_fcd'; this is csv"),
+        ("gpx", {"riders": "merge"}, "t: riders: only for format = 'sumo_fcd'; this is gpx"),
+    ],
+)
+def test_a_key_for_another_format_is_refused(file_format, how, told):
+    """Mutant: the key is passed over, as if it had been used."""
+    with pytest.raises(TraceError) as caught:
+        read_content(b"", "t", HowToRead(format=file_format, **how))
+    assert list(caught.value.problems) == [told]
+
+
+def test_two_users_stay_two_as_floating_car_data():
+    """Mutant: ``3`` and ``vehicle 3`` become one vehicle that jumps between the two."""
+    trace = parse_trace(b"t,id,x,y\n0,3,1,1\n1,vehicle 3,5,5\n", "t.csv", "csv")
+    with pytest.raises(TraceError, match=r"users 3 and vehicle 3 would both be <vehicle id=.3.>; rename"):
+        trace_bytes(trace, "o.xml", "sumo_fcd")
+
+
+def test_a_node_without_a_place_is_told():
+    """Mutant: a node whose second coordinate is missing is left out in silence."""
+    text = "$node_(0) set X_ 5\n$node_(1) set X_ 1\n$node_(1) set Y_ 1\n"
+    assert problems(text, "ns2") == ["t:1: node 0 has no Y_ where it begins"]
+
+
+def test_what_convert_says_of_waypoints_and_origins():
+    trace = parse_trace(b"0 1 1 500 501 1\n", "t.movements", "bonnmotion")
+    straight = "users go straight between samples: replay it with gaps = 'straight'"
+    assert straight in trace_bytes(trace, "o.csv", "csv")[1]
+    assert straight not in trace_bytes(trace, "o.tcl", "ns2")[1]
+    with pytest.raises(TraceError, match=r"o\.tcl: an origin is only for a trace in degrees"):
+        trace_bytes(trace, "o.tcl", "ns2", (1.0, 2.0))

@@ -13,6 +13,11 @@ from mecsim.messages import nearest, shortened
 Asked = Sequence[tuple[Role, str | int]]
 Places = dict[Role, int]
 
+_UNITS: dict[str, TimeUnit] = {
+    "ms": "ms", "milliseconds": "ms", "us": "us", "microseconds": "us", "min": "min", "minutes": "min",
+    "h": "h", "hours": "h",
+}  # fmt: skip
+
 
 def plain(name: str) -> str:
     """Return a name of a column without case, and with one sign between its words."""
@@ -21,7 +26,7 @@ def plain(name: str) -> str:
 
 def unit_in(name: str) -> TimeUnit | None:
     """Return the unit that the name of a column of times ends in."""
-    return "ms" if plain(name).endswith("_ms") else None
+    return _UNITS.get(plain(name).rpartition("_")[2])
 
 
 def numbered(asked: Asked) -> bool:
@@ -66,6 +71,7 @@ def check(
 ) -> tuple[Role, ...]:
     """Return the roles of one choice and the optional ones found; what is missing, or too many, is told."""
     given = {role for role, _ in asked}
+    _check_once(header, places, problems, line)
     begun = [choice for choice in fields.choices if (given | set(places)) & set(fields.own(choice))]
     wanted = begun[-1] if begun else fields.choices[0]
     own = ", ".join(fields.names[role][0] for role in wanted)
@@ -138,6 +144,15 @@ def _add_usual(
         found = " and ".join(shortened(header[place]) for place in at)
         problems.add(line, f'{found} may each be the {role}: choose by columns = {{ {role} = "..." }}')
         places[role] = at[0]
+
+
+def _check_once(header: Sequence[str], places: Places, problems: Problems, line: int) -> None:
+    """Note the columns that are asked for in two roles."""
+    role_at: dict[int, Role] = {}
+    for role, at in places.items():
+        other = role_at.setdefault(at, role)
+        if other != role:
+            problems.add(line, f"columns.{role} = {shortened(header[at])}: is columns.{other} already")
 
 
 def _named(header: Sequence[str], name: str) -> list[int]:

@@ -11,7 +11,7 @@ from mecsim.config.table_file.columns import Places
 from mecsim.config.table_file.fields import Fields, Role
 from mecsim.config.table_file.problems import Problems
 from mecsim.config.table_file.style import Decimal, Separator, TableStyle
-from mecsim.config.table_file.values import LATEST_S, SECONDS, AsSeconds, decimal_of, time_reader
+from mecsim.config.table_file.values import LATEST_S, SECONDS, AsSeconds, decimal_of, number, time_reader
 from mecsim.messages import shortened
 
 
@@ -71,8 +71,13 @@ class CsvHead:
             places = columns.by_number(len(first), asked, problems, line)
             notes.append("no header; columns by number")
         roles = columns.check(fields, header, asked, places, problems, line)
+        if problems.found and has_header and any(map(math.isfinite, map(number, header))):
+            example = ", ".join(f"{role} = {n}" for n, role in enumerate(fields.choices[0], start=1))
+            what = "has numbers in its first line; if it has no header, give the columns by number"
+            problems.add(line, f"{what}, such as columns = {{ {example} }}")
         if problems.found and len(first) == 1:
-            problems.add(line, "has one column only; give the separator, such as separator = 'space'")
+            advice = f", another than '{separator}'" if style.separator else ", such as separator = 'space'"
+            problems.add(line, f"has one column only; give the separator{advice}")
         problems.raise_any()
         places = {role: places[role] for role in roles}
         names = {role: shortened(header[at]) for role, at in places.items()}
@@ -106,11 +111,16 @@ class CsvHead:
         self.notes += filter(None, [said])
         latest_s = max(filter(math.isfinite, map(self.seconds, times)), default=0.0)
         if unit is None and is_number:
-            refuse_late(latest_s, self.names.get("time", ""), problems)
+            refuse_other_units(latest_s, self.names.get("time", ""), problems)
 
 
-def refuse_late(latest_s: float, name: str, problems: Problems) -> None:
-    """Raise that numbers are too late for seconds, if they are."""
+def refuse_other_units(latest_s: float, name: str, problems: Problems) -> None:
+    """Raise that numbers are no seconds, if they are too late for that or in nanoseconds by their name."""
+    if columns.plain(name).rpartition("_")[2] in ("ns", "nanoseconds"):
+        problems.add(0, f"{name}: nanoseconds are not read: write them as 'us', or give their time_unit")
+        problems.raise_any()
     if abs(latest_s) > LATEST_S:
-        problems.add(0, f"{name} = {latest_s:.15g}: too late for seconds: give time_unit, such as 'ms'")
+        problems.add(
+            0, f"{name} = {latest_s:.15g}: too late for seconds: give time_unit, such as 'ms', or time_format"
+        )
         problems.raise_any()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mecsim.config.table_file import columns
 from mecsim.config.table_file.columns import Places
-from mecsim.config.table_file.csv_head import refuse_late
+from mecsim.config.table_file.csv_head import refuse_other_units
 from mecsim.config.table_file.fields import Fields, Role, Table
 from mecsim.config.table_file.parquet_bounds import held_bytes, opened
 from mecsim.config.table_file.problems import Problems
@@ -173,7 +173,9 @@ class _Columns:
         if not (kinds.is_dictionary(column.type) or kinds.is_string(column.type)):
             values = _floats(column)
             if unit is None:
-                refuse_late(float(np.nanmax(np.abs(values), initial=0.0)), shortened(name), self._problems)
+                refuse_other_units(
+                    float(np.nanmax(np.abs(values), initial=0.0)), shortened(name), self._problems
+                )
             elif unit != "s":
                 notes.append(f"times in {unit}")
             return values * SECONDS[unit or "s"]

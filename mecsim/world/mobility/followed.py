@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from mecsim.errors import ScenarioError
-from mecsim.scenario.layout_file import ONE_ORIGIN
+from mecsim.scenario.layout_file import ONE_ORIGIN, files_in_degrees
 from mecsim.scenario.models import Model
 from mecsim.scenario.schema import Scenario
 from mecsim.system.arrays import frozen
@@ -70,18 +70,16 @@ def _name(scenario: Scenario, kind: int) -> str:
 
 
 def _refuse_two_origins(scenario: Scenario, traced: Mapping[int, TraceReplay]) -> None:
-    """Raise that several files are in degrees, and each would have its own corner as (0, 0)."""
-    if scenario.area.origin_deg is not None:
+    """Raise that of several files in degrees one has its own corner as (0, 0), and another has not."""
+    users, area = scenario.users, scenario.area
+    if area.origin_deg is not None:
         return
-    users, servers = scenario.users, scenario.servers
-    named = {"servers.layout": servers.has_own_origin(scenario.area)}
-    if users.layout is not None:
-        named["users.layout"] = users.layout.is_unplaced(scenario.area, users.count)
-    cornered = [name for name, has_corner in named.items() if has_corner]
+    in_degrees = files_in_degrees(scenario.servers.layout, users.layout, area, users.count)
     for key, model in traced.items():
-        if model.origin_deg is None and (cornered or len(traced) > 1) and model.trace().geo:
-            place = "users.mobility" if key == -1 else f"users.classes[{key}].mobility"
-            if cornered:
-                problem = f"{model.file}: {place}.file is in degrees, as is {cornered[0]}: {ONE_ORIGIN}"
-                raise ScenarioError(str(model.file), [problem])
-            cornered.append(place)
+        if not model.trace().geo:
+            continue
+        place = "users.mobility" if key == -1 else f"users.classes[{key}].mobility"
+        if in_degrees and (model.origin_deg is None or any(in_degrees.values())):
+            what = f"{place}.file is in degrees, as is {next(iter(in_degrees))}"
+            raise ScenarioError(str(model.file), [f"{model.file}: {what}: {ONE_ORIGIN}"])
+        in_degrees[place] = model.origin_deg is None

@@ -14,6 +14,7 @@ from mecsim.config.base import Real, Section, Whole, key, refusal
 from mecsim.config.input_file import ScenarioFile
 from mecsim.config.table_file.style import Decimal, Separator, TimeUnit
 from mecsim.errors import ScenarioError
+from mecsim.messages import counted
 from mecsim.scenario.area import Area
 from mecsim.scenario.projection import projected
 from mecsim.system.arrays import Floats, Ints, frozen
@@ -275,7 +276,7 @@ def _chosen(model: TraceReplay, trace: Trace, time_s: Floats, count: int, what: 
     there = np.flatnonzero(time_s[trace.first[1:] - 1] > 0.0)
     if len(there) < count:
         after = f" after start_s = {model.start_s:g}" if model.start_s else ""
-        problem = f"has {len(there)} users{after}, fewer than {what} = {count}"
+        problem = f"has {counted(len(there), 'user')}{after}, fewer than {what} = {count}"
         set_to = f"; set users.count = {len(there)}" if len(there) else ""
         advice = set_to if what == "users.count" else "; change users.count or the shares of the classes"
         raise ScenarioError(trace.source, [f"{trace.source}: {problem}{advice}"])

@@ -107,7 +107,7 @@ class TraceInfo:
 def degrees_hint(trace: Trace) -> str:
     """Return that the places of a trace in metres look like degrees, or an empty string."""
     span = np.ptp(trace.place, axis=0)
-    if trace.geo or not span.any() or (np.abs(trace.place) > (180.0, 90.0)).any():
+    if trace.geo or not span.any() or (np.abs(trace.place) > 180.0).any():
         return ""
     if span.max() >= LOOKS_LIKE_DEGREES_M:
         moved = np.abs(np.diff(trace.place, axis=0)).max(axis=1)

@@ -116,12 +116,14 @@ class _Reader:
 
     def trace(self) -> Trace:
         """Return the trace: a waypoint where a node begins, sets out or arrives."""
+        is_wrong = self.problems.found
         for name, node in self._nodes.items():
-            if node.trips and set(node.place) < {"X", "Y"}:
-                what = f"node {name} has no X_ and Y_ where it begins"
-                self.problems.add(node.trips[0][4], what)
+            missing = " and ".join(f"{axis}_" for axis in ("X", "Y") if axis not in node.place)
+            if missing and (node.trips or not is_wrong):
+                line = node.trips[0][4] if node.trips else node.line
+                self.problems.add(line, f"node {name} has no {missing} where it begins")
         self.problems.raise_any()
-        ways = {name: _way(node) for name, node in sorted(self._nodes.items()) if len(node.place) == 2}
+        ways = {name: _way(node) for name, node in sorted(self._nodes.items())}
         end_s = max((way[-1][0] for way in ways.values()), default=0.0)
         for name, way in ways.items():
             if way[-1][0] < end_s:

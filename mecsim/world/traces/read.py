@@ -19,6 +19,8 @@ from mecsim.world.traces.sumo import read_sumo_fcd
 from mecsim.world.traces.table_trace import read_csv, read_parquet
 from mecsim.world.traces.trace import Trace
 
+_OF_TABLES = ("columns", "separator", "decimal", "time_unit", "time_format")
+
 
 def load_trace(
     path: str | Path,
@@ -66,6 +68,24 @@ def parse_trace(
     return read_content(content, source, HowToRead(format=file_format, coordinates=coordinates))
 
 
+def _check_keys(how: HowToRead, file_format: TraceFormat, source: str) -> None:
+    """Raise which keys are given that say nothing about a file of this format."""
+    problems = []
+    if file_format not in ("csv", "parquet"):
+        given = [name for name in _OF_TABLES if getattr(how, name)]
+        problems += [
+            f"{source}: {name}: only for tables, CSV or Parquet; this is {file_format}" for name in given
+        ]
+    if file_format != "sumo_fcd":
+        of_sumo = {"coordinates": how.coordinates is not None, "riders": how.riders == "merge"}
+        given = [name for name, is_given in of_sumo.items() if is_given]
+        problems += [
+            f"{source}: {name}: only for format = 'sumo_fcd'; this is {file_format}" for name in given
+        ]
+    if problems:
+        raise TraceError(source, problems)
+
+
 def read_content(content: bytes, source: str, how: HowToRead) -> Trace:
     """Return the trace in the content of a file; raises what `load_trace` does."""
     try:
@@ -74,6 +94,7 @@ def read_content(content: bytes, source: str, how: HowToRead) -> Trace:
         raise TraceError(source, [f"{source}: {error}"]) from None
     by_suffix = how.format or format_of(source)
     file_format = by_suffix or format_of_content(content)
+    _check_keys(how, file_format, source)
     if file_format == "csv":
         trace = read_csv(content, source, how)
     elif file_format == "parquet":

@@ -56,6 +56,9 @@ def trace_bytes(
     TraceError
         If the format cannot hold it.
     """
+    if origin_deg is not None and not (trace.geo and file_format in _METRES):
+        what = "an origin is only for a trace in degrees that is written in metres"
+        raise TraceError(name, [f"{name}: {what}, as {either(_METRES)}"])
     lost = list(_lost(trace, file_format, origin_deg))
     place = trace.place
     if trace.geo and file_format in _METRES:
@@ -75,6 +78,8 @@ def _lost(trace: Trace, file_format: TraceFormat, origin_deg: tuple[float, float
     has_breaks = bool(np.delete(trace.breaks, trace.first[:-1]).any())
     if has_breaks and file_format != "gpx":
         yield "breaks between segments are not held"
+    elif trace.waypoints and file_format not in ("bonnmotion", "ns2"):
+        yield "users go straight between samples: replay it with gaps = 'straight'"
     if file_format in _METRES:
         yield "times count from the first sample, users are numbered in their order"
         if trace.geo and origin_deg is None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from mecsim.errors import TraceError
 from mecsim.escapes import printable
+from mecsim.messages import shortened
 from mecsim.system.arrays import Floats
 from mecsim.world.traces.trace import Trace
 
@@ -18,10 +19,17 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def sumo_text(trace: Trace, place: Floats) -> Iterator[str]:
-    """Yield a trace as floating car data: the users of each time, persons and vehicles by their names."""
+    """Yield a trace as floating car data: the users of each time, persons and vehicles by their names.
+
+    Raises
+    ------
+    TraceError
+        If two users would have one name.
+    """
     yield _START + ('<fcd-export geo="true">\n' if trace.geo else "<fcd-export>\n")
     users = np.repeat(np.arange(trace.user_count), np.diff(trace.first))
     heads = [_sumo_head(name) for name in trace.ids]
+    _check_distinct(heads, trace)
     before_s: float | None = None
     for i in np.argsort(trace.time_s, kind="stable").tolist():
         time_s, (x, y) = float(trace.time_s[i]), place[i].tolist()
@@ -38,6 +46,17 @@ def _sumo_head(name: str) -> str:
     if kind not in ("vehicle", "person") or not rest:
         kind, rest = "vehicle", name
     return f"<{kind} id={quoteattr(printable(rest))}"
+
+
+def _check_distinct(heads: list[str], trace: Trace) -> None:
+    first: dict[str, str] = {}
+    for head, name in zip(heads, trace.ids, strict=True):
+        if head in first:
+            both = f"users {shortened(first[head])} and {shortened(name)}"
+            raise TraceError(
+                trace.source, [f"{trace.source}: {both} would both be {head}>; rename one of them"]
+            )
+        first[head] = name
 
 
 def gpx_text(trace: Trace, place: Floats) -> Iterator[str]:
