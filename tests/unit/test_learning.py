@@ -66,7 +66,7 @@ def test_tokens_add_up_by_user_and_for_all():
 
 
 def test_the_power_law_and_its_inverse():
-    """Mutants: b without its sign; the floor left out of the inverse; more tokens than a number is an error."""
+    """Mutants: b without its sign; the floor left out of the inverse; an overflow raised."""
     law = PowerLaw(1.5, 40.0, 0.25)
     assert law.loss(16.0) == pytest.approx(1.5 + 20.0)
     assert law.tokens(21.5) == pytest.approx(16.0)

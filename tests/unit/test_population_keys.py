@@ -58,7 +58,7 @@ OUTAGE = {"server": 1, "from_s": 1, "to_s": 2}
         ),
         (
             {"users.classes": [{"name": "a", "share": 1, "delay_weight": 0, "energy_weight": 0}]},
-            "objective.energy_weight_per_j = 0.005: with delay_weight_per_s = 0.5 and the weights of users.cl",
+            "objective.energy_weight_per_j = 0.005: with delay_weight_per_s = 0.5 and the weights of use",
         ),
         (
             {

@@ -10,12 +10,17 @@ import pytest
 from scipy import stats
 
 from mecsim import Comparison
+from mecsim.analysis.figures.forest import forest_figure
+from mecsim.analysis.figures.swept import swept_figure
+from mecsim.analysis.paired import paired_table
+from mecsim.analysis.report.collect import RunSummary, ScenarioRuns
+from mecsim.analysis.report.verdict import sentences
 from mecsim.analysis.rounding import bracketed
 from mecsim.analysis.stats import median_interval, t_interval
 from mecsim.analysis.tails import Tail, dominant_share, heavy_index, heavy_tails, tail_of
 from mecsim.analysis.text_tables import text_table
 from mecsim.cli.summaries import comparison_table, tail_warnings
-from mecsim.results.metrics import METRICS
+from mecsim.results.metrics import METRICS, VERDICT_METRICS
 from mecsim.study.outcome import RunOutcome
 
 
@@ -116,3 +121,65 @@ def test_a_heavy_metric_is_named_and_shown_by_medians() -> None:
     assert "where heavy-tailed the median" in table
     assert "10.45 ± 0.22" in table
     assert heavy_tails(found.per_run, ["scr"]) == {}
+
+
+def test_a_single_policy_with_medians_says_so() -> None:
+    """Mutants: "mean ± half width" below medians; "best mean" of them."""
+    values = [10.0, 11.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0, 18.0, 1e5]
+    alone = pd.DataFrame({"scenario": "x", "policy": "a", "seed": range(10), "delay_user_s": values})
+    paired = paired_table(alone, metrics=["delay_user_s"])
+    table = text_table(alone, paired, "markdown", metrics=["delay_user_s"])
+    assert "| a | 14.5 [11, 18] |" in table
+    assert "where heavy-tailed the median" in table
+    assert "best mean" not in table
+
+
+def test_sentences_and_figures_of_a_heavy_metric_rest_on_medians_and_ranks() -> None:
+    """A dominating run in ten: b takes half as long in every world, whose mean says nothing.
+
+    Mutants rejected: the ratio of the means with Fieller's interval, which decides nothing; lines of means.
+    """
+    values = {"a": [10.0 + seed for seed in range(9)] + [1e5]}
+    values["b"] = [0.5 * value for value in values["a"][:9]] + [3e4]
+    runs = [
+        RunSummary(
+            None,
+            {"policy": policy, "seed": seed},
+            dict.fromkeys(VERDICT_METRICS, v),
+            None,
+            None,
+            {},
+            (),
+            None,
+        )
+        for policy, own in values.items()
+        for seed, v in enumerate(own)
+    ]
+    found = {
+        one.text.split(" in ")[1].split(",")[0]: one for one in sentences(ScenarioRuns("x", tuple(runs)))
+    }
+    assert found["delay per user"].verdict == "decided"
+    assert found["delay per user"].p == 2 / 2**10
+    assert found["delay per user"].text.startswith(
+        "b beats a by 50 % in delay per user, median of the ratios, 95 % interval 50 to 50, 10 paired"
+    )
+    frame = pd.DataFrame(
+        {
+            "scenario": "x",
+            "policy": policy,
+            "seed": seed,
+            "k": k,
+            "delay_user_s": v,
+            "energy_user_j": 9.0 + seed,
+        }
+        for policy, own in values.items()
+        for seed, v in enumerate(own)
+        for k in (1, 2)
+    )
+    delay, energy = swept_figure(frame, "k", ["delay_user_s", "energy_user_j"]).axes
+    assert delay.get_ylabel() == "delay/user (s), median"
+    assert energy.get_ylabel() == "energy/user (J)"
+    assert delay.lines[0].get_ydata().tolist() == [14.5, 14.5]
+    paired = paired_table(frame[frame["k"] == 1], metrics=["delay_user_s", "energy_user_j"])
+    titles = [ax.get_title() for ax in forest_figure(paired).axes]
+    assert titles == ["delay/user, by ranks", "energy/user"]
