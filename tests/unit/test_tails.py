@@ -16,12 +16,14 @@ from mecsim.analysis.paired import paired_table
 from mecsim.analysis.report.collect import RunSummary, ScenarioRuns
 from mecsim.analysis.report.verdict import sentences
 from mecsim.analysis.rounding import bracketed
+from mecsim.analysis.sequential import judge, parse_claim
 from mecsim.analysis.stats import median_interval, t_interval
 from mecsim.analysis.tails import Tail, dominant_share, heavy_index, heavy_tails, tail_of
 from mecsim.analysis.text_tables import text_table
 from mecsim.cli.summaries import comparison_table, tail_warnings
 from mecsim.results.metrics import METRICS, VERDICT_METRICS
 from mecsim.study.outcome import RunOutcome
+from mecsim.study.until import SequentialComparison
 
 
 @pytest.mark.parametrize(("n", "low", "high", "level"), [(6, 0, 5, 1 - 2 / 64), (10, 1, 8, 1 - 22 / 1024)])
@@ -121,6 +123,11 @@ def test_a_heavy_metric_is_named_and_shown_by_medians() -> None:
     assert "where heavy-tailed the median" in table
     assert "10.45 ± 0.22" in table
     assert heavy_tails(found.per_run, ["scr"]) == {}
+    claims = [parse_claim(f"{name}:b-a ±2%", ("a", "b")) for name in ("delay_user_s", "scr")]
+    verdicts = tuple(judge(claim, [1.0, 1.1], [1.0, 1.2], 0.95) for claim in claims)
+    first, second = SequentialComparison(found, verdicts, 1, 1).warnings
+    assert first.startswith("delay_user_s:b-a ±2%: the verdict is about means, a: one of 10 runs makes 99 %")
+    assert second.startswith("delay_user_s:b-a ±2%: the verdict is about means, b: ")
 
 
 def test_a_single_policy_with_medians_says_so() -> None:
