@@ -100,6 +100,17 @@ def test_what_has_no_tail_is_called_nothing(values: list[float]) -> None:
     assert tail_of(values).why == ""
 
 
+def test_a_count_that_is_mostly_zero_is_not_heavy() -> None:
+    """Poisson counts of mean 0.3, 800 samples of 4 and 10. Mutant: a zero counts as a value."""
+    counts = np.random.default_rng(8).poisson(0.3, size=(800, 10))
+    assert tail_of([0.0, 0.0, 0.0, 0.05]).why == ""
+    for runs in (4, 10):
+        rows = counts[:, :runs]
+        assert np.mean([bool(tail_of(row).why) for row in rows]) <= 0.01
+        only_one = (rows > 0).sum(axis=1) == 1
+        assert only_one.mean() > 0.1
+
+
 def test_a_heavy_metric_is_named_and_shown_by_medians() -> None:
     """One run of ten has a delay of 10,000 s. Mutants rejected: 1000 ± 2200; a star of the t test only."""
     outcomes = []
