@@ -230,11 +230,13 @@ def _compare(asked: _Asked, *, live: bool, quiet: bool, as_json: bool) -> None:
     warned += decided.warnings if decided else []
     losses = bound_losses(comparison) if asked.scenario.record.bound else []
     if as_json:
-        verdicts = {"until": [asdict(verdict) for verdict in decided.verdicts]} if decided else {}
+        more: dict[str, Any] = (
+            {"until": [asdict(verdict) for verdict in decided.more]} if decided else {}
+        )
         shared = {"before": asked.before, "from_s": asked.from_s}
-        verdicts |= {"futures": shared} if asked.from_s is not None else {}
-        verdicts |= {"bound": [loss_object(loss) for loss in losses]} if losses else {}
-        print_json(comparison_object(comparison, files) | {"warnings": warned} | verdicts)
+        more |= {"futures": shared} if asked.from_s is not None else {}
+        more |= {"bound": [loss_object(loss) for loss in losses]} if losses else {}
+        print_json(comparison_object(comparison, files) | {"warnings": warned} | more)
     else:
         first = [*asked.moment, *(decided.lines if decided else ()), *(f"warning: {line}" for line in warned)]
         last = [f"report: {report}"] if report is not None else []
