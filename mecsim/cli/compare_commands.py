@@ -230,9 +230,7 @@ def _compare(asked: _Asked, *, live: bool, quiet: bool, as_json: bool) -> None:
     warned += decided.warnings if decided else []
     losses = bound_losses(comparison) if asked.scenario.record.bound else []
     if as_json:
-        more: dict[str, Any] = (
-            {"until": [asdict(verdict) for verdict in decided.more]} if decided else {}
-        )
+        more: dict[str, Any] = {"until": [asdict(verdict) for verdict in decided.verdicts]} if decided else {}
         shared = {"before": asked.before, "from_s": asked.from_s}
         more |= {"futures": shared} if asked.from_s is not None else {}
         more |= {"bound": [loss_object(loss) for loss in losses]} if losses else {}
