@@ -129,6 +129,7 @@ def _row(metric: str, wide: pd.DataFrame, policy: str, reference: str, margin: f
 
 def _verdict(row: dict[Any, Any], error: float) -> str:
     if row["p_holm"] <= error:
-        difference = row["median" if row["heavy_tail"] else "difference"]
+        # The median of the differences may be zero where their ranks all go one way.
+        difference = row["rank_biserial" if row["heavy_tail"] else "difference"]
         return "better" if METRIC[row["metric"]].is_better(difference) else "worse"
     return "equivalent" if row["p_equivalence_holm"] <= error else "undecided"

@@ -4,7 +4,8 @@ The longest delay of a snapshot with an equal split is like 1/X with X exponenti
 t interval of a few of its values says nothing. Two rules look at the values of one policy, one a run:
 
 - *A few runs dominate*: the largest value has a share of the sum that the largest of as many exponential
-  variables exceeds with a chance of at most 1 % (Fisher's test for the largest of a set).
+  variables as there are values above 0 exceeds with a chance of at most 1 % (Fisher's test for the largest of
+  a set). So a count that is zero in most runs is not heavy-tailed for that.
 - *The tail is heavy*: Hill's estimate of the tail index, from the largest quarter of the values, is so small
   that the index is below 2, where no variance exists, with an error of at most 1 %.
 
@@ -49,6 +50,8 @@ class Tail(NamedTuple):
         Hill's estimate and its standard error; NaN with fewer than 12 values.
     used : int
         From how many of the largest values it is.
+    positive : int
+        How many values are above 0.
     """
 
     runs: int
@@ -56,11 +59,12 @@ class Tail(NamedTuple):
     tail_index: float = math.nan
     error: float = math.nan
     used: int = 0
+    positive: int = 0
 
     @property
     def is_dominated(self) -> bool:
         """Whether the largest value makes more of the sum than chance gives exponential ones."""
-        return self.runs >= _FEWEST and self.share > dominant_share(self.runs)
+        return self.positive >= _FEWEST and self.share > dominant_share(self.positive)
 
     @property
     def is_heavy(self) -> bool:
@@ -109,11 +113,11 @@ def tail_of(samples: ArrayLike) -> Tail:
     n = len(values)
     if n == 0 or not values[-1] >= 0 or not 0 < values[0] < math.inf:
         return Tail(n, math.nan)
-    share, used = float(values[0] / values.sum()), n // 4
+    share, used, positive = float(values[0] / values.sum()), n // 4, int(np.count_nonzero(values))
     if n < _FEWEST_HILL or values[used] <= 0 or values[0] == values[used]:
-        return Tail(n, share)
+        return Tail(n, share, positive=positive)
     index = used / float(np.log(values[:used] / values[used]).sum())
-    return Tail(n, share, index, index / math.sqrt(used), used)
+    return Tail(n, share, index, index / math.sqrt(used), used, positive)
 
 
 def heavy_tails(per_run: pd.DataFrame, metrics: Sequence[str]) -> dict[str, dict[str, str]]:

@@ -33,8 +33,9 @@ def text_table(
 ) -> str:
     """Return a table of means with 95 % t half widths, policies down and metrics across.
 
-    The best mean of a column is bold. Marks compare with the reference after Holm's adjustment:
-    ``+`` better, ``−`` worse, ``=`` equivalent within the margin.
+    A heavy-tailed metric has medians with their intervals. The best of a column is bold.
+    Marks compare with the reference after Holm's adjustment: ``+`` better, ``−`` worse,
+    ``=`` equivalent within the margin.
 
     Parameters
     ----------
@@ -59,11 +60,11 @@ def text_table(
         rows += body
     heads = ["policy", *(METRIC[name].head for name in metrics)]
     reference = str(paired["reference"].iloc[0]) if len(paired) else policies[0]
-    is_heavy = len(paired) > 0 and bool(paired["heavy_tail"].any())
+    is_heavy = any(heavy_tails(own, metrics) for _, own in groups(per_run, by))
     medians = ", where heavy-tailed the median [its interval]" if is_heavy else ""
     note = (
         f"mean ± 95 % half width over replications{medians}; against {printable(reference)} on the same "
-        "worlds, by Holm: + better, − worse, = equivalent; bold: best mean"
+        "worlds, by Holm: + better, − worse, = equivalent; bold: best"
     )
     return _markdown(heads, rows, note) if form == "markdown" else _latex(heads, rows, note)
 

@@ -121,8 +121,8 @@ def compare(
     within the margin, or there are --most. The looks share an error of 5 %.
 
     With --from-s and --before, the runs of a replication have the same past bit for bit, and the metrics
-    are of what follows: of rounds that start at that time or later. The tables call each policy by its own
-    name.
+    are of what follows: of rounds that start at that time or later, SCR over windows and rounds/h of those
+    that end then. The tables call each policy by its own name.
     """  # fmt: skip
     asked = _Asked(
         read_scenario(scenario, changes), policies, replications, seed, jobs, out, until, most, limit_s,
@@ -199,7 +199,7 @@ class _Asked:
             return []
         return [
             f"futures: {self.before} decides until {self.from_s:g} s in every run; rounds that start from "
-            "then on count"
+            "then on count, in window SCR and rounds/h those that end"
         ]
 
 
@@ -227,11 +227,14 @@ def _compare(asked: _Asked, *, live: bool, quiet: bool, as_json: bool) -> None:
         files = comparison.save(folder)
         report = monitor.write_report(quiet=quiet)
     warned = [*study_warnings(comparison.stored_runs()), *tail_warnings(comparison)]
+    warned += decided.warnings if decided else []
     losses = bound_losses(comparison) if asked.scenario.record.bound else []
     if as_json:
-        verdicts = {"until": [asdict(verdict) for verdict in decided.verdicts]} if decided else {}
-        verdicts |= {"bound": [loss_object(loss) for loss in losses]} if losses else {}
-        print_json(comparison_object(comparison, files) | {"warnings": warned} | verdicts)
+        more: dict[str, Any] = {"until": [asdict(verdict) for verdict in decided.verdicts]} if decided else {}
+        shared = {"before": asked.before, "from_s": asked.from_s}
+        more |= {"futures": shared} if asked.from_s is not None else {}
+        more |= {"bound": [loss_object(loss) for loss in losses]} if losses else {}
+        print_json(comparison_object(comparison, files) | {"warnings": warned} | more)
     else:
         first = [*asked.moment, *(decided.lines if decided else ()), *(f"warning: {line}" for line in warned)]
         last = [f"report: {report}"] if report is not None else []

@@ -42,8 +42,9 @@ class PowerLaw(NamedTuple):
             return np.asarray(self.floor + self.a * np.asarray(tokens, dtype=np.float64) ** -self.b)
 
     def tokens(self, loss: float) -> float:
-        """Return how many tokens it takes to a loss above the floor."""
-        return float((self.a / (loss - self.floor)) ** (1.0 / self.b))
+        """Return how many tokens it takes to a loss above the floor; infinite beyond the largest number."""
+        with np.errstate(over="ignore"):
+            return float(np.float64(self.a / (loss - self.floor)) ** (1.0 / self.b))
 
 
 def round_tokens(scenario: Scenario, workload: Workload, rounds: Table) -> list[list[float]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from mecsim.messages import counted
 from mecsim.results.after_warmup import AfterWarmup
 from mecsim.results.learning import TOKENS
-from mecsim.results.metrics import run_metrics
+from mecsim.results.metrics import WINDOW_SCR, run_metrics
 from mecsim.results.result import Results
 
 MEASURED_DECISIONS = "decisions took the CPU time they were measured to take: no other run has these bits"
@@ -43,6 +43,7 @@ def run_notes(results: Results, metrics: Mapping[str, float] | None = None) -> l
     if math.isnan(values["scr"]):
         notes.append(
             f"not every user finished a round that started after the warm-up ({warmup_s:g} s): no SCR"
+            + (" but that of windows" if values.get(WINDOW_SCR, math.nan) >= 0 else "")
         )
     if TOKENS in results.manifest and math.isnan(values["time_to_target_s"]):
         notes.append("the loss did not reach its target within the run: no time and no energy to it")

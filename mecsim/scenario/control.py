@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal, TypeAlias
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
     Field,
@@ -17,8 +18,11 @@ from pydantic import (
     model_serializer,
 )
 
-from mecsim.config.base import SMALLEST, Real, Section, key, refusal
+from mecsim.config.base import SMALLEST, Path, Real, Section, key, refusal
 from mecsim.messages import nearest
+
+if TYPE_CHECKING:
+    from mecsim.scenario.population import UserClass
 
 CallEvent: TypeAlias = Literal["round_start", "arrival", "departure", "outage"]
 """What may make the engine ask the policy between two periods."""
@@ -157,6 +161,23 @@ class Objective(Section):
         if info.mode == "json" and self.delay == "max":
             del content["delay"]
         return content
+
+
+def costless(objective: Objective, classes: Iterable[UserClass]) -> list[tuple[Path, str]]:
+    """Return what is wrong if there are classes of users and nothing that any of them does costs anything."""
+    prices = (objective.delay_weight_per_s, objective.energy_weight_per_j)
+    costs = [
+        price > 0 and weight != 0
+        for own in classes
+        for price, weight in zip(prices, (own.delay_weight, own.energy_weight), strict=True)
+    ]
+    if not costs or any(costs):
+        return []
+    allowed = (
+        f"with delay_weight_per_s = {prices[0]:g} and the weights of users.classes nobody costs anything: a "
+        "class must have a delay_weight or an energy_weight > 0 where that of the objective is > 0 too"
+    )
+    return [(("energy_weight_per_j",), allowed)]
 
 
 WINDOW_S = 300.0

@@ -24,7 +24,7 @@ from mecsim.config.toml_text import dump_toml, parse_toml, plain_value
 from mecsim.errors import ScenarioError
 from mecsim.scenario.area import Area, validation_context
 from mecsim.scenario.calendar import Calendar
-from mecsim.scenario.control import Handover, Objective, Reallocation, Record, Service
+from mecsim.scenario.control import Handover, Objective, Reallocation, Record, Service, costless
 from mecsim.scenario.gpu_catalogue import GpuCard
 from mecsim.scenario.layout_file import ONE_ORIGIN, files_in_degrees
 from mecsim.scenario.learning import Learning
@@ -72,7 +72,7 @@ class Scenario(Section):
     reallocation: Reallocation = key(
         "When the policy is asked, and what it knows", default=Reallocation(), validate_default=True
     )
-    objective: Objective = key("What policies are judged by", default=Objective())
+    objective: Objective = key("What policies are judged by", default=Objective(), validate_default=True)
     learning: Learning | None = key(
         "How the loss falls with the tokens trained; left out: nothing is said of learning",
         default=None,
@@ -92,11 +92,13 @@ class Scenario(Section):
             raise refusal(((), f"must be less than duration_s = {duration:g}"))
         return value
 
-    @field_validator("users", "workload", "calendar", "channel", "reallocation", "record")
+    @field_validator("users", "workload", "calendar", "channel", "reallocation", "objective", "record")
     @classmethod
     def _not_too_large(cls, value: Any, info: ValidationInfo) -> Any:
         found = problems(str(info.field_name), value, info.data)
         found += measured_problems(value, info.data) if info.field_name == "channel" else []
+        if info.field_name == "objective" and "users" in info.data:
+            found += costless(value, info.data["users"].classes or ())
         if found:
             raise refusal(*found)
         return value

@@ -198,7 +198,7 @@ def choose_policies(
             choice.check(limit_s)
             choices.append(choice)
         except PolicyError as error:
-            problems += error.args
+            problems += [problem for problem in error.args if problem not in problems]
             kind = PolicyFailed if isinstance(error, PolicyFailed) else kind
     labels = [choice.label for choice in choices]
     choices = [

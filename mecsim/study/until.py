@@ -15,6 +15,7 @@ from mecsim.analysis.sequential import (
     look_sizes,
     parse_claim,
 )
+from mecsim.analysis.tails import heavy_tails
 from mecsim.errors import MecsimError
 from mecsim.study.compare import compare
 from mecsim.study.comparison import Comparison
@@ -61,6 +62,18 @@ class SequentialComparison:
         )
         looks = f"look {self.looks} of at most {self.most_looks}"
         return [*map(str, self.verdicts), f"{looks}: {end}; at most 5 % of such studies have a wrong verdict"]
+
+    @property
+    def warnings(self) -> list[str]:
+        """One line for each claim and policy with a mean that should not be trusted, and why."""
+        runs, found = self.comparison.per_run, list[str]()
+        for claim in (verdict.claim for verdict in self.verdicts):
+            own = runs[runs["policy"].isin((claim.policy, claim.reference))]
+            tails = heavy_tails(own, [claim.metric]).get(claim.metric, {})
+            found += [
+                f"{claim}: the verdict is about means, {policy}: {why}" for policy, why in tails.items()
+            ]
+        return found
 
 
 def compare_until(

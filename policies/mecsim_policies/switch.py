@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from mecsim.policy import Observation, Policy, ScenarioInfo
@@ -36,7 +38,7 @@ class Switch:
         number = isinstance(at_s, int | float) and not isinstance(at_s, bool)
         if not (number and 0 <= at_s < float("inf")):
             raise ValueError(f"at_s = {at_s!r}: must be a number >= 0, in s")
-        self.at_s = float(at_s)
+        self.at_s = self._moment_s = float(at_s)
         self.iterations, self.predicted_scr = 0, float("nan")
 
     def reset(self, info: ScenarioInfo, rng: np.random.Generator) -> None:
@@ -44,6 +46,10 @@ class Switch:
 
         The first one's draws are those that it has alone, whatever the second one draws.
         """
+        # The decision after k periods may come out just below a moment that is k periods: 3 * 0.7 < 2.1.
+        decision_s = round(self.at_s / info.period_s) * info.period_s
+        is_decision = math.isclose(decision_s, self.at_s, rel_tol=1e-14)
+        self._moment_s = min(decision_s, self.at_s) if is_decision else self.at_s
         for policy, own_rng in ((self.policy, rng), (self.then, rng.spawn(1)[0])):
             hook = getattr(policy, "reset", None)
             if hook is not None:
@@ -51,7 +57,7 @@ class Switch:
 
     def allocate(self, observation: Observation) -> Allocation | None:
         """Return the answer of the policy whose time it is."""
-        policy = self.policy if observation.time_s < self.at_s else self.then
+        policy = self.policy if observation.time_s < self._moment_s else self.then
         answer = policy.allocate(observation)
         self.iterations = getattr(policy, "iterations", 0)
         self.predicted_scr = getattr(policy, "predicted_scr", float("nan"))

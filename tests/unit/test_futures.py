@@ -1,5 +1,7 @@
 """Several futures of one past: `compare --from-s S --before P`, and the moment in the report."""
 
+import json
+
 import pytest
 
 from mecsim import compare, futures
@@ -82,10 +84,14 @@ def test_the_command_says_what_is_shared(tmp_path, monkeypatch, capsys):
     asked = ["compare", "smoke", "-p", "gucaa,nearest", "-r", "1", "-j", "1", "-q", "--set", "duration_s=20"]
     assert main([*asked, "--from-s", "12", "--before", "nearest"]) == 0
     assert (
-        "nearest decides until 12 s in every run; rounds that start from then on" in capsys.readouterr().out
+        "nearest decides until 12 s in every run; rounds that start from then on count, in window SCR and "
+        "rounds/h those that end" in capsys.readouterr().out.replace("\n", " ")
     )
     for half in (["--from-s", "12"], ["--before", "nearest"]):
         assert main([*asked, *half]) == 2
         assert "--from-s S and --before POLICY belong together" in capsys.readouterr().err
     assert main([*asked, "--from-s", "12", "--before", "nearst"]) == 2
-    assert "did you mean 'nearest'" in capsys.readouterr().err
+    # Mutant: once for each of the policies compared.
+    assert capsys.readouterr().err.count("did you mean 'nearest'") == 1
+    assert main([*asked, "--from-s", "12", "--before", "nearest", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["futures"] == {"before": "nearest", "from_s": 12.0}

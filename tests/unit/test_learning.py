@@ -27,7 +27,7 @@ LEARNING = {"floor": 1.5, "a": 40.0, "b": 0.5, "target": 1.5 + 40.0 / np.sqrt(10
 POWER_W, TOKENS = 30.0, 50.0
 
 
-def made_up(round_s, users=4, mode="continuous", target=LEARNING["target"], end_s=400.0, starts=None):
+def made_up(round_s, users=4, mode="continuous", target=LEARNING["target"], end_s=400.0, starts=None, b=0.5):
     """Return results of users with rounds of one length and 50 tokens, who draw 30 W in uneven epochs."""
     starts = np.zeros(users) if starts is None else starts
     rows = [
@@ -39,7 +39,8 @@ def made_up(round_s, users=4, mode="continuous", target=LEARNING["target"], end_
     length_s = np.diff(np.append(begin_s, end_s))
     epochs = pd.DataFrame({"time_s": begin_s, "realised_energy_j": 0.9 * POWER_W * length_s})
     epochs["idle_j"] = 0.1 * POWER_W * length_s
-    law = "".join(f"{name} = {value!r}\n" for name, value in (LEARNING | {"target": float(target)}).items())
+    asked = LEARNING | {"target": float(target), "b": b}
+    law = "".join(f"{name} = {value!r}\n" for name, value in asked.items())
     manifest = {
         "run_id": "x", "duration_s": end_s, "round_tokens": [[TOKENS]] * users,
         "scenario_toml": f"[learning]\n{law}[workload]\nrounds = {{ mode = '{mode}' }}\n",
@@ -65,11 +66,13 @@ def test_tokens_add_up_by_user_and_for_all():
 
 
 def test_the_power_law_and_its_inverse():
-    """Mutants: b without its sign; the floor left out of the inverse."""
+    """Mutants: b without its sign; the floor left out of the inverse; an overflow raised."""
     law = PowerLaw(1.5, 40.0, 0.25)
     assert law.loss(16.0) == pytest.approx(1.5 + 20.0)
     assert law.tokens(21.5) == pytest.approx(16.0)
     assert law.loss(0.0) == np.inf
+    assert PowerLaw(1.5, 1e300, 1e-6).tokens(2.5) == np.inf
+    assert np.isnan(time_to_target_s(made_up(8.0, target=1.5 + 1e-9, b=1e-3)))
     above = law.loss(np.array([1e3, 1e5])) - 1.5
     assert np.log(above[1] / above[0]) / np.log(100.0) == pytest.approx(-0.25)
 

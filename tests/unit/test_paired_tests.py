@@ -189,3 +189,19 @@ def test_settings_are_paired_within_themselves():
 def test_an_unknown_reference_is_named():
     with pytest.raises(MecsimError, match=r"reference = bb: must be one of aaa, bbb; did you mean 'bbb'\?"):
         paired_table(runs({"aaa": 0.0, "bbb": 0.1}), "bb", metrics=("scr",))
+
+
+def test_a_verdict_by_ranks_has_their_sign():
+    """Fewer handovers in 9 worlds, as many in 11, and one world dominates: better, though the median is 0.
+
+    Mutant: the sign of the median, by which no metric is better.
+    """
+    more = [0.1, 0.1, 0.2, 0.1, 0.3, 0.1, 0.2, 0.1, 9.0, *[0.0] * 11]
+    frame = pd.DataFrame(
+        {"scenario": "made", "policy": policy, "seed": s, "handovers_per_round": v}
+        for policy, values in (("a", more), ("b", np.zeros(20)))
+        for s, v in enumerate(values)
+    )
+    for reference, verdict in (("a", "better"), ("b", "worse")):
+        (row,) = paired_table(frame, reference, metrics=("handovers_per_round",)).to_dict("records")
+        assert (row["heavy_tail"], row["median"], row["verdict"]) == (True, 0.0, verdict)

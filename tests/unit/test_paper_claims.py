@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mecsim.analysis.figures.panels import averaged
 from mecsim.analysis.stats import Interval, t_interval
 from mecsim.study.paper import claims, convergence, figures, report, snapshots
 from mecsim.study.paper.claims import CONTRADICTED, REPRODUCED, UNDECIDED
@@ -287,6 +288,6 @@ def test_a_measure_without_a_mean_is_shown_by_its_median() -> None:
     table = report._points_table(points, ["system", "policy"])
     own = frame.query("policy == 'dashf' and system == 'paper'")["delay_s"].sort_values().to_numpy()
     assert f"| paper | dashf | {np.median(own):.3g} [{own[0]:.3g}, {own[-1]:.3g}] | " in table
-    assert figures._averaged(frame, "policy", "delay_s")["estimator"] == "median"
-    assert figures._averaged(frame, "policy", "scr")["estimator"] == "mean"
+    assert averaged(frame, "policy", "delay_s")["estimator"] == "median"
+    assert averaged(frame, "policy", "scr")["estimator"] == "mean"
     assert figures._label(frame, "policy", "delay_s", "delay (s)") == "delay (s), median"

@@ -56,6 +56,17 @@ OUTAGE = {"server": 1, "from_s": 1, "to_s": 2}
             {"calendar.flash_crowds": [CROWD | {"at_m": [500, 10]}]},
             "calendar.flash_crowds[0].at_m = [500, 10]: must lie in the area",
         ),
+        (
+            {"users.classes": [{"name": "a", "share": 1, "delay_weight": 0, "energy_weight": 0}]},
+            "objective.energy_weight_per_j = 0.005: with delay_weight_per_s = 0.5 and the weights of use",
+        ),
+        (
+            {
+                "users.classes": [{"name": "a", "share": 1, "delay_weight": 0}],
+                "objective.energy_weight_per_j": 0,
+            },
+            "nobody costs anything: a class must have a delay_weight or an energy_weight > 0 where",
+        ),
         ({"calendar.on_outage": "migrat"}, "must be 'wait', 'migrate' or 'restart'; did you mean 'migrate'?"),
         (
             {"users.count": 0, "users.arrivals": {"rate_per_s": 1}, "users.epochs": []},

@@ -118,7 +118,10 @@ def test_nothing_left_is_nan_with_a_note_and_no_crash(rows: list[tuple]) -> None
     metrics = run_metrics(results)
     assert np.isnan(metrics["delay_s"])
     assert np.isnan(metrics["scr"])
-    assert [note.split(":")[-1].strip() for note in run_notes(results)] == ["no delay, no energy", "no SCR"]
+    # Mutant: "no SCR" beside the SCR of windows that the table shows.
+    no_scr = "no SCR but that of windows" if metrics["scr_window"] >= 0 else "no SCR"
+    assert no_scr == ("no SCR but that of windows" if rows else "no SCR")
+    assert [note.split(":")[-1].strip() for note in run_notes(results)] == ["no delay, no energy", no_scr]
     assert delay_sketch(results).empty
 
 

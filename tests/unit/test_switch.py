@@ -49,6 +49,17 @@ def test_the_moment_belongs_to_the_second_policy(instance):
     assert policy.iterations == second.iterations
 
 
+def test_a_moment_of_whole_periods_belongs_to_the_second_policy(instance):
+    """3 * 0.7 s is below 2.1 s. Mutant: the first policy makes the decision at 2.1 s too."""
+    policy = Switch(Draws(), Draws(), 2.1)
+    policy.reset(ScenarioInfo("x", 3, 2, 60.0, 0.7), np.random.default_rng(1))
+    asked = []
+    for k in range(5):
+        policy.allocate(Observation.of(instance, time_s=k * 0.7))
+        asked.append((policy.policy.iterations, policy.then.iterations))
+    assert asked == [(1, 0), (2, 0), (3, 0), (3, 1), (3, 2)]
+
+
 def test_what_the_second_policy_draws_does_not_change_the_first(instance):
     """Mutant: one generator for both."""
     drawn = []

@@ -10,13 +10,20 @@ import pytest
 from scipy import stats
 
 from mecsim import Comparison
+from mecsim.analysis.figures.forest import forest_figure
+from mecsim.analysis.figures.swept import swept_figure
+from mecsim.analysis.paired import paired_table
+from mecsim.analysis.report.collect import RunSummary, ScenarioRuns
+from mecsim.analysis.report.verdict import sentences
 from mecsim.analysis.rounding import bracketed
+from mecsim.analysis.sequential import judge, parse_claim
 from mecsim.analysis.stats import median_interval, t_interval
 from mecsim.analysis.tails import Tail, dominant_share, heavy_index, heavy_tails, tail_of
 from mecsim.analysis.text_tables import text_table
 from mecsim.cli.summaries import comparison_table, tail_warnings
-from mecsim.results.metrics import METRICS
+from mecsim.results.metrics import METRICS, VERDICT_METRICS
 from mecsim.study.outcome import RunOutcome
+from mecsim.study.until import SequentialComparison
 
 
 @pytest.mark.parametrize(("n", "low", "high", "level"), [(6, 0, 5, 1 - 2 / 64), (10, 1, 8, 1 - 22 / 1024)])
@@ -93,6 +100,17 @@ def test_what_has_no_tail_is_called_nothing(values: list[float]) -> None:
     assert tail_of(values).why == ""
 
 
+def test_a_count_that_is_mostly_zero_is_not_heavy() -> None:
+    """Poisson counts of mean 0.3, 800 samples of 4 and 10. Mutant: a zero counts as a value."""
+    counts = np.random.default_rng(8).poisson(0.3, size=(800, 10))
+    assert tail_of([0.0, 0.0, 0.0, 0.05]).why == ""
+    for runs in (4, 10):
+        rows = counts[:, :runs]
+        assert np.mean([bool(tail_of(row).why) for row in rows]) <= 0.01
+        only_one = (rows > 0).sum(axis=1) == 1
+        assert only_one.mean() > 0.1
+
+
 def test_a_heavy_metric_is_named_and_shown_by_medians() -> None:
     """One run of ten has a delay of 10,000 s. Mutants rejected: 1000 ± 2200; a star of the t test only."""
     outcomes = []
@@ -116,3 +134,70 @@ def test_a_heavy_metric_is_named_and_shown_by_medians() -> None:
     assert "where heavy-tailed the median" in table
     assert "10.45 ± 0.22" in table
     assert heavy_tails(found.per_run, ["scr"]) == {}
+    claims = [parse_claim(f"{name}:b-a ±2%", ("a", "b")) for name in ("delay_user_s", "scr")]
+    verdicts = tuple(judge(claim, [1.0, 1.1], [1.0, 1.2], 0.95) for claim in claims)
+    first, second = SequentialComparison(found, verdicts, 1, 1).warnings
+    assert first.startswith("delay_user_s:b-a ±2%: the verdict is about means, a: one of 10 runs makes 99 %")
+    assert second.startswith("delay_user_s:b-a ±2%: the verdict is about means, b: ")
+
+
+def test_a_single_policy_with_medians_says_so() -> None:
+    """Mutants: "mean ± half width" below medians; "best mean" of them."""
+    values = [10.0, 11.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0, 18.0, 1e5]
+    alone = pd.DataFrame({"scenario": "x", "policy": "a", "seed": range(10), "delay_user_s": values})
+    paired = paired_table(alone, metrics=["delay_user_s"])
+    table = text_table(alone, paired, "markdown", metrics=["delay_user_s"])
+    assert "| a | 14.5 [11, 18] |" in table
+    assert "where heavy-tailed the median" in table
+    assert "best mean" not in table
+
+
+def test_sentences_and_figures_of_a_heavy_metric_rest_on_medians_and_ranks() -> None:
+    """A dominating run in ten: b takes half as long in every world, whose mean says nothing.
+
+    Mutants rejected: the ratio of the means with Fieller's interval, which decides nothing; lines of means.
+    """
+    values = {"a": [10.0 + seed for seed in range(9)] + [1e5]}
+    values["b"] = [0.5 * value for value in values["a"][:9]] + [3e4]
+    runs = [
+        RunSummary(
+            None,
+            {"policy": policy, "seed": seed},
+            dict.fromkeys(VERDICT_METRICS, v),
+            None,
+            None,
+            {},
+            (),
+            None,
+        )
+        for policy, own in values.items()
+        for seed, v in enumerate(own)
+    ]
+    found = {
+        one.text.split(" in ")[1].split(",")[0]: one for one in sentences(ScenarioRuns("x", tuple(runs)))
+    }
+    assert found["delay per user"].verdict == "decided"
+    assert found["delay per user"].p == 2 / 2**10
+    assert found["delay per user"].text.startswith(
+        "b beats a by 50 % in delay per user, median of the ratios, 95 % interval 50 to 50, 10 paired"
+    )
+    frame = pd.DataFrame(
+        {
+            "scenario": "x",
+            "policy": policy,
+            "seed": seed,
+            "k": k,
+            "delay_user_s": v,
+            "energy_user_j": 9.0 + seed,
+        }
+        for policy, own in values.items()
+        for seed, v in enumerate(own)
+        for k in (1, 2)
+    )
+    delay, energy = swept_figure(frame, "k", ["delay_user_s", "energy_user_j"]).axes
+    assert delay.get_ylabel() == "delay/user (s), median"
+    assert energy.get_ylabel() == "energy/user (J)"
+    assert delay.lines[0].get_ydata().tolist() == [14.5, 14.5]
+    paired = paired_table(frame[frame["k"] == 1], metrics=["delay_user_s", "energy_user_j"])
+    titles = [ax.get_title() for ax in forest_figure(paired).axes]
+    assert titles == ["delay/user, by ranks", "energy/user"]

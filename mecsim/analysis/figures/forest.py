@@ -32,6 +32,7 @@ def forest_figure(
 
     Bars are 95 % Fieller intervals, each by itself; filled marks are differences that remain
     significant after Holm's adjustment over all lines, open marks are not; grey is the margin of equivalence.
+    Where the title says by ranks, the metric is heavy-tailed and marks are filled by Wilcoxon's test.
 
     Parameters
     ----------
@@ -45,8 +46,9 @@ def forest_figure(
     figure, axes = panels(len(metrics), width_in, 0.75 + _ROW_IN * lines, sharey=True)
     for ax, metric in zip(axes, metrics, strict=True):
         _draw(ax, paired[paired["metric"] == metric], by)
+        heavy = ", by ranks" * bool(paired.loc[paired["metric"] == metric, "heavy_tail"].any())
         better = "right" if METRIC[metric].better == "more" else "left"
-        ax.set(title=METRIC[metric].label, xlabel=f"% (better to the {better})")
+        ax.set(title=METRIC[metric].label + heavy, xlabel=f"% (better to the {better})")
         ax.axvspan(-100 * margin, 100 * margin, color="0.9", lw=0, zorder=0)
         ax.axvline(0, color="0.35", lw=0.6, zorder=1)
         ax.grid(visible=False, axis="y")

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mecsim.analysis.stats import weighted_quantile
-from mecsim.analysis.style import COLUMN_IN, WIDTH_IN, policy_styles
+from mecsim.analysis.style import COLUMN_IN, WIDTH_IN, interval_ends, median_ends, policy_styles
+from mecsim.analysis.tails import heavy_tails
 from mecsim.errors import MecsimError
 
 if TYPE_CHECKING:
@@ -139,3 +140,16 @@ def plain(value: Any) -> str:
 def short(key: str) -> str:
     """Return the last part of a dotted key."""
     return key.rpartition(".")[2]
+
+
+def heavy_in(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str]) -> set[str]:
+    """Return the metrics that are heavy-tailed in any group: medians of all groups are shown then."""
+    named = frame.assign(policy=frame.groupby(list(by)).ngroup())
+    return set(heavy_tails(named, metrics))
+
+
+def averaged(frame: pd.DataFrame, by: str, column: str) -> dict[str, Any]:
+    """Return what seaborn draws of a column: means, or medians if it is heavy-tailed, with intervals."""
+    if heavy_in(frame, list(dict.fromkeys((by, "policy"))), [column]):
+        return {"estimator": "median", "errorbar": median_ends}
+    return {"estimator": "mean", "errorbar": interval_ends}

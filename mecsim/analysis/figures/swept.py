@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mecsim.analysis.figures.panels import legend_above, panels, plain_log_ticks
-from mecsim.analysis.style import WIDTH_IN, in_style, interval_ends, policy_styles
+from mecsim.analysis.figures.panels import averaged, legend_above, panels, plain_log_ticks
+from mecsim.analysis.style import WIDTH_IN, in_style, policy_styles
 from mecsim.errors import MecsimError
 from mecsim.results.metrics import METRIC
 
@@ -25,6 +25,8 @@ def swept_figure(
     per_run: pd.DataFrame, key: str, metrics: Sequence[str], *, width_in: float = WIDTH_IN
 ) -> Figure:
     """Return a panel for each metric: mean against the key, with 95 % t intervals over replications.
+
+    A heavy-tailed metric is drawn by its medians and their intervals, and the axis says so.
 
     Parameters
     ----------
@@ -45,8 +47,10 @@ def swept_figure(
     frame, ticks = _placed(per_run, key)
     figure, axes = panels(len(metrics), width_in, 2.1)
     for ax, metric in zip(axes, metrics, strict=True):
-        _draw(ax, frame, metric, policies)
-        ax.set(xlabel=key, ylabel=METRIC[metric].head)
+        drawn = averaged(frame, "at", metric)
+        _draw(ax, frame, metric, policies, drawn)
+        median = ", median" * (drawn["estimator"] == "median")
+        ax.set(xlabel=key, ylabel=METRIC[metric].head + median)
         if ticks:
             ax.set_xticks(range(len(ticks)), ticks)
         elif _spans_decades(frame["at"]):
@@ -69,13 +73,14 @@ def _placed(per_run: pd.DataFrame, key: str) -> tuple[pd.DataFrame, list[str]]:
     return per_run.assign(at=per_run[key].map({v: i for i, v in enumerate(values)})), [str(v) for v in values]
 
 
-def _draw(ax: Axes, frame: pd.DataFrame, metric: str, policies: Sequence[str]) -> None:
+def _draw(ax: Axes, frame: pd.DataFrame, metric: str, policies: Sequence[str], drawn: dict[str, Any]) -> None:
     import seaborn as sns
 
     for policy, style in policy_styles(policies).items():
         sns.lineplot(
-            data=frame[frame["policy"] == policy], x="at", y=metric, errorbar=interval_ends, ax=ax,
-            err_style="band", err_kws={"alpha": 0.18, "linewidth": 0}, ms=4, markeredgewidth=0, **style.line,
+            data=frame[frame["policy"] == policy], x="at", y=metric, ax=ax,
+            err_style="band", err_kws={"alpha": 0.18, "linewidth": 0}, ms=4, markeredgewidth=0,
+            **drawn, **style.line,
         )  # fmt: skip
 
 

@@ -72,6 +72,7 @@ def _without_the_same_past(replays: Mapping[str, Results], at_s: float) -> list[
 def _past(results: Results, at_s: float) -> tuple[Any, Any]:
     """Return the rounds that ended and the decisions that were made before a time."""
     rounds, epochs = results.rounds, results.epochs
+    at_s *= 1 - 1e-12  # the decision at that time may be a few ulp before it
     ended = rounds[rounds["start_s"] + rounds["delay_s"] < at_s]
     decided = epochs.loc[epochs["time_s"] < at_s, ["time_s", "status", "score", "delay_s", "energy_j"]]
     keys = ["user", "round"]

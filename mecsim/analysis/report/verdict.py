@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from mecsim.analysis.hypotheses import holm, t_test
+from mecsim.analysis.hypotheses import holm, t_test, wilcoxon_exact
 from mecsim.analysis.report.collect import ScenarioRuns
 from mecsim.analysis.rounding import bracketed, plus_minus
 from mecsim.analysis.stats import median_interval, ratio_interval, t_interval
@@ -34,7 +34,8 @@ class Sentence(NamedTuple):
     ``decided`` if its interval excludes no difference and Holm's correction confirms it; ``alone`` if
     the correction does not; ``undecided`` otherwise.
 
-    ``p`` is that of the paired t test, which agrees with the interval; NaN with fewer than two pairs.
+    ``p`` is that of the paired t test, which agrees with the interval, or of Wilcoxon's test; NaN with fewer
+    than two pairs.
     """
 
     text: str
@@ -66,13 +67,13 @@ def sentences(setting: ScenarioRuns) -> list[Sentence]:
 
     A comparison that Holm's correction for all of them does not confirm is marked in its text.
     """
-    order = ranked(setting)
+    order, heavy = ranked(setting), heavy_in(setting)
     pairs = [*((order[0], other) for other in order[1:]), *pairwise(order[1:])]
     found = [
         one
         for a, b in pairs
         for name in with_headline(VERDICT_METRICS, setting.headline)
-        if (one := compared(setting, a, b, METRIC[name]))
+        if (one := compared(setting, a, b, METRIC[name], by_ranks=name in heavy))
     ]
     tested = [i for i, one in enumerate(found) if not math.isnan(one.p)]
     for i, adjusted in zip(tested, holm([found[i].p for i in tested]) if tested else (), strict=True):
@@ -82,32 +83,42 @@ def sentences(setting: ScenarioRuns) -> list[Sentence]:
     return found
 
 
-def compared(setting: ScenarioRuns, a: str, b: str, metric: Metric) -> Sentence | None:
+def compared(
+    setting: ScenarioRuns, a: str, b: str, metric: Metric, *, by_ranks: bool = False
+) -> Sentence | None:
     """Return one comparison over the seeds that both policies finished; None if there is none.
 
-    Per cent are of the ratio of the means, its interval is Fieller's.
+    Per cent are of the ratio of the means, its interval is Fieller's; or, ``by_ranks``, of the median of the
+    ratios with its order-statistic interval, and the test is Wilcoxon's.
     """
     ours, theirs = samples(setting, a, metric.name), samples(setting, b, metric.name)
-    ratio = ratio_interval(ours, theirs)
-    r, low, high, n = float(ratio.mean), float(ratio.low), float(ratio.high), int(ratio.n)
+    r, low, high, n = _median_ratio(ours, theirs) if by_ranks else _mean_ratio(ours, theirs)
+    noun = _noun(metric) + (", median of the ratios" if by_ranks else "")
     if not r > 0:
         return None
     if n < 2:
-        text = (
-            f"{a} and {b} differ by {_change(r)} in {_noun(metric)} in a single pair: no interval is possible"
-        )
+        text = f"{a} and {b} differ by {_change(r)} in {noun} in a single pair: no interval is possible"
         return Sentence(text, verdict="undecided", p=math.nan)
-    p = t_test(ours, theirs)
+    p = wilcoxon_exact(ours, theirs) if by_ranks else t_test(ours, theirs)
     if not low > 0 or not math.isfinite(high) or low <= 1 <= high:
         known = low > 0 and math.isfinite(high)
         ends = f"95 % interval {_change(low)} to {_change(high)}" if known else "95 % interval unbounded"
-        text = (
-            f"undecided: {a} against {b} in {_noun(metric)}, {_change(r)} ({ends}, {n} paired replications)"
-        )
+        text = f"undecided: {a} against {b} in {noun}, {_change(r)} ({ends}, {n} paired replications)"
         return Sentence(text, verdict="undecided", p=p)
     if metric.is_better(r - 1):
-        return Sentence(_won(a, b, metric, (r, low, high), n), verdict="decided", p=p)
-    return Sentence(_won(b, a, metric, (1 / r, 1 / high, 1 / low), n), verdict="decided", p=p)
+        return Sentence(_won(a, b, noun, (r, low, high), n), verdict="decided", p=p)
+    return Sentence(_won(b, a, noun, (1 / r, 1 / high, 1 / low), n), verdict="decided", p=p)
+
+
+def _mean_ratio(ours: Floats, theirs: Floats) -> tuple[float, float, float, int]:
+    ratio = ratio_interval(ours, theirs)
+    return float(ratio.mean), float(ratio.low), float(ratio.high), int(ratio.n)
+
+
+def _median_ratio(ours: Floats, theirs: Floats) -> tuple[float, float, float, int]:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = median_interval(ours / theirs)
+    return found.median, found.low, found.high, found.n
 
 
 def ranked(setting: ScenarioRuns) -> list[str]:
@@ -125,11 +136,11 @@ def samples(setting: ScenarioRuns, policy: str, metric: str) -> Floats:
     return np.array([values.get(seed, np.nan) for seed in setting.seeds], dtype=np.float64)
 
 
-def _won(winner: str, loser: str, metric: Metric, ratios: tuple[float, float, float], n: int) -> str:
+def _won(winner: str, loser: str, noun: str, ratios: tuple[float, float, float], n: int) -> str:
     mean, *ends = (abs(ratio - 1.0) for ratio in ratios)
     least, most = (_bare(100.0 * end) for end in sorted(ends))
     return (
-        f"{winner} beats {loser} by {_bare(100.0 * mean)} % in {_noun(metric)}, "
+        f"{winner} beats {loser} by {_bare(100.0 * mean)} % in {noun}, "
         f"95 % interval {least} to {most}, {n} paired replications"
     )
 

@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mecsim.analysis.figures.panels import panels, plain_log_ticks, policy_handles
+from mecsim.analysis.figures.panels import averaged, panels, plain_log_ticks, policy_handles
 from mecsim.analysis.style import (
     COLUMN_IN,
     WIDTH_IN,
     PolicyStyle,
     in_style,
     interval_ends,
-    median_ends,
     policy_styles,
 )
-from mecsim.analysis.tails import heavy_tails
 from mecsim.study.paper.convergence import PART_1, PART_2, WHOLE, padded
 from mecsim.study.paper.snapshots import BEST_PHI, DRAWN, POLICIES, WEIGHTS
 from mecsim.study.snapshot import USES
@@ -106,22 +104,9 @@ def weights_figure(frame: pd.DataFrame) -> Figure:
     return figure
 
 
-def heavy_in(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str]) -> set[str]:
-    """Return the metrics that are heavy-tailed in any group: medians of all groups are shown then."""
-    named = frame.assign(policy=frame.groupby(list(by)).ngroup())
-    return set(heavy_tails(named, metrics))
-
-
-def _averaged(frame: pd.DataFrame, by: str, column: str) -> dict[str, Any]:
-    """Return what seaborn draws of a column: means, or medians if it is heavy-tailed, with intervals."""
-    if heavy_in(frame, list(dict.fromkeys((by, "policy"))), [column]):
-        return {"estimator": "median", "errorbar": median_ends}
-    return {"estimator": "mean", "errorbar": interval_ends}
-
-
 def _label(frame: pd.DataFrame, by: str, column: str, label: str) -> str:
     """Return the label of an axis, which says that it has medians."""
-    return label + (", median" if _averaged(frame, by, column)["estimator"] == "median" else "")
+    return label + (", median" if averaged(frame, by, column)["estimator"] == "median" else "")
 
 
 def _long(frame: pd.DataFrame, column: str, names: Mapping[str, str]) -> pd.DataFrame:
@@ -159,12 +144,12 @@ def _handles() -> list[Line2D]:
 
 
 def _draw_lines(ax: Axes, frame: pd.DataFrame, x: str, y: str) -> None:
-    averaged = _averaged(frame, x, y)
+    drawn = averaged(frame, x, y)
     for name, style in _styles().items():
         look = style.line | {"markersize": 4}
         if name not in POLICIES:
             look |= {"linestyle": _DOTS, "linewidth": 0.9, "markersize": 2.5}
-        _draw_line(ax, frame[frame["policy"] == name], x, y, **averaged, **look)
+        _draw_line(ax, frame[frame["policy"] == name], x, y, **drawn, **look)
 
 
 def _draw_line(ax: Axes, frame: pd.DataFrame, x: str, y: str, **line: Any) -> None:
@@ -203,7 +188,7 @@ def _draw_bars(ax: Axes, frame: pd.DataFrame, column: str) -> None:
         palette=[styles[name].colour for name in order], saturation=1, width=0.66,
         edgecolor="black", linewidth=0.5,
         err_kws={"linewidth": 0.8, "color": "black"}, capsize=0.3, ax=ax,
-        **_averaged(frame, "policy", column),
+        **averaged(frame, "policy", column),
     )  # fmt: skip
     for name, bars in zip(order, ax.containers, strict=True):
         for bar in bars if name not in POLICIES else ():

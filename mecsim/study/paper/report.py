@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from mecsim.analysis.figures.panels import heavy_in
 from mecsim.analysis.rounding import bracketed, plus_minus
 from mecsim.analysis.stats import median_interval, t_interval
 from mecsim.analysis.style import save_figure
@@ -24,7 +25,6 @@ from mecsim.study.paper.convergence import WHOLE, by_iteration, convergence, pad
 from mecsim.study.paper.figures import (
     bandwidth_figure,
     convergence_figure,
-    heavy_in,
     policies_figure,
     weights_figure,
 )
