@@ -106,10 +106,10 @@ def test_what_pandas_stores_in_a_file_is_not_part_of_a_table(folder: Path, store
 
 def test_a_run_of_a_billion_seconds_and_one_decision_has_a_report(folder: Path) -> None:
     """Mutant rejected: no round number of seconds is as long as the one period."""
-    from mecsim.analysis.report.timeline import _step
+    from mecsim.analysis.report.timeline import step_of
 
     results = SimpleNamespace(manifest={"duration_s": 1e9}, epochs=[0])
-    assert _step(SimpleNamespace(replays={"a": results})) == 1e9  # type: ignore[arg-type]
+    assert step_of(SimpleNamespace(replays={"a": results})) == 1e9  # type: ignore[arg-type]
 
 
 def test_a_folder_in_place_of_a_note(tmp_path: Path) -> None:

@@ -127,6 +127,12 @@ BOUNDS = {
     "objective.score_scale": (FLOOR, FLOOR / 2, 1e12, 1.1e12),
     "objective.score_slope": (FLOOR, FLOOR / 2, 1e6, 1000001),
     "record.positions_s": (1e-3, 0.9e-3, 1e9, 1.1e9),
+    "record.window_s": (1e-3, 0.9e-3, 1e9, 1.1e9),
+    "users.energy_budget_w": (FLOOR, FLOOR / 2, 1e6, 1000001),
+    "learning.floor": (0, -1, 0.5, 1.1e9),
+    "learning.a": (FLOOR, FLOOR / 2, 1e300, 1.1e300),
+    "learning.b": (1e-6, 5e-7, 10, 11),
+    "learning.target": (1.8, FLOOR / 2, 1e9, 1.1e9),
 }
 
 # Bounds of both numbers of a pair, in the same order.
@@ -167,6 +173,7 @@ SETTINGS = {
         f"servers.layout.{name}": {"servers.positions_m": None, "servers.layout": _IN_A_FILE}
         for name in ("count", "offset_m", "origin_deg")
     },
+    "learning.": {"learning": {"floor": 0.1, "a": 10.0, "b": 0.3, "target": 2.0}},
     "users.layout.": {"users.layout": _IN_A_FILE, "users.count": 1, "users.mobility": {"model": "static"}},
     "servers.layout.": {"servers.positions_m": None, "servers.layout": _HEXAGON},
     **{

@@ -18,7 +18,7 @@ from mecsim.results.result import tables_digest
 from mecsim.results.store import load_run, write_run
 from mecsim.study.verify_results import check_run, is_shipped, verify_results
 
-SCENARIO = load_scenario("smoke").with_changes({"duration_s": 20, "warmup_s": 2})
+SCENARIO = load_scenario("smoke").with_changes({"duration_s": 20, "warmup_s": 2, "record.bound": True})
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +67,7 @@ BROKEN = {
     "users and servers are those": ("rounds", "server_last", (3, 7)),
     "a server grants at most": ("allocations", "bandwidth_hz", (3, 1e9)),
     "users are in the area": ("positions", "x_m", (3, 4000.0)),
+    "a gap is upper_bound": ("epochs", "gap", (2, 5.0)),
 }
 
 
