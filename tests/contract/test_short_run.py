@@ -148,6 +148,7 @@ TURNS = {
     ("rucaa", "gucaa", "nearest", "local_only", "edge_only", "hysteresis"): 1,
     ("aauco", "gucro", "dashf", "dashf_plus"): 1,
     ("water_filling", "best_response", "matching", "card"): 1,
+    ("switch", "drift_plus_penalty", "bandit", "linear_rule"): 1,
     SLOW: 4,
 }
 
