@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mecsim.policy import Observation
+from mecsim.policy import Observation, ScenarioInfo
 from mecsim.registry import list_policies, make_policy
 from mecsim.testing.snapshots import mid_round
 
@@ -32,7 +32,7 @@ def decide(with_laws):
         users = USERS.get(name, 4)
         instance, policy = with_laws(seed, users, M, *laws), make_policy(name)
         if hasattr(policy, "reset"):
-            policy.reset(None, np.random.default_rng(1))
+            policy.reset(ScenarioInfo("laws", users, M, 60.0, 5.0, ()), np.random.default_rng(1))
         cold = policy.allocate(Observation.of(instance))
         yield instance, cold, policy
         if cold is not None:
