@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
 
-from mecsim.config.base import Real, Section, Whole, key, refusal
+from mecsim.config.base import Real, Section, key, refusal
 from mecsim.config.input_file import ScenarioFile
 from mecsim.config.table_file.style import Decimal, Separator, TimeUnit
 from mecsim.errors import ScenarioError
 from mecsim.messages import counted
 from mecsim.scenario.area import Area
 from mecsim.scenario.projection import projected
+from mecsim.scenario.table_keys import Column, Degrees, Metres, column
 from mecsim.system.arrays import Floats, Ints, frozen
 from mecsim.world.channel.model import Bools
 from mecsim.world.mobility.legs import Legs, held_velocities
@@ -34,29 +35,16 @@ from mecsim.world.traces.gaps import Steps
 from mecsim.world.traces.read import read_trace
 from mecsim.world.traces.trace import Trace
 
-_Degrees: TypeAlias = tuple[Annotated[Real, Field(ge=-89, le=89)], Annotated[Real, Field(ge=-180, le=180)]]
-_Metres: TypeAlias = Annotated[Real, Field(ge=-1e8, le=1e8)]
-
-
-_Column: TypeAlias = (
-    Annotated[str, Field(min_length=1, max_length=200)] | Annotated[Whole, Field(ge=1, le=1000)]
-)
-_COLUMN = "the name of a column, or its number from 1 on in a file without a header"
-
-
-def _column(of: str) -> Any:
-    return key(f"Column of {of}; left out: found by its name", allowed=_COLUMN, default=None)
-
 
 class TraceColumns(Section):
     """Which columns of a CSV trace are used."""
 
-    time: _Column | None = _column("the time")
-    user: _Column | None = _column("the name of the user")
-    x: _Column | None = _column("the x coordinate in m")
-    y: _Column | None = _column("the y coordinate in m")
-    lat: _Column | None = _column("the latitude in degrees")
-    lon: _Column | None = _column("the longitude in degrees")
+    time: Column | None = column("the time")
+    user: Column | None = column("the name of the user")
+    x: Column | None = column("the x coordinate in m")
+    y: Column | None = column("the y coordinate in m")
+    lat: Column | None = column("the latitude in degrees")
+    lon: Column | None = column("the longitude in degrees")
 
 
 class TraceReplay(MobilityModel):
@@ -104,14 +92,14 @@ class TraceReplay(MobilityModel):
         "Whether persons in a vehicle of a SUMO trace are users beside it ('keep') or away ('merge')",
         default="keep",
     )
-    origin_deg: _Degrees | None = key(
+    origin_deg: Degrees | None = key(
         "Latitude and longitude of the point that becomes (0, 0) before the offset, for a trace in degrees; "
         "left out: area.origin_deg, or else the south-west corner of the trace",
         unit="degrees",
         allowed="two numbers [latitude, longitude] from -89 to 89 and from -180 to 180",
         default=None,
     )
-    offset_m: tuple[_Metres, _Metres] = key(
+    offset_m: tuple[Metres, Metres] = key(
         "What is added to all positions to put the trace into the area",
         unit="m",
         allowed="two numbers [x, y] from -1e8 to 1e8",
