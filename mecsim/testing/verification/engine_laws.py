@@ -140,9 +140,11 @@ def shares(setting: Setting) -> Finding:
         still | {"duration_s": 20, "warmup_s": 0, "users.count": 6, "service.sharing": "work_conserving"}
     )
     simulation = Simulation(scenario, make_policy(_BUSY), 2 + setting.seed)
-    clock, worst, looks = simulation.clock, 0.0, 0
+    clock, decisions, worst, looks = simulation.clock, simulation.decisions, 0.0, 0
     while clock.peek() < scenario.duration_s:
         clock.step()
+        if decisions.asked:
+            decisions.take(simulation.guard.decide(decisions.asked.observation))
         for given, whole in _given(simulation):
             worst, looks = max(worst, abs(given / whole - 1.0)), looks + 1
     return Finding(0.0, worst if looks > 100 else math.nan, 0.0, 1e-9)
