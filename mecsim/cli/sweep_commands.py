@@ -93,7 +93,8 @@ def sweep(
     --limit-s replaces the study's limit_s.
     """
     from mecsim.study.record import other_changes
-    from mecsim.study.spec import load_study, parse_shard
+    from mecsim.study.shard import parse_shard
+    from mecsim.study.spec import load_study
     from mecsim.study.sweep import RESULTS
 
     study = load_study(file, parse_changes(changes or ()), limit_s, allow_local_policies=allow_local_policies)

@@ -16,6 +16,7 @@ from mecsim.results.lock import folder_lock
 from mecsim.results.metrics import same_metrics, stored_metrics
 from mecsim.study.failure_note import note_failure
 from mecsim.study.folder_watch import FolderWatch
+from mecsim.study.notebook_bar import study_bar
 from mecsim.study.outcome import RunOutcome, reused
 from mecsim.study.plan import Run
 from mecsim.study.pool import run_queue, worker_count
@@ -97,7 +98,8 @@ def sweep(
     shard : tuple of int, optional
         ``(i, n)``: run only the i-th of n parts, i from 1.
     on_progress : callable, optional
-        Called with runs done, their number, and a line about the last one.
+        Called with runs done, their number, and a line about the last one; a notebook shows a bar where it
+        is left out.
 
     Raises
     ------
@@ -115,14 +117,14 @@ def sweep(
     )
     folder = make_folder(RESULTS / asked.name if out is None else out).absolute()
     runs = part(asked.runs, shard)
-    with folder_lock(folder, shard):
+    with folder_lock(folder, shard), study_bar(asked.name, on_progress) as tell:
         record(asked, folder)
         # Other shards may be at work: remove only the leftovers of this one.
         mine = None if shard is None else [run.stored_as for run in runs]
         try:
             outcomes, damaged = complete(
                 runs, folder, jobs, limit_s=asked.limit_s, scheduler=scheduler, mine=mine,
-                on_progress=on_progress,
+                on_progress=tell,
             )  # fmt: skip
         except RunFailed:
             write_table(asked, folder)
