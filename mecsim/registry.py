@@ -135,7 +135,7 @@ def _version(target: str) -> str:
         return plugins.version(POLICIES, target)
     factory, file = _factory(target), target.rpartition(":")[0]
     if _is_file(file):  # what is taken from it may be defined elsewhere
-        return plugin_files.version_of_content(plugin_files.read_file(Path(file), POLICIES).content)
+        return plugin_files.version_of_content(plugin_files.read_file(Path(file), POLICIES).whole)
     return plugin_files.version_of_object(factory)
 
 

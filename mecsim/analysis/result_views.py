@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _KEYS = ("scenario", "policy", "seed")
 
@@ -65,9 +66,16 @@ def plot(results: Results, kind: str, names: tuple[str, ...]) -> list[Axes]:
     for name in names:
         check_metric(name)
     with _folder(results) as folder:
-        request = FigureRequest(metrics=names, key="", reference=None, width_in=WIDTH_IN)
-        figure = draw(kind, study_frames(folder), request)
+        figure = figure_of(folder, kind, names)
     return shown_inline(figure)
+
+
+def figure_of(
+    folder: Path, kind: str, names: tuple[str, ...], policies: Sequence[str] | None = None
+) -> Figure:
+    """Return a figure of the runs of a folder; of all its policies, or of some in their order."""
+    request = FigureRequest(metrics=names, key="", reference=None, width_in=WIDTH_IN)
+    return draw(kind, study_frames(folder, policies), request)
 
 
 def report(results: Results, path: str | Path) -> Path:

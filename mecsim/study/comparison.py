@@ -33,6 +33,7 @@ from mecsim.study.outcome import RunOutcome
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from mecsim.results.result import Results
 
@@ -191,11 +192,14 @@ class Comparison(Shown):
         path : str or Path
             Where to, with or without a suffix; ``.png`` and ``.pdf`` are written.
         """
-        from mecsim.analysis.figures.comparison import comparison_figure
         from mecsim.analysis.style import save_figure
 
-        figure = comparison_figure(self.per_run, self.delays, self.policies, self.seeds, self.headline)
-        return save_figure(figure, path)
+        return save_figure(self._figure(), path)
+
+    def _figure(self) -> Figure:
+        from mecsim.analysis.figures.comparison import comparison_figure
+
+        return comparison_figure(self.per_run, self.delays, self.policies, self.seeds, self.headline)
 
     def stored_runs(self) -> dict[str, Iterator[Results]]:
         """Return the finished runs of each policy, read one by one; empty without ``out``.
@@ -238,22 +242,16 @@ class Comparison(Shown):
     def plot(self, kind: str = "comparison", metrics: Sequence[str] = ()) -> list[Axes]:
         """Draw a figure, show it in a notebook, and return its axes.
 
-        Parameters
-        ----------
-        kind : str
-            ``comparison`` (SCR, delay, energy), or a kind of ``mecsim plot``; those that need the tables of
-            runs need a comparison with ``out``.
-        metrics : sequence of str
-            Which ones; those of the kind if left out.
-
-        Raises
-        ------
-        MecsimError
-            If there is no such kind or metric, or the runs lack what it needs.
+        ``kind`` is ``comparison`` (SCR, delay, energy), or one of ``mecsim plot``, for which the comparison
+        needs ``out``; ``metrics`` are those of the kind if left out. MecsimError says what is missing.
         """
-        from mecsim.study.comparison_views import comparison_axes
+        from mecsim.analysis.inline import shown_inline
+        from mecsim.analysis.result_views import figure_of
 
-        return comparison_axes(self, kind, tuple(map(check_metric, metrics)))
+        names = tuple(map(check_metric, metrics))
+        if kind == "comparison":
+            return shown_inline(self._figure())
+        return shown_inline(figure_of(self.folder(f"kind = {kind}"), kind, names, self.policies))
 
     def report(self, path: str | Path | None = None) -> Path:
         """Write the report as one HTML file, ``report.html`` in ``out`` if left out, and return its path.

@@ -15,7 +15,7 @@ from mecsim.certificate import refuse_to_record
 from mecsim.config.base import Real, Section, Whole, key, refusal
 from mecsim.config.locate import Lines
 from mecsim.config.problems import problem_lines
-from mecsim.config.toml_text import dump_toml, parse_toml, plain_value, toml_value
+from mecsim.config.toml_text import parse_toml, plain_value, toml_value
 from mecsim.errors import BoundError, MecsimError, PolicyError, ScenarioError, StudyError
 from mecsim.messages import shortened
 from mecsim.scenario.load import load_scenario, read_scenario_text
@@ -145,7 +145,10 @@ class Study:
         StudyError
             Lists every problem.
         """
-        text = dump_toml({"schema": 1, **{name: plain_value(value) for name, value in tables.items()}})
+        plain = {"schema": 1} | {name: plain_value(value) for name, value in tables.items()}
+        grid = plain.pop("grid", {})
+        text = "".join(f"{name} = {toml_value(value)}\n" for name, value in plain.items()) + "[grid]\n"
+        text += "".join(f"{toml_value(name)} = {toml_value(value)}\n" for name, value in grid.items())
         return _read(text, str(Path(folder, "Study.from_dict")), {}, None, allow_local_policies=True)
 
     @property

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mecsim.errors import ResultStoreError, RunFailed
+from mecsim.messages import counted
+from mecsim.overview import Overview, Shown
 from mecsim.results.csv_text import csv_text
 from mecsim.results.files import make_folder, write_text
 from mecsim.results.leftovers import remove_parts, set_aside
@@ -31,8 +33,8 @@ RESULTS = Path("results")
 TABLE = "runs.csv"
 
 
-@dataclass(frozen=True, eq=False)
-class Sweep:
+@dataclass(frozen=True, eq=False, repr=False)
+class Sweep(Shown):
     """The outcome of :func:`sweep`.
 
     Parameters
@@ -51,6 +53,12 @@ class Sweep:
     folder: Path
     outcomes: tuple[RunOutcome, ...]
     damaged: tuple[Path, ...] = ()
+
+    def overview(self) -> Overview:
+        """Return how many runs there are, how they came about, and where they are."""
+        rows = [(origin, counted(count, "run")) for origin, count in self.origins.items()]
+        rows += [("failed", counted(len(self.failures), "run"))] if self.failures else []
+        return Overview(f"Sweep '{self.study.name}'", [*rows, ("folder", str(self.folder))])
 
     @property
     def failures(self) -> tuple[RunOutcome, ...]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from mecsim.errors import MecsimError
 from mecsim.messages import either, nearest
+from mecsim.overview import Overview, Shown
 from mecsim.policy_spec import PolicySpec, parse_value
 from mecsim.results.metrics import METRIC, METRICS, headline
 from mecsim.study.compare import compare
@@ -36,8 +37,8 @@ TUNING_SEED = 1_000_000
 _NAMES = tuple(metric.name for metric in METRICS)
 
 
-@dataclass(frozen=True, eq=False)
-class Tuned:
+@dataclass(frozen=True, eq=False, repr=False)
+class Tuned(Shown):
     """The outcome of :func:`tune`.
 
     Parameters
@@ -64,6 +65,12 @@ class Tuned:
     candidates: pd.DataFrame
     test: Comparison
     failures: tuple[RunOutcome, ...] = ()
+
+    def overview(self) -> Overview:
+        """Return what was chosen of how many, policy by policy."""
+        chosen = self.candidates[self.candidates["chosen"]].to_dict("records")
+        rows = [(str(row["policy"]), f"{row['candidate']}, chosen of {row['of']}") for row in chosen]
+        return Overview(f"Tuned by {self.metric}", rows)
 
     @property
     def lines(self) -> list[str]:
@@ -121,9 +128,8 @@ def tune(
     MecsimError
         If the two sets of seeds meet or the budget is too small, before any run.
     """
-    loaded = as_scenario(scenario)
+    loaded, given = as_scenario(scenario), _given(policies, limit_s)
     metric = metric or headline(loaded.workload.rounds.mode)
-    given = _given(policies, limit_s)
     sizes = _check(given, metric, budget, replications, seed, tuning_seed)
     folders = {name: None if out is None else Path(out) / name for name in ("tuning", "test")}
     total = sum(sizes[name] * len(own) for name, own in given.items()) + replications * len(given)
