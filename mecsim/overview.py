@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import NamedTuple
 
@@ -47,7 +47,7 @@ class Shown:
         return self.overview().html()
 
 
-def spread(values: Sequence[float], unit: str = "", scale: float = 1.0) -> str:
+def spread(values: Iterable[float], unit: str = "", scale: float = 1.0) -> str:
     """Return numbers in short: the one that all have, or ``least to largest``, with a unit."""
     numbers = [float(value) * scale for value in values]
     if not numbers:

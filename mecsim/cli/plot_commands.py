@@ -32,7 +32,9 @@ def register(app: typer.Typer) -> None:
 
 def plot(
     results: ResultsArgument,
-    kind: Annotated[str, typer.Option("--kind", "-k", metavar="K", help=f"{KINDS}.", show_default=False)],
+    kind: Annotated[
+        str, typer.Option("--kind", "-k", metavar="K", help=f"{KINDS}; must be given.", show_default=False)
+    ] = "",
     policies: PoliciesOption = "",
     metrics: MetricsOption = "",
     key: Annotated[
@@ -64,9 +66,12 @@ def plot(
     from mecsim.analysis.frames import study_frames
     from mecsim.analysis.style import save_figure
 
+    if not kind:
+        raise MecsimError(f"--kind is missing: {KINDS}")
     wanted = FigureRequest(metric_names(metrics, deadline_s), key, reference or None, _width_in(width, kind))
+    chosen = parse_changes(where or (), "--where")
     study = study_frames(
-        results, policy_labels(policies), where=parse_changes(where or ()), deadline_s=deadline_of(deadline_s)
+        results, policy_labels(policies), where=chosen, deadline_s=deadline_of(deadline_s)
     )
     figure = draw(kind, study, wanted)
     with writing(out or results / kind):

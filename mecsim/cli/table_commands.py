@@ -58,8 +58,9 @@ def table(
     forms = ("markdown", "latex", "csv")
     if form not in forms:
         raise MecsimError(f"--format {form}: must be {either(forms)}")
+    chosen = parse_changes(where or (), "--where")
     study = study_frames(
-        results, policy_labels(policies), where=parse_changes(where or ()), deadline_s=deadline_of(deadline_s)
+        results, policy_labels(policies), where=chosen, deadline_s=deadline_of(deadline_s)
     )
     study, shown = _shown(study, metric_names(metrics, deadline_s), deadline_of(deadline_s), classes=classes)
     paired = paired_table(study.per_run, reference or None, metrics=shown, margin=margin, by=study.by)

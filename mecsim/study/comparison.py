@@ -232,7 +232,7 @@ class Comparison(Shown):
         """Return a row for each policy with the metrics of the table: mean and half width of the interval."""
         summary, heads = self.summary(), {name: METRIC[name].head for name in self.shown[:_MOST_SHOWN]}
         rows = [
-            (policy, ", ".join(f"{head} {summary.at[policy, head]}" for head in heads.values()))
+            (policy, ", ".join(f"{head} {summary.loc[policy, head]!s}" for head in heads.values()))
             for policy in self.policies
         ]
         rows += [("failed", counted(len(self.failures), "run"))] if self.failures else []

@@ -93,7 +93,8 @@ class PolicyChoice:
         kind = given if isinstance(given, type) else type(given)
         target = f"{kind.__module__}:{kind.__qualname__}"
         if isinstance(given, type):
-            return cls(target, {}, automatic_label(kind.__name__, parameters), made(given, target, parameters))
+            label = automatic_label(kind.__name__, parameters)
+            return cls(target, {}, label, made(given, target, parameters))
         if parameters:
             raise PolicyNotFound(f"policy '{target}' is made already: no parameters can be given with it")
         return cls(target, {}, automatic_label(kind.__name__, {}), given)
@@ -178,9 +179,10 @@ def choose_policies(
 ) -> list[PolicyChoice]:
     """Return the policies of a comparison, each made once to see that it can be: foreign ones elsewhere.
 
-    A mapping has them by their labels. With a folder, a policy file is looked for there first, then in the present folder. Labels that
-    would be equal get their whole target; the same policy twice is an error. Without ``local_code``
-    a policy that is a file is refused, and the file not looked at.
+    A mapping has them by their labels. With a folder, a policy file is looked for there first, then in the
+    present folder. Labels that would be equal get their whole target, those of objects what they differ in;
+    the same policy twice is an error. Without ``local_code`` a policy that is a file is refused, and the
+    file not looked at.
 
     Raises
     ------

@@ -16,7 +16,7 @@ from mecsim.config.base import Real, Section, Whole, key, refusal
 from mecsim.config.locate import Lines
 from mecsim.config.problems import problem_lines
 from mecsim.config.toml_text import parse_toml, plain_value, toml_value
-from mecsim.errors import BoundError, MecsimError, PolicyError, ScenarioError, StudyError
+from mecsim.errors import BoundError, PolicyError, ScenarioError, StudyError
 from mecsim.messages import shortened
 from mecsim.scenario.load import load_scenario, read_scenario_text
 from mecsim.scenario.schema import Scenario

@@ -108,8 +108,8 @@ def tune(
     ----------
     scenario : Scenario, str or Path
     policies : sequence of str, or mapping
-        Specs with alternatives, such as ``"dashf:max_iterations=1|3|10"``; or the candidates of each policy by
-        its name, each as in :func:`mecsim.compare`: ``{"mine": [Mine(phi=0.2), Mine(phi=0.5)]}``.
+        Specs with alternatives, such as ``"dashf:max_iterations=1|3|10"``; or the candidates of each policy
+        by its name, each as in :func:`mecsim.compare`: ``{"mine": [Mine(phi=0.2), Mine(phi=0.5)]}``.
     metric : str, optional
         What to choose by: the best mean; of the SCR that is shown first of the scenario if left out.
     budget : int
