@@ -35,7 +35,7 @@ def test_explain_answers_a_word(capsys, word, answers):
 def test_plans_run_nothing(capsys, tmp_path):
     """Mutant: the runs are made, and their folders written."""
     for command in (["run", "smoke", "-p", "gucaa"], ["compare", "smoke", "-p", "gucaa,nearest", "-r", "2"]):
-        given = ["--set", "duration_s=10", "--out", str(tmp_path / "x"), "--dry-run", "--json", "--quiet"]
+        given = ["--set", "duration_s=20", "--out", str(tmp_path / "x"), "--dry-run", "--json", "--quiet"]
         assert main([*command, *given]) == 0
         plan = json.loads(capsys.readouterr().out)
         assert (plan["runs"], plan["finished"]) == ((1, 0) if command[0] == "run" else (4, 0))
@@ -44,7 +44,8 @@ def test_plans_run_nothing(capsys, tmp_path):
 
 def test_plot_and_table_say_what_there_is(capsys, tmp_path):
     folder = str(tmp_path)
-    main(["compare", "smoke", "-p", "gucaa,nearest", "-r", "2", "--set", "duration_s=10", "--out", folder, "-q"])
+    asked = ["--set", "duration_s=20", "--out", folder, "-q"]
+    main(["compare", "smoke", "-p", "gucaa,nearest", "-r", "2", *asked])
     capsys.readouterr()
     for words, expected in (
         (["plot", folder], "--kind is missing: distributions, forest"),
