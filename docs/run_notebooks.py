@@ -1,7 +1,7 @@
 """Run the notebooks of this folder, and write each with the outputs that it had.
 
-``python docs/run_notebooks.py`` takes all of them, ``python docs/run_notebooks.py quickstart.ipynb`` one. It needs
-the extra ``docs``.
+``python docs/run_notebooks.py`` takes all of them, ``python docs/run_notebooks.py quickstart.ipynb`` one. It
+needs the extra ``docs``.
 """
 
 from __future__ import annotations
