@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mecsim.cli.console import print_json, print_text, say, writing
-from mecsim.cli.options import JsonOption, QuietOption, parse_changes
+from mecsim.cli.options import JsonOption, QuietOption
 from mecsim.cli.result_options import (
     DeadlineOption,
     MetricsOption,
@@ -19,10 +19,25 @@ from mecsim.cli.result_options import (
     deadline_of,
     metric_names,
     policy_labels,
+    where_values,
 )
 from mecsim.errors import MecsimError
 
 KINDS = "distributions, forest, swept, timeline, pareto or ranking"
+
+
+def _given(kind: str) -> str:
+    if not kind:
+        raise MecsimError(f"--kind is missing: {KINDS}")
+    return kind
+
+
+KindOption = Annotated[
+    str,
+    typer.Option(
+        "--kind", "-k", metavar="K", help=f"{KINDS}; must be given.", show_default=False, callback=_given
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -32,9 +47,7 @@ def register(app: typer.Typer) -> None:
 
 def plot(
     results: ResultsArgument,
-    kind: Annotated[
-        str, typer.Option("--kind", "-k", metavar="K", help=f"{KINDS}; must be given.", show_default=False)
-    ] = "",
+    kind: KindOption = "",
     policies: PoliciesOption = "",
     metrics: MetricsOption = "",
     key: Annotated[
@@ -66,12 +79,9 @@ def plot(
     from mecsim.analysis.frames import study_frames
     from mecsim.analysis.style import save_figure
 
-    if not kind:
-        raise MecsimError(f"--kind is missing: {KINDS}")
     wanted = FigureRequest(metric_names(metrics, deadline_s), key, reference or None, _width_in(width, kind))
-    chosen = parse_changes(where or (), "--where")
     study = study_frames(
-        results, policy_labels(policies), where=chosen, deadline_s=deadline_of(deadline_s)
+        results, policy_labels(policies), where=where_values(where), deadline_s=deadline_of(deadline_s)
     )
     figure = draw(kind, study, wanted)
     with writing(out or results / kind):

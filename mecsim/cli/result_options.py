@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from mecsim.cli.options import parse_changes
 from mecsim.errors import MecsimError
 
 RESULTS = Path("results")
@@ -53,6 +54,11 @@ def policy_labels(text: str) -> list[str] | None:
     from mecsim.study.policy_choice import split_policies
 
     return split_policies(text) or None
+
+
+def where_values(given: list[str] | None) -> dict[str, Any]:
+    """Return the keys and values of ``--where``."""
+    return parse_changes(given or (), "--where")
 
 
 def metric_names(text: str, deadline_s: float | None) -> tuple[str, ...]:

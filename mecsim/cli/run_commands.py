@@ -70,8 +70,7 @@ def run(
     asked = Run(loaded, choose_policies([policy], limit_s=limit_s)[0], seed)
     folder = out or RESULTS / asked.run_id
     if dry_run:
-        state = run_status(asked, folder, exact=True)
-        show_plan(loaded.name, [state], folder, 1, as_json=as_json, quiet=quiet)
+        show_plan(loaded.name, [run_status(asked, folder, exact=True)], folder, 1, as_json=as_json, quiet=quiet)
         return
     claim(folder, asked.run_id)
     results = finished(asked, folder)

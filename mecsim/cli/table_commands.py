@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mecsim.cli.console import print_json, print_text, say
-from mecsim.cli.options import JsonOption, QuietOption, parse_changes
+from mecsim.cli.options import JsonOption, QuietOption
 from mecsim.cli.result_options import (
     DeadlineOption,
     MetricsOption,
@@ -18,6 +18,7 @@ from mecsim.cli.result_options import (
     deadline_of,
     metric_names,
     policy_labels,
+    where_values,
 )
 from mecsim.errors import MecsimError
 
@@ -58,9 +59,8 @@ def table(
     forms = ("markdown", "latex", "csv")
     if form not in forms:
         raise MecsimError(f"--format {form}: must be {either(forms)}")
-    chosen = parse_changes(where or (), "--where")
     study = study_frames(
-        results, policy_labels(policies), where=chosen, deadline_s=deadline_of(deadline_s)
+        results, policy_labels(policies), where=where_values(where), deadline_s=deadline_of(deadline_s)
     )
     study, shown = _shown(study, metric_names(metrics, deadline_s), deadline_of(deadline_s), classes=classes)
     paired = paired_table(study.per_run, reference or None, metrics=shown, margin=margin, by=study.by)
