@@ -92,9 +92,7 @@ class AllocationEnv(gymnasium.Env[Any, Any]):
         self._seen_as = ObservationCode(self.slots, servers, self.scenario.duration_s)
         self._slots = Slots(self.slots)
         self.run: SteppedRun | None = None
-        self.action_space = action_space(self.code) if self._flat_action is None else (
-            spaces.Box(-1.0, 1.0, (self._flat_action.size,), np.float32)
-        )
+        self.action_space = action_space(self.code, flat=self._flat_action)
         self.observation_space = observation_space(self.slots, servers, flat=self._flat)
 
     @property
@@ -188,8 +186,10 @@ def _check(option: str, given: Any, allowed: tuple[str, ...]) -> None:
         raise MecsimError(f"{option} = {given}: must be {either(allowed)}{nearest(str(given), allowed)}")
 
 
-def action_space(code: ActionCode) -> spaces.Space[Any]:
-    """Return the space of the actions of a form."""
+def action_space(code: ActionCode, flat: FlatActionCode | None = None) -> spaces.Space[Any]:
+    """Return the space of the actions of a form, or of their vectors."""
+    if flat is not None:
+        return spaces.Box(-1.0, 1.0, (flat.size,), np.float32)
     servers = spaces.MultiDiscrete(np.full(code.slots, code.servers))
     if code.form == "association":
         return servers

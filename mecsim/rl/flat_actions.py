@@ -37,7 +37,9 @@ class FlatActionCode:
         try:
             values = np.asarray(vector, dtype=np.float64)
         except (TypeError, ValueError) as error:
-            raise InvalidAllocation(f"action = {type(vector).__name__}: must be an array of numbers") from error
+            raise InvalidAllocation(
+                f"action = {type(vector).__name__}: must be an array of numbers"
+            ) from error
         if values.shape != (self.size,):
             raise InvalidAllocation(
                 f"action = array of shape {values.shape}: the shape must be {(self.size,)}, preferences of "
@@ -45,7 +47,7 @@ class FlatActionCode:
             )
         wrong = np.flatnonzero(~np.isfinite(values))
         if len(wrong):
-            raise InvalidAllocation(f"action[{wrong[0]}] = {values[wrong[0]]}: must be a number from -1 to 1")
+            raise InvalidAllocation(f"action[{wrong[0]}] = {values[wrong[0]]}: must be a finite number")
         slots, chosen = self._code.slots, self._code.slots * self._code.servers
         server = values[:chosen].reshape(slots, -1).argmax(axis=1)
         if not self._code.shares:

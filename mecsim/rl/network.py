@@ -185,8 +185,12 @@ def _sb3_policy(algorithm: str, content: bytes) -> Any:
             f"a {SB3_FILE} file needs stable-baselines3, which cannot be imported ({error}); install: "
             "pip install 'mecsim[train]'"
         ) from error
-    found = {name: each for name, each in vars(stable_baselines3).items() if isinstance(each, type)}
-    names = tuple(sorted(name for name, each in found.items() if issubclass(each, BaseAlgorithm)))
+    found: dict[str, Any] = {
+        name: each
+        for name, each in vars(stable_baselines3).items()
+        if isinstance(each, type) and issubclass(each, BaseAlgorithm)
+    }
+    names = tuple(sorted(found))
     if algorithm not in names:
         raise MecsimError(f"algorithm = {algorithm}: must be {either(names)}{nearest(algorithm, names)}")
     try:
