@@ -10,7 +10,6 @@ from enum import IntEnum
 
 import numpy as np
 
-
 DOUBLES_A_STEP = 4
 """Uniform doubles that a stream draws with each step of its counter, by which ``advance`` skips."""
 

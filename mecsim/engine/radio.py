@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from mecsim.engine.fading_window import FadingWindow
@@ -44,8 +44,12 @@ class Radio(Protocol):
         """Return when a job in service will be done; infinite if the gains known now end before."""
         ...
 
-    def load(self, jobs: Sequence[Job]) -> None:
-        """Get the gains of the links of some jobs; many at once cost less than one by one."""
+    def load(self, jobs: Sequence[Job], times_s: Sequence[float]) -> None:
+        """Get the gains of the links of some jobs about a time each; many at once cost less."""
+        ...
+
+    def load_with(self, upcoming: Callable[[float], Iterable[Job]]) -> None:
+        """Get, with gains that are needed, those of the jobs that will likely send before a time."""
         ...
 
     def next_window(self) -> None:
@@ -94,7 +98,10 @@ class StaticRadio:
         """Return when a job in service will be done."""
         return now_s + job.left / job.rate
 
-    def load(self, jobs: Sequence[Job]) -> None:
+    def load(self, jobs: Sequence[Job], times_s: Sequence[float]) -> None:
+        """Do nothing: all gains are known."""
+
+    def load_with(self, upcoming: Callable[[float], Iterable[Job]]) -> None:
         """Do nothing: all gains are known."""
 
     def next_window(self) -> None:
@@ -134,6 +141,7 @@ class BlockFadingRadio:
                 power_w=[grant.power_w for grant in sending],
                 now_s=now_s,
                 downlink=[grant.downlink for grant in sending],
+                bits=[grant.job.left for grant in sending],
             )
 
     def bits_served(self, job: Job, now_s: float) -> float:
@@ -150,9 +158,13 @@ class BlockFadingRadio:
         """Return when a job that was served anew just now will be done; infinite if after this window."""
         return self._window.time_of(job.user, job.left)
 
-    def load(self, jobs: Sequence[Job]) -> None:
-        """Get the gains of the links of some jobs, all at once."""
-        self._window.load([(job.user, job.server) for job in jobs])
+    def load(self, jobs: Sequence[Job], times_s: Sequence[float]) -> None:
+        """Get the gains of the links of some jobs about a time each, all at once."""
+        self._window.load([(job.user, job.server) for job in jobs], times_s)
+
+    def load_with(self, upcoming: Callable[[float], Iterable[Job]]) -> None:
+        """Get, with gains that are needed, those of the jobs that will likely send before a time."""
+        self._window.upcoming = lambda until_s: [(job.user, job.server) for job in upcoming(until_s)]
 
     def next_window(self) -> None:
         """Go to the next window of fading blocks."""

@@ -68,6 +68,7 @@ class Service:
             for phase in phases
         ]
         self.on_power_change: Callable[[int, float], None] | None = None
+        radio.load_with(lambda until_s: self._sending_before(until_s, roster.present_jobs))
         if radio.window_end_s < math.inf:
             clock.call_at(radio.window_end_s, EventKind.WINDOW, 0, self._next_window)
 
@@ -189,10 +190,17 @@ class Service:
 
     def load_ahead(self, jobs: Iterable[Job]) -> None:
         """Load the gains of links in use, or about to be, in one batch: one by one costs more."""
-        until_s = self._radio.window_end_s
-        if until_s < math.inf:
-            in_rounds = (job for job in jobs if job.log is not None)
-            self._radio.load([job for job in in_rounds if self._over_radio[job.phase] or job.due_s < until_s])
+        if self._radio.window_end_s < math.inf:
+            now, needed = self._clock.now, self._sending_before(self._radio.window_end_s, jobs)
+            starts_s = [now if self._is_sending(job) else max(now, job.due_s) for job in needed]
+            self._radio.load(needed, starts_s)
+
+    def _sending_before(self, time_s: float, jobs: Iterable[Job]) -> list[Job]:
+        """Return which jobs send, or are likely to begin before a time."""
+        return [job for job in jobs if job.log is not None and (self._is_sending(job) or job.due_s < time_s)]
+
+    def _is_sending(self, job: Job) -> bool:
+        return self._over_radio[job.phase] and job.in_service
 
     def _next_window(self) -> None:
         """Go to the next window of fading blocks; transfers in progress get their rates there."""
@@ -201,7 +209,6 @@ class Service:
         for job in sending:
             self._accounting.account(job)
         self._radio.next_window()
-        self.load_ahead(jobs)
         self.refresh(sending)
         self._clock.call_at(self._radio.window_end_s, EventKind.WINDOW, 0, self._next_window)
 

@@ -17,6 +17,7 @@ from mecsim.world.world import World
 LINKS = [(0, 1), (2, 0)]
 BANDWIDTH_HZ = [3e6, 1e7]
 POWER_W = [0.2, 0.05]
+EVERYTHING = [math.inf, math.inf]
 
 
 @pytest.fixture(scope="module", params=[0.01, 0.013, 1 / 3])
@@ -53,7 +54,7 @@ def walked_bits(world, link, from_s, to_s):
 def granted(world, window, now_s):
     radio = FadingWindow(world)
     radio.window = window
-    radio.grant(LINKS, BANDWIDTH_HZ, POWER_W, now_s, [False] * len(LINKS))
+    radio.grant(LINKS, BANDWIDTH_HZ, POWER_W, now_s, [False] * len(LINKS), EVERYTHING)
     return radio
 
 
@@ -121,7 +122,7 @@ def test_a_new_grant_counts_from_its_own_moment_at_the_new_rate(world):
     radio = granted(world, 0, 0.0)
     later_s = 10.5 * world.block_s
     before = radio.bits(0, later_s)
-    radio.grant([LINKS[0]], [BANDWIDTH_HZ[0]], [POWER_W[0]], later_s, [False])
+    radio.grant([LINKS[0]], [BANDWIDTH_HZ[0]], [POWER_W[0]], later_s, [False], EVERYTHING[:1])
     assert radio.bits(0, later_s) == 0.0
     end_s = 30.25 * world.block_s
     assert before + radio.bits(0, end_s) == pytest.approx(walked_bits(world, LINKS[0], 0.0, end_s), rel=1e-9)
@@ -131,11 +132,11 @@ def test_a_new_grant_counts_from_its_own_moment_at_the_new_rate(world):
 def test_another_server_and_another_window_have_other_gains(world):
     radio = granted(world, 0, 0.0)
     rates = [radio.bits(0, 0.5 * world.block_s)]
-    radio.grant([(0, 0)], [BANDWIDTH_HZ[0]], [POWER_W[0]], 0.0, [False])
+    radio.grant([(0, 0)], [BANDWIDTH_HZ[0]], [POWER_W[0]], 0.0, [False], EVERYTHING[:1])
     rates.append(radio.bits(0, 0.5 * world.block_s))
     radio.window = 1
     start_s = radio.end_s - WINDOW_BLOCKS * world.block_s
-    radio.grant([(0, 0)], [BANDWIDTH_HZ[0]], [POWER_W[0]], start_s, [False])
+    radio.grant([(0, 0)], [BANDWIDTH_HZ[0]], [POWER_W[0]], start_s, [False], EVERYTHING[:1])
     rates.append(radio.bits(0, (WINDOW_BLOCKS + 0.5) * world.block_s))
     assert len({round(rate, 6) for rate in rates}) == 3
 
@@ -144,6 +145,6 @@ def test_the_highest_rate_is_of_the_grant_in_force(world):
     """Mutant: the highest of the whole row, where rates of the grant before still stand."""
     radio = granted(world, 1, WINDOW_BLOCKS * world.block_s)
     later_s = (WINDOW_BLOCKS + 100) * world.block_s
-    radio.grant([LINKS[0]], [BANDWIDTH_HZ[0] / 1000], [POWER_W[0]], later_s, [False])
+    radio.grant([LINKS[0]], [BANDWIDTH_HZ[0] / 1000], [POWER_W[0]], later_s, [False], EVERYTHING[:1])
     rates = block_rates(world, LINKS[0], WINDOW_BLOCKS + 100, WINDOW_BLOCKS - 100)
     assert 0 < radio.highest_rate(LINKS[0][0]) < rates.max() / 10

@@ -14,7 +14,7 @@ import numpy as np
 from mecsim.rng import DOUBLES_A_STEP, Purpose, stream
 from mecsim.system.arrays import Floats, Ints
 from mecsim.world.channel.model import Bools
-from mecsim.world.channel.waves import Complexes, complex_sum_on_grid, unit_phasor
+from mecsim.world.channel.waves import WHOLE, Complexes, complex_sum_on_grid, unit_phasor
 
 WAVES = 128
 
@@ -81,29 +81,35 @@ class RayleighLinks:
         total: Complexes = unit_phasor(angle).sum(axis=-1) / np.sqrt(WAVES)
         return total
 
-    def coefficient_on_grid(self, users: Ints, servers: Ints, start_m: Floats, step_m: Floats) -> Complexes:
-        """Return h, (P, GRID), of P links along lines of equal steps; arguments as of ``power_on_grid``."""
+    def coefficient_on_grid(
+        self, users: Ints, servers: Ints, start_m: Floats, step_m: Floats, points: range = WHOLE
+    ) -> Complexes:
+        """Return h of P links along lines of equal steps; arguments and shape as of ``power_on_grid``."""
         wave, phase = self.waves(users, servers)
         start = wave * start_m[:, None] + phase
-        total: Complexes = complex_sum_on_grid(start, wave * step_m[:, None]) / np.sqrt(WAVES)
+        total: Complexes = complex_sum_on_grid(start, wave * step_m[:, None], points) / np.sqrt(WAVES)
         return total
 
     def power(self, users: Ints, servers: Ints, travelled_m: Floats) -> Floats:
         """Return the power gains |h|^2, of unit mean, of links S after travelled distances S."""
         return squared_magnitude(self.coefficient(users, servers, travelled_m))
 
-    def power_on_grid(self, users: Ints, servers: Ints, start_m: Floats, step_m: Floats) -> Floats:
-        """Return |h|^2, (P, GRID), of P links along lines of equal steps.
+    def power_on_grid(
+        self, users: Ints, servers: Ints, start_m: Floats, step_m: Floats, points: range = WHOLE
+    ) -> Floats:
+        """Return |h|^2, (P, len(points)), of P links along lines of equal steps.
 
         Parameters
         ----------
         users, servers : (P,) int
         start_m, step_m : (P,) float
-            Distance travelled at the first point, and what it gains from point to point.
+            Distance travelled at point 0, and what it gains from point to point.
+        points : range
+            Successive points of the grid.
         """
         wave, phase = self.waves(users, servers)
         start = wave * start_m[:, None] + phase
-        return squared_magnitude(complex_sum_on_grid(start, wave * step_m[:, None])) / WAVES
+        return squared_magnitude(complex_sum_on_grid(start, wave * step_m[:, None], points)) / WAVES
 
 
 def squared_magnitude(value: Complexes) -> Floats:
