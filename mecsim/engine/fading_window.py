@@ -13,7 +13,7 @@ from mecsim.world.windows import WINDOW_BLOCKS
 from mecsim.world.world import World
 
 PART_S = 128.0
-"""Least time for which gains are worked out at once: a few rounds, since few long parts cost less than many."""
+"""Least time for which gains are worked out at once: few long parts cost less than many short ones."""
 
 _LEAST_BLOCKS = 8
 
