@@ -160,22 +160,35 @@ class FadingWindow:
             gain *= np.where(np.array(downlink)[:, None], self._downlink_factor[rows, blocks], 1.0)
         return self._world.rate_law.rows(np.array(bandwidth_hz), np.array(power_w), gain, downlink)
 
-    def bits(self, user: int, time_s: float) -> float:
-        """Return the bits sent from the anchor to a time in this window."""
-        anchor_s = self._anchor_s[user]
-        column = self._column(time_s)
+    def bits(self, users: Sequence[int], time_s: float) -> list[float]:
+        """Return the bits that each user sent from its anchor to a time in this window."""
+        column, anchors_s = self._column(time_s), self._anchor_s
         start_s = (self.window * WINDOW_BLOCKS + column) * self._world.block_s
-        if start_s <= anchor_s:
-            return float(self._rate[user, column]) * (time_s - anchor_s)
-        before = float(self._bits[user, column - 1])
-        return before + float(self._rate[user, column]) * (time_s - start_s)
+        if len(users) > 1:
+            rates, sent = self._rate[users, column].tolist(), self._bits[users, column - 1].tolist()
+        else:
+            rates = [self._rate.item(n, column) for n in users]
+            sent = [self._bits.item(n, column - 1) for n in users]
+        return [
+            rate * (time_s - anchors_s[n]) if start_s <= anchors_s[n] else before + rate * (time_s - start_s)
+            for n, rate, before in zip(users, rates, sent, strict=True)
+        ]
 
     def highest_rate(self, user: int) -> float:
         """Return the highest block rate from the anchor on, as far as rates are known, in bit/s."""
         return float(self._rate[user, self._column(self._anchor_s[user]) : self._rated[user]].max())
 
-    def time_of(self, user: int, bits: float) -> float:
-        """Return when bits will be sent, as many as the grant said at most; infinite if after this window."""
+    def times_of(self, users: Sequence[int], bits: Sequence[float]) -> list[float]:
+        """Return when each user will have sent so many bits, its grant's at most; infinite if not in here."""
+        if len(users) == 1:
+            return [self._time_of(users[0], bits[0])]
+        sent = self._bits[users, [self._rated[n] - 1 for n in users]].tolist() if users else []
+        return [
+            self._time_of(n, left) if left <= last else math.inf
+            for n, left, last in zip(users, bits, sent, strict=True)
+        ]
+
+    def _time_of(self, user: int, bits: float) -> float:
         anchor_s, rated = self._anchor_s[user], self._rated[user]
         first = self._column(anchor_s)
         column = first + int(self._bits[user, first:rated].searchsorted(bits))

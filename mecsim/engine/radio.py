@@ -32,16 +32,16 @@ class Radio(Protocol):
         """Serve jobs with new grants from now on."""
         ...
 
-    def bits_served(self, job: Job, now_s: float) -> float:
-        """Return the bits of a job in service since it was last asked for."""
+    def bits_served(self, jobs: Sequence[Job], now_s: float) -> list[float]:
+        """Return the bits of each of some jobs in service since it was last asked for."""
         ...
 
     def highest_rate(self, job: Job) -> float:
         """Return the highest rate of a job in service, in bit/s."""
         ...
 
-    def end_s(self, job: Job, now_s: float) -> float:
-        """Return when a job in service will be done; infinite if the gains known now end before."""
+    def ends_s(self, jobs: Sequence[Job], now_s: float) -> list[float]:
+        """Return when each of some jobs in service will be done; infinite if the known gains end before."""
         ...
 
     def load(self, jobs: Sequence[Job], times_s: Sequence[float]) -> None:
@@ -86,17 +86,17 @@ class StaticRadio:
                 job.rate = float(self._law[downlink].rate(bandwidth_hz, power_w, gain))
             job.state = JobState.SERVED if job.rate > 0 else JobState.STALLED
 
-    def bits_served(self, job: Job, now_s: float) -> float:
-        """Return the bits of a job in service since it was last asked for."""
-        return job.rate * (now_s - job.since_s)
+    def bits_served(self, jobs: Sequence[Job], now_s: float) -> list[float]:
+        """Return the bits of each of some jobs in service since it was last asked for."""
+        return [job.rate * (now_s - job.since_s) for job in jobs]
 
     def highest_rate(self, job: Job) -> float:
         """Return the rate of a job in service, in bit/s."""
         return job.rate
 
-    def end_s(self, job: Job, now_s: float) -> float:
-        """Return when a job in service will be done."""
-        return now_s + job.left / job.rate
+    def ends_s(self, jobs: Sequence[Job], now_s: float) -> list[float]:
+        """Return when each of some jobs in service will be done."""
+        return [now_s + job.left / job.rate for job in jobs]
 
     def load(self, jobs: Sequence[Job], times_s: Sequence[float]) -> None:
         """Do nothing: all gains are known."""
@@ -144,19 +144,22 @@ class BlockFadingRadio:
                 bits=[grant.job.left for grant in sending],
             )
 
-    def bits_served(self, job: Job, now_s: float) -> float:
-        """Return the bits of a job in service since it was last asked for."""
-        bits_sent = self._window.bits(job.user, now_s)
-        served, self._bits_sent[job.user] = bits_sent - self._bits_sent[job.user], bits_sent
+    def bits_served(self, jobs: Sequence[Job], now_s: float) -> list[float]:
+        """Return the bits of each of some jobs in service since it was last asked for."""
+        served, before = [], self._bits_sent
+        users = [job.user for job in jobs]
+        for n, bits_sent in zip(users, self._window.bits(users, now_s), strict=True):
+            served.append(bits_sent - before[n])
+            before[n] = bits_sent
         return served
 
     def highest_rate(self, job: Job) -> float:
         """Return the highest rate of a job in service in this window, in bit/s."""
         return self._window.highest_rate(job.user)
 
-    def end_s(self, job: Job, now_s: float) -> float:
-        """Return when a job that was served anew just now will be done; infinite if after this window."""
-        return self._window.time_of(job.user, job.left)
+    def ends_s(self, jobs: Sequence[Job], now_s: float) -> list[float]:
+        """Return when each of some jobs, just served anew, will be done; infinite if after this window."""
+        return self._window.times_of([job.user for job in jobs], [job.left for job in jobs])
 
     def load(self, jobs: Sequence[Job], times_s: Sequence[float]) -> None:
         """Get the gains of the links of some jobs about a time each, all at once."""
