@@ -82,7 +82,9 @@ def _name_settings(ax: Axes, parts: Sequence[tuple[str, pd.DataFrame]], by: Sequ
     names = [", ".join(value_text(key, first[key]) for key in keys) or "all runs" for first in firsts]
     turned: dict[str, Any] = {"rotation": 90, "fontsize": 6.5} if len(names) > 1 else {}
     ax.set_xticks(range(len(names)), [wrapped(name, _LONGEST_IN, 6.5) for name in names], **turned)
-    ax.set_xlabel(wrapped(in_words(keys), 0.8 * ax.get_figure().get_figwidth()) if keys else "")
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    ax.set_xlabel(wrapped(in_words(keys), 0.8 * figure.get_figwidth()) if keys else "")
 
 
 def mean_ranks(frame: pd.DataFrame, metric: str, policies: Sequence[str]) -> NDArray[np.float64]:
