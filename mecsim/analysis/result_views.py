@@ -74,7 +74,7 @@ def figure_of(
     folder: Path, kind: str, names: tuple[str, ...], policies: Sequence[str] | None = None
 ) -> Figure:
     """Return a figure of the runs of a folder; of all its policies, or of some in their order."""
-    request = FigureRequest(metrics=names, key="", reference=None, width_in=WIDTH_IN)
+    request = FigureRequest(metrics=names, key="", column="", reference=None, width_in=WIDTH_IN)
     return draw(kind, study_frames(folder, policies), request)
 
 

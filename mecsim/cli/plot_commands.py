@@ -12,6 +12,7 @@ from mecsim.cli.options import JsonOption, QuietOption
 from mecsim.cli.result_options import (
     DeadlineOption,
     MetricsOption,
+    MixOption,
     PoliciesOption,
     ReferenceOption,
     ResultsArgument,
@@ -19,11 +20,12 @@ from mecsim.cli.result_options import (
     deadline_of,
     metric_names,
     policy_labels,
+    tell_left_out,
     where_values,
 )
 from mecsim.errors import MecsimError
 
-KINDS = "distributions, forest, swept, timeline, pareto or ranking"
+KINDS = "distributions, forest, swept, heatmap, timeline, pareto or ranking"
 
 
 def _given(kind: str) -> str:
@@ -39,6 +41,16 @@ KindOption = Annotated[
     ),
 ]
 
+KeyOption = Annotated[
+    str, typer.Option("--key", metavar="KEY", help="The swept key of the horizontal axis.")
+]
+ColumnOption = Annotated[
+    str, typer.Option("--col", metavar="KEY", help="A second swept key: of the panels, or the vertical axis.")
+]
+WidthOption = Annotated[
+    str, typer.Option("--width", help="column (3.5 in) or page (7.16 in); what suits the kind if left out.")
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the command of this file."""
@@ -50,16 +62,13 @@ def plot(
     kind: KindOption = "",
     policies: PoliciesOption = "",
     metrics: MetricsOption = "",
-    key: Annotated[
-        str, typer.Option("--key", metavar="KEY", help="The swept key of the horizontal axis.")
-    ] = "",
+    key: KeyOption = "",
+    column: ColumnOption = "",
     reference: ReferenceOption = "",
     where: WhereOption = None,
     deadline_s: DeadlineOption = None,
-    width: Annotated[
-        str,
-        typer.Option("--width", help="column (3.5 in) or page (7.16 in); what suits the kind if left out."),
-    ] = "",
+    mix: MixOption = False,
+    width: WidthOption = "",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -72,17 +81,22 @@ def plot(
     """Draw a figure of runs that are there already, as PNG and PDF at the widths of an IEEE paper.
 
     distributions: delay of a round and its tail. forest: paired differences to one policy with
-    intervals. swept: metrics against a swept key with bands. timeline: one world over time with
-    outages. pareto: delay against energy. ranking: the order of policies over scenarios.
+    intervals. swept: metrics against a swept key with bands, a second key side by side. heatmap: means
+    over two swept keys. timeline: one world over time with outages. pareto: delay against energy, and
+    the policies that no other one dominates. ranking: the order of policies over scenarios.
     """
     from mecsim.analysis.figure_kinds import FigureRequest, draw
     from mecsim.analysis.frames import study_frames
     from mecsim.analysis.style import save_figure
 
-    wanted = FigureRequest(metric_names(metrics, deadline_s), key, reference or None, _width_in(width, kind))
-    study = study_frames(
-        results, policy_labels(policies), where=where_values(where), deadline_s=deadline_of(deadline_s)
+    wanted = FigureRequest(
+        metric_names(metrics, deadline_s), key, column, reference or None, _width_in(width, kind)
     )
+    study = study_frames(
+        results, policy_labels(policies), where=where_values(where), mix=mix,
+        deadline_s=deadline_of(deadline_s),
+    )
+    tell_left_out(study.note, quiet=quiet)
     figure = draw(kind, study, wanted)
     with writing(out or results / kind):
         files = save_figure(figure, out or results / kind)

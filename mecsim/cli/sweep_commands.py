@@ -91,7 +91,7 @@ def sweep(
     scenario, policy, seed, code and packages are never run twice. --set changes a key of every scenario,
     --limit-s replaces the study's limit_s.
     """
-    from mecsim.study.record import other_changes
+    from mecsim.study.record import refuse_other_changes
     from mecsim.study.shard import parse_shard
     from mecsim.study.spec import load_study
     from mecsim.study.sweep import RESULTS
@@ -100,8 +100,7 @@ def sweep(
     part = None if shard is None else parse_shard(shard)
     _check_executor(executor, scheduler)
     folder = out or RESULTS / study.name
-    if told := other_changes(study, folder):
-        say(f"note: {told}", quiet=quiet)
+    refuse_other_changes(study, folder, file)
     if status:
         _status(study, folder, as_json)
     elif dry_run:

@@ -155,7 +155,6 @@ def _once(violations: Sequence[Violation]) -> list[str]:
     for violation in violations:
         by_field.setdefault(violation.field, []).append(violation)
     return [
-        str(max(own, key=lambda each: each.excess))
-        + (f" (the worst of {len(own)})" if len(own) > 1 else "")
+        str(max(own, key=lambda each: each.excess)) + (f" (the worst of {len(own)})" if len(own) > 1 else "")
         for own in by_field.values()
     ]

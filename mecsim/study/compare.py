@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mecsim.errors import MecsimError, RunFailed
 from mecsim.results.files import make_folder
+from mecsim.results.folder_plan import record_plan
 from mecsim.results.lock import folder_lock
 from mecsim.results.metrics import headline
 from mecsim.study.comparison import Comparison
@@ -120,6 +121,8 @@ def _outcomes(
 
     watch = FolderWatch(out)
     with folder_lock(out):
+        if out is not None:
+            record_plan(out, (run.policy.label for run in runs), (run.scenario_sha256 for run in runs))
         for outcome in with_retries(runs, executor, workers):
             watch.check()
             if out is not None:

@@ -64,6 +64,8 @@ class PolicyChoice:
     def of(cls, given: PolicyLike, /, **parameters: Any) -> PolicyChoice:
         """Return the choice that a user gave: a spec, ``{name, label, parameters...}``, a class or an object.
 
+        The name of a mapping may be an object, which the label tells from others of its class.
+
         Raises
         ------
         PolicyNotFound
@@ -75,7 +77,10 @@ class PolicyChoice:
             own = dict(given)
             if "name" not in own:
                 raise PolicyNotFound(f"policy {shortened(repr(own))}: the key 'name' is missing")
-            name = str(own.pop("name"))
+            name = own.pop("name")
+            if callable(getattr(name, "allocate", None)):
+                return cls._labelled(name, **(own | parameters))
+            name = str(name)
             if "label" not in own:
                 return cls.of(name, **(own | parameters))
             label = checked_label(own.pop("label"), name)
@@ -98,6 +103,11 @@ class PolicyChoice:
         if parameters:
             raise PolicyNotFound(f"policy '{target}' is made already: no parameters can be given with it")
         return cls(target, {}, automatic_label(kind.__name__, {}), given)
+
+    @classmethod
+    def _labelled(cls, policy: Policy, label: str | None = None, **parameters: Any) -> PolicyChoice:
+        choice = cls.of(policy, **parameters)
+        return choice if label is None else replace(choice, label=checked_label(label, choice.target))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel with what has been registered in this process, as far as the choice names it."""

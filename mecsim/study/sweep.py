@@ -13,6 +13,7 @@ from mecsim.messages import counted
 from mecsim.overview import Overview, Shown
 from mecsim.results.csv_text import csv_text
 from mecsim.results.files import make_folder, write_text
+from mecsim.results.folder_plan import record_plan
 from mecsim.results.leftovers import remove_parts, set_aside
 from mecsim.results.lock import folder_lock
 from mecsim.results.metrics import same_metrics, stored_metrics
@@ -23,7 +24,7 @@ from mecsim.study.outcome import RunOutcome, reused
 from mecsim.study.plan import Run
 from mecsim.study.pool import run_queue, worker_count
 from mecsim.study.progress import OnStudyProgress
-from mecsim.study.record import record
+from mecsim.study.record import record, refuse_other_changes
 from mecsim.study.retry import Executor, with_retries
 from mecsim.study.run_status import RunStatus, statuses, table
 from mecsim.study.schedule import RunQueue, RunTimes
@@ -112,7 +113,7 @@ def sweep(
     Raises
     ------
     StudyError, MecsimError
-        Before any run starts.
+        Before any run starts; also if the folder was swept with other ``changes``.
     ResultStoreError
         If another process writes to the folder, or it cannot be written (any more); finished runs stay.
     RunFailed
@@ -125,8 +126,14 @@ def sweep(
     )
     folder = make_folder(RESULTS / asked.name if out is None else out).absolute()
     runs = part(asked.runs, shard)
+    refuse_other_changes(asked, folder)
     with folder_lock(folder, shard), study_bar(asked.name, on_progress) as tell:
         record(asked, folder)
+        record_plan(
+            folder,
+            (run.policy.label for run in asked.runs),
+            (run.scenario_sha256 for run in asked.runs),
+        )
         # Other shards may be at work: remove only the leftovers of this one.
         mine = None if shard is None else [run.stored_as for run in runs]
         try:
