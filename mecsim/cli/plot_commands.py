@@ -47,6 +47,10 @@ KeyOption = Annotated[
 ColumnOption = Annotated[
     str, typer.Option("--col", metavar="KEY", help="A second swept key: of the panels, or the vertical axis.")
 ]
+FileOption = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="Where to; RESULTS/KIND if left out.", show_default=False),
+]
 WidthOption = Annotated[
     str, typer.Option("--width", help="column (3.5 in) or page (7.16 in); what suits the kind if left out.")
 ]
@@ -69,12 +73,7 @@ def plot(
     deadline_s: DeadlineOption = None,
     mix: MixOption = False,
     width: WidthOption = "",
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", metavar="FILE", help="Where to write; RESULTS/KIND if left out.", show_default=False
-        ),
-    ] = None,
+    out: FileOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:

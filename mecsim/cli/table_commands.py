@@ -28,6 +28,13 @@ if TYPE_CHECKING:
     from mecsim.analysis.frames import StudyFrames
     from mecsim.analysis.text_tables import TableFormat
 
+ClassesOption = Annotated[
+    bool, typer.Option("--classes", help="Rows for each class of users, of metrics that a class has.")
+]
+MarginOption = Annotated[
+    float, typer.Option(min=0.0, max=1.0, help="Differences below this share of the mean do not matter.")
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the command of this file."""
@@ -43,12 +50,8 @@ def table(
     where: WhereOption = None,
     deadline_s: DeadlineOption = None,
     mix: MixOption = False,
-    classes: Annotated[
-        bool, typer.Option("--classes", help="Rows for each class of users, of metrics that a class has.")
-    ] = False,
-    margin: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Differences below this share of the mean do not matter.")
-    ] = 0.02,
+    classes: ClassesOption = False,
+    margin: MarginOption = 0.02,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
