@@ -150,11 +150,15 @@ def _problem(answer: Allocation, observation: Observation) -> str:
 
 
 def _once(violations: Sequence[Violation]) -> list[str]:
-    """Return one line for each field: the worst of its violations, and how many others there are."""
+    """Return one line for each field: its first violation, and who else breaks the same bound."""
     by_field: dict[str, list[Violation]] = {}
     for violation in violations:
         by_field.setdefault(violation.field, []).append(violation)
-    return [
-        str(max(own, key=lambda each: each.excess)) + (f" (the worst of {len(own)})" if len(own) > 1 else "")
-        for own in by_field.values()
-    ]
+    return [f"{first}{_others(others)}" for first, *others in by_field.values()]
+
+
+def _others(others: Sequence[Violation]) -> str:
+    if not others:
+        return ""
+    named = ", ".join(violation.where for violation in others[:_SHOWN])
+    return f" (also {named}{f' and {len(others) - _SHOWN} more' if len(others) > _SHOWN else ''})"

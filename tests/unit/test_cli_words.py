@@ -72,4 +72,4 @@ class Greedy:
     code, text = said(capsys, "run", "smoke", "-p", f"{file}:Greedy", "--out", str(tmp_path / "x"), "-q")
     assert code == 1
     assert text.count("the sum over its users") == 1
-    assert "(the worst of 2)" in text
+    assert "(also server 1)" in text

@@ -110,7 +110,7 @@ def test_a_budget_that_is_passed_is_named(snapshot, good, field):
         decide(snapshot, over)
     for part in (
         f"{field} of server 0 = ",
-        f"{field} of server 1 = ",
+        "(also server 1)",
         f"the sum over its users must be <= {budget:.9g}",
     ):
         assert part in str(caught.value)
@@ -152,7 +152,7 @@ def test_a_matrix_is_a_wrong_shape(snapshot, good):
 
 def test_many_problems_are_counted(snapshot, good):
     wrong = dataclasses.replace(good, bandwidth_hz=np.full(4, math.nan), user_power_w=np.full(4, -1.0))
-    with pytest.raises(InvalidAllocation, match="and 3 more"):
+    with pytest.raises(InvalidAllocation, match=r"user 0 = nan.* \(also user 1, user 2, user 3\); user_power_w"):
         decide(snapshot, wrong)
 
 
