@@ -152,7 +152,8 @@ def test_a_matrix_is_a_wrong_shape(snapshot, good):
 
 def test_many_problems_are_counted(snapshot, good):
     wrong = dataclasses.replace(good, bandwidth_hz=np.full(4, math.nan), user_power_w=np.full(4, -1.0))
-    with pytest.raises(InvalidAllocation, match=r"user 0 = nan.* \(also user 1, user 2, user 3\); user_power_w"):
+    expected = r"user 0 = nan.* \(also user 1, user 2, user 3\); user_power_w"
+    with pytest.raises(InvalidAllocation, match=expected):
         decide(snapshot, wrong)
 
 
