@@ -303,8 +303,10 @@ def test_settings_are_told_apart_by_what_was_swept(tmp_path):
         changed = load_scenario("smoke").with_changes({"servers.bandwidth_mhz": mhz, "duration_s": 20})
         execute(Run(changed, choose_policies(["gucaa"])[0], 0), out=tmp_path / f"at-{mhz}")
     labels = [setting.label for setting in collect(tmp_path).settings]
-    assert sorted(labels) == ["smoke, servers.bandwidth_mhz = 10", "smoke, servers.bandwidth_mhz = 20"]
-    assert labels[1] in render(collect(tmp_path, setting=1), interactive=False).split("</h1>")[0]
+    assert labels == [f"smoke, server bandwidth = {mhz} MHz" for mhz in (10, 20)]
+    html = render(collect(tmp_path, setting=1), interactive=False)
+    assert "<h1>smoke: gucaa over server bandwidth</h1>" in html
+    assert f"{labels[1]}: the setting shown in full below" in html
     with pytest.raises(MecsimError, match="must be 0 to 1, of the 2"):
         collect(tmp_path, setting=2)
     with pytest.raises(MecsimError, match="has it; there are 0"):
@@ -317,7 +319,7 @@ def test_an_overloaded_run_and_a_short_one_are_flagged_first(tmp_path):
     changed = load_scenario("smoke").with_changes({"workload.rounds": rounds, "duration_s": 120})
     compare(changed, ["nearest"], 1, out=tmp_path / "fast")
     html = write_report(tmp_path / "fast").read_text("utf-8")
-    assert html.index("nearest: the time of a round grows steadily") < html.index("Ranked by SCR")
+    assert html.index("nearest: the time of a round grows steadily") < html.index("Place: by SCR")
     short = load_scenario("smoke").with_changes({"duration_s": 3, "warmup_s": 0})
     compare(short, ["nearest"], 1, out=tmp_path / "short")
     assert "too short: half of the users" in write_report(tmp_path / "short").read_text("utf-8")
