@@ -35,6 +35,7 @@ from mecsim.tables import KEYS
 if TYPE_CHECKING:
     import pandas as pd
 
+_MOST_VALUES = 12
 _STORED = {metric.name for metric in METRICS}
 
 
@@ -141,7 +142,8 @@ def study_frames(
         if key["policy"] in order and _fits(key, where or {})
     ]
     if not chosen:
-        raise MecsimError(f"{root}: no run is left with {_described(where or {})}")
+        asked = where or {}
+        raise MecsimError(f"{root}: no run is left with {_described(asked)}{_values(keys, asked)}")
     rows, found = [], {}
     for *_, i in sorted(chosen):
         rows.append(keys[i] | _metrics(paths[i], manifests[i], deadline_s))
@@ -201,6 +203,16 @@ def _checked(keys: list[dict[str, Any]], where: Mapping[str, Any]) -> list[dict[
 def _fits(key: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
     plain = {name: json.dumps(v) if isinstance(v, list | dict) else v for name, v in where.items()}
     return all(key[name] == value for name, value in plain.items())
+
+
+def _values(keys: list[dict[str, Any]], where: Mapping[str, Any]) -> str:
+    """Return which values there are of the keys that were asked for, for the end of a message."""
+    told = []
+    for name in where:
+        values = [str(value) for value in dict.fromkeys(key[name] for key in keys)]
+        more = ", ..." if len(values) > _MOST_VALUES else ""
+        told.append(f"; {name} is {', '.join(values[:_MOST_VALUES])}{more} here")
+    return "".join(told)
 
 
 def _described(where: Mapping[str, Any]) -> str:

@@ -34,7 +34,9 @@ def register(app: typer.Typer) -> None:
 
 def plot(
     results: ResultsArgument,
-    kind: Annotated[str, typer.Option("--kind", "-k", metavar="K", help=f"{KINDS}.", show_default=False)],
+    kind: Annotated[
+        str, typer.Option("--kind", "-k", metavar="K", help=f"{KINDS}; must be given.", show_default=False)
+    ] = "",
     policies: PoliciesOption = "",
     metrics: MetricsOption = "",
     key: Annotated[
@@ -72,13 +74,16 @@ def plot(
     from mecsim.analysis.frames import study_frames
     from mecsim.analysis.style import save_figure
 
+    if not kind:
+        raise MecsimError(f"--kind is missing: {KINDS}")
+    chosen = parse_changes(where or (), "--where")
     wanted = FigureRequest(
         metric_names(metrics, deadline_s), key, column, reference or None, _width_in(width, kind)
     )
     study = study_frames(
         results,
         policy_labels(policies),
-        where=parse_changes(where or ()),
+        where=chosen,
         deadline_s=deadline_of(deadline_s),
         mix=mix,
     )

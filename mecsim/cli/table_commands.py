@@ -61,12 +61,9 @@ def table(
     forms = ("markdown", "latex", "csv")
     if form not in forms:
         raise MecsimError(f"--format {form}: must be {either(forms)}")
+    chosen = parse_changes(where or (), "--where")
     study = study_frames(
-        results,
-        policy_labels(policies),
-        where=parse_changes(where or ()),
-        deadline_s=deadline_of(deadline_s),
-        mix=mix,
+        results, policy_labels(policies), where=chosen, deadline_s=deadline_of(deadline_s), mix=mix
     )
     tell_left_out(study.note, quiet=quiet)
     study, shown = _shown(study, metric_names(metrics, deadline_s), deadline_of(deadline_s), classes=classes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from mecsim.results.metrics import headline
 from mecsim.study.comparison import Comparison
 from mecsim.study.failure_note import note_failure
 from mecsim.study.folder_watch import FolderWatch
+from mecsim.study.notebook_bar import study_bar
 from mecsim.study.outcome import RunOutcome
 from mecsim.study.plan import Run, plan
 from mecsim.study.policy_choice import choose_policies
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 def compare(
     scenario: Scenario | str | Path,
-    policies: Sequence[PolicyLike],
+    policies: Sequence[PolicyLike] | Mapping[str, PolicyLike],
     replications: int = 10,
     *,
     seed: int = 0,
@@ -48,9 +49,11 @@ def compare(
     ----------
     scenario : Scenario, str or Path
         A scenario, a scenario file, or the name of a shipped one.
-    policies : sequence of str, mapping or Policy
-        As in :func:`mecsim.simulate`; a mapping has ``name``, optionally ``label``, and parameters.
-        Differences are taken to the first.
+    policies : sequence, or mapping of labels
+        Each as in :func:`mecsim.simulate`: a name, a class, an object, or a mapping with ``name``, optionally
+        ``label``, and parameters. ``{"plain": Mine(), "edge": Mine(phi=0), "dashf": "dashf"}`` has them by
+        label; several objects of one class get labels of what they differ in. Differences are taken to the
+        first.
     replications : int
         Runs of each policy, at least 1; intervals need 2.
     seed : int
@@ -64,7 +67,8 @@ def compare(
         Folder for one run folder each. A finished run found there is read instead of run again if
         nothing that its bits depend on has changed, else it is replaced.
     on_progress : callable, optional
-        Called with runs done (a fraction where that is known), their number, and a line about the last one.
+        Called with runs done (a fraction where that is known), their number, and a line about the last one; a
+        notebook shows a bar where it is left out.
 
     Raises
     ------
@@ -82,7 +86,8 @@ def compare(
     folder = None if out is None else make_folder(out)
     # Workers finish in any order; nothing after this line shows it.
     workers = worker_count(jobs, len(runs))
-    by_id = {o.run_id: o for o in _outcomes(runs, workers, folder, limit_s, on_progress)}
+    with study_bar(runs[0].scenario.name, on_progress) as tell:
+        by_id = {o.run_id: o for o in _outcomes(runs, workers, folder, limit_s, tell)}
     comparison = Comparison(
         scenario=runs[0].scenario.name,
         policies=tuple(dict.fromkeys(run.policy.label for run in runs)),
