@@ -11,15 +11,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mecsim import compare, load_scenario, simulate
+from mecsim import Study, compare, load_scenario, simulate, sweep
 from mecsim.analysis.report.audit import audit_rows, class_rows
 from mecsim.analysis.report.collect import RunSummary, ScenarioRuns, collect
+from mecsim.analysis.report.headline import headline, matrices
 from mecsim.analysis.report.pack import pack_grants, pack_positions, pack_rounds, switch_times
 from mecsim.analysis.report.page import render, write_report
 from mecsim.analysis.report.prediction_gap import gap_charts, gap_table
 from mecsim.analysis.report.replay import ReplayData
+from mecsim.analysis.report.sweep import sweep_charts
 from mecsim.analysis.report.timeline import MOST_MARKS, time_charts
 from mecsim.analysis.report.verdict import compared, ranked, sentences
+from mecsim.analysis.style import policy_style
 from mecsim.cli import main
 from mecsim.errors import MecsimError, ResultStoreError
 from mecsim.results.metrics import METRIC, VERDICT_METRICS
@@ -241,6 +244,46 @@ def test_the_gap_is_what_the_gains_did_and_the_rest(tmp_path):
         "gap-epochs-energy_j",
         "gap-generations",
     ]
+
+
+def test_it_opens_with_two_sentences_and_a_matrix_in_the_order_given(tmp_path):
+    """Mutants: policies by name, or by SCR; the reference the best one; no verdict but by the means."""
+    scenario = load_scenario("smoke").with_changes({"duration_s": 5, "warmup_s": 0})
+    compare(scenario, ["rucaa", "gucaa", "edge_only"], 3, out=tmp_path)
+    collected = collect(tmp_path)
+    (matrix,) = matrices(collected)
+    assert [policy for policy, _ in matrix.rows] == ["rucaa", "gucaa", "edge_only"]
+    assert {cell.word for cell in matrix.rows[0][1]} == {"reference"}
+    assert [len(cells) for _, cells in matrix.rows] == [len(matrix.heads)] * 3
+    text = headline(collected, matrices(collected))
+    assert text.startswith(f"{ranked(collected.setting)[0]} has the largest window SCR, ")
+    assert "Against rucaa, the reference, " in text
+    assert text.count(". ") == 1
+    html = render(collected)
+    assert html.index(text[:30]) < html.index('id="matrix"') < html.index("comparisons of two policies in")
+    places = [html.index(f"></span>{policy}</th>") for policy in collected.order]
+    assert places == sorted(places)
+    assert html.count(policy_style(0).html_colour) >= 2
+
+
+def test_a_study_s_report_has_a_curve_for_each_policy_and_facet(tmp_path):
+    """Mutants: means of another setting; the axis as text."""
+    study = Study.from_dict({
+        "schema": 1, "name": "two", "scenarios": ["smoke"], "policies": ["gucaa", "edge_only"],
+        "replications": 2, "grid": {"warmup_s": [0], "duration_s": [5, 6, 7], "users.count": [2, 3]},
+    })  # fmt: skip
+    sweep(study, out=tmp_path, jobs=1)
+    collected = collect(tmp_path)
+    charts = sweep_charts(collected)
+    assert [chart.title for chart in charts[:1]] == ["window SCR, number of users = 2"]
+    assert len(charts) == 2 * len(VERDICT_METRICS)
+    first = charts[0]
+    assert (first.x_label, [one.policy for one in first.series]) == ("duration (s)", ["gucaa", "edge_only"])
+    own = [one for one in collected.settings if one.values["users.count"] == 2]
+    means = [np.mean([r.metrics["scr_window"] for r in one.runs if r.policy == "gucaa"]) for one in own]
+    np.testing.assert_allclose(first.series[0].y, means)
+    np.testing.assert_array_equal(first.series[0].x, [5.0, 6.0, 7.0])
+    assert "<h1>smoke: gucaa, edge_only over duration and number of users</h1>" in render(collected)
 
 
 def test_names_are_text(study):
