@@ -107,6 +107,7 @@ def _against(collected: Collected, found: list[Matrix], best: str) -> str:
         return "No other policy is there to compare it with."
     words = Counter(word for _, word in rows)
     who = "the others are" if best == reference else f"{best} is"
+    who = "the difference is" if set(words) == {"undecided"} else who
     of = "comparisons" if best == reference else "settings"
     if len(rows) == 1:
         told = f"{words.most_common(1)[0][0]}"
@@ -114,7 +115,7 @@ def _against(collected: Collected, found: list[Matrix], best: str) -> str:
         told = (
             ", ".join(f"{word} in {words[word]}" for word in SIGNS if words[word]) + f" of {len(rows)} {of}"
         )
-    return f"Against {reference}, the reference, {who} {told}, after Holm's correction."
+    return f"Against {reference}, the reference, {who} {told} in the same metric, after Holm's correction."
 
 
 def _of_one(setting: ScenarioRuns) -> str:
