@@ -66,7 +66,7 @@ def ranking_figure(
                 s=60 * shares[:, k, rank], marker=style.marker,
                 color=style.colour, lw=0, zorder=2, alpha=0.9 if rank == 0 else 0.75, label=policy,
             )  # fmt: skip
-    _name_settings(ax, parts, by)
+    _name_settings(ax, parts, by, 0.8 * width_in)
     agreement = f", Kendall's W = {kendall_w(ranks):.2f}" if len(parts) > 1 and len(policies) > 1 else ""
     panel_title(ax, METRIC[metric].head + agreement)
     ax.set(ylabel="rank", yticks=range(1, len(policies) + 1))
@@ -75,16 +75,16 @@ def ranking_figure(
     return figure
 
 
-def _name_settings(ax: Axes, parts: Sequence[tuple[str, pd.DataFrame]], by: Sequence[str]) -> None:
+def _name_settings(
+    ax: Axes, parts: Sequence[tuple[str, pd.DataFrame]], by: Sequence[str], room_in: float
+) -> None:
     """Label each setting with its values, and the axis with what they are of."""
     firsts = [own.iloc[0] for _, own in parts]
     keys = [key for key in by if len({str(first[key]) for first in firsts}) > 1]
     names = [", ".join(value_text(key, first[key]) for key in keys) or "all runs" for first in firsts]
     turned: dict[str, Any] = {"rotation": 90, "fontsize": 6.5} if len(names) > 1 else {}
     ax.set_xticks(range(len(names)), [wrapped(name, _LONGEST_IN, 6.5) for name in names], **turned)
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    ax.set_xlabel(wrapped(in_words(keys), 0.8 * figure.get_figwidth()) if keys else "")
+    ax.set_xlabel(wrapped(in_words(keys), room_in) if keys else "")
 
 
 def mean_ranks(frame: pd.DataFrame, metric: str, policies: Sequence[str]) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from mecsim.analysis.report.collect import Collected, ScenarioRuns
-from mecsim.analysis.report.verdict import ranked, samples
+from mecsim.analysis.report.verdict import samples
 from mecsim.analysis.stats import t_interval, weighted_quantile
 from mecsim.results.metrics import METRIC, phase_spender, phase_user_energy
 from mecsim.system.arrays import Floats
@@ -96,8 +96,8 @@ def summary_charts(setting: ScenarioRuns) -> list[Chart]:
 
 
 def places_of(setting: ScenarioRuns) -> dict[str, int]:
-    """Return the place of each policy, which decides its style."""
-    return {policy: i for i, policy in enumerate(setting.policies)}
+    """Return the place of each policy in the order of its folder, which decides its style."""
+    return {policy: i for i, policy in enumerate(dict.fromkeys([*setting.order, *setting.policies]))}
 
 
 def shortened(name: str) -> str:
@@ -106,7 +106,7 @@ def shortened(name: str) -> str:
 
 
 def _scr(setting: ScenarioRuns) -> Chart:
-    order, place, series = ranked(setting), places_of(setting), []
+    order, place, series = setting.policies, places_of(setting), []
     for policy in order:
         values = samples(setting, policy, setting.headline)
         own = t_interval(values)
@@ -149,7 +149,7 @@ def _delays(setting: ScenarioRuns) -> Chart:
 
 
 def _energy(setting: ScenarioRuns) -> Chart:
-    order, series = ranked(setting), []
+    order, series = list(setting.policies), []
     for place, phase in enumerate(PHASES):
         name = phase_user_energy(phase)
         means = [float(t_interval(samples(setting, policy, name)).mean) for policy in order]

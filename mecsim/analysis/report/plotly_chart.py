@@ -113,7 +113,11 @@ _AXIS = {
 
 
 def _y_axis(chart: Chart) -> dict[str, Any]:
-    return {**_AXIS, "title": {"text": chart.y_label}, "rangemode": "tozero"}
+    # Of a curve whose values cannot be negative, an interval is not drawn below zero either.
+    curves = [one for one in chart.series if one.form == "line" and one.half is not None]
+    is_positive = bool(curves) and all(bool(np.all(~(one.y < 0))) for one in curves)
+    rangemode = "nonnegative" if is_positive else "tozero"
+    return {**_AXIS, "title": {"text": chart.y_label}, "rangemode": rangemode}
 
 
 def _x_axis(chart: Chart) -> dict[str, Any]:
@@ -138,7 +142,7 @@ def _trace(series: Series) -> dict[str, Any]:
     if series.form == "bars":
         return trace | _bars(*phase_fill(series.place))
     style = policy_style(series.place)
-    return trace | (_line(style) if series.form == "line" else _points(series, style))
+    return trace | (_line(series, style) if series.form == "line" else _points(series, style))
 
 
 def _bars(colour: str, hatch: str) -> dict[str, Any]:
@@ -147,10 +151,14 @@ def _bars(colour: str, hatch: str) -> dict[str, Any]:
     return {"type": "bar", "marker": {"color": colour, "pattern": pattern, "line": edge}}
 
 
-def _line(style: PolicyStyle) -> dict[str, Any]:
+def _line(series: Series, style: PolicyStyle) -> dict[str, Any]:
     dash = ",".join(f"{_LINE_PX * length:g}px" for length in style.dash) or "solid"
     line = {"color": style.html_colour, "dash": dash, "width": _LINE_PX}
-    return {"type": "scatter", "mode": "lines", "line": line}
+    if series.half is None:
+        return {"type": "scatter", "mode": "lines", "line": line}
+    marker = {"color": style.html_colour, "symbol": style.symbol, "size": 8}
+    whiskers = {"mode": "lines+markers", "marker": marker, "error_y": _error_bars(series, style)}
+    return {"type": "scatter", "line": line, **whiskers}
 
 
 def _points(series: Series, style: PolicyStyle) -> dict[str, Any]:
@@ -161,11 +169,13 @@ def _points(series: Series, style: PolicyStyle) -> dict[str, Any]:
         marker |= {"size": 6, "opacity": 0.7}
     points: dict[str, Any] = {"type": "scatter", "mode": "markers", "marker": marker}
     if series.half is not None:
-        points["error_y"] = {
-            "type": "data", "array": _numbers(series.half), "width": 8, "thickness": 2,
-            "color": style.html_colour,
-        }  # fmt: skip
+        points["error_y"] = _error_bars(series, style)
     return points
+
+
+def _error_bars(series: Series, style: PolicyStyle) -> dict[str, Any]:
+    half = _numbers(series.half)
+    return {"type": "data", "array": half, "width": 5, "thickness": 1.5, "color": style.html_colour}
 
 
 def _diagonal(chart: Chart) -> dict[str, Any]:

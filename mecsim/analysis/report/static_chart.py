@@ -76,6 +76,11 @@ def _draw_series(axis: Axes, one: Series) -> None:
     style = policy_style(one.place)
     if one.form == "bars":
         _draw_bars(axis, one, label)
+    elif one.form == "line" and one.half is not None:
+        axis.errorbar(
+            one.x, one.y, yerr=one.half, capsize=3, label=label, ms=5, marker=style.marker,
+            color=style.colour, linestyle=style.linestyle,
+        )  # fmt: skip
     elif one.form == "line":
         axis.plot(one.x, one.y, color=style.colour, linestyle=style.linestyle, label=label)
     elif one.faint:

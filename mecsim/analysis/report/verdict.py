@@ -44,15 +44,16 @@ class Sentence(NamedTuple):
 
 
 def ranking(setting: ScenarioRuns) -> list[RankedPolicy]:
-    """Return the policies by mean SCR, best first; without any SCR in the order given."""
+    """Return the policies in the order given, each with its place by mean SCR."""
     rows: list[RankedPolicy] = []
+    places = {policy: place + 1 for place, policy in enumerate(ranked(setting))}
     names, heavy = with_headline(RANKING_METRICS, setting.headline), heavy_in(setting)
-    for policy in ranked(setting):
+    for policy in setting.policies:
         cells = tuple(
             _cell(METRIC[name], samples(setting, policy, name), is_heavy=name in heavy) for name in names
         )
         count = sum(run.policy == policy for run in setting.runs)
-        rows.append(RankedPolicy(len(rows) + 1, policy, count, cells))
+        rows.append(RankedPolicy(places[policy], policy, count, cells))
     return rows
 
 
