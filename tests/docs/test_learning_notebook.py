@@ -35,7 +35,7 @@ def test_its_links_exist():
 
 
 def test_it_runs(tmp_path):
-    """Mutants: a name of stable-baselines3 or of a column that is another now; an agent that cannot travel."""
+    """Mutants: a column that has another name now; an agent that cannot be sent."""
     pytest.importorskip("stable_baselines3", reason="the train extra is not installed")
     sizes = next(line for line in CODE[0].splitlines() if line.startswith(SIZES))
     last = "print(len(comparison.failures), *sorted(means.index), sep='; ')"

@@ -168,8 +168,15 @@ def test_steps_out_of_turn_and_wrong_options_are_refused():
         env.step(env.action_space.sample())
     with pytest.raises(MecsimError, match="must be 'flat' or 'dict'"):
         make(observation="flatt")
-    with pytest.raises(MecsimError, match=r"metric = delay: must be .*delay_s"):
-        make(reward="delay")
+    for wrong in ("2", True, 2.5, 0):
+        with pytest.raises(MecsimError, match=r"slots = .*: must be a whole number >= 1"):
+            make(slots=wrong)
+    with pytest.raises(MecsimError, match=r"local_fraction = '0.5': must be a number from 0 to 1"):
+        make(local_fraction="0.5")
+    with pytest.raises(MecsimError, match=r"reward = 'realised_sc': .*did you mean 'realised_scr'"):
+        make(reward="realised_sc")
+    with pytest.raises(MecsimError, match=r"reward = 3: must be a function of an epoch, or 'realised_scr'"):
+        make(reward=3)
     with pytest.raises(MecsimError, match="deadline"):
         make(reward="deadline_misses")
     episode(env, Nearest(), 1)
