@@ -76,9 +76,7 @@ class AgentPolicy:
         else:
             raise MecsimError(f"model = {type(model).__name__}: must be a file, or have predict(observation)")
         check_choice("observation", observation, OBSERVATIONS)
-        ActionCode(
-            form, 1 if slots is None else slots, 1, local_fraction
-        )  # checks them now
+        ActionCode(form, 1 if slots is None else slots, 1, local_fraction)  # checks them now
         self._form, self._flat, self._slots = form, observation == "flat", slots
         self._local_fraction = local_fraction
         self.training_seeds = frozenset(training_seeds)
