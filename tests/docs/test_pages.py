@@ -27,7 +27,7 @@ WITH_PICTURES = ("report.md",)  # elsewhere those of a command are not what the 
 FENCE = re.compile(r'^```(\w*)(?: title="([\w.-]+)")?\n(.*?)^```$', flags=re.MULTILINE | re.DOTALL)
 matplotlib.use("Agg")
 # Groups, not modules.
-ENTRY_POINTS = {"mecsim.policies", "mecsim.mobility", "mecsim.path_loss", "mecsim.bounds"}
+ENTRY_POINTS = {"mecsim.policies", "mecsim.mobility", "mecsim.path_loss", "mecsim.bounds", "mecsim.views"}
 PREVIOUS = {"CHANGELOG.md"}  # a changelog names commands and files of its time
 
 
