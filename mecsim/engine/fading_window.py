@@ -136,7 +136,7 @@ class FadingWindow:
             else:
                 sent[..., 0] += self._bits[rows, column - 1]
             self._rate[rows, column:end] = rate
-            self._bits[rows, column:end] = sent.cumsum(axis=-1)
+            self._bits[rows, column:end] = np.cumsum(sent, axis=-1, out=sent)
             for (n, _), *_ in sending:
                 self._rated[n] = end
             if end == WINDOW_BLOCKS:
@@ -164,11 +164,13 @@ class FadingWindow:
         """Return the bits that each user sent from its anchor to a time in this window."""
         column, anchors_s = self._column(time_s), self._anchor_s
         start_s = (self.window * WINDOW_BLOCKS + column) * self._world.block_s
-        if len(users) > 1:
-            rates, sent = self._rate[users, column].tolist(), self._bits[users, column - 1].tolist()
-        else:
-            rates = [self._rate.item(n, column) for n in users]
-            sent = [self._bits.item(n, column - 1) for n in users]
+        if len(users) == 1:
+            (n,) = users
+            rate = self._rate.item(n, column)
+            if start_s <= anchors_s[n]:
+                return [rate * (time_s - anchors_s[n])]
+            return [self._bits.item(n, column - 1) + rate * (time_s - start_s)]
+        rates, sent = self._rate[users, column].tolist(), self._bits[users, column - 1].tolist()
         return [
             rate * (time_s - anchors_s[n]) if start_s <= anchors_s[n] else before + rate * (time_s - start_s)
             for n, rate, before in zip(users, rates, sent, strict=True)
@@ -182,7 +184,7 @@ class FadingWindow:
         """Return when each user will have sent so many bits, its grant's at most; infinite if not in here."""
         if len(users) == 1:
             return [self._time_of(users[0], bits[0])]
-        sent = self._bits[users, [self._rated[n] - 1 for n in users]].tolist() if users else []
+        sent = self._bits[users, [self._rated[n] - 1 for n in users]].tolist()
         return [
             self._time_of(n, left) if left <= last else math.inf
             for n, left, last in zip(users, bits, sent, strict=True)

@@ -221,7 +221,8 @@ class Service:
                 sending.append(job)
             else:
                 self._plan_due(job, max(now, now + job.left / job.rate))
-        for job, end_s in zip(sending, self._radio.ends_s(sending, now), strict=True):
+        ends_s = self._radio.ends_s(sending, now) if sending else ()
+        for job, end_s in zip(sending, ends_s, strict=True):
             if end_s < math.inf:
                 self._plan_due(job, max(now, end_s))
             else:
