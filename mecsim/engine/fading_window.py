@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from mecsim.system.arrays import Floats, Ints
+from mecsim.system.arrays import Floats
 from mecsim.world.windows import WINDOW_BLOCKS
 from mecsim.world.world import World
 
@@ -73,10 +72,10 @@ class FadingWindow:
 
     def _load(self, links: Sequence[tuple[int, int]], columns: Sequence[int]) -> None:
         """Get the gains of links for the parts that hold some blocks, unless they are known."""
-        missing = defaultdict[int, list[tuple[int, int]]](list)
+        missing: dict[int, list[tuple[int, int]]] = {}
         for link, column in zip(links, columns, strict=True):
             if not self._knows(link, column):
-                missing[column // self._part_blocks].append(link)
+                missing.setdefault(column // self._part_blocks, []).append(link)
         for part, those in missing.items():
             if self._begun < (self.window, part):
                 self._begun = self.window, part
@@ -126,18 +125,19 @@ class FadingWindow:
             self._anchor_s[n] = now_s
         sending = list(zip(links, bandwidth_hz, power_w, downlink, bits, strict=True))
         while sending:
-            self._load([link for link, *_ in sending], [column] * len(sending))
-            end = min(self._known[n][1] for (n, _), *_ in sending)
+            users = [each[0][0] for each in sending]
+            self._load([each[0] for each in sending], [column] * len(sending))
+            end = min([self._known[n][1] for n in users])
             rate = self._rate_until(slice(column, end), sending)
             sent = rate * self._world.block_s
-            rows = _rows([n for (n, _), *_ in sending])
+            rows = users[0] if len(users) == 1 else np.array(users)  # one row is a view
             if column == first:
                 sent[..., 0] = rate[..., 0] * (edge_s - now_s)
             else:
                 sent[..., 0] += self._bits[rows, column - 1]
             self._rate[rows, column:end] = rate
             self._bits[rows, column:end] = np.cumsum(sent, axis=-1, out=sent)
-            for (n, _), *_ in sending:
+            for n in users:
                 self._rated[n] = end
             if end == WINDOW_BLOCKS:
                 return
@@ -214,8 +214,3 @@ class FadingWindow:
         elif block * block_s > time_s:
             block -= 1
         return min(block - first, WINDOW_BLOCKS - 1)
-
-
-def _rows(users: list[int]) -> int | Ints:
-    """Return the rows of users: a number of one alone, whose row is then a view."""
-    return users[0] if len(users) == 1 else np.array(users)
