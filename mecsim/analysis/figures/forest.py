@@ -32,7 +32,8 @@ def forest_figure(
 
     Bars are 95 % Fieller intervals, each by itself; filled marks are differences that remain
     significant after Holm's adjustment over all lines, open marks are not; grey is the margin of equivalence.
-    Where the title says by ranks, the metric is heavy-tailed and marks are filled by Wilcoxon's test.
+    Where the title says median, by ranks, the metric is heavy-tailed: the median of the ratios with its
+    order-statistic interval, and marks are filled by Wilcoxon's test.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def forest_figure(
     figure, axes = panels(len(metrics), width_in, 0.75 + _ROW_IN * lines, sharey=True)
     for ax, metric in zip(axes, metrics, strict=True):
         _draw(ax, paired[paired["metric"] == metric], by)
-        heavy = ", by ranks" * bool(paired.loc[paired["metric"] == metric, "heavy_tail"].any())
+        heavy = ", median, by ranks" * bool(paired.loc[paired["metric"] == metric, "heavy_tail"].any())
         better = "right" if METRIC[metric].better == "more" else "left"
         ax.set(title=METRIC[metric].label + heavy, xlabel=f"% (better to the {better})")
         ax.axvspan(-100 * margin, 100 * margin, color="0.9", lw=0, zorder=0)
@@ -62,12 +63,13 @@ def _draw(ax: Axes, frame: pd.DataFrame, by: Sequence[str]) -> None:
     for title, own in groups(frame, by):
         for row in own.to_dict("records"):
             style = styles[row["policy"]]
-            ends = 100 * (np.array([row["ratio_low"], row["ratio_high"]]) - 1)
+            ratio = "median_ratio" if row["heavy_tail"] else "ratio"
+            ends = 100 * (np.array([row[f"{ratio}_low"], row[f"{ratio}_high"]]) - 1)
             if np.isfinite(ends).all():
                 ax.plot(ends, [height, height], color=style.colour, lw=1.2, solid_capstyle="butt")
             sure = row["verdict"] in ("better", "worse")
             ax.plot(
-                [100 * (row["ratio"] - 1)], [height], marker=style.marker, ms=4.2, zorder=3,
+                [100 * (row[ratio] - 1)], [height], marker=style.marker, ms=4.2, zorder=3,
                 color=style.colour, mfc=style.colour if sure else "white",
             )  # fmt: skip
             names.append(f"{title}: {row['policy']}" if title else str(row["policy"]))

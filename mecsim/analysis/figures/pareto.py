@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mecsim.analysis.figures.panels import groups, legend_above, panels
-from mecsim.analysis.stats import t_interval
+from mecsim.analysis.centres import centre
+from mecsim.analysis.figures.panels import groups, heavy_in, legend_above, median_noted, panels
 from mecsim.analysis.style import COLUMN_IN, in_style, policy_styles
 from mecsim.results.metrics import METRIC
 
@@ -30,6 +30,8 @@ def pareto_figure(
 ) -> Figure:
     """Return the means of two metrics against each other with 95 % t intervals, and the front in grey.
 
+    A heavy-tailed metric is drawn by its medians and their intervals, and the axis says so.
+
     Parameters
     ----------
     per_run : DataFrame
@@ -43,8 +45,10 @@ def pareto_figure(
     parts = groups(per_run, by)
     figure, axes = panels(len(parts), width_in, 2.3)
     for ax, (title, own) in zip(axes, parts, strict=True):
-        _draw(ax, own, policies, x, y)
-        ax.set(xlabel=METRIC[x].head, ylabel=METRIC[y].head, title=title)
+        heavy = heavy_in(own, ["policy"], (x, y))
+        _draw(ax, own, policies, (x, y), heavy)
+        ax.set(xlabel=median_noted(METRIC[x].head, x in heavy), title=title)
+        ax.set(ylabel=median_noted(METRIC[y].head, y in heavy))
     legend_above(figure, policies, lines=False)
     return figure
 
@@ -56,18 +60,19 @@ def front(points: NDArray[np.float64]) -> NDArray[np.bool_]:
     return np.asarray(~np.any(no_worse & lower, axis=1) & np.isfinite(points).all(axis=1))
 
 
-def _draw(ax: Axes, frame: pd.DataFrame, policies: Sequence[str], x: str, y: str) -> None:
-    means = []
-    for policy, style in policy_styles(policies).items():
-        own = t_interval(frame.loc[frame["policy"] == policy, [x, y]].to_numpy(np.float64))
-        means.append(own.mean)
-        half = own.high - own.mean
+def _draw(
+    ax: Axes, frame: pd.DataFrame, policies: Sequence[str], metrics: tuple[str, str], heavy: set[str]
+) -> None:
+    points = np.empty((len(policies), 2))
+    for place, (policy, style) in enumerate(policy_styles(policies).items()):
+        own = frame[frame["policy"] == policy]
+        x, y = (centre(own[name], is_heavy=name in heavy) for name in metrics)
+        points[place] = x.value, y.value
         ax.errorbar(
-            own.mean[:1], own.mean[1:], yerr=half[1:], xerr=half[:1], ms=5, mec="white", mew=0.4,
-            elinewidth=0.9, capsize=2, zorder=3, **style.point,
+            [x.value], [y.value], yerr=np.transpose([y.ends]), xerr=np.transpose([x.ends]), ms=5, mec="white",
+            mew=0.4, elinewidth=0.9, capsize=2, zorder=3, **style.point,
         )  # fmt: skip
-    sign = -np.array([METRIC[name].sign for name in (x, y)])
-    points = np.array(means)
+    sign = -np.array([METRIC[name].sign for name in metrics])
     best = points[front(points * sign)]
     best = best[np.argsort(best[:, 0])]
     ax.plot(best[:, 0], best[:, 1], color="0.6", lw=0.9, zorder=1)

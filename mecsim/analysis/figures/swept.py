@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mecsim.analysis.figures.panels import averaged, legend_above, panels, plain_log_ticks
+from mecsim.analysis.figures.panels import averaged, legend_above, median_noted, panels, plain_log_ticks
 from mecsim.analysis.style import WIDTH_IN, in_style, policy_styles
 from mecsim.errors import MecsimError
 from mecsim.results.metrics import METRIC
@@ -49,8 +49,7 @@ def swept_figure(
     for ax, metric in zip(axes, metrics, strict=True):
         drawn = averaged(frame, "at", metric)
         _draw(ax, frame, metric, policies, drawn)
-        median = ", median" * (drawn["estimator"] == "median")
-        ax.set(xlabel=key, ylabel=METRIC[metric].head + median)
+        ax.set(xlabel=key, ylabel=median_noted(METRIC[metric].head, drawn["estimator"] == "median"))
         if ticks:
             ax.set_xticks(range(len(ticks)), ticks)
         elif _spans_decades(frame["at"]):

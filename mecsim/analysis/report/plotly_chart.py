@@ -160,10 +160,11 @@ def _points(series: Series, style: PolicyStyle) -> dict[str, Any]:
     elif len(series.y) > _CROWD:
         marker |= {"size": 6, "opacity": 0.7}
     points: dict[str, Any] = {"type": "scatter", "mode": "markers", "marker": marker}
-    if series.half is not None:
+    if series.ends is not None:
+        below, above = map(_numbers, series.ends)
         points["error_y"] = {
-            "type": "data", "array": _numbers(series.half), "width": 8, "thickness": 2,
-            "color": style.html_colour,
+            "type": "data", "symmetric": False, "array": above, "arrayminus": below, "width": 8,
+            "thickness": 2, "color": style.html_colour,
         }  # fmt: skip
     return points
 

@@ -80,11 +80,11 @@ def _draw_series(axis: Axes, one: Series) -> None:
         axis.plot(one.x, one.y, color=style.colour, linestyle=style.linestyle, label=label)
     elif one.faint:
         axis.errorbar(
-            one.x, one.y, yerr=one.half, capsize=3, label=label, fmt="o", color="0.3", mfc="none", ms=4
+            one.x, one.y, yerr=one.ends, capsize=3, label=label, fmt="o", color="0.3", mfc="none", ms=4
         )
     else:
         axis.errorbar(
-            one.x, one.y, yerr=one.half, capsize=3, label=label, fmt=style.marker, color=style.colour, ms=6
+            one.x, one.y, yerr=one.ends, capsize=3, label=label, fmt=style.marker, color=style.colour, ms=6
         )
 
 
