@@ -31,6 +31,7 @@ from mecsim_policies.optim.shares import ShareProblem
 _LARGEST_FACTOR = 1e4
 _LEAST_PART = 1e-4
 _WARM_MARGIN = 1e-3
+_LEAST_V = 1e-12
 
 
 class DriftPlusPenalty:
@@ -43,8 +44,8 @@ class DriftPlusPenalty:
     Parameters
     ----------
     v : float
-        V in J^2 for each unit of score: the weight of the objective against the queues; above 0. A large one
-        comes nearer to the best ratio and lets the queues grow longer.
+        V in J^2 for each unit of score: the weight of the objective against the queues; at least 1e-12. A
+        large one comes nearer to the best ratio and lets the queues grow longer.
 
     Attributes
     ----------
@@ -58,8 +59,8 @@ class DriftPlusPenalty:
 
     def __init__(self, v: float = 100.0) -> None:
         number = isinstance(v, int | float) and not isinstance(v, bool)
-        if not (number and 0 < v < float("inf")):
-            raise ValueError(f"v = {v!r}: must be a number > 0, in J^2 for each unit of score")
+        if not (number and _LEAST_V <= v < float("inf")):
+            raise ValueError(f"v = {v!r}: must be a number >= {_LEAST_V:g}, in J^2 for each unit of score")
         self.v = float(v)
         self._begin(())
 
@@ -137,8 +138,8 @@ class DriftPlusPenalty:
 def _with_kept_speeds(observation: Observation, allocation: Allocation) -> Allocation:
     """Return the allocation with the speeds in force of devices that train on, but not in their next round.
 
-    A snapshot is of whole rounds: with phi = 0 any speed is as good as another one there, and the solver leaves
-    full speed. The round in progress keeps its phi, and would spend the energy of that speed.
+    A snapshot is of whole rounds: with phi = 0 any speed is as good as another one there, and the solver
+    leaves full speed. The round in progress keeps its phi, and would spend the energy of that speed.
     """
     before = observation.allocation
     if before is None:

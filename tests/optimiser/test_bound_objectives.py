@@ -168,7 +168,7 @@ def test_a_budget_is_worth_what_the_cold_bound_rises_by(five_users, kind):
 
 @pytest.fixture(scope="module")
 def five_users():
-    """Return an instance on whose servers each kind of budget is worth something, and the worth in the paper."""
+    """Return an instance whose budgets are worth something, and their worth under the paper's objective."""
     path = Path(__file__).parents[1] / "data" / "instances" / "n10m2.json"
     instance = load_instance(path).of_users(np.arange(5))
     return instance, upper_bound(instance).worth

@@ -136,14 +136,14 @@ def test_budgets_by_class_reach_the_policy(make_scenario):
     assert sorted(policy._budget_w.tolist()) == [2.0, 2.0, 3.0]
 
 
-@pytest.mark.parametrize("v", [0, -1.0, float("nan"), float("inf"), True, "1"])
+@pytest.mark.parametrize("v", [0, -1.0, 1e-320, float("nan"), float("inf"), True, "1"])
 def test_wrong_v_is_named(v):
-    with pytest.raises(ValueError, match=r"v = .*: must be a number > 0, in J\^2 for each unit of score"):
+    with pytest.raises(ValueError, match=r"v = .*: must be a number >= 1e-12, in J\^2 for each"):
         DriftPlusPenalty(v)
 
 
 def test_a_device_that_trains_on_keeps_its_speed():
-    """A round under way keeps its phi. Mutant: full speed, as any is best where the next round has phi = 0."""
+    """A round under way keeps its phi. Mutant: full speed, as any is best if the next round has phi = 0."""
     instance = draw_instance(1, 4, 2)
     policy = DriftPlusPenalty()
     first = policy.allocate(Observation.of(instance))
