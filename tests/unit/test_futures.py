@@ -72,7 +72,9 @@ def test_a_moment_outside_the_run_is_refused(make_scenario, from_s):
 def test_a_moment_after_the_last_decision_is_refused(make_scenario):
     """Mutant: futures that nobody decides, which are the same bit for bit and said to be so."""
     short = {"duration_s": 20, "reallocation.period_s": 5}
-    with pytest.raises(MecsimError, match=r"from_s = 15\.5: must be at most 15, the time of the last decision"):
+    with pytest.raises(
+        MecsimError, match=r"from_s = 15\.5: must be at most 15, the time of the last decision"
+    ):
         futures(make_scenario(short), ["gucaa"], before="nearest", from_s=15.5)
     assert futures(make_scenario(short), ["gucaa"], before="nearest", from_s=15.0)
     events = make_scenario(short | {"reallocation.events": ["round_start"]})
