@@ -102,7 +102,7 @@ def _draw(ax: Axes, rows: Sequence[_Row], styles: dict[str, PolicyStyle]) -> Non
     for label, (_, row) in zip(ax.get_yticklabels(), rows, strict=False):
         label.set_fontstyle("italic" if row is None else "normal")
     ax.set_ylim(len(rows) - 0.5, -0.5)
-    if np.isfinite([least, most]).all():
+    if least < most:  # not so where one is NaN, or nothing differs
         pad = 0.06 * (most - least)
         ax.set_xlim(least - pad, most + pad)
     ax.tick_params(axis="y", length=0)
