@@ -30,10 +30,10 @@ SEED = 1
 DIGITS = 6
 _LEAST_S, _MOST_S, _DECISIONS = 20.0, 120.0, 3
 # These take seconds a decision or accept small instances only, so each has one small scenario.
-SLOW = {"dashf_reference": "smoke", "exhaustive": "smoke", "local_search": "smoke"}
+SLOW = dict.fromkeys(("dashf_reference", "exhaustive", "certified", "local_search"), "smoke")
 _SLOW_S = 6.0
 SEARCHES: tuple[str, ...] = ("aauco", "dashf", "dashf_plus", "dashf_reference", "drift_plus_penalty")
-SEARCHES += ("exhaustive", "gucro", "local_search")
+SEARCHES += ("exhaustive", "certified", "gucro", "local_search")
 _PACKAGES = ("numpy", "scipy", "cvxpy", "clarabel", "scs", "ecos")
 # The only policy that asks ECOS, where that is installed.
 _ECOS_USER = "dashf_reference"

@@ -34,9 +34,10 @@ TRAITS = {
     "drift_plus_penalty": Traits(permutation_rtol=1e-3),
     "local_search": replace(SEARCH, systems=NOT_LARGE, most_users=3),
     "exhaustive": SEARCH,
+    "certified": replace(SEARCH, systems=SMALL[:2]),
     "dashf_reference": SEARCH,
 }
-SLOW = ("dashf_reference", "exhaustive", "local_search")
+SLOW = ("dashf_reference", "exhaustive", "certified", "local_search")
 # Slow policies, which have no reset, get the two systems with a single user here. Several users in the middle
 # of rounds are in the check of pinned users, and predicted in test_predicted_scr.py.
 LONG = ("middle of rounds", "predicted scr", "without a reset")

@@ -18,7 +18,6 @@ from mecsim.system.instance import Instance
 from mecsim_policies.bound.alternatives import Alternatives
 from mecsim_policies.bound.power_ranges import power_ranges
 from mecsim_policies.bound.responses import Answers, Prices, Responder
-from mecsim_policies.bound.rigorous import Shares, dual_from_above, values_from_above
 from mecsim_policies.optim.price import Price
 from mecsim_policies.optim.weights import counts_mean
 
@@ -26,7 +25,8 @@ _MATTERS = 1e-5
 _MOST_RESTARTS = 2
 _LEAST_GAIN = 1e-6
 _LEAST_BEND = 0.01
-_WIDE = 1e3
+_WIDE, _MOST_LOG = 1e3, 20.0
+_MOST_TRIALS = 3
 SOFTNESS = (1e-2, 2e-3, 5e-4, 1e-4)
 
 
@@ -162,6 +162,7 @@ def descend(
     def multipliers(x: Floats) -> Multipliers:
         prices, logits = np.split(logs + unit * x, [start.share_price.size])
         weight = np.exp(logits - logits.max())
+        prices = np.minimum(prices, _MOST_LOG)  # where a step is too long
         return Multipliers(np.exp(prices).reshape(start.share_price.shape), weight / weight.sum())
 
     def evaluate(x: Floats) -> tuple[float, Floats]:
@@ -175,7 +176,7 @@ def descend(
     # With bounds, even wide ones, the first step has the length of the gradient.
     bounds = [(-_WIDE, _WIDE)] * len(x)
     for _ in range(_MOST_RESTARTS + 1):
-        limits: Any = {"maxiter": iterations, "maxcor": 20, "maxls": 10}
+        limits: Any = {"maxiter": iterations, "maxcor": 20, "maxls": 10, "maxfun": _MOST_TRIALS * iterations}
         outcome: OptimizeResult = minimize(
             evaluate, x, jac=True, method="L-BFGS-B", bounds=bounds, options=limits
         )
@@ -187,39 +188,3 @@ def descend(
         dual.part_power(y, multipliers(x), softness)
     best = multipliers(x)
     return best, dual.at(y, best, softness)
-
-
-class Proof(NamedTuple):
-    """What the dual function does not exceed at some prices, and its derivative in y, or nearly so.
-
-    No value of an alternative exceeds its entry in ``values`` (K,).
-    """
-
-    dual: float
-    by_y: float
-    values: Floats
-
-
-def certified(dual: Dual, y: float, multipliers: Multipliers, margin: float = 1e-3) -> Proof:
-    """Return the dual function at y and these prices from above, proved.
-
-    Parameters
-    ----------
-    dual : Dual
-    y : float
-    multipliers : Multipliers
-    margin : float
-        How much below the best of its user the value of an alternative is of no interest.
-    """
-    prices = dual.prices(y, multipliers, SOFTNESS[-1])
-    responder = dual.responder
-    answers = responder.answer(prices, settled=True)
-    responder.polish(prices)
-    best = dual.of_users(np.maximum.reduceat(answers.value, dual.first))
-    low, high = power_ranges(responder, prices)
-    shares = Shares(answers.sigma, responder.band, responder.gpu, low, high)
-    values = values_from_above(dual.alternatives, prices, shares, best - margin, responder.score_slope)
-    ties = (answers.value >= best).astype(np.float64)
-    ties /= dual.of_users(np.add.reduceat(ties, dual.first))
-    by_y = dual.slope(multipliers, ties, answers)
-    return Proof(dual_from_above(values, multipliers.share_price, dual.first), by_y, values)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from mecsim.errors import BoundError
-from mecsim_policies.bound.dual import Dual, Multipliers, Proof, Value, certified, descend
+from mecsim_policies.bound.dual import Dual, Multipliers, Value, descend
+from mecsim_policies.bound.proof import Proof, certified
 
 
 class Stage(NamedTuple):
