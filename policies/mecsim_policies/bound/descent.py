@@ -28,12 +28,14 @@ def descend(
     # With bounds, even wide ones, the first step has the length of the gradient.
     bounds = [(-_WIDE, _WIDE)] * len(x)
     for _ in range(_MOST_RESTARTS + 1):
-        # In a node without any allocation there is no least value, and no end of trials.
-        trials = _MOST_TRIALS * (iterations + 1)
-        limits: Any = {"maxiter": iterations, "maxcor": 20, "maxls": 10, "maxfun": trials}
-        outcome: OptimizeResult = minimize(
-            slope.evaluate, x, jac=True, method="L-BFGS-B", bounds=bounds, options=limits
-        )
+        slope.trials = _MOST_TRIALS * (iterations + 1)
+        limits: Any = {"maxiter": iterations, "maxcor": 20, "maxls": 10}
+        try:
+            outcome: OptimizeResult = minimize(
+                slope.evaluate, x, jac=True, method="L-BFGS-B", bounds=bounds, options=limits
+            )
+        except _NoLeastValue:
+            break
         x, iterations = outcome.x, iterations - outcome.nit
         if iterations <= 0 or outcome.fun > before - _LEAST_GAIN:
             break
@@ -41,6 +43,10 @@ def descend(
         before = outcome.fun
         slope.part_power(x)
     return slope.multipliers(x), slope.value(x)
+
+
+class _NoLeastValue(Exception):
+    """In a node without any allocation there is no least value, and a line search has no end."""
 
 
 @dataclass(eq=False)
@@ -54,6 +60,7 @@ class _Slope:
     logs: Floats
     unit: Floats
     _last: Value
+    trials: int = 0
     _at: bytes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -85,6 +92,9 @@ class _Slope:
     def evaluate(self, x: Floats) -> tuple[float, Floats]:
         """Return the value at a point and its gradient."""
         at, value = self.multipliers(x), self.value(x)
+        self.trials -= 1
+        if self.trials < 0 or not np.isfinite(value.dual):
+            raise _NoLeastValue
         w, by_weight = at.delay_weight, value.by_delay_weight
         by_logit = w * (by_weight - (w * by_weight).sum())
         by_price = (at.share_price * value.by_share_price).ravel()
