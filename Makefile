@@ -64,7 +64,7 @@ fi
 printf '%s\n' "$(CURDIR)" >$(STAMP)
 endef
 export SETUP
-WHAT := .[report,sql,cluster,rl,onnx,ecos,test,lint]
+WHAT := .[report,sql,cluster,rl,onnx,ecos,test,lint,docs]
 TESTED := -c constraints.txt
 PINS := $(TESTED)
 # For `lowest`: compiling every module takes half a minute, and its tests import few of them.
@@ -79,7 +79,7 @@ QUICK := $(addprefix tests/unit/test_,$(addsuffix .py,allocation dashf_plus_poli
   results_tables scenario_messages scenario_schema sql stats study_file study_plan trace_csv trace_xml world))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lowest coverage verify bench lint clean
+.PHONY: help setup demo test lowest coverage verify bench lint docs dist clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -122,6 +122,14 @@ lint: $(STAMP) ## check style, types and which room imports which
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+docs: $(STAMP) ## build the documentation site, build/site/index.html; every warning is an error
+	$(BIN)/python -m sphinx -q -W --keep-going -j $(JOBS) -c docs/site . build/site
+
+dist: $(STAMP) ## build sdist and wheel into dist/, and check them
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m pytest tests/packaging
 
 clean: ## remove caches and builds; .venv and results stay
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import importlib.abc
 import importlib.util
 import inspect
 import stat
@@ -13,13 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
 
 from mecsim.errors import MecsimError, PluginError
 from mecsim.foreign_code import Interrupts, described
+from mecsim.neighbours import ContentLoader, bring, neighbours_of
 
 UNKNOWN = "unknown"
 """Version of code that cannot be pinned."""
@@ -51,17 +50,22 @@ class Group:
 
 @dataclass(frozen=True)
 class PluginFile:
-    """A file of code: its full path and its content, which a worker process can import without the file."""
+    """A file of code: its full path and its content, which a worker process can import without the file.
+
+    ``neighbours`` are the files of its folder that it imports, by the names of their modules.
+    """
 
     path: str
     content: bytes
+    neighbours: tuple[tuple[str, bytes], ...] = ()
 
     @classmethod
     def read(cls, path: Path, group: Group) -> PluginFile:
         """Return the file at a path; raise the error of the group if there is none."""
         try:
             if stat.S_ISREG(path.stat().st_mode):
-                return cls(str(path.resolve()), path.read_bytes())
+                content, place = path.read_bytes(), path.resolve()
+                return cls(str(place), content, neighbours_of(content, place))
         except FileNotFoundError:
             raise group.error(f"{group.noun} file '{path}' does not exist") from None
         except (OSError, ValueError) as error:  # a loop of symbolic links; a NUL in the name
@@ -69,15 +73,15 @@ class PluginFile:
             raise group.error(f"{group.noun} file '{path}' cannot be read: {why}") from error
         raise group.error(f"{group.noun} file '{path}' is no regular file")
 
-    @cached_property
-    def sha256(self) -> str:
-        """Hash of the content."""
-        return hashlib.sha256(self.content).hexdigest()
+    @property
+    def whole(self) -> bytes:
+        """The content, followed by that of its neighbours: what its version is a hash of."""
+        return b"\0".join([self.content, *(content for _, content in self.neighbours)])
 
     @property
     def module_name(self) -> str:
         """Name under which the file is imported: another path or content is another module."""
-        path_and_content = hashlib.sha256(self.path.encode() + b"\0" + self.content).hexdigest()
+        path_and_content = hashlib.sha256(self.path.encode() + b"\0" + self.whole).hexdigest()
         return f"{_FILE_MODULE}{Path(self.path).stem}_{path_and_content[:12]}"
 
 
@@ -145,7 +149,7 @@ def version_of_object(plugin: Any) -> str:
     """Return a hash of the file or cell that defines an object; `UNKNOWN` for one typed at a prompt."""
     file = file_of(plugin)
     if file is not None:
-        return version_of_content(file.content)
+        return version_of_content(file.whole)
     try:
         source = inspect.getsourcefile(plugin) or inspect.getfile(plugin)
         if Path(source).is_file():
@@ -177,30 +181,18 @@ def unpacked(shipment: Shipment, group: Group) -> type[Any]:
     return found  # type: ignore[no-any-return]  # the file and its content are the same as in `packed`
 
 
-class _ContentLoader(importlib.abc.SourceLoader):
-    """Imports a module from content at hand."""
-
-    def __init__(self, file: PluginFile) -> None:
-        self._file = file
-
-    def get_filename(self, fullname: str) -> str:
-        return self._file.path
-
-    def get_data(self, path: str | bytes) -> bytes:
-        return self._file.content
-
-
 def _imported(file: PluginFile, group: Group, shown: str) -> ModuleType:
     name = file.module_name
     if name in sys.modules:
         return sys.modules[name]
-    spec = importlib.util.spec_from_loader(name, _ContentLoader(file), origin=file.path)
+    spec = importlib.util.spec_from_loader(name, ContentLoader(file.path, file.content), origin=file.path)
     assert spec is not None
     spec.has_location = True
     module = importlib.util.module_from_spec(spec)
     sys.modules[name], _files[name] = module, file
     try:
         assert spec.loader is not None
+        bring(Path(file.path).parent, file.neighbours)
         with Interrupts() as interrupts:
             spec.loader.exec_module(module)
     except BaseException as error:

@@ -55,11 +55,21 @@ def make_policy(spec: str, /, **parameters: Any) -> Policy:
     target, own = parse_policy(spec)
     code_named(target, own | parameters)  # refuses what is nested without end
     with _code_of(target):
-        factory = _factory(target)
-        arguments = own | parameters
+        return made(_factory(target), target, own | parameters)
+
+
+def made(factory: Any, target: str, arguments: Mapping[str, Any]) -> Policy:
+    """Return the policy that a class or function makes; ``target`` is what messages call it.
+
+    Raises
+    ------
+    PolicyNotFound
+        If it does not take the arguments, or what it makes is no policy.
+    """
+    with _code_of(target):
         _check_parameters(target, factory, arguments)
-        arguments |= {name: make_policy(inner) for name, inner in _inner(factory, arguments).items()}
-        policy = _called(target, factory, arguments)
+        inner = {name: make_policy(spec) for name, spec in _inner(factory, arguments).items()}
+        policy = _called(target, factory, {**arguments, **inner})
         if not callable(getattr(policy, "allocate", None)):
             raise PolicyNotFound(f"policy '{target}' has no method allocate(observation)")
     return policy  # type: ignore[no-any-return]  # just checked
@@ -125,7 +135,7 @@ def _version(target: str) -> str:
         return plugins.version(POLICIES, target)
     factory, file = _factory(target), target.rpartition(":")[0]
     if _is_file(file):  # what is taken from it may be defined elsewhere
-        return plugin_files.version_of_content(plugin_files.read_file(Path(file), POLICIES).content)
+        return plugin_files.version_of_content(plugin_files.read_file(Path(file), POLICIES).whole)
     return plugin_files.version_of_object(factory)
 
 
@@ -199,7 +209,7 @@ def _factory(target: str) -> Any:
     return factory
 
 
-def _check_parameters(target: str, factory: Any, given: dict[str, Any]) -> None:
+def _check_parameters(target: str, factory: Any, given: Mapping[str, Any]) -> None:
     try:
         accepted = inspect.signature(factory).parameters
     except (TypeError, ValueError):

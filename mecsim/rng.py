@@ -10,6 +10,9 @@ from enum import IntEnum
 
 import numpy as np
 
+DOUBLES_A_STEP = 4
+"""Uniform doubles that a stream draws with each step of its counter, by which ``advance`` skips."""
+
 
 class Purpose(IntEnum):
     """What a stream is for. Values are part of the results: never renumber, only add."""

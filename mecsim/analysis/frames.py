@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from mecsim.errors import MecsimError, ResultStoreError
 from mecsim.messages import nearest
 from mecsim.results.after_warmup import delay_sketch
+from mecsim.results.folder_plan import planned_runs
 from mecsim.results.load import run_folders, run_keys
 from mecsim.results.manifest import read_manifest
 from mecsim.results.metrics import (
@@ -34,6 +35,7 @@ from mecsim.tables import KEYS
 if TYPE_CHECKING:
     import pandas as pd
 
+_MOST_VALUES = 12
 _STORED = {metric.name for metric in METRICS}
 
 
@@ -51,12 +53,18 @@ class StudyFrames:
         The run folder by (scenario, values of the swept keys..., policy, seed).
     headline : str
         The SCR that is shown first: over windows, or of generations where all rounds are synchronous.
+    order : tuple of str
+        Every policy of the folder in the order asked for, also those not chosen; it decides colours.
+    note : str
+        A line about runs of other plans that were left out; empty if none were.
     """
 
     per_run: pd.DataFrame
     swept: tuple[str, ...]
     folders: Mapping[tuple[Any, ...], Path]
     headline: str = WINDOW_SCR
+    order: tuple[str, ...] = ()
+    note: str = ""
 
     @property
     def by(self) -> list[str]:
@@ -89,6 +97,7 @@ def study_frames(
     *,
     where: Mapping[str, Any] | None = None,
     deadline_s: float = math.nan,
+    mix: bool = False,
 ) -> StudyFrames:
     """Read the runs below a folder.
 
@@ -96,18 +105,20 @@ def study_frames(
     ----------
     folder : str or Path
     policies : sequence of str, optional
-        Which ones, in this order; all of them by name otherwise.
+        Which ones, in this order; otherwise all of them, in the order they were asked for.
     where : mapping, optional
         Values that ``scenario``, ``seed`` or swept keys must have.
     deadline_s : float
         For the metrics that need one, which are NaN without.
+    mix : bool
+        Whether runs of several plans may be put together.
 
     Raises
     ------
     ResultStoreError
         If there is no run, or one is damaged.
     MecsimError
-        If a policy or a key does not exist in these runs, or no run is left.
+        If a policy or a key does not exist in these runs, no run is left, or they are of several studies.
     """
     import pandas as pd
 
@@ -115,23 +126,31 @@ def study_frames(
     paths = run_folders(root)
     if not paths:
         raise ResultStoreError(f"{root}: no run in it; give a run folder, or a folder of them")
-    manifests = [read_manifest(path) for path in paths]
+    read = {path: read_manifest(path) for path in paths}
+    planned = planned_runs(root, read, mix=mix)
+    paths = list(planned.folders)
+    if not paths:
+        raise MecsimError(f"{root}: {planned.note}, and there are no others")
+    manifests = [read[path] for path in paths]
     keys, swept = _keys(manifests)
-    order = _order({key["policy"] for key in keys}, policies)
+    order = _order(
+        [label for label in planned.policies if label in {key["policy"] for key in keys}], policies
+    )
     chosen = [
         (order.index(key["policy"]), _in_order(key, swept), key["seed"], i)
         for i, key in enumerate(_checked(keys, where or {}))
         if key["policy"] in order and _fits(key, where or {})
     ]
     if not chosen:
-        raise MecsimError(f"{root}: no run is left with {_described(where or {})}")
+        asked = where or {}
+        raise MecsimError(f"{root}: no run is left with {_described(asked)}{_values(keys, asked)}")
     rows, found = [], {}
     for *_, i in sorted(chosen):
         rows.append(keys[i] | _metrics(paths[i], manifests[i], deadline_s))
         found[tuple(keys[i].values())] = paths[i]
     headlines = {headline_of(manifests[i]) for *_, i in chosen}
     headline = headlines.pop() if len(headlines) == 1 else WINDOW_SCR
-    return StudyFrames(pd.DataFrame(rows), swept, found, headline)
+    return StudyFrames(pd.DataFrame(rows), swept, found, headline, planned.policies, planned.note)
 
 
 def _metrics(path: Path, manifest: dict[str, Any], deadline_s: float) -> dict[str, float]:
@@ -158,8 +177,7 @@ def _in_order(key: Mapping[str, Any], swept: Sequence[str]) -> tuple[Any, ...]:
     return key["scenario"], *((isinstance(v, str), v) if v is not None else (True, "") for v in values)
 
 
-def _order(there: Iterable[str], asked: Sequence[str] | None) -> list[str]:
-    known = sorted(there)
+def _order(known: Sequence[str], asked: Sequence[str] | None) -> list[str]:
     problems = [
         f"policy '{name}' has no run here; there are {', '.join(known)}{nearest(name, known)}"
         for name in asked or ()
@@ -185,6 +203,16 @@ def _checked(keys: list[dict[str, Any]], where: Mapping[str, Any]) -> list[dict[
 def _fits(key: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
     plain = {name: json.dumps(v) if isinstance(v, list | dict) else v for name, v in where.items()}
     return all(key[name] == value for name, value in plain.items())
+
+
+def _values(keys: list[dict[str, Any]], where: Mapping[str, Any]) -> str:
+    """Return which values there are of the keys that were asked for, for the end of a message."""
+    told = []
+    for name in where:
+        values = [str(value) for value in dict.fromkeys(key[name] for key in keys)]
+        more = ", ..." if len(values) > _MOST_VALUES else ""
+        told.append(f"; {name} is {', '.join(values[:_MOST_VALUES])}{more} here")
+    return "".join(told)
 
 
 def _described(where: Mapping[str, Any]) -> str:

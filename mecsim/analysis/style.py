@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, wraps
 from pathlib import Path
@@ -116,9 +116,11 @@ def policy_style(place: int) -> PolicyStyle:
     return PolicyStyle(colour, dash, *MARKERS[place % len(MARKERS)])
 
 
-def policy_styles(policies: Sequence[str]) -> dict[str, PolicyStyle]:
-    """Return the style of each policy."""
-    return {policy: policy_style(place) for place, policy in enumerate(policies)}
+def policy_styles(policies: Iterable[str], order: Sequence[str] = ()) -> dict[str, PolicyStyle]:
+    """Return the style of each policy, once each, by its place in ``order``; those not in it come after."""
+    shown = dict.fromkeys(policies)
+    places = {policy: place for place, policy in enumerate(dict.fromkeys([*order, *shown]))}
+    return {policy: policy_style(places[policy]) for policy in shown}
 
 
 def phase_fill(place: int) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -13,13 +14,14 @@ from mecsim.analysis.rounding import bracketed, plus_minus
 from mecsim.analysis.stats import median_interval, t_interval
 from mecsim.analysis.tails import heavy_tails
 from mecsim.escapes import latex, markdown, printable
-from mecsim.results.metrics import METRIC, TABLE_METRICS
+from mecsim.results.metrics import METRIC, TABLE_METRICS, Metric
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TableFormat = Literal["latex", "markdown"]
 MARKS = {"better": "+", "worse": "−", "equivalent": "=", "undecided": "", "": ""}
+_LONGEST_LABEL = 60
 _LATEX = {"+": "^{+}", "−": "^{-}", "=": "^{=}", "": ""}
 
 
@@ -58,7 +60,6 @@ def text_table(
         marks = {k[-2:]: v for k, v in verdicts.items() if k[:-2] == setting}
         body = _body(own, policies, metrics, marks)
         rows += body
-    heads = ["policy", *(METRIC[name].head for name in metrics)]
     reference = str(paired["reference"].iloc[0]) if len(paired) else policies[0]
     is_heavy = any(heavy_tails(own, metrics) for _, own in groups(per_run, by))
     medians = ", where heavy-tailed the median [its interval]" if is_heavy else ""
@@ -66,7 +67,10 @@ def text_table(
         f"mean ± 95 % half width over replications{medians}; against {printable(reference)} on the same "
         "worlds, by Holm: + better, − worse, = equivalent; bold: best"
     )
-    return _markdown(heads, rows, note) if form == "markdown" else _latex(heads, rows, note)
+    if form == "markdown":
+        return _markdown(["policy", *(METRIC[name].head for name in metrics)], rows, note)
+    name = "-".join(dict.fromkeys(map(str, per_run["scenario"])))
+    return _latex(["policy", *(_spelt_out(METRIC[name]) for name in metrics)], rows, note, name)
 
 
 def _body(
@@ -107,8 +111,16 @@ def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str) ->
     return "\n".join(["| " + " | ".join(line) + " |" for line in lines] + ["", markdown(note)]) + "\n"
 
 
-def _latex(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str) -> str:
+def _spelt_out(metric: Metric) -> str:
+    """Return a heading in words: ``delay per user (s)`` instead of ``delay/user (s)``."""
+    words = metric.label.replace("/h", " per hour").replace("/", " per ")
+    return words + (f" ({metric.unit})" if metric.unit not in ("1", "1/h") else "")
+
+
+def _latex(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str, name: str) -> str:
     body: list[str] = []
+    caption = f"{name}: {note[0].lower()}{note[1:]}."
+    label = re.sub(r"[^A-Za-z0-9-]+", "-", name)[:_LONGEST_LABEL]
     for row in rows:
         if len(row) == 1:
             rule = r"\midrule " if body else ""
@@ -117,8 +129,11 @@ def _latex(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str) -> st
             body.append(" & ".join([latex(row[0]), *map(_latex_cell, row[1:])]) + r" \\")
     return "\n".join(
         [
-            f"% {note}",
-            r"% needs \usepackage{booktabs}",
+            r"% needs \usepackage{booktabs}; table* for both columns of a page",
+            r"\begin{table*}",
+            r"\centering",
+            rf"\caption{{{latex(caption)}}}",
+            rf"\label{{tab:{label}}}",
             rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
             r"\toprule",
             " & ".join(map(latex, heads)) + r" \\",
@@ -126,6 +141,7 @@ def _latex(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str) -> st
             *body,
             r"\bottomrule",
             r"\end{tabular}",
+            r"\end{table*}",
             "",
         ]
     )

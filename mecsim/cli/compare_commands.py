@@ -18,6 +18,7 @@ from mecsim.cli.console import (
     progress,
     say,
 )
+from mecsim.cli.dry_run import DryRunOption, show_plan
 from mecsim.cli.live import LiveOption, monitored
 from mecsim.cli.options import (
     JobsOption,
@@ -104,6 +105,7 @@ def compare(
     plugins: PluginOption = None,
     limit_s: LimitOption = None,
     out: OutOption = None,
+    dry_run: DryRunOption = False,
     live: LiveOption = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -128,7 +130,10 @@ def compare(
         read_scenario(scenario, changes), policies, replications, seed, jobs, out, until, most, limit_s,
         from_s, before,
     )  # fmt: skip
-    _compare(asked, live=live, quiet=quiet, as_json=as_json)
+    if dry_run:
+        _plan(asked, quiet=quiet, as_json=as_json)
+    else:
+        _compare(asked, live=live, quiet=quiet, as_json=as_json)
 
 
 def demo(
@@ -192,6 +197,10 @@ class _Asked:
         decided = compare_until(scenario, choices, self.until, self.replications, self.most, **options)
         return decided.comparison, decided
 
+    def folder(self, scenario: Scenario) -> Path:
+        """Return where the runs go."""
+        return self.out or RESULTS / f"{scenario.name}-{scenario.sha256[:8]}"
+
     @property
     def moment(self) -> list[str]:
         """A line that says what the policies share, if they are futures of one past."""
@@ -203,6 +212,17 @@ class _Asked:
         ]
 
 
+def _plan(asked: _Asked, *, quiet: bool, as_json: bool) -> None:
+    from mecsim.study.plan import plan
+    from mecsim.study.run_status import run_status
+
+    scenario, choices = asked.choices()
+    folder = asked.folder(scenario)
+    runs = plan(scenario, choices, asked.replications, asked.seed)
+    states = [run_status(run, folder / run.stored_as, exact=True) for run in runs]
+    show_plan(scenario.name, states, folder, asked.jobs, as_json=as_json, quiet=quiet)
+
+
 def _compare(asked: _Asked, *, live: bool, quiet: bool, as_json: bool) -> None:
     from mecsim.analysis.bound_texts import loss_object
     from mecsim.analysis.diagnostics import study_warnings
@@ -210,7 +230,7 @@ def _compare(asked: _Asked, *, live: bool, quiet: bool, as_json: bool) -> None:
     from mecsim.cli.summaries import comparison_object, tail_warnings
 
     scenario, choices = asked.choices()
-    folder = asked.out or RESULTS / f"{scenario.name}-{scenario.sha256[:8]}"
+    folder = asked.folder(scenario)
     title = f"{scenario.name}: {len(choices)} policies x {asked.replications}"
     total, labels = len(choices) * asked.replications, [choice.label for choice in choices]
     with (

@@ -92,7 +92,7 @@ def read_scenario(scenario: str, changes: Iterable[str] | None) -> Scenario:
     return loaded.with_changes(values) if values else loaded
 
 
-def parse_changes(changes: Iterable[str]) -> dict[str, Any]:
+def parse_changes(changes: Iterable[str], option: str = "--set") -> dict[str, Any]:
     """Return ``key=value`` strings as a mapping; a value is TOML, or else a string without quotes.
 
     Raises
@@ -104,7 +104,9 @@ def parse_changes(changes: Iterable[str]) -> dict[str, Any]:
     for change in changes:
         key, equals, text = change.partition("=")
         if not equals or not key.strip():
-            raise MecsimError(f"--set {change}: must read KEY=VALUE, such as --set servers.bandwidth_mhz=20")
+            raise MecsimError(
+                f"{option} {change}: must read KEY=VALUE, such as {option} servers.bandwidth_mhz=20"
+            )
         values[key.strip()] = _value(text.strip())
     return values
 

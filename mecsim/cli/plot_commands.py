@@ -12,6 +12,7 @@ from mecsim.cli.options import JsonOption, QuietOption, parse_changes
 from mecsim.cli.result_options import (
     DeadlineOption,
     MetricsOption,
+    MixOption,
     PoliciesOption,
     ReferenceOption,
     ResultsArgument,
@@ -19,10 +20,11 @@ from mecsim.cli.result_options import (
     deadline_of,
     metric_names,
     policy_labels,
+    tell_left_out,
 )
 from mecsim.errors import MecsimError
 
-KINDS = "distributions, forest, swept, timeline, pareto or ranking"
+KINDS = "distributions, forest, swept, heatmap, timeline, pareto or ranking"
 
 
 def register(app: typer.Typer) -> None:
@@ -32,15 +34,22 @@ def register(app: typer.Typer) -> None:
 
 def plot(
     results: ResultsArgument,
-    kind: Annotated[str, typer.Option("--kind", "-k", metavar="K", help=f"{KINDS}.", show_default=False)],
+    kind: Annotated[
+        str, typer.Option("--kind", "-k", metavar="K", help=f"{KINDS}; must be given.", show_default=False)
+    ] = "",
     policies: PoliciesOption = "",
     metrics: MetricsOption = "",
     key: Annotated[
         str, typer.Option("--key", metavar="KEY", help="The swept key of the horizontal axis.")
     ] = "",
+    column: Annotated[
+        str,
+        typer.Option("--col", metavar="KEY", help="A second swept key: of the panels, or the vertical axis."),
+    ] = "",
     reference: ReferenceOption = "",
     where: WhereOption = None,
     deadline_s: DeadlineOption = None,
+    mix: MixOption = False,
     width: Annotated[
         str,
         typer.Option("--width", help="column (3.5 in) or page (7.16 in); what suits the kind if left out."),
@@ -57,17 +66,28 @@ def plot(
     """Draw a figure of runs that are there already, as PNG and PDF at the widths of an IEEE paper.
 
     distributions: delay of a round and its tail. forest: paired differences to one policy with
-    intervals. swept: metrics against a swept key with bands. timeline: one world over time with
-    outages. pareto: delay against energy. ranking: the order of policies over scenarios.
+    intervals. swept: metrics against a swept key with bands, a second key side by side. heatmap: means
+    over two swept keys. timeline: one world over time with outages. pareto: delay against energy, and
+    the policies that no other one dominates. ranking: the order of policies over scenarios.
     """
     from mecsim.analysis.figure_kinds import FigureRequest, draw
     from mecsim.analysis.frames import study_frames
     from mecsim.analysis.style import save_figure
 
-    wanted = FigureRequest(metric_names(metrics, deadline_s), key, reference or None, _width_in(width, kind))
-    study = study_frames(
-        results, policy_labels(policies), where=parse_changes(where or ()), deadline_s=deadline_of(deadline_s)
+    if not kind:
+        raise MecsimError(f"--kind is missing: {KINDS}")
+    chosen = parse_changes(where or (), "--where")
+    wanted = FigureRequest(
+        metric_names(metrics, deadline_s), key, column, reference or None, _width_in(width, kind)
     )
+    study = study_frames(
+        results,
+        policy_labels(policies),
+        where=chosen,
+        deadline_s=deadline_of(deadline_s),
+        mix=mix,
+    )
+    tell_left_out(study.note, quiet=quiet)
     figure = draw(kind, study, wanted)
     with writing(out or results / kind):
         files = save_figure(figure, out or results / kind)

@@ -41,6 +41,18 @@ DeadlineOption = Annotated[
     float | None,
     typer.Option("--deadline", metavar="S", min=0.0, help="In seconds, for the metric deadline_misses."),
 ]
+MixOption = Annotated[
+    bool,
+    typer.Option("--mix", help="Put together runs of several studies, or of several plans of one folder."),
+]
+
+
+def tell_left_out(note: str, *, quiet: bool) -> None:
+    """Say on standard error which runs of a folder are not shown."""
+    from mecsim.cli.console import say
+
+    if note:
+        say(f"note: {note}", quiet=quiet)
 
 
 def deadline_of(given_s: float | None) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from mecsim.cli.console import print_json, print_table, print_text, progress, say
+from mecsim.cli.dry_run import DryRunOption, show_plan
 from mecsim.cli.live import LiveOption, monitored
 from mecsim.cli.options import (
     JsonOption,
@@ -42,6 +43,7 @@ def run(
     plugins: PluginOption = None,
     limit_s: LimitOption = None,
     out: OutOption = None,
+    dry_run: DryRunOption = False,
     live: LiveOption = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -58,6 +60,7 @@ def run(
     from mecsim.results.store import claim
     from mecsim.study.plan import Run
     from mecsim.study.policy_choice import choose_policies
+    from mecsim.study.run_status import run_status
     from mecsim.study.runner import finished
     from mecsim.study.worker import results_of
 
@@ -66,6 +69,10 @@ def run(
         say(f"warning: {doubt}", quiet=quiet)
     asked = Run(loaded, choose_policies([policy], limit_s=limit_s)[0], seed)
     folder = out or RESULTS / asked.run_id
+    if dry_run:
+        state = run_status(asked, folder, exact=True)
+        show_plan(loaded.name, [state], folder, 1, as_json=as_json, quiet=quiet)
+        return
     claim(folder, asked.run_id)
     results = finished(asked, folder)
     with monitored(live, asked.run_id, asked.scenario.duration_s, folder) as monitor:

@@ -67,16 +67,21 @@ def explain(
     key: Annotated[
         str,
         typer.Argument(
-            metavar="KEY", help="A key, table, GPU, adapter or base model; all tables if left out."
+            metavar="WORD",
+            help="A key, table, metric, policy, GPU, adapter or base model, or a part of its name; "
+            "all tables if left out.",
         ),
     ] = "",
     plugins: PluginOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Say what a key of a scenario file means: unit, default, allowed values, an example."""
-    from mecsim.scenario.explain import explain as explain_key
+    """Say what a key of a scenario file means: unit, default, allowed values, an example.
 
-    print_text(*explain_key(key).split("\n"))
+    A word that is no key is looked for among metrics, policies and the catalogue, and in parts of names.
+    """
+    from mecsim.cli.explain_search import answer
+
+    print_text(*answer(key))
     if not key:
         say("more about one of them: mecsim explain KEY", quiet=quiet)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mecsim.cli.console import RUN_FAILED, print_json, print_table, print_text, progress, say
+from mecsim.cli.dry_run import DryRunOption, show_plan
 from mecsim.cli.live import LiveOption, monitored
 from mecsim.cli.options import (
     JobsOption,
@@ -24,7 +25,7 @@ from mecsim.cli.options import (
     SetOption,
     parse_changes,
 )
-from mecsim.cli.sweep_tables import means_table, plan_rows, plan_table, sweep_object, work_time
+from mecsim.cli.sweep_tables import means_table, sweep_object, work_time
 from mecsim.errors import MecsimError, RunFailed
 
 if TYPE_CHECKING:
@@ -72,9 +73,7 @@ def sweep(
     executor: ExecutorOption = "local",
     scheduler: SchedulerOption = None,
     shard: ShardOption = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Run nothing; show what would be run and how long it takes.")
-    ] = False,
+    dry_run: DryRunOption = False,
     status: Annotated[bool, typer.Option("--status", help="Run nothing; show what is done.")] = False,
     changes: SetOption = None,
     plugins: PluginOption = None,
@@ -92,20 +91,24 @@ def sweep(
     scenario, policy, seed, code and packages are never run twice. --set changes a key of every scenario,
     --limit-s replaces the study's limit_s.
     """
-    from mecsim.study.record import other_changes
-    from mecsim.study.spec import load_study, parse_shard
+    from mecsim.study.record import refuse_other_changes
+    from mecsim.study.shard import parse_shard
+    from mecsim.study.spec import load_study
     from mecsim.study.sweep import RESULTS
 
     study = load_study(file, parse_changes(changes or ()), limit_s, allow_local_policies=allow_local_policies)
     part = None if shard is None else parse_shard(shard)
     _check_executor(executor, scheduler)
     folder = out or RESULTS / study.name
-    if told := other_changes(study, folder):
-        say(f"note: {told}", quiet=quiet)
+    refuse_other_changes(study, folder, file)
     if status:
         _status(study, folder, as_json)
     elif dry_run:
-        _plan(study, folder, part, jobs, as_json, quiet)
+        from mecsim.study.run_status import statuses
+        from mecsim.study.sweep import part as part_of
+
+        states = statuses(part_of(study.runs, part), folder)
+        show_plan(study.name, states, folder, jobs, swept=study.swept, as_json=as_json, quiet=quiet)
     else:
         given = {"executor": executor, "scheduler": scheduler, "shard": shard, "set": changes,
             "plugin": plugins, "allow_local_policies": allow_local_policies, "limit_s": limit_s}  # fmt: skip
@@ -239,42 +242,3 @@ def _status(study: Study, folder: Path, as_json: bool) -> None:
     print_text(f"left: {work_time(left.wall_s, left.unknown)}")
     for run_id, why in list(failed.items())[:_MOST_LINES]:
         print_text(f"  {run_id}: {why}")
-
-
-def _plan(
-    study: Study, folder: Path, part: tuple[int, int] | None, jobs: int, as_json: bool, quiet: bool
-) -> None:
-    from mecsim.study.pool import worker_count
-    from mecsim.study.probe import probe_unknown
-    from mecsim.study.run_status import statuses
-    from mecsim.study.schedule import RunTimes
-    from mecsim.study.sweep import part as part_of
-
-    runs = part_of(study.runs, part)
-    states = statuses(runs, folder)
-    known = RunTimes.of(states)
-    waiting = [state.run for state in states if state.status != "finished"]
-    say("measuring a second of each policy without a finished run", quiet=quiet or not waiting)
-    probe_unknown(known, waiting)
-    work = known.work(waiting)
-    at_once = worker_count(jobs, max(len(waiting), 1))
-    rows = plan_rows(states, known)
-    if as_json:
-        print_json(
-            {
-                "study": study.name,
-                "folder": str(folder),
-                "runs": len(runs),
-                "finished": len(runs) - len(waiting),
-                "swept": list(study.swept),
-                "jobs": at_once,
-                "work_s": work.wall_s,
-                "wall_s": work.wall_s / at_once,
-                "plan": rows,
-            }
-        )
-        return
-    print_table(plan_table(rows, study))
-    print_text(f"{len(runs)} runs, {len(runs) - len(waiting)} finished, in {folder}")
-    told, about = work_time(work.wall_s, work.unknown), work_time(work.wall_s / at_once)
-    print_text(f"left: {told} of work, about {about} with {at_once} at once")

@@ -1,9 +1,8 @@
-"""The output of ``mecsim sweep``: its plan, and its means over replications."""
+"""The output of ``mecsim sweep``: its means over replications."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from mecsim.cli.console import duration
@@ -12,8 +11,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
-    from mecsim.study.run_status import RunStatus
-    from mecsim.study.schedule import RunTimes
     from mecsim.study.spec import Study
     from mecsim.study.sweep import Sweep
 
@@ -30,39 +27,6 @@ def sweep_object(done: Sweep, frame: pd.DataFrame) -> dict[str, Any]:
         "failures": failures,
         "table": means(frame, done.study).to_dict("records"),
     }
-
-
-def plan_table(rows: list[dict[str, Any]], study: Study) -> Table:
-    """Return the plan as a table to read."""
-    from rich.table import Table
-
-    table = Table("scenario", *study.swept, "policy", "runs", "finished", "a run takes")
-    for row in rows:
-        swept = (str(row["swept"].get(key, "")) for key in study.swept)
-        counts = (str(row["runs"]), str(row["finished"]), work_time(row["wall_s"]))
-        table.add_row(row["scenario"], *swept, row["policy"], *counts)
-    return table
-
-
-def plan_rows(states: Iterable[RunStatus], known: RunTimes) -> list[dict[str, Any]]:
-    """Return what ``--dry-run`` prints for each scenario, grid point and policy."""
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for state in states:
-        run = state.run
-        row = rows.setdefault(
-            (run.scenario_sha256, run.policy.label),
-            {
-                "scenario": run.scenario.name,
-                "swept": dict(run.swept),
-                "policy": run.policy.label,
-                "runs": 0,
-                "finished": 0,
-                "wall_s": known.wall_s(run),
-            },
-        )
-        row["runs"] += 1
-        row["finished"] += state.status == "finished"
-    return list(rows.values())
 
 
 def means(frame: pd.DataFrame, study: Study) -> pd.DataFrame:

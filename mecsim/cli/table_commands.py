@@ -11,6 +11,7 @@ from mecsim.cli.options import JsonOption, QuietOption, parse_changes
 from mecsim.cli.result_options import (
     DeadlineOption,
     MetricsOption,
+    MixOption,
     PoliciesOption,
     ReferenceOption,
     ResultsArgument,
@@ -18,6 +19,7 @@ from mecsim.cli.result_options import (
     deadline_of,
     metric_names,
     policy_labels,
+    tell_left_out,
 )
 from mecsim.errors import MecsimError
 
@@ -39,6 +41,7 @@ def table(
     reference: ReferenceOption = "",
     where: WhereOption = None,
     deadline_s: DeadlineOption = None,
+    mix: MixOption = False,
     classes: Annotated[
         bool, typer.Option("--classes", help="Rows for each class of users, of metrics that a class has.")
     ] = False,
@@ -58,9 +61,11 @@ def table(
     forms = ("markdown", "latex", "csv")
     if form not in forms:
         raise MecsimError(f"--format {form}: must be {either(forms)}")
+    chosen = parse_changes(where or (), "--where")
     study = study_frames(
-        results, policy_labels(policies), where=parse_changes(where or ()), deadline_s=deadline_of(deadline_s)
+        results, policy_labels(policies), where=chosen, deadline_s=deadline_of(deadline_s), mix=mix
     )
+    tell_left_out(study.note, quiet=quiet)
     study, shown = _shown(study, metric_names(metrics, deadline_s), deadline_of(deadline_s), classes=classes)
     paired = paired_table(study.per_run, reference or None, metrics=shown, margin=margin, by=study.by)
     say(f"{len(study.per_run)} runs", quiet=quiet)

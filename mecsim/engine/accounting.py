@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from mecsim.engine.clock import Clock
 from mecsim.engine.in_force import InForce
 from mecsim.engine.job import Job, JobState
 from mecsim.engine.radio import Radio
+from mecsim.engine.round import RoundLog
 from mecsim.errors import MecsimError
 from mecsim.system.phases import PhaseSpec
 
@@ -65,25 +66,52 @@ class Accounting:
             return
         log.score_s += self._in_force.grants.score[job.user] * elapsed_s
         if job.state is JobState.SERVED:
-            self._account_service(job, elapsed_s, finished)
-        elif job.state is JobState.STALLED:
-            log.stall_s += elapsed_s
-        elif job.state is JobState.INTERRUPTED:
-            log.interruption_s += elapsed_s
+            over_radio = self._over_radio[job.phase]
+            served = self._radio.bits_served([job], now)[0] if over_radio else job.rate * elapsed_s
+            if finished:
+                self._check_all_served(job, served)
+                served = job.left
+            self._account_service(job, log, elapsed_s, served)
+        else:
+            self._account_wait(job, log, elapsed_s)
         job.since_s = now
+
+    def account_all(self, jobs: Collection[Job]) -> None:
+        """Count time, work, energy and score of jobs up to now; of many on the radio at once."""
+        now, score, over_radio = self._clock.now, self._in_force.grants.score, self._over_radio
+        sending = [
+            job
+            for job in jobs
+            if job.state is JobState.SERVED
+            and over_radio[job.phase]
+            and job.log is not None
+            and now > job.since_s
+        ]
+        bits = iter(self._radio.bits_served(sending, now))
+        for job in jobs:
+            log, elapsed_s = job.log, now - job.since_s
+            if log is None or elapsed_s <= 0:
+                continue
+            log.score_s += score[job.user] * elapsed_s
+            if job.state is JobState.SERVED:
+                served = next(bits) if over_radio[job.phase] else job.rate * elapsed_s
+                self._account_service(job, log, elapsed_s, served)
+            else:
+                self._account_wait(job, log, elapsed_s)
+            job.since_s = now
 
     def drop(self, job: Job) -> None:
         """Count what is left of a job's phase as work that will not be served."""
         self.work_dropped[job.user][job.phase] += job.left
 
-    def _account_service(self, job: Job, elapsed_s: float, finished: bool) -> None:
-        log, phase = job.log, job.phase
-        assert log is not None
-        over_radio = self._over_radio[phase]
-        served = self._radio.bits_served(job, self._clock.now) if over_radio else job.rate * elapsed_s
-        if finished:
-            self._check_all_served(job, served)
-            served = job.left
+    def _account_wait(self, job: Job, log: RoundLog, elapsed_s: float) -> None:
+        if job.state is JobState.STALLED:
+            log.stall_s += elapsed_s
+        elif job.state is JobState.INTERRUPTED:
+            log.interruption_s += elapsed_s
+
+    def _account_service(self, job: Job, log: RoundLog, elapsed_s: float, served: float) -> None:
+        phase = job.phase
         job.left -= served
         self.work_served[job.user][phase] += served
         log.time_s[phase] += elapsed_s
@@ -94,12 +122,11 @@ class Accounting:
         else:
             self.server_meter_j[job.server] += drawn_j
         if job.other_w:
-            self._account_other_end(job, elapsed_s)
+            self._account_other_end(job, log, elapsed_s)
 
-    def _account_other_end(self, job: Job, elapsed_s: float) -> None:
+    def _account_other_end(self, job: Job, log: RoundLog, elapsed_s: float) -> None:
         """Count what the receiver of a transfer draws: energy of the round, on the receiver's meter."""
-        other_j, log = job.other_w * elapsed_s, job.log
-        assert log is not None
+        other_j = job.other_w * elapsed_s
         log.energy_j[job.phase] += other_j
         if self._user_pays[job.phase]:
             self.server_meter_j[job.server] += other_j

@@ -88,7 +88,7 @@ class Decisions:
         grant_log: GrantLog | None,
         counters: Counters,
         on_progress: Callable[[float], None] | None,
-        on_decided: Callable[[Decided], None] | None,
+        on_decided: Callable[[Decided], object] | None,
     ) -> None:
         self._clock, self._control, self._roster = clock, control, roster
         self._guard, self._schedule, self._observer = guard, schedule, observer

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from mecsim.system.arrays import Floats, Ints
 from mecsim.world.windows import WINDOW_BLOCKS
 from mecsim.world.world import World
+
+PART_S = 128.0
+"""Least time for which gains are worked out at once: few long parts cost less than many short ones."""
+
+_LEAST_BLOCKS = 8
+
+_Sending = tuple[tuple[int, int], float, float, bool, float]
+"""A link with its bandwidth in Hz, its power in W, whether it sends downwards, and its bits left."""
+
+
+def part_blocks(block_s: float) -> int:
+    """Return how many blocks a part has: a power of two, so that parts make up a window."""
+    least = min(max(PART_S / block_s, _LEAST_BLOCKS), WINDOW_BLOCKS)
+    return 1 << math.ceil(math.log2(least))
 
 
 class FadingWindow:
@@ -17,10 +33,17 @@ class FadingWindow:
     For each user a row of block rates under the grants in force, and the bits that these rates
     send from the moment the grants took effect, the anchor. Within a block the rate is constant,
     so the bits are a piecewise linear function of time that is read and inverted exactly.
+    Gains and rates are worked out part by part, as far as a transfer reaches.
 
     Parameters
     ----------
     world : World
+
+    Attributes
+    ----------
+    upcoming : callable
+        Returns the links that will likely send before a time. Their gains of a part are loaded with the first
+        ones of that part.
     """
 
     def __init__(self, world: World) -> None:
@@ -32,6 +55,11 @@ class FadingWindow:
         self._bits = np.zeros(shape)  # sent from the anchor to the end of each block
         self._anchor_s = [0.0] * world.user_count
         self._held = [(-1, -1)] * world.user_count  # (window, server) of each row of gains
+        self._known = [(0, 0)] * world.user_count  # the blocks of the row whose gains are known
+        self._rated = [0] * world.user_count  # the end of the blocks whose rates are known
+        self._part_blocks = part_blocks(world.block_s)
+        self._begun = (-1, -1)  # the last part that was begun, after its window
+        self.upcoming: Callable[[float], Iterable[tuple[int, int]]] = lambda until_s: ()
         self.window = 0
 
     @property
@@ -39,17 +67,44 @@ class FadingWindow:
         """End of the present window, the exact edge of its last block."""
         return (self.window + 1) * WINDOW_BLOCKS * self._world.block_s
 
-    def load(self, links: Sequence[tuple[int, int]]) -> None:
-        """Get the gains of (user, server) links for this window; many at once cost less than one by one."""
-        missing = [(n, m) for n, m in links if self._held[n] != (self.window, m)]
-        if not missing:
-            return
-        users, servers = np.array(missing).T
-        self._gain[users] = self._world.gain_window(users, servers, self.window)
+    def load(self, links: Sequence[tuple[int, int]], times_s: Sequence[float]) -> None:
+        """Get the gains of (user, server) links about times of this window; many at once cost less."""
+        self._load(links, [self._column(time_s) for time_s in times_s])
+
+    def _load(self, links: Sequence[tuple[int, int]], columns: Sequence[int]) -> None:
+        """Get the gains of links for the parts that hold some blocks, unless they are known."""
+        missing = defaultdict[int, list[tuple[int, int]]](list)
+        for link, column in zip(links, columns, strict=True):
+            if not self._knows(link, column):
+                missing[column // self._part_blocks].append(link)
+        for part, those in missing.items():
+            if self._begun < (self.window, part):
+                self._begun = self.window, part
+                end = (part + 1) * self._part_blocks
+                until_s = (self.window * WINDOW_BLOCKS + end) * self._world.block_s
+                ahead = [link for link in self.upcoming(until_s) if not self._knows(link, end - 1)]
+                those = list({*those, *ahead})
+            self._load_part(part, those)
+
+    def _knows(self, link: tuple[int, int], column: int) -> bool:
+        """Return whether the gain of a link in a block is known, and forget what is of its user's others."""
+        user, server = link
+        if self._held[user] != (self.window, server):
+            self._held[user], self._known[user] = (self.window, server), (0, 0)
+        begin, end = self._known[user]
+        return begin <= column < end
+
+    def _load_part(self, part: int, links: Sequence[tuple[int, int]]) -> None:
+        """Get the gains of links for one part."""
+        blocks = range(part * self._part_blocks, (part + 1) * self._part_blocks)
+        users, servers = np.array(links).T
+        place = users, slice(blocks.start, blocks.stop)
+        self._gain[place] = self._world.gain_window(users, servers, self.window, blocks)
         if self._downlink_factor is not None:
-            self._downlink_factor[users] = self._world.downlink_window(users, servers, self.window)
-        for n, m in missing:
-            self._held[n] = (self.window, m)
+            self._downlink_factor[place] = self._world.downlink_window(users, servers, self.window, blocks)
+        for n, _ in links:
+            begin, end = self._known[n]
+            self._known[n] = (begin if end == blocks.start else blocks.start, blocks.stop)
 
     def grant(
         self,
@@ -58,67 +113,86 @@ class FadingWindow:
         power_w: Sequence[float],
         now_s: float,
         downlink: Sequence[bool],
+        bits: Sequence[float],
     ) -> None:
         """Put new grants in force at ``now_s`` on some (user, server) links; bits count from here.
 
-        ``downlink`` says which of them send downwards.
+        ``downlink`` says which of them send downwards, ``bits`` how much each has left to send: the rates
+        of a link are known until that is done, or to the end of the window.
         """
-        self.load(links)
-        first = self._column(now_s)
+        column = first = self._column(now_s)
         edge_s = (self.window * WINDOW_BLOCKS + first + 1) * self._world.block_s
-        rows: int | Ints
-        if len(links) == 1:  # a row is a view, and most grants come alone
-            rows = user = links[0][0]
-            rate = self._rate_of_one(user, first, bandwidth_hz[0], power_w[0], is_downlink=downlink[0])
-        else:
-            rows = np.array([n for n, _ in links])
-            rate = self._rates(rows, first, np.array(bandwidth_hz), np.array(power_w), downlink)
-        bits = rate * self._world.block_s
-        bits[..., 0] = rate[..., 0] * (edge_s - now_s)
-        self._rate[rows, first:] = rate
-        self._bits[rows, first:] = bits.cumsum(axis=-1)
         for n, _ in links:
             self._anchor_s[n] = now_s
+        sending = list(zip(links, bandwidth_hz, power_w, downlink, bits, strict=True))
+        while sending:
+            self._load([link for link, *_ in sending], [column] * len(sending))
+            end = min(self._known[n][1] for (n, _), *_ in sending)
+            rate = self._rate_until(slice(column, end), sending)
+            sent = rate * self._world.block_s
+            rows = _rows([n for (n, _), *_ in sending])
+            if column == first:
+                sent[..., 0] = rate[..., 0] * (edge_s - now_s)
+            else:
+                sent[..., 0] += self._bits[rows, column - 1]
+            self._rate[rows, column:end] = rate
+            self._bits[rows, column:end] = sent.cumsum(axis=-1)
+            for (n, _), *_ in sending:
+                self._rated[n] = end
+            if end == WINDOW_BLOCKS:
+                return
+            column, done = end, self._bits[:, end - 1]
+            sending = [each for each in sending if done[each[0][0]] < each[-1]]
 
-    def _rate_of_one(
-        self, user: int, first: int, bandwidth_hz: float, power_w: float, *, is_downlink: bool
-    ) -> Floats:
-        """Return the block rates of one link from block ``first`` on."""
-        gain = self._gain[user, first:]
-        if is_downlink and self._downlink_factor is not None:
-            gain = gain * self._downlink_factor[user, first:]
-        law = self._world.rate_law.towards("down" if is_downlink else "up")
-        return law.rate(bandwidth_hz, power_w, gain)
-
-    def _rates(
-        self, rows: Ints, first: int, bandwidth_hz: Floats, power_w: Floats, downlink: Sequence[bool]
-    ) -> Floats:
-        """Return the block rates of some links from block ``first`` on, a row each."""
-        gain = self._gain[rows, first:]
+    def _rate_until(self, blocks: slice, sending: Sequence[_Sending]) -> Floats:
+        """Return the rates of some links over some blocks: of one alone a row, of many a row each."""
+        (links, bandwidth_hz, power_w, downlink, _) = zip(*sending, strict=True)
+        if len(links) == 1:  # a row is a view, and most grants come alone
+            user, is_downlink = links[0][0], downlink[0]
+            gain = self._gain[user, blocks]
+            if is_downlink and self._downlink_factor is not None:
+                gain = gain * self._downlink_factor[user, blocks]
+            law = self._world.rate_law.towards("down" if is_downlink else "up")
+            return law.rate(bandwidth_hz[0], power_w[0], gain)
+        rows = np.array([n for n, _ in links])
+        gain = self._gain[rows, blocks]
         if self._downlink_factor is not None:
-            gain *= np.where(np.array(downlink)[:, None], self._downlink_factor[rows, first:], 1.0)
-        return self._world.rate_law.rows(bandwidth_hz, power_w, gain, downlink)
+            gain *= np.where(np.array(downlink)[:, None], self._downlink_factor[rows, blocks], 1.0)
+        return self._world.rate_law.rows(np.array(bandwidth_hz), np.array(power_w), gain, downlink)
 
-    def bits(self, user: int, time_s: float) -> float:
-        """Return the bits sent from the anchor to a time in this window."""
-        anchor_s = self._anchor_s[user]
-        column = self._column(time_s)
+    def bits(self, users: Sequence[int], time_s: float) -> list[float]:
+        """Return the bits that each user sent from its anchor to a time in this window."""
+        column, anchors_s = self._column(time_s), self._anchor_s
         start_s = (self.window * WINDOW_BLOCKS + column) * self._world.block_s
-        if start_s <= anchor_s:
-            return float(self._rate[user, column]) * (time_s - anchor_s)
-        before = float(self._bits[user, column - 1])
-        return before + float(self._rate[user, column]) * (time_s - start_s)
+        if len(users) > 1:
+            rates, sent = self._rate[users, column].tolist(), self._bits[users, column - 1].tolist()
+        else:
+            rates = [self._rate.item(n, column) for n in users]
+            sent = [self._bits.item(n, column - 1) for n in users]
+        return [
+            rate * (time_s - anchors_s[n]) if start_s <= anchors_s[n] else before + rate * (time_s - start_s)
+            for n, rate, before in zip(users, rates, sent, strict=True)
+        ]
 
     def highest_rate(self, user: int) -> float:
-        """Return the highest block rate from the anchor to the end of this window, in bit/s."""
-        return float(self._rate[user, self._column(self._anchor_s[user]) :].max())
+        """Return the highest block rate from the anchor on, as far as rates are known, in bit/s."""
+        return float(self._rate[user, self._column(self._anchor_s[user]) : self._rated[user]].max())
 
-    def time_of(self, user: int, bits: float) -> float:
-        """Return when so many bits have been sent since the anchor; infinite if after this window."""
-        anchor_s = self._anchor_s[user]
+    def times_of(self, users: Sequence[int], bits: Sequence[float]) -> list[float]:
+        """Return when each user will have sent so many bits, its grant's at most; infinite if not in here."""
+        if len(users) == 1:
+            return [self._time_of(users[0], bits[0])]
+        sent = self._bits[users, [self._rated[n] - 1 for n in users]].tolist() if users else []
+        return [
+            self._time_of(n, left) if left <= last else math.inf
+            for n, left, last in zip(users, bits, sent, strict=True)
+        ]
+
+    def _time_of(self, user: int, bits: float) -> float:
+        anchor_s, rated = self._anchor_s[user], self._rated[user]
         first = self._column(anchor_s)
-        column = first + int(self._bits[user, first:].searchsorted(bits))
-        if column == WINDOW_BLOCKS:
+        column = first + int(self._bits[user, first:rated].searchsorted(bits))
+        if column == rated:
             return float("inf")
         start_s = (self.window * WINDOW_BLOCKS + column) * self._world.block_s
         before = 0.0
@@ -138,3 +212,8 @@ class FadingWindow:
         elif block * block_s > time_s:
             block -= 1
         return min(block - first, WINDOW_BLOCKS - 1)
+
+
+def _rows(users: list[int]) -> int | Ints:
+    """Return the rows of users: a number of one alone, whose row is then a view."""
+    return users[0] if len(users) == 1 else np.array(users)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,7 +16,7 @@ from mecsim.errors import InvalidAllocation, PolicyFailed
 from mecsim.foreign_code import shown
 from mecsim.policy import Observation, Policy, ScenarioInfo
 from mecsim.scenario.control import CallEvent
-from mecsim.system.allocation import Allocation
+from mecsim.system.allocation import Allocation, Violation
 
 DecisionStatus = Literal["new", "kept", "held", "late", "empty"]
 Cause = Literal["period", CallEvent]
@@ -138,7 +139,7 @@ def _is_too_long(number: int | float) -> bool:
 
 def _problem(answer: Allocation, observation: Observation) -> str:
     """Return why an allocation is not feasible, or an empty string."""
-    violations = [str(violation) for violation in answer.violations(observation.instance)]
+    violations = _once(answer.violations(observation.instance))
     before = observation.allocation
     if not violations and before is not None:
         for n in (observation.pinned & (answer.server != before.server)).nonzero()[0]:
@@ -146,3 +147,14 @@ def _problem(answer: Allocation, observation: Observation) -> str:
             violations.append(f"server of user {n} = {answer.server[n]}: {rule}")
     more = f"; and {len(violations) - _SHOWN} more" if len(violations) > _SHOWN else ""
     return "; ".join(violations[:_SHOWN]) + more
+
+
+def _once(violations: Sequence[Violation]) -> list[str]:
+    """Return one line for each field: the worst of its violations, and how many others there are."""
+    by_field: dict[str, list[Violation]] = {}
+    for violation in violations:
+        by_field.setdefault(violation.field, []).append(violation)
+    return [
+        str(max(own, key=lambda each: each.excess)) + (f" (the worst of {len(own)})" if len(own) > 1 else "")
+        for own in by_field.values()
+    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from mecsim.engine.fading_window import FadingWindow
@@ -32,20 +32,24 @@ class Radio(Protocol):
         """Serve jobs with new grants from now on."""
         ...
 
-    def bits_served(self, job: Job, now_s: float) -> float:
-        """Return the bits of a job in service since it was last asked for."""
+    def bits_served(self, jobs: Sequence[Job], now_s: float) -> list[float]:
+        """Return the bits of each of some jobs in service since it was last asked for."""
         ...
 
     def highest_rate(self, job: Job) -> float:
         """Return the highest rate of a job in service, in bit/s."""
         ...
 
-    def end_s(self, job: Job, now_s: float) -> float:
-        """Return when a job in service will be done; infinite if the gains known now end before."""
+    def ends_s(self, jobs: Sequence[Job], now_s: float) -> list[float]:
+        """Return when each of some jobs in service will be done; infinite if the known gains end before."""
         ...
 
-    def load(self, jobs: Sequence[Job]) -> None:
-        """Get the gains of the links of some jobs; many at once cost less than one by one."""
+    def load(self, jobs: Sequence[Job], times_s: Sequence[float]) -> None:
+        """Get the gains of the links of some jobs about a time each; many at once cost less."""
+        ...
+
+    def load_with(self, upcoming: Callable[[float], Iterable[Job]]) -> None:
+        """Get, with gains that are needed, those of the jobs that will likely send before a time."""
         ...
 
     def next_window(self) -> None:
@@ -82,19 +86,22 @@ class StaticRadio:
                 job.rate = float(self._law[downlink].rate(bandwidth_hz, power_w, gain))
             job.state = JobState.SERVED if job.rate > 0 else JobState.STALLED
 
-    def bits_served(self, job: Job, now_s: float) -> float:
-        """Return the bits of a job in service since it was last asked for."""
-        return job.rate * (now_s - job.since_s)
+    def bits_served(self, jobs: Sequence[Job], now_s: float) -> list[float]:
+        """Return the bits of each of some jobs in service since it was last asked for."""
+        return [job.rate * (now_s - job.since_s) for job in jobs]
 
     def highest_rate(self, job: Job) -> float:
         """Return the rate of a job in service, in bit/s."""
         return job.rate
 
-    def end_s(self, job: Job, now_s: float) -> float:
-        """Return when a job in service will be done."""
-        return now_s + job.left / job.rate
+    def ends_s(self, jobs: Sequence[Job], now_s: float) -> list[float]:
+        """Return when each of some jobs in service will be done."""
+        return [now_s + job.left / job.rate for job in jobs]
 
-    def load(self, jobs: Sequence[Job]) -> None:
+    def load(self, jobs: Sequence[Job], times_s: Sequence[float]) -> None:
+        """Do nothing: all gains are known."""
+
+    def load_with(self, upcoming: Callable[[float], Iterable[Job]]) -> None:
         """Do nothing: all gains are known."""
 
     def next_window(self) -> None:
@@ -134,25 +141,33 @@ class BlockFadingRadio:
                 power_w=[grant.power_w for grant in sending],
                 now_s=now_s,
                 downlink=[grant.downlink for grant in sending],
+                bits=[grant.job.left for grant in sending],
             )
 
-    def bits_served(self, job: Job, now_s: float) -> float:
-        """Return the bits of a job in service since it was last asked for."""
-        bits_sent = self._window.bits(job.user, now_s)
-        served, self._bits_sent[job.user] = bits_sent - self._bits_sent[job.user], bits_sent
+    def bits_served(self, jobs: Sequence[Job], now_s: float) -> list[float]:
+        """Return the bits of each of some jobs in service since it was last asked for."""
+        served, before = [], self._bits_sent
+        users = [job.user for job in jobs]
+        for n, bits_sent in zip(users, self._window.bits(users, now_s), strict=True):
+            served.append(bits_sent - before[n])
+            before[n] = bits_sent
         return served
 
     def highest_rate(self, job: Job) -> float:
         """Return the highest rate of a job in service in this window, in bit/s."""
         return self._window.highest_rate(job.user)
 
-    def end_s(self, job: Job, now_s: float) -> float:
-        """Return when a job that was served anew just now will be done; infinite if after this window."""
-        return self._window.time_of(job.user, job.left)
+    def ends_s(self, jobs: Sequence[Job], now_s: float) -> list[float]:
+        """Return when each of some jobs, just served anew, will be done; infinite if after this window."""
+        return self._window.times_of([job.user for job in jobs], [job.left for job in jobs])
 
-    def load(self, jobs: Sequence[Job]) -> None:
-        """Get the gains of the links of some jobs, all at once."""
-        self._window.load([(job.user, job.server) for job in jobs])
+    def load(self, jobs: Sequence[Job], times_s: Sequence[float]) -> None:
+        """Get the gains of the links of some jobs about a time each, all at once."""
+        self._window.load([(job.user, job.server) for job in jobs], times_s)
+
+    def load_with(self, upcoming: Callable[[float], Iterable[Job]]) -> None:
+        """Get, with gains that are needed, those of the jobs that will likely send before a time."""
+        self._window.upcoming = lambda until_s: [(job.user, job.server) for job in upcoming(until_s)]
 
     def next_window(self) -> None:
         """Go to the next window of fading blocks."""

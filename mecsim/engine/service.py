@@ -68,6 +68,7 @@ class Service:
             for phase in phases
         ]
         self.on_power_change: Callable[[int, float], None] | None = None
+        radio.load_with(lambda until_s: self._sending_before(until_s, roster.present_jobs))
         if radio.window_end_s < math.inf:
             clock.call_at(radio.window_end_s, EventKind.WINDOW, 0, self._next_window)
 
@@ -78,6 +79,7 @@ class Service:
         job.server, job.since_s = self._in_force.grants.server[user], self._clock.now
         job.state, job.rate, job.done, job.other_w = JobState.SERVED, 0.0, Event(self._clock), 0.0
         self._accounting.start(job)
+        self._sharing.join(job)
         self.refresh(self._sharing.affected_by(job))
         return job.done
 
@@ -132,17 +134,15 @@ class Service:
 
     def account_all(self) -> None:
         """Account for every round in progress up to now."""
-        for job in self._roster.present_jobs:
-            if job.log is not None:
-                self._accounting.account(job)
+        self._accounting.account_all(self._roster.present_jobs)
 
     def refresh(self, jobs: Iterable[Job]) -> None:
         """Give jobs in service their present rates, and plan their ends anew."""
         jobs = [job for job in jobs if job.in_service]
+        self._accounting.account_all(jobs)
         factor, grants = self._sharing.factors(), self._in_force.grants
         over_radio, in_use = [], dict[int, float]()
         for job in jobs:
-            self._accounting.account(job)
             grant, power_field, is_downlink = self._needs[job.phase]
             granted = self._granted(job, grant, factor)
             if self._over_radio[job.phase]:
@@ -157,9 +157,10 @@ class Service:
             if self._electronics is not None:
                 for job, *_ in over_radio:
                     self._electronics.serve(job, self._phases[job.phase].payer)
-        for job in jobs:
-            self._plan_end(job)
-            self._notify_power(job)
+        self._plan_ends(jobs)
+        if self.on_power_change is not None:
+            for job in jobs:
+                self._notify_power(job)
 
     def _granted(self, job: Job, grant: GrantSpec, factor: Callable[[Job], float]) -> float:
         """Return the grant that a job is served with now."""
@@ -189,31 +190,42 @@ class Service:
 
     def load_ahead(self, jobs: Iterable[Job]) -> None:
         """Load the gains of links in use, or about to be, in one batch: one by one costs more."""
-        until_s = self._radio.window_end_s
-        if until_s < math.inf:
-            in_rounds = (job for job in jobs if job.log is not None)
-            self._radio.load([job for job in in_rounds if self._over_radio[job.phase] or job.due_s < until_s])
+        if self._radio.window_end_s < math.inf:
+            now, needed = self._clock.now, self._sending_before(self._radio.window_end_s, jobs)
+            starts_s = [now if self._is_sending(job) else max(now, job.due_s) for job in needed]
+            self._radio.load(needed, starts_s)
+
+    def _sending_before(self, time_s: float, jobs: Iterable[Job]) -> list[Job]:
+        """Return which jobs send, or are likely to begin before a time."""
+        return [job for job in jobs if job.log is not None and (self._is_sending(job) or job.due_s < time_s)]
+
+    def _is_sending(self, job: Job) -> bool:
+        return self._over_radio[job.phase] and job.in_service
 
     def _next_window(self) -> None:
         """Go to the next window of fading blocks; transfers in progress get their rates there."""
         jobs = self._roster.present_jobs
         sending = [job for job in jobs if job.state is JobState.SERVED and self._over_radio[job.phase]]
-        for job in sending:
-            self._accounting.account(job)
+        self._accounting.account_all(sending)
         self._radio.next_window()
-        self.load_ahead(jobs)
         self.refresh(sending)
         self._clock.call_at(self._radio.window_end_s, EventKind.WINDOW, 0, self._next_window)
 
-    def _plan_end(self, job: Job) -> None:
-        now, end_s = self._clock.now, math.inf
-        if job.state is not JobState.STALLED:
-            over_radio = self._over_radio[job.phase]
-            end_s = self._radio.end_s(job, now) if over_radio else now + job.left / job.rate
-        if end_s < math.inf:
-            self._plan_due(job, max(now, end_s))
-        else:
-            job.cancel_due()
+    def _plan_ends(self, jobs: Iterable[Job]) -> None:
+        """Plan the ends of phases in service at their present rates."""
+        now, sending = self._clock.now, []
+        for job in jobs:
+            if job.state is JobState.STALLED:
+                job.cancel_due()
+            elif self._over_radio[job.phase]:
+                sending.append(job)
+            else:
+                self._plan_due(job, max(now, now + job.left / job.rate))
+        for job, end_s in zip(sending, self._radio.ends_s(sending, now), strict=True):
+            if end_s < math.inf:
+                self._plan_due(job, max(now, end_s))
+            else:
+                job.cancel_due()
 
     def _plan_due(self, job: Job, time_s: float) -> None:
         job.cancel_due()
@@ -230,6 +242,7 @@ class Service:
                     job.done.succeed()
                 return
             job.state, job.rate = JobState.SERVED, 0.0
+            self._sharing.join(job)
             self.refresh(self._sharing.affected_by(job))
             return
         affected = self._sharing.affected_by(job)

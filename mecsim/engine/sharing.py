@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from mecsim.engine.grants import Grants
 from mecsim.engine.in_force import InForce
 from mecsim.engine.job import Job
 from mecsim.engine.roster import Roster
@@ -15,6 +18,10 @@ from mecsim.system.resources import ResourceSpec
 
 class SharingRule(Protocol):
     """How the grants of a server's users become what each is served with."""
+
+    def join(self, job: Job) -> None:
+        """Take note of a job that is in service from now on, or at another server."""
+        ...
 
     def factors(self) -> Callable[[Job], float]:
         """Return the factor of a job's grant, as things stand now."""
@@ -35,6 +42,9 @@ class Reserved:
     def __init__(self, roster: Roster) -> None:
         self._jobs = roster.jobs
 
+    def join(self, job: Job) -> None:
+        """Do nothing."""
+
     def factors(self) -> Callable[[Job], float]:
         """Return 1 for every job."""
         return _one
@@ -54,11 +64,24 @@ class WorkConserving:
     def __init__(self, roster: Roster, in_force: InForce, phases: Sequence[PhaseSpec]) -> None:
         self._roster, self._in_force = roster, in_force
         self._resource = [phase.resource for phase in phases]
+        # Those who joined by (server, resource), increasing; who has left is still there until looked for.
+        self._joined = defaultdict[tuple[int, str], list[int]](list)
+        self._granted: dict[tuple[int, str], float] = {}
+        self._granted_of: Grants | None = None
+
+    def join(self, job: Job) -> None:
+        """Take note of a job that is in service from now on, or at another server."""
+        resource = self._resource[job.phase]
+        if resource.grant.owner == "server":
+            users = self._joined[job.server, resource.name]
+            at = bisect_left(users, job.user)
+            if at == len(users) or users[at] != job.user:
+                users.insert(at, job.user)
 
     def factors(self) -> Callable[[Job], float]:
         """Return the share of a server that is granted over the share that is in use, by job."""
         known: dict[tuple[int, str], float] = {}
-        grants, users = self._in_force.grants, self._in_force.user_ids
+        grants = self._in_force.grants
 
         def factor(job: Job) -> float:
             resource = self._resource[job.phase]
@@ -67,12 +90,22 @@ class WorkConserving:
             key = (job.server, resource.name)
             if key not in known:
                 amount = getattr(grants, resource.grant.field)
-                granted = math.fsum(amount[n] for n in users if grants.server[n] == job.server)
-                used = math.fsum(amount[other.user] for other in self._in_service(job.server, resource))
-                known[key] = granted / used if used > 0 else 1.0
+                used = math.fsum([amount[other.user] for other in self._in_service(job.server, resource)])
+                known[key] = self._granted_at(job.server, resource) / used if used > 0 else 1.0
             return known[key]
 
         return factor
+
+    def _granted_at(self, server: int, resource: ResourceSpec) -> float:
+        """Return what is granted of a resource of a server, added up once for all that is in force."""
+        grants = self._in_force.grants
+        if self._granted_of is not grants:
+            self._granted_of, self._granted = grants, {}
+        key = (server, resource.name)
+        if key not in self._granted:
+            amount, users = getattr(grants, resource.grant.field), self._in_force.user_ids
+            self._granted[key] = math.fsum(amount[n] for n in users if grants.server[n] == server)
+        return self._granted[key]
 
     def affected_by(self, job: Job) -> list[Job]:
         """Return the jobs in service of the same resource at the same server."""
@@ -86,11 +119,15 @@ class WorkConserving:
         return [job for job in self._roster.present_jobs if job.server in servers]
 
     def _in_service(self, server: int, resource: ResourceSpec) -> list[Job]:
-        return [
+        joined = self._joined[server, resource.name]
+        found = [
             job
-            for job in self._roster.present_jobs
+            for job in map(self._roster.jobs.__getitem__, joined)
             if job.server == server and job.in_service and self._resource[job.phase] is resource
         ]
+        if len(found) < len(joined):
+            joined[:] = [job.user for job in found]
+        return found
 
 
 class SharedGpuPower:
@@ -112,6 +149,10 @@ class SharedGpuPower:
     ) -> None:
         self._rule, self._roster, self._shares_power = rule, roster, shares_power
         self._at_gpu = [phase.at_server and phase.resource.medium == "gpu" for phase in phases]
+
+    def join(self, job: Job) -> None:
+        """Take note of a job that is in service from now on, or at another server."""
+        self._rule.join(job)
 
     def factors(self) -> Callable[[Job], float]:
         """Return the factor of a job's grant, as things stand now."""

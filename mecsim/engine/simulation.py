@@ -74,7 +74,7 @@ class Simulation:
         *,
         label: str = "",
         on_progress: Callable[[float], None] | None = None,
-        on_decided: Callable[[Decided], None] | None = None,
+        on_decided: Callable[[Decided], object] | None = None,
         phases: Sequence[PhaseSpec] = PHASES,
     ) -> None:
         self.scenario = scenario

@@ -57,7 +57,10 @@ def write_mat(results: Results, folder: str | Path) -> Path:
     structs["units"] = {column.name: column.unit for column in every if column.unit}
     path = make_folder(folder) / MAT_FILE
     return _written(
-        path, lambda part: savemat(part, structs, appendmat=False, long_field_names=True, oned_as="column")
+        path,
+        lambda part: savemat(
+            part, structs, appendmat=False, do_compression=True, long_field_names=True, oned_as="column"
+        ),
     )
 
 

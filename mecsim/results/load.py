@@ -55,7 +55,7 @@ def load_results(folder: str | Path) -> Results:
         for name in ALL_TABLES
         if any(name in stored_tables(manifest) for manifest in manifests)
     }
-    manifest = manifests[0] if len(manifests) == 1 else {"runs": manifests}
+    manifest = manifests[0] if len(manifests) == 1 else {"runs": manifests, "folder": str(root)}
     return Results(**frames, manifest=manifest)
 
 

@@ -262,7 +262,9 @@ def check_metric(name: str) -> str:
         If there is none of that name.
     """
     if name not in METRIC:
-        raise MecsimError(f"metric = {name}: must be {either(tuple(METRIC))}{nearest(name, METRIC)}")
+        if hint := nearest(name, METRIC):
+            raise MecsimError(f"metric = {name}: there is none of that name{hint}")
+        raise MecsimError(f"metric = {name}: must be {either(tuple(METRIC))}")
     return name
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from mecsim.messages import counted
 from mecsim.results.after_warmup import AfterWarmup
@@ -48,6 +49,13 @@ def run_notes(results: Results, metrics: Mapping[str, float] | None = None) -> l
     if TOKENS in results.manifest and math.isnan(values["time_to_target_s"]):
         notes.append("the loss did not reach its target within the run: no time and no energy to it")
     return notes
+
+
+def judged(results: Results) -> dict[str, Any]:
+    """Return what a manifest says of its run: ``metrics``, null where there is none, and ``notes``."""
+    metrics = run_metrics(results)
+    told = {name: None if math.isnan(value) else value for name, value in metrics.items()}
+    return {"metrics": told, "notes": run_notes(results, metrics)}
 
 
 def _open_rounds(run: AfterWarmup, open_share: float) -> list[str]:

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mecsim import plugins
 from mecsim.messages import counted
+from mecsim.overview import Overview, Shown
+from mecsim.plugin_files import Group
 from mecsim.tables import ALL_TABLES, MEASURED, Column, columns_of, to_frame
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from mecsim.engine.recorder import RunRecord
     from mecsim.world.world import World
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Results:
+VIEWS = Group("mecsim.views", "view of results")
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Results(Shown):
     """The tables of a run (docs/reference/tables.md) and their origin.
 
     Parameters
@@ -30,7 +38,7 @@ class Results:
         ``scenario``, ``policy`` and ``seed``, first.
     manifest : dict
         Scenario, seed, policy, versions, times and counts of the run; from a folder of many
-        runs, ``{"runs": [...]}`` with one such manifest for each.
+        runs, ``{"runs": [...]}`` with one such manifest for each, and their ``folder``.
     worth : DataFrame or None
         What one more unit of each server's budgets is worth at each epoch; None unless
         ``record.bound = true``.
@@ -63,15 +71,63 @@ class Results:
         """The frames by name: five, and ``worth`` where it is recorded."""
         return {name: frame for name in ALL_TABLES if (frame := getattr(self, name)) is not None}
 
-    def __repr__(self) -> str:
-        """Which run or runs, and how long the tables are: one screen at most."""
+    def overview(self) -> Overview:
+        """Return which run or runs, how long its tables are."""
         runs = self.manifest.get("runs")
         named = [counted(len(runs), "run")] if runs is not None else []
         named += [
             f"{key} {self.manifest[key]!r}" for key in ("scenario", "policy", "seed") if key in self.manifest
         ]
-        rows = [f"  {name:12s} {counted(len(frame), 'row')}" for name, frame in self.tables.items()]
-        return "\n".join([f"Results of {', '.join(named) or 'a run'}", *rows])
+        rows = [(name, counted(len(frame), "row")) for name, frame in self.tables.items()]
+        return Overview(f"Results of {', '.join(named) or 'a run'}", rows)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Every metric of the run by name (docs/reference/metrics.md); NaN where nothing was measured.
+
+        Raises
+        ------
+        MecsimError
+            If these are several runs: :meth:`summary` has a row for each.
+        """
+        return dict(_views().metrics(self))
+
+    def summary(self) -> pd.DataFrame:
+        """Return the metrics to read: value, unit and meaning of each; of several runs a row for each run."""
+        frame: pd.DataFrame = _views().summary(self)
+        return frame
+
+    def plot(self, kind: str = "timeline", metrics: Sequence[str] = ()) -> list[Axes]:
+        """Draw a figure of ``mecsim plot``, show it in a notebook, and return its axes.
+
+        Parameters
+        ----------
+        kind : str
+            ``timeline`` for one run; any other kind for several.
+        metrics : sequence of str
+            Which ones; those of the kind if left out.
+
+        Returns
+        -------
+        list of matplotlib Axes
+            ``axes[0].figure.savefig("mine.pdf")`` writes it.
+
+        Raises
+        ------
+        MecsimError
+            If there is no such kind or metric, or the runs lack what it needs.
+        """
+        return list(_views().plot(self, kind, tuple(metrics)))
+
+    def report(self, path: str | Path = "report.html") -> Path:
+        """Write the report of the run, or of the runs, as one HTML file, and return its path.
+
+        Raises
+        ------
+        ResultStoreError
+            If it cannot be written.
+        """
+        return Path(_views().report(self, path))
 
     def digest(self) -> str:
         """Return the SHA-256 of everything that is reproducible, as hexadecimal digits.
@@ -81,6 +137,11 @@ class Results:
         same digest in memory and on disk. Equal digests mean bit-identical runs.
         """
         return tables_digest(self.tables)
+
+
+def _views() -> Any:
+    """Return the module that draws and judges results; it is a floor above, so it comes by its name."""
+    return plugins.find(VIEWS, "results")
 
 
 def tables_digest(frames: Mapping[str, pd.DataFrame]) -> str:

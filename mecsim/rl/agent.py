@@ -11,9 +11,10 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from mecsim.errors import InvalidAllocation, MecsimError
+from mecsim.errors import MecsimError
 from mecsim.policy import Observation, ScenarioInfo
 from mecsim.rl.actions import ActionCode, Form
+from mecsim.rl.flat_actions import FlatActionCode
 from mecsim.rl.network import Predictor, load_network
 from mecsim.rl.observations import ObservationCode, slots_of
 from mecsim.rl.slots import Slots
@@ -27,8 +28,11 @@ class AgentPolicy:
     ----------
     model : str, Path or object
         A file (:func:`~mecsim.rl.network.load_network`), or an object with ``predict(observation)``, such as
-        a model of stable-baselines3, which is asked for deterministic actions. It returns an action, a tuple
-        that begins with one, or, for ``association``, (slots * servers,) logits.
+        a model of stable-baselines3, whose policy is copied and asked for deterministic actions. It returns
+        an action, a vector (:mod:`mecsim.rl.flat_actions`; for ``association`` these are logits), or a tuple
+        that begins with one of these.
+    algorithm : str, optional
+        For a ``.zip`` of stable-baselines3, which holds code that is run: the class that wrote it, ``PPO``.
     form : {"association", "ratio", "full"}
         What an action says.
     observation : {"flat", "dict"}
@@ -55,6 +59,7 @@ class AgentPolicy:
         self,
         model: Any,
         *,
+        algorithm: str | None = None,
         form: Form = "association",
         observation: Literal["flat", "dict"] = "flat",
         slots: int | None = None,
@@ -63,9 +68,10 @@ class AgentPolicy:
         allow_training_seeds: bool = False,
     ) -> None:
         if isinstance(model, str | Path):
-            self._model, self.weights_sha256 = load_network(Path(model))
+            self._model, self.weights_sha256 = load_network(Path(model), algorithm)
         elif callable(getattr(model, "predict", None)):
-            self._model, self.weights_sha256 = model, _digest(model)
+            self._model = _what_predicts(model)
+            self.weights_sha256 = _digest(self._model)
         else:
             raise MecsimError(f"model = {type(model).__name__}: must be a file, or have predict(observation)")
         self._form, self._flat, self._slots = form, observation == "flat", slots
@@ -82,6 +88,7 @@ class AgentPolicy:
     def _prepare(self, users: int, servers: int, duration_s: float) -> None:
         slots = self._slots or _slots_of_model(self._model, servers) or users
         self._code = ActionCode(self._form, slots, servers, self._local_fraction)
+        self._flat_action = FlatActionCode(self._code)
         self._seen_as = ObservationCode(slots, servers, duration_s)
         self._seats = Slots(slots)
 
@@ -97,17 +104,25 @@ class AgentPolicy:
         return self._code.decode(self._as_action(action), observation, slot)
 
     def _as_action(self, action: Any) -> Any:
-        if isinstance(action, Mapping) or self._code.form != "association":
+        if isinstance(action, Mapping):
             return action
         values = np.asarray(action)
-        if values.dtype.kind != "f":
-            return values
-        if values.size != self._code.slots * self._code.servers or not np.isfinite(values).all():
-            expected = self._code.slots * self._code.servers
-            raise InvalidAllocation(
-                f"logits = array of shape {values.shape}: must be {expected} finite numbers, slots x servers"
-            )
-        return values.reshape(self._code.slots, self._code.servers).argmax(axis=1)
+        return self._flat_action.action(values.ravel()) if values.dtype.kind == "f" else action
+
+
+def _what_predicts(model: Any) -> Any:
+    """Return a copy of the policy in a model of stable-baselines3, any other model as it is.
+
+    The policy predicts the same without the environments of the training, which no other process can have.
+    A copy by pickle is without the gradients of its last step, which cannot be copied, and stays as it is
+    when the training goes on.
+    """
+    policy = getattr(model, "policy", None)
+    if not callable(getattr(policy, "predict", None)):
+        return model
+    import cloudpickle
+
+    return cloudpickle.loads(cloudpickle.dumps(policy))
 
 
 def _options(model: Predictor) -> dict[str, Any]:
@@ -124,13 +139,17 @@ def _slots_of_model(model: Any, servers: int) -> int | None:
     servers_of_slots = getattr(getattr(model, "action_space", None), "nvec", None)
     if servers_of_slots is not None:
         return len(servers_of_slots)
-    shape = getattr(getattr(model, "observation_space", None), "shape", None)
+    seen = getattr(model, "observation_space", None)
+    parts = getattr(seen, "spaces", None)
+    if parts and "mask" in parts:
+        return int(parts["mask"].shape[0])
+    shape = getattr(seen, "shape", None)
     return slots_of(shape[0], servers) if shape and len(shape) == 1 else None
 
 
 def _digest(model: Any) -> str:
     """Return a SHA-256 of the weights of a model, or of the pickled model if it shows none."""
-    state = getattr(getattr(model, "policy", None), "state_dict", None)
+    state = getattr(model, "state_dict", None)
     total = hashlib.sha256()
     if callable(state):
         for name, tensor in sorted(state().items()):

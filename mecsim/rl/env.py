@@ -16,6 +16,7 @@ from mecsim.policy import Observation
 from mecsim.results.result import Results
 from mecsim.rl.actions import ActionCode, Form
 from mecsim.rl.drawing import frame
+from mecsim.rl.flat_actions import FlatActionCode
 from mecsim.rl.observations import PARTS, ObservationCode, flat_size, shapes
 from mecsim.rl.rewards import REALISED_SCR, RewardFunction, defined, reward_function
 from mecsim.rl.slots import Slots, slot_count
@@ -32,7 +33,8 @@ ENVIRONMENTS: dict[str, Form] = {
 """The form of the actions of each environment."""
 
 _LARGEST_SEED = 2**31
-_FORMS = ("flat", "dict")
+_OBSERVATIONS = ("flat", "dict")
+_ACTIONS = ("parts", "flat")
 
 
 class AllocationEnv(gymnasium.Env[Any, Any]):
@@ -46,6 +48,8 @@ class AllocationEnv(gymnasium.Env[Any, Any]):
         What an action says; see :mod:`mecsim.rl.actions`.
     observation : {"flat", "dict"}
         One array, or an array for each part; see :mod:`mecsim.rl.observations`.
+    action : {"parts", "flat"}
+        The parts of the form, or one vector of numbers; see :mod:`mecsim.rl.flat_actions`.
     reward : str or callable
         ``"realised_scr"``, a metric, or a function of an :class:`~mecsim.rl.rewards.Epoch`.
     slots : int, optional
@@ -68,14 +72,14 @@ class AllocationEnv(gymnasium.Env[Any, Any]):
         *,
         form: Form = "association",
         observation: Literal["flat", "dict"] = "flat",
+        action: Literal["parts", "flat"] = "parts",
         reward: str | RewardFunction = REALISED_SCR,
         slots: int | None = None,
         local_fraction: float = 0.5,
         render_mode: str | None = None,
     ) -> None:
-        if observation not in _FORMS:
-            hint = nearest(str(observation), _FORMS)
-            raise MecsimError(f"observation = {observation}: must be {either(_FORMS)}{hint}")
+        _check("observation", observation, _OBSERVATIONS)
+        _check("action", action, _ACTIONS)
         if render_mode not in (None, "rgb_array"):
             raise MecsimError(f"render_mode = {render_mode}: must be 'rgb_array' or None")
         self.scenario = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
@@ -84,10 +88,11 @@ class AllocationEnv(gymnasium.Env[Any, Any]):
         self.render_mode, self._flat = render_mode, observation == "flat"
         self._reward = reward_function(reward)
         self.code = ActionCode(form, self.slots, servers, local_fraction)
+        self._flat_action = FlatActionCode(self.code) if action == "flat" else None
         self._seen_as = ObservationCode(self.slots, servers, self.scenario.duration_s)
         self._slots = Slots(self.slots)
         self.run: SteppedRun | None = None
-        self.action_space = action_space(self.code)
+        self.action_space = action_space(self.code, flat=self._flat_action)
         self.observation_space = observation_space(self.slots, servers, flat=self._flat)
 
     @property
@@ -136,11 +141,14 @@ class AllocationEnv(gymnasium.Env[Any, Any]):
 
     def decode(self, action: Any) -> Allocation:
         """Return the allocation that an action is now."""
+        if self._flat_action is not None:
+            action = self._flat_action.action(action)
         return self.code.decode(action, self._asked(), self._slot())
 
     def encode(self, allocation: Allocation) -> Any:
         """Return the action that an allocation is now, as far as an action can say it."""
-        return self.code.encode(allocation, self._asked(), self._slot())
+        action = self.code.encode(allocation, self._asked(), self._slot())
+        return action if self._flat_action is None else self._flat_action.vector(action)
 
     def results(self) -> Results:
         """Return the tables of the episode, once it is over."""
@@ -173,8 +181,15 @@ class AllocationEnv(gymnasium.Env[Any, Any]):
         return self.run
 
 
-def action_space(code: ActionCode) -> spaces.Space[Any]:
-    """Return the space of the actions of a form."""
+def _check(option: str, given: Any, allowed: tuple[str, ...]) -> None:
+    if given not in allowed:
+        raise MecsimError(f"{option} = {given}: must be {either(allowed)}{nearest(str(given), allowed)}")
+
+
+def action_space(code: ActionCode, flat: FlatActionCode | None = None) -> spaces.Space[Any]:
+    """Return the space of the actions of a form, or of their vectors."""
+    if flat is not None:
+        return spaces.Box(-1.0, 1.0, (flat.size,), np.float32)
     servers = spaces.MultiDiscrete(np.full(code.slots, code.servers))
     if code.form == "association":
         return servers

@@ -13,14 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecsim.config.bounded_file import read_bounded
-from mecsim.errors import MecsimError, UnreadableFile
-from mecsim.messages import either
+from mecsim.errors import MecsimError
+from mecsim.messages import either, nearest
 
 MOST_BYTES = 1 << 30
 TENSOR_FILES = (".npz", ".pt", ".pth")
-CODE_FILES = (".zip", ".pkl")
+SB3_FILE = ".zip"
 _LAYER = re.compile(r"(?:mlp_extractor\.policy_net\.)?(\d+)\.(weight|bias)$|action_net\.(weight|bias)$")
 _LAST = 1 << 30
+READ = (".onnx", *TENSOR_FILES, SB3_FILE)
+_NO_ALGORITHM = (
+    "a .zip file of stable-baselines3 holds code, which is run when it is read; if you trust it, say which "
+    "algorithm wrote it (algorithm=PPO), else export it as ONNX"
+)
+_NEEDLESS_ALGORITHM = f"algorithm: is for a {SB3_FILE} file of stable-baselines3 only"
 
 
 class Predictor(Protocol):
@@ -136,37 +142,61 @@ class OnnxNetwork:
         return self._session
 
 
-def load_network(path: Path) -> tuple[Predictor, str]:
+def load_network(path: Path, algorithm: str | None = None) -> tuple[Predictor, str]:
     """Return the network in a file and the SHA-256 of the file.
 
     Parameters
     ----------
     path : Path
         ``.onnx``; ``.npz`` with arrays; ``.pt`` or ``.pth`` with tensors, which PyTorch reads with
-        ``weights_only=True``. None of them can run code.
+        ``weights_only=True``: none of them can run code. A ``.zip`` of stable-baselines3 can, and is read
+        only if its algorithm is given.
+    algorithm : str, optional
+        Class of stable-baselines3 that wrote a ``.zip``.
 
     Raises
     ------
     MecsimError
-        If it cannot be read, is of another kind, or holds code.
+        If it cannot be read, is of another kind, or holds code that nobody has asked for.
     """
     ending = path.suffix.lower()
-    if ending in CODE_FILES:
-        raise MecsimError(
-            f"{path}: a {ending} file holds code, which is run when it is read; load it yourself with the "
-            "library that wrote it, and give the model"
-        )
-    if ending not in (".onnx", *TENSOR_FILES):
-        raise MecsimError(f"{path}: must end in {either(('.onnx', *TENSOR_FILES))}")
+    if ending not in READ:
+        raise MecsimError(f"{path}: must end in {either(READ)}")
+    if (ending == SB3_FILE) != (algorithm is not None):
+        raise MecsimError(f"{path}: {_NO_ALGORITHM if algorithm is None else _NEEDLESS_ALGORITHM}")
     try:
         content = read_bounded(path, MOST_BYTES)
-    except UnreadableFile as error:
-        raise MecsimError(f"{path}: {error}") from error
-    try:
-        network: Predictor = OnnxNetwork(content) if ending == ".onnx" else Mlp(_tensors(ending, content))
+        if ending == ".onnx":
+            network: Predictor = OnnxNetwork(content)
+        else:
+            network = _sb3_policy(algorithm, content) if algorithm else Mlp(_tensors(ending, content))
     except MecsimError as error:
         raise MecsimError(f"{path}: {error}") from error
     return network, hashlib.sha256(content).hexdigest()
+
+
+def _sb3_policy(algorithm: str, content: bytes) -> Any:
+    """Return the policy in a file of stable-baselines3, which may run code of the file."""
+    try:
+        import stable_baselines3
+        from stable_baselines3.common.base_class import BaseAlgorithm
+    except ImportError as error:
+        raise MecsimError(
+            f"a {SB3_FILE} file needs stable-baselines3, which cannot be imported ({error}); install: "
+            "pip install 'mecsim[train]'"
+        ) from error
+    found: dict[str, Any] = {
+        name: each
+        for name, each in vars(stable_baselines3).items()
+        if isinstance(each, type) and issubclass(each, BaseAlgorithm)
+    }
+    names = tuple(sorted(found))
+    if algorithm not in names:
+        raise MecsimError(f"algorithm = {algorithm}: must be {either(names)}{nearest(algorithm, names)}")
+    try:
+        return found[algorithm].load(io.BytesIO(content), device="cpu").policy
+    except Exception as error:  # zipfile's, pickle's, PyTorch's
+        raise MecsimError(f"no model of {algorithm} of stable-baselines3: {error}") from error
 
 
 def _tensors(ending: str, content: bytes) -> dict[str, Any]:

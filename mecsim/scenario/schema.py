@@ -22,15 +22,18 @@ from mecsim.config.input_file import InputFile
 from mecsim.config.problems import problem_lines
 from mecsim.config.toml_text import dump_toml, parse_toml, plain_value
 from mecsim.errors import ScenarioError
+from mecsim.overview import Overview, Shown
 from mecsim.scenario.area import Area, validation_context
 from mecsim.scenario.calendar import Calendar
 from mecsim.scenario.control import Handover, Objective, Reallocation, Record, Service, costless
 from mecsim.scenario.gpu_catalogue import GpuCard
 from mecsim.scenario.layout_file import ONE_ORIGIN, files_in_degrees
 from mecsim.scenario.learning import Learning
+from mecsim.scenario.left_out import effects_left_out
 from mecsim.scenario.measured import problems as measured_problems
 from mecsim.scenario.memory import problems as memory_problems
 from mecsim.scenario.models import Model
+from mecsim.scenario.overview import overview_of
 from mecsim.scenario.path_loss import path_loss_model
 from mecsim.scenario.radio import Channel
 from mecsim.scenario.servers import Servers
@@ -39,7 +42,7 @@ from mecsim.scenario.users import Users
 from mecsim.scenario.workload import Workload
 
 
-class Scenario(Section):
+class Scenario(Shown, Section):
     """A validated scenario file; its values are in the units of the file.
 
     Made by `load_scenario` or `Scenario.from_toml`.
@@ -165,6 +168,19 @@ class Scenario(Section):
         return scenario
 
     @classmethod
+    def from_dict(cls, tables: Mapping[str, Any], folder: str | Path = "") -> Self:
+        """Return the scenario of the tables and values of a file, as :meth:`from_toml`.
+
+        Parameters
+        ----------
+        tables : mapping
+            Key to value or table, such as ``{"schema": 1, "name": "mine", "users": {"count": 5}}``.
+        folder : str or Path
+        """
+        plain = {name: plain_value(value) for name, value in tables.items()}
+        return cls._checked(plain, "Scenario.from_dict", Path(folder))
+
+    @classmethod
     def _checked(
         cls,
         tables: Mapping[str, Any],
@@ -205,15 +221,19 @@ class Scenario(Section):
         content |= {"plugins": self.plugin_versions()} if self.plugin_versions() else {}
         return hashlib.sha256(dump_toml(content).encode()).hexdigest()
 
-    def with_changes(self, changes: Mapping[str, Any], *, confined: bool = False) -> Self:
+    def with_changes(
+        self, changes: Mapping[str, Any] | None = None, /, *, confined: bool = False, **keys: Any
+    ) -> Self:
         """Return a scenario with other values at some keys, checked like a file.
 
         Parameters
         ----------
-        changes : mapping
+        changes : mapping, optional
             Dotted key to value, such as ``{"servers.bandwidth_mhz": 20}``.
         confined : bool
             Whether they may name files in the folder of the scenario and below it only.
+        **keys
+            More of them: ``with_changes(duration_s=30, **{"servers.bandwidth_mhz": 20})``.
 
         Raises
         ------
@@ -222,7 +242,7 @@ class Scenario(Section):
         """
         source = f"{self.name} with changes"
         tables = self.model_dump(by_alias=True, exclude_none=True)
-        for name, value in changes.items():
+        for name, value in {**(changes or {}), **keys}.items():
             *outer, last = name.split(".")
             table = tables
             for step in outer:
@@ -262,33 +282,14 @@ class Scenario(Section):
 
     def switched_off(self) -> list[str]:
         """Return every physical effect that this scenario leaves out, one line each."""
-        owners: tuple[Any, ...] = (self.servers, self.users, *(self.users.classes or ()))
-        powers = [power for each in owners for power in (each.circuit_power_w, each.receive_power_w)]
-        has_electronics = any(any(power) if isinstance(power, tuple) else power for power in powers)
-        has_boards = any(each.gpu_power not in ("cubic", None) for each in owners)
-        effects = {
-            "shadowing: sigma_db = 0": self.channel.shadowing.sigma_db == 0,
-            "fast fading: model = 'none'": self.channel.fading.model == "none",
-            "surroundings that move: ambient_hz = 0": self.channel.fading.ambient_hz == 0,
-            "highest rate of a modem: rate = 'shannon'": self.channel.rate_spec.is_ideal,
-            "interference between cells: model = 'none'": self.channel.interference.model == "none",
-            "receiver noise: noise_figure_db = 0": self.channel.noise_figure_db == 0,
-            "board power of GPUs: gpu_power = 'cubic'": not has_boards,
-            "radio electronics: circuit_power_w, receive_power_w = 0": not has_electronics,
-            "mobility: model = 'static'": self.users.mobility.model == "static",
-            "passes through the base model: model = 'adapter'": self.workload.model == "adapter",
-            "memory of GPUs: no base_model": self.workload.base_model is None,
-            "transfer times: bits_per_param = 0": self.workload.bits_per_param == 0,
-            "handover interruption: latency_s = 0": self.handover.latency_s == 0,
-            "outdated channel knowledge: csi = 'instantaneous'": self.reallocation.csi == "instantaneous",
-            "age of channel knowledge: csi_delay_s = 0": self.reallocation.csi_delay_s == 0,
-            "errors of channel knowledge: csi_error_db = 0": self.reallocation.csi_error_db == 0,
-            "decision time: decision_latency = 'none'": self.reallocation.decision_latency == "none",
-            "users who come and go: no users.arrivals": not self.users_change,
-            "server outages: no calendar.outages, no calendar.failures": not self.calendar.has_outages,
-            "battery: no users.battery": not self.users.has_batteries,
-        }
-        return [effect for effect, is_off in effects.items() if is_off]
+        return effects_left_out(
+            self.channel, self.servers, self.users, self.workload, self.calendar, self.handover,
+            self.reallocation, users_change=self.users_change,
+        )  # fmt: skip
+
+    def overview(self) -> Overview:
+        """Return what the scenario is about: its size, length, channel and movement."""
+        return overview_of(self)
 
     def __eq__(self, other: object) -> bool:
         """Return whether all values are equal; the text they came from does not matter."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mecsim.errors import MecsimError, RunFailed
 from mecsim.results.files import make_folder
+from mecsim.results.folder_plan import record_plan
 from mecsim.results.lock import folder_lock
 from mecsim.results.metrics import headline
 from mecsim.study.comparison import Comparison
 from mecsim.study.failure_note import note_failure
 from mecsim.study.folder_watch import FolderWatch
+from mecsim.study.notebook_bar import study_bar
 from mecsim.study.outcome import RunOutcome
 from mecsim.study.plan import Run, plan
 from mecsim.study.policy_choice import choose_policies
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 def compare(
     scenario: Scenario | str | Path,
-    policies: Sequence[PolicyLike],
+    policies: Sequence[PolicyLike] | Mapping[str, PolicyLike],
     replications: int = 10,
     *,
     seed: int = 0,
@@ -47,9 +49,11 @@ def compare(
     ----------
     scenario : Scenario, str or Path
         A scenario, a scenario file, or the name of a shipped one.
-    policies : sequence of str, mapping or Policy
-        As in :func:`mecsim.simulate`; a mapping has ``name``, optionally ``label``, and parameters.
-        Differences are taken to the first.
+    policies : sequence, or mapping of labels
+        Each as in :func:`mecsim.simulate`: a name, a class, an object, or a mapping with ``name``, optionally
+        ``label``, and parameters. ``{"plain": Mine(), "edge": Mine(phi=0), "dashf": "dashf"}`` has them by
+        label; several objects of one class get labels of what they differ in. Differences are taken to the
+        first.
     replications : int
         Runs of each policy, at least 1; intervals need 2.
     seed : int
@@ -63,7 +67,8 @@ def compare(
         Folder for one run folder each. A finished run found there is read instead of run again if
         nothing that its bits depend on has changed, else it is replaced.
     on_progress : callable, optional
-        Called with runs done (a fraction where that is known), their number, and a line about the last one.
+        Called with runs done (a fraction where that is known), their number, and a line about the last one; a
+        notebook shows a bar where it is left out.
 
     Raises
     ------
@@ -81,7 +86,8 @@ def compare(
     folder = None if out is None else make_folder(out)
     # Workers finish in any order; nothing after this line shows it.
     workers = worker_count(jobs, len(runs))
-    by_id = {o.run_id: o for o in _outcomes(runs, workers, folder, limit_s, on_progress)}
+    with study_bar(runs[0].scenario.name, on_progress) as tell:
+        by_id = {o.run_id: o for o in _outcomes(runs, workers, folder, limit_s, tell)}
     comparison = Comparison(
         scenario=runs[0].scenario.name,
         policies=tuple(dict.fromkeys(run.policy.label for run in runs)),
@@ -115,6 +121,8 @@ def _outcomes(
 
     watch = FolderWatch(out)
     with folder_lock(out):
+        if out is not None:
+            record_plan(out, (run.policy.label for run in runs), (run.scenario_sha256 for run in runs))
         for outcome in with_retries(runs, executor, workers):
             watch.check()
             if out is not None:

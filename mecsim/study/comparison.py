@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +14,16 @@ from mecsim.analysis.paired import ERROR, paired_table
 from mecsim.analysis.rounding import plus_minus
 from mecsim.analysis.stats import MedianInterval, median_interval, paired_difference, t_interval
 from mecsim.analysis.tails import heavy_tails
-from mecsim.errors import ResultStoreError
+from mecsim.errors import MecsimError, ResultStoreError
+from mecsim.messages import counted
+from mecsim.overview import Overview, Shown
 from mecsim.results.csv_text import write_csv_file
 from mecsim.results.metrics import (
+    METRIC,
     METRICS,
     TABLE_METRICS,
     WINDOW_SCR,
+    check_metric,
     same_metrics,
     stored_metrics,
     with_headline,
@@ -28,15 +32,19 @@ from mecsim.study.outcome import RunOutcome
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from mecsim.results.result import Results
 
 _DIFFERENCES = ("difference", "difference_low", "difference_high", "difference_percent")
 _STATISTICS = ("mean", "low", "high", "n", *_DIFFERENCES[:3], "pairs", _DIFFERENCES[3])
 
+_MOST_SHOWN = 4
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Shown):
     """The outcome of :func:`compare`.
 
     Parameters
@@ -184,11 +192,14 @@ class Comparison:
         path : str or Path
             Where to, with or without a suffix; ``.png`` and ``.pdf`` are written.
         """
-        from mecsim.analysis.figures.comparison import comparison_figure
         from mecsim.analysis.style import save_figure
 
-        figure = comparison_figure(self.per_run, self.delays, self.policies, self.seeds, self.headline)
-        return save_figure(figure, path)
+        return save_figure(self._figure(), path)
+
+    def _figure(self) -> Figure:
+        from mecsim.analysis.figures.comparison import comparison_figure
+
+        return comparison_figure(self.per_run, self.delays, self.policies, self.seeds, self.headline)
 
     def stored_runs(self) -> dict[str, Iterator[Results]]:
         """Return the finished runs of each policy, read one by one; empty without ``out``.
@@ -217,8 +228,48 @@ class Comparison:
             write_csv_file(root / name, table)
         return [*(root / name for name in tables), *self.figure(root / "comparison")]
 
-    def _repr_html_(self) -> str:
-        return str(self.summary().to_html())
+    def overview(self) -> Overview:
+        """Return a row for each policy with the metrics of the table: mean and half width of the interval."""
+        summary, heads = self.summary(), {name: METRIC[name].head for name in self.shown[:_MOST_SHOWN]}
+        rows = [
+            (policy, ", ".join(f"{head} {summary.loc[policy, head]!s}" for head in heads.values()))
+            for policy in self.policies
+        ]
+        rows += [("failed", counted(len(self.failures), "run"))] if self.failures else []
+        told = f"{len(self.policies)} policies, {counted(len(self.seeds), 'replication')}"
+        return Overview(f"Comparison in scenario '{self.scenario}': {told}", rows)
+
+    def plot(self, kind: str = "comparison", metrics: Sequence[str] = ()) -> list[Axes]:
+        """Draw a figure, show it in a notebook, and return its axes.
+
+        ``kind`` is ``comparison`` (SCR, delay, energy), or one of ``mecsim plot``, for which the comparison
+        needs ``out``; ``metrics`` are those of the kind if left out. MecsimError says what is missing.
+        """
+        from mecsim.analysis.inline import shown_inline
+        from mecsim.analysis.result_views import figure_of
+
+        names = tuple(map(check_metric, metrics))
+        if kind == "comparison":
+            return shown_inline(self._figure())
+        return shown_inline(figure_of(self.folder(f"kind = {kind}"), kind, names, self.policies))
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write the report as one HTML file, ``report.html`` in ``out`` if left out, and return its path.
+
+        Raises
+        ------
+        MecsimError
+            For a comparison without ``out``.
+        """
+        from mecsim.analysis.report.page import write_report
+
+        return write_report(self.folder("a report"), path)
+
+    def folder(self, purpose: str) -> Path:
+        """Return the folder of the runs; raise MecsimError if they were not kept, and say what needs them."""
+        if self.out is None:
+            raise MecsimError(f"{purpose} needs the tables of the runs: compare(..., out='results/mine')")
+        return self.out
 
     def _matrix(self, policy: str) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
         """Return the metrics of one policy, one row a seed."""

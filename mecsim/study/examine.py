@@ -16,6 +16,7 @@ from typing import Any
 
 from mecsim.errors import PolicyFailed, PolicyNotFound
 from mecsim.foreign_code import one_line
+from mecsim.neighbours import neighbours_of
 from mecsim.plugin_files import files_as_first_read, read_file
 from mecsim.policy_spec import code_named
 from mecsim.registry import POLICIES, make_policy, policy_version
@@ -86,7 +87,10 @@ def _key(place: str, parameters: Mapping[str, Any]) -> str:
     contents = []
     for code in code_named(place, parameters):
         with suppress(OSError):
-            contents.append(hashlib.sha256(Path(code.rpartition(":")[0]).read_bytes()).hexdigest())
+            path = Path(code.rpartition(":")[0])
+            content = path.read_bytes()
+            whole = [content, *(each for _, each in neighbours_of(content, path.resolve()))]
+            contents.append(hashlib.sha256(b"\0".join(whole)).hexdigest())
     return json.dumps(
         [place, dict(parameters), contents, sys.path, str(Path.cwd())], sort_keys=True, default=repr
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mecsim.errors import PolicyNotFound
@@ -57,6 +57,36 @@ def automatic_label(name: str, parameters: Mapping[str, Any]) -> str:
         return label
     digest = hashlib.sha256(label.encode()).hexdigest()[:8]
     return f"{label[: LONGEST_LABEL - 12].rstrip()}...{digest}"
+
+
+def distinct_labels(objects: Sequence[tuple[str, object]]) -> list[str]:
+    """Return a label for each (label, object); equal ones get the attributes in which the objects differ.
+
+    Where plain attributes do not tell all of them apart, they are numbered: ``Mine-1``, ``Mine-2``. One
+    object that is given twice keeps its label.
+    """
+    groups: dict[str, list[object]] = {}
+    for label, each in objects:
+        groups.setdefault(label, []).append(each)
+    new = {label: iter(_distinct(label, group)) for label, group in groups.items()}
+    return [next(new[label]) for label, _ in objects]
+
+
+def _distinct(label: str, group: list[object]) -> list[str]:
+    if len({id(each) for each in group}) < len(group) or len(group) == 1:
+        return [label] * len(group)
+    held = [vars(each) if hasattr(each, "__dict__") else {} for each in group]
+    names = [
+        name
+        for name in held[0]
+        if not name.startswith("_")
+        and all(isinstance(each.get(name), bool | int | float | str) for each in held)
+        and len({repr(each[name]) for each in held}) > 1
+    ]
+    found = [automatic_label(label, {name: each[name] for name in names}) for each in held]
+    if len(set(found)) == len(found):
+        return found
+    return [f"{label}-{number}" for number in range(1, len(group) + 1)]
 
 
 def folder_name(name: str, ending: str) -> str:

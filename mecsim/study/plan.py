@@ -78,7 +78,9 @@ class Run:
         return _digest([*self._asked(), self.policy.version, code])
 
     def _asked(self) -> list[Any]:
-        return [self.scenario_sha256, self.policy.target, self.policy.parameters, self.seed]
+        asked = [self.scenario_sha256, self.policy.target, self.policy.parameters, self.seed]
+        # The objects of one class have its name in common, and their labels tell them apart.
+        return asked if self.policy.instance is None else [*asked, self.policy.label]
 
 
 def plan(scenario: Scenario, policies: Sequence[PolicyChoice], replications: int, seed: int = 0) -> list[Run]:

@@ -16,9 +16,9 @@ from mecsim.foreign_code import Interrupts, described
 from mecsim.messages import shortened
 from mecsim.policy_spec import INNERS, code_named
 from mecsim.policy_spec import split_specs as split_policies
-from mecsim.registry import POLICIES, is_builtin, make_policy, parse_policy, policy_version
+from mecsim.registry import POLICIES, is_builtin, made, make_policy, parse_policy, policy_version
 from mecsim.study.examine import examine, version_of
-from mecsim.study.labels import automatic_label, checked_label
+from mecsim.study.labels import automatic_label, checked_label, distinct_labels
 
 __all__ = ["PolicyChoice", "choose_policies", "is_own", "split_policies"]
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from mecsim.policy import Policy
 
-    PolicyLike: TypeAlias = "str | Mapping[str, Any] | Policy | PolicyChoice"
+    PolicyLike: TypeAlias = "str | Mapping[str, Any] | Policy | type[Policy] | PolicyChoice"
 
 _OWN_MODULES = ("mecsim", "mecsim_policies")
 
@@ -62,7 +62,9 @@ class PolicyChoice:
 
     @classmethod
     def of(cls, given: PolicyLike, /, **parameters: Any) -> PolicyChoice:
-        """Return the choice that a user gave: a spec, ``{name, label, parameters...}``, or an object.
+        """Return the choice that a user gave: a spec, ``{name, label, parameters...}``, a class or an object.
+
+        The name of a mapping may be an object, which the label tells from others of its class.
 
         Raises
         ------
@@ -75,7 +77,10 @@ class PolicyChoice:
             own = dict(given)
             if "name" not in own:
                 raise PolicyNotFound(f"policy {shortened(repr(own))}: the key 'name' is missing")
-            name = str(own.pop("name"))
+            name = own.pop("name")
+            if callable(getattr(name, "allocate", None)):
+                return cls._labelled(name, **(own | parameters))
+            name = str(name)
             if "label" not in own:
                 return cls.of(name, **(own | parameters))
             label = checked_label(own.pop("label"), name)
@@ -85,16 +90,24 @@ class PolicyChoice:
             target, own = parse_policy(given)
             merged = own | parameters
             return cls(target, merged, automatic_label(target.rpartition(":")[2], merged))
-        if not callable(getattr(given, "allocate", None)) or isinstance(given, type):
+        if not callable(getattr(given, "allocate", None)):
             raise PolicyNotFound(
-                f"policy {shortened(repr(given))}: must be a name, a mapping, or an object with "
+                f"policy {shortened(repr(given))}: must be a name, a mapping, or a class or object with "
                 "allocate(observation)"
             )
-        kind = type(given)
+        kind = given if isinstance(given, type) else type(given)
         target = f"{kind.__module__}:{kind.__qualname__}"
+        if isinstance(given, type):
+            label = automatic_label(kind.__name__, parameters)
+            return cls(target, {}, label, made(given, target, parameters))
         if parameters:
             raise PolicyNotFound(f"policy '{target}' is made already: no parameters can be given with it")
         return cls(target, {}, automatic_label(kind.__name__, {}), given)
+
+    @classmethod
+    def _labelled(cls, policy: Policy, label: str | None = None, **parameters: Any) -> PolicyChoice:
+        choice = cls.of(policy, **parameters)
+        return choice if label is None else replace(choice, label=checked_label(label, choice.target))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel with what has been registered in this process, as far as the choice names it."""
@@ -168,7 +181,7 @@ def _arrived(values: tuple[Any, ...], registered: Mapping[str, Any]) -> PolicyCh
 
 
 def choose_policies(
-    policies: Iterable[PolicyLike],
+    policies: Iterable[PolicyLike] | Mapping[str, PolicyLike],
     folder: Path | None = None,
     *,
     local_code: bool = True,
@@ -176,9 +189,10 @@ def choose_policies(
 ) -> list[PolicyChoice]:
     """Return the policies of a comparison, each made once to see that it can be: foreign ones elsewhere.
 
-    With a folder, a policy file is looked for there first, then in the present folder. Labels that
-    would be equal get their whole target; the same policy twice is an error. Without ``local_code``
-    a policy that is a file is refused, and the file not looked at.
+    A mapping has them by their labels. With a folder, a policy file is looked for there first, then in the
+    present folder. Labels that would be equal get their whole target, those of objects what they differ in;
+    the same policy twice is an error. Without ``local_code`` a policy that is a file is refused, and the
+    file not looked at.
 
     Raises
     ------
@@ -187,7 +201,7 @@ def choose_policies(
     PolicyFailed
         The same, if one of them ended its process instead.
     """
-    asked = list(policies)
+    asked = _labelled(policies) if isinstance(policies, Mapping) else list(policies)
     problems = [] if local_code else _unregistered(asked)
     choices = list[PolicyChoice]()
     kind: type[PolicyError] = PolicyNotFound
@@ -200,11 +214,7 @@ def choose_policies(
         except PolicyError as error:
             problems += [problem for problem in error.args if problem not in problems]
             kind = PolicyFailed if isinstance(error, PolicyFailed) else kind
-    labels = [choice.label for choice in choices]
-    choices = [
-        replace(c, label=automatic_label(c.target, c.parameters)) if labels.count(c.label) > 1 else c
-        for c in choices
-    ]
+    choices = _told_apart(choices)
     labels = [choice.label for choice in choices]
     problems += [
         f"policy '{label}' is given twice" for label in sorted(set(labels)) if labels.count(label) > 1
@@ -214,6 +224,26 @@ def choose_policies(
     if problems:
         raise kind(*problems)
     return choices
+
+
+def _labelled(policies: Mapping[str, PolicyLike]) -> list[PolicyLike]:
+    """Return policies that were given by label; one without ``allocate`` is left to be refused."""
+    return [replace(PolicyChoice.of(given), label=label) for label, given in policies.items()]
+
+
+def _told_apart(choices: list[PolicyChoice]) -> list[PolicyChoice]:
+    """Return choices with other labels where two are equal: whole targets, or what objects differ in."""
+    labels = [choice.label for choice in choices]
+    objects = distinct_labels([(c.label, c.instance) for c in choices if c.instance is not None])
+    found = list[PolicyChoice]()
+    for choice in choices:
+        if choice.instance is not None:
+            found.append(replace(choice, label=objects.pop(0)))
+        elif labels.count(choice.label) > 1:
+            found.append(replace(choice, label=automatic_label(choice.target, choice.parameters)))
+        else:
+            found.append(choice)
+    return found
 
 
 def is_own(policy: Policy) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from mecsim.config.bounded_file import read_text_bounded
 from mecsim.config.toml_text import LARGEST_BYTES, toml_value
-from mecsim.errors import UnreadableFile
+from mecsim.errors import MecsimError, UnreadableFile
 from mecsim.messages import shortened
 from mecsim.results.files import write_text
 from mecsim.study.spec import Study
@@ -23,19 +24,34 @@ def record(study: Study, folder: Path) -> None:
     write_text(folder / STUDY_FILE, "".join(f"{line}\n" for line in lines))
 
 
-def other_changes(study: Study, folder: Path) -> str:
-    """Return a line if the folder was last swept with another ``--set``; empty if it was not, or never."""
+def refuse_other_changes(study: Study, folder: Path, file: Path | None = None) -> None:
+    """Refuse a folder that was swept with another ``--set``: its runs and these belong to two plans.
+
+    Parameters
+    ----------
+    study : Study
+    folder : Path
+    file : Path, optional
+        The study's file, for the command that resumes.
+
+    Raises
+    ------
+    MecsimError
+        With that command.
+    """
     try:
         text = read_text_bounded(folder / STUDY_FILE, 4 * LARGEST_BYTES, follow_links=False)
     except UnreadableFile:
-        return ""
-    lines = text.splitlines()
-    before = [line.removeprefix(_SET) for line in lines if line.startswith(_SET)]
+        return
+    before = [line.removeprefix(_SET) for line in text.splitlines() if line.startswith(_SET)]
     if before == _changes(study):
-        return ""
-    return (
-        f"{folder} was last swept with {_told(before)}, this is with {_told(_changes(study))}: "
-        "these are other runs, stored beside those"
+        return
+    options = [word for change in before for word in ("--set", change)]
+    place = [] if folder == Path("results") / study.name else ["--out", str(folder)]
+    command = shlex.join(["mecsim", "sweep", str(file or f"{study.name}.toml"), *options, *place])
+    raise MecsimError(
+        f"{folder} was swept with {_told(before)}, this is with {_told(_changes(study))}, which are other "
+        f"runs. To resume: {command}. For a study of its own, give another --out"
     )
 
 

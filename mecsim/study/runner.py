@@ -5,18 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mecsim.engine.decisions import Decided
 from mecsim.engine.policy_threads import PolicyThreads
 from mecsim.errors import PolicyFailed, ResultStoreError
 from mecsim.foreign_code import described
 from mecsim.plugin_files import files_as_first_read
 from mecsim.results.blas import one_blas_thread
 from mecsim.results.learning import TOKENS, round_tokens
-from mecsim.results.metrics import run_metrics
-from mecsim.results.notes import MEASURED_DECISIONS, run_notes
+from mecsim.results.notes import MEASURED_DECISIONS, judged
 from mecsim.results.objective import objective_entries
 from mecsim.results.plain_values import through_json
 from mecsim.results.provenance import environment
@@ -24,6 +23,7 @@ from mecsim.results.recompute import checked_metrics
 from mecsim.results.result import Results, tables_digest
 from mecsim.results.store import claim, load_run, write_run
 from mecsim.study.isolation.child import is_inside
+from mecsim.study.notebook_bar import notebook_bar
 from mecsim.study.plan import Run
 from mecsim.study.policy_choice import PolicyChoice, is_own
 from mecsim.study.progress import OnProgress
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from mecsim.study.policy_choice import PolicyLike
     from mecsim.world.world import World
 
+OnDecision = Callable[[Decided], object]
+"""Called with each decision, what it was made on, and when it came into force."""
+
 
 def simulate(
     scenario: Scenario | str | Path,
@@ -49,6 +52,7 @@ def simulate(
     seed: int = 0,
     *,
     on_progress: OnProgress | None = None,
+    on_decision: OnDecision | None = None,
     out: str | Path | None = None,
     **parameters: Any,
 ) -> Results:
@@ -58,14 +62,17 @@ def simulate(
     ----------
     scenario : Scenario, str or Path
         A scenario, a scenario file, or the name of a shipped one.
-    policy : str, mapping or Policy
+    policy : str, mapping, class or Policy
         A name, ``package.module:Class``, ``file.py:Class``, each with optional parameters
-        (``"gucaa:local_fraction=0.3"``); or an object with ``allocate(observation)``, of which
-        the run uses a copy.
+        (``"gucaa:local_fraction=0.3"``); a class with ``allocate(observation)``; or an object of one, of
+        which the run uses a copy.
     seed : int
         Decides the world, together with the scenario, and the policy's own randomness.
     on_progress : callable, optional
-        Called now and then with the simulated seconds done.
+        Called now and then with the simulated seconds done; a notebook shows a bar where it is left out.
+    on_decision : callable, optional
+        Called after each decision with a :class:`mecsim.Decided`: ``observation``, what the policy saw;
+        ``allocation`` and ``in_force_s``, what is in force from when on. All are copies.
     out : str or Path, optional
         Folder to write the run to; it appears when the run is complete.
     **parameters
@@ -81,7 +88,9 @@ def simulate(
         If ``out`` holds something else or cannot be written.
     """
     run = Run(as_scenario(scenario), PolicyChoice.of(policy, **parameters), seed)
-    return execute(run, out=out, on_progress=on_progress)
+    with notebook_bar(run.run_id, run.scenario.duration_s, shown=on_progress is None) as tell:
+        told = on_progress or (lambda done_s: tell(done_s, ""))
+        return execute(run, out=out, on_progress=told, on_decision=on_decision)
 
 
 def as_scenario(scenario: Scenario | str | Path) -> Scenario:
@@ -96,6 +105,7 @@ def execute(
     *,
     out: str | Path | None = None,
     on_progress: OnProgress | None = None,
+    on_decision: OnDecision | None = None,
     before_writing: Callable[[], None] | None = None,
 ) -> Results:
     """Run, and write the folder if one is given; raise what :func:`simulate` raises.
@@ -106,7 +116,7 @@ def execute(
         out = Path(out).absolute()
         claim(out, run.run_id)
     with files_as_first_read():
-        done = _simulated(run, on_progress)
+        done = _simulated(run, on_progress, on_decision)
         manifest = _manifest(run, done.policy, dict(done.record.counts), done.world)
     manifest |= _marks(run, done.record, done.drawn)
     if run.scenario.learning is not None:
@@ -118,9 +128,7 @@ def execute(
     if before_writing is not None:
         before_writing()
     if out is not None:
-        metrics = run_metrics(results)
-        told = {name: None if isnan(value) else value for name, value in metrics.items()}
-        results.manifest.update(metrics=told, notes=run_notes(results, metrics))
+        results.manifest.update(judged(results))
         results.manifest.update(write_run(results, out))
     return results
 
@@ -136,7 +144,7 @@ class _Simulated(NamedTuple):
     threads: dict[str, str | None]
 
 
-def _simulated(run: Run, on_progress: OnProgress | None) -> _Simulated:
+def _simulated(run: Run, on_progress: OnProgress | None, on_decision: OnDecision | None) -> _Simulated:
     from mecsim.engine.global_generators import GlobalGenerators
     from mecsim.engine.simulation import Simulation
 
@@ -153,7 +161,9 @@ def _simulated(run: Run, on_progress: OnProgress | None) -> _Simulated:
         wall_s, cpu_s = time.perf_counter(), time.process_time()
         try:
             with one_blas_thread() as blas:
-                simulation = Simulation(run.scenario, policy, run.seed, label=label, on_progress=watched)
+                simulation = Simulation(
+                    run.scenario, policy, run.seed, label=label, on_progress=watched, on_decided=on_decision
+                )
                 record = simulation.run()
                 _refuse_an_early_end(run, simulation)
         finally:

@@ -15,8 +15,8 @@ from mecsim.certificate import refuse_to_record
 from mecsim.config.base import Real, Section, Whole, key, refusal
 from mecsim.config.locate import Lines
 from mecsim.config.problems import problem_lines
-from mecsim.config.toml_text import parse_toml, toml_value
-from mecsim.errors import BoundError, MecsimError, PolicyError, ScenarioError, StudyError
+from mecsim.config.toml_text import parse_toml, plain_value, toml_value
+from mecsim.errors import BoundError, PolicyError, ScenarioError, StudyError
 from mecsim.messages import shortened
 from mecsim.scenario.load import load_scenario, read_scenario_text
 from mecsim.scenario.schema import Scenario
@@ -128,6 +128,29 @@ class Study:
     limit_s: float | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def from_dict(cls, tables: Mapping[str, Any], folder: str | Path = "") -> Study:
+        """Return the study of tables and values as a study file has them; ``schema`` may be left out.
+
+        Parameters
+        ----------
+        tables : mapping
+            Such as ``{"name": "bandwidth", "scenarios": ["paper"], "policies": ["gucaa", "dashf"], "grid":
+            {"servers.bandwidth_mhz": [10, 20]}}``.
+        folder : str or Path
+            Where the scenario files that it names are; the present folder if left out.
+
+        Raises
+        ------
+        StudyError
+            Lists every problem.
+        """
+        plain = {"schema": 1} | {name: plain_value(value) for name, value in tables.items()}
+        grid = plain.pop("grid", {})
+        text = "".join(f"{name} = {toml_value(value)}\n" for name, value in plain.items()) + "[grid]\n"
+        text += "".join(f"{toml_value(name)} = {toml_value(value)}\n" for name, value in grid.items())
+        return _read(text, str(Path(folder, "Study.from_dict")), {}, None, allow_local_policies=True)
+
     @property
     def swept(self) -> tuple[str, ...]:
         """The scenario keys that vary, in the order of the file."""
@@ -162,6 +185,15 @@ def load_study(
     source = str(study)
     try:
         text = read_scenario_text(study)
+    except ScenarioError as error:
+        raise StudyError(source, error.problems) from None
+    return _read(text, source, dict(changes or {}), limit_s, allow_local_policies=allow_local_policies)
+
+
+def _read(
+    text: str, source: str, changes: dict[str, Any], limit_s: float | None, *, allow_local_policies: bool
+) -> Study:
+    try:
         tables = parse_toml(text, source)
     except ScenarioError as error:
         raise StudyError(source, error.problems) from None
@@ -171,7 +203,7 @@ def load_study(
         raise StudyError(source, problem_lines(error, StudyTables, tables, source, text)) from None
     if limit_s is not None:
         given = given.model_copy(update={"limit_s": limit_s})
-    return _checked(given, source, text, dict(changes or {}), allow_local_policies)
+    return _checked(given, source, text, changes, allow_local_policies)
 
 
 def _checked(
@@ -265,17 +297,3 @@ def _twins(runs: tuple[Run, ...], source: str) -> list[str]:
             twice[f"{source}: {run.scenario.name} under {run.policy.label} is asked for twice"] = None
         seen.add(run.run_id)
     return list(twice)
-
-
-def parse_shard(text: str) -> tuple[int, int]:
-    """Return ``(i, n)`` from ``"i/n"``, with i from 1 to n.
-
-    Raises
-    ------
-    MecsimError
-        If it is not that.
-    """
-    part, slash, parts = text.partition("/")
-    if not slash or not part.isdecimal() or not parts.isdecimal() or not 1 <= int(part) <= int(parts):
-        raise MecsimError(f"--shard {text}: must read i/n with i from 1 to n, such as 1/8")
-    return int(part), int(parts)

@@ -9,18 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from mecsim.errors import ResultStoreError, RunFailed
+from mecsim.messages import counted
+from mecsim.overview import Overview, Shown
 from mecsim.results.csv_text import csv_text
 from mecsim.results.files import make_folder, write_text
+from mecsim.results.folder_plan import record_plan
 from mecsim.results.leftovers import remove_parts, set_aside
 from mecsim.results.lock import folder_lock
 from mecsim.results.metrics import same_metrics, stored_metrics
 from mecsim.study.failure_note import note_failure
 from mecsim.study.folder_watch import FolderWatch
+from mecsim.study.notebook_bar import study_bar
 from mecsim.study.outcome import RunOutcome, reused
 from mecsim.study.plan import Run
 from mecsim.study.pool import run_queue, worker_count
 from mecsim.study.progress import OnStudyProgress
-from mecsim.study.record import record
+from mecsim.study.record import record, refuse_other_changes
 from mecsim.study.retry import Executor, with_retries
 from mecsim.study.run_status import RunStatus, statuses, table
 from mecsim.study.schedule import RunQueue, RunTimes
@@ -30,8 +34,8 @@ RESULTS = Path("results")
 TABLE = "runs.csv"
 
 
-@dataclass(frozen=True, eq=False)
-class Sweep:
+@dataclass(frozen=True, eq=False, repr=False)
+class Sweep(Shown):
     """The outcome of :func:`sweep`.
 
     Parameters
@@ -50,6 +54,12 @@ class Sweep:
     folder: Path
     outcomes: tuple[RunOutcome, ...]
     damaged: tuple[Path, ...] = ()
+
+    def overview(self) -> Overview:
+        """Return how many runs there are, how they came about, and where they are."""
+        rows = [(origin, counted(count, "run")) for origin, count in self.origins.items()]
+        rows += [("failed", counted(len(self.failures), "run"))] if self.failures else []
+        return Overview(f"Sweep '{self.study.name}'", [*rows, ("folder", str(self.folder))])
 
     @property
     def failures(self) -> tuple[RunOutcome, ...]:
@@ -97,12 +107,13 @@ def sweep(
     shard : tuple of int, optional
         ``(i, n)``: run only the i-th of n parts, i from 1.
     on_progress : callable, optional
-        Called with runs done, their number, and a line about the last one.
+        Called with runs done, their number, and a line about the last one; a notebook shows a bar where it
+        is left out.
 
     Raises
     ------
     StudyError, MecsimError
-        Before any run starts.
+        Before any run starts; also if the folder was swept with other ``changes``.
     ResultStoreError
         If another process writes to the folder, or it cannot be written (any more); finished runs stay.
     RunFailed
@@ -115,14 +126,20 @@ def sweep(
     )
     folder = make_folder(RESULTS / asked.name if out is None else out).absolute()
     runs = part(asked.runs, shard)
-    with folder_lock(folder, shard):
+    refuse_other_changes(asked, folder)
+    with folder_lock(folder, shard), study_bar(asked.name, on_progress) as tell:
         record(asked, folder)
+        record_plan(
+            folder,
+            (run.policy.label for run in asked.runs),
+            (run.scenario_sha256 for run in asked.runs),
+        )
         # Other shards may be at work: remove only the leftovers of this one.
         mine = None if shard is None else [run.stored_as for run in runs]
         try:
             outcomes, damaged = complete(
                 runs, folder, jobs, limit_s=asked.limit_s, scheduler=scheduler, mine=mine,
-                on_progress=on_progress,
+                on_progress=tell,
             )  # fmt: skip
         except RunFailed:
             write_table(asked, folder)

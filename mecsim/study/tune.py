@@ -17,6 +17,7 @@ import numpy as np
 
 from mecsim.errors import MecsimError
 from mecsim.messages import either, nearest
+from mecsim.overview import Overview, Shown
 from mecsim.policy_spec import PolicySpec, parse_value
 from mecsim.results.metrics import METRIC, METRICS, headline
 from mecsim.study.compare import compare
@@ -30,13 +31,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mecsim.scenario.schema import Scenario
+    from mecsim.study.policy_choice import PolicyLike
 
 TUNING_SEED = 1_000_000
 _NAMES = tuple(metric.name for metric in METRICS)
 
 
-@dataclass(frozen=True, eq=False)
-class Tuned:
+@dataclass(frozen=True, eq=False, repr=False)
+class Tuned(Shown):
     """The outcome of :func:`tune`.
 
     Parameters
@@ -64,6 +66,12 @@ class Tuned:
     test: Comparison
     failures: tuple[RunOutcome, ...] = ()
 
+    def overview(self) -> Overview:
+        """Return what was chosen of how many, policy by policy."""
+        chosen = self.candidates[self.candidates["chosen"]].to_dict("records")
+        rows = [(str(row["policy"]), f"{row['candidate']}, chosen of {row['of']}") for row in chosen]
+        return Overview(f"Tuned by {self.metric}", rows)
+
     @property
     def lines(self) -> list[str]:
         """Lines that say which seeds served for what, and what was chosen."""
@@ -82,7 +90,7 @@ class Tuned:
 
 def tune(
     scenario: Scenario | str | Path,
-    policies: Mapping[str, Sequence[PolicyChoice]],
+    policies: Sequence[str] | Mapping[str, Sequence[PolicyLike]],
     metric: str | None = None,
     *,
     budget: int = 40,
@@ -99,8 +107,9 @@ def tune(
     Parameters
     ----------
     scenario : Scenario, str or Path
-    policies : mapping
-        The candidates of each policy by its name, as from :func:`candidates`.
+    policies : sequence of str, or mapping
+        Specs with alternatives, such as ``"dashf:max_iterations=1|3|10"``; or the candidates of each policy
+        by its name, each as in :func:`mecsim.compare`: ``{"mine": [Mine(phi=0.2), Mine(phi=0.5)]}``.
     metric : str, optional
         What to choose by: the best mean; of the SCR that is shown first of the scenario if left out.
     budget : int
@@ -119,13 +128,13 @@ def tune(
     MecsimError
         If the two sets of seeds meet or the budget is too small, before any run.
     """
-    loaded = as_scenario(scenario)
+    loaded, given = as_scenario(scenario), _given(policies, limit_s)
     metric = metric or headline(loaded.workload.rounds.mode)
-    sizes = _check(policies, metric, budget, replications, seed, tuning_seed)
+    sizes = _check(given, metric, budget, replications, seed, tuning_seed)
     folders = {name: None if out is None else Path(out) / name for name in ("tuning", "test")}
-    total = sum(sizes[name] * len(own) for name, own in policies.items()) + replications * len(policies)
+    total = sum(sizes[name] * len(own) for name, own in given.items()) + replications * len(given)
     done, parts, chosen, failures = 0, [], [], list[RunOutcome]()
-    for name, own in policies.items():
+    for name, own in given.items():
         chosen.append(own[0])
         if len(own) == 1:
             parts.append(_alone(name, own[0]))
@@ -167,6 +176,14 @@ def candidates(spec: str, limit_s: float | None = None) -> tuple[str, list[Polic
         for values in product(*alternatives)
     ]
     return PolicyChoice.of(target).label, choose_policies(specs, limit_s=limit_s)
+
+
+def _given(
+    policies: Sequence[str] | Mapping[str, Sequence[PolicyLike]], limit_s: float | None
+) -> dict[str, list[PolicyChoice]]:
+    if isinstance(policies, Mapping):
+        return {name: choose_policies(own, limit_s=limit_s) for name, own in policies.items()}
+    return dict(candidates(spec, limit_s) for spec in policies)
 
 
 def _check(

@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecsim.errors import InvalidAllocation
+from mecsim.messages import counted
+from mecsim.overview import Overview, Shown
 from mecsim.system.arrays import Floats, Ints, frozen
 from mecsim.system.devices import Devices
 from mecsim.system.power import PowerSpec
 from mecsim.system.resources import GRANTS
 
 TOLERANCE = 1e-6
+_MOST_ROWS = 12
 
 
 class Violation(NamedTuple):
@@ -34,8 +37,8 @@ class Violation(NamedTuple):
         return f"{self.field} of {self.where} = {self.value}: {self.rule}"
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Allocation:
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Allocation(Shown):
     """One decision for every user, docs/model.md section 1. Arrays are copied and read-only.
 
     Parameters
@@ -80,6 +83,22 @@ class Allocation:
             self.server_power_w,
             self.user_gpu_flops,
             self.server_gpu_flops,
+        )
+
+    def overview(self) -> Overview:
+        """Return the grants of the first users, a row each."""
+        rows = [(f"user {n}", self._row(n)) for n in range(min(self.server.size, _MOST_ROWS))]
+        left = self.server.size - len(rows)
+        rows += [("...", f"and {counted(left, 'more user')}")] if left else []
+        return Overview(f"Allocation for {counted(self.server.size, 'user')}", rows)
+
+    def _row(self, n: int) -> str:
+        """Return the grants of one user in words."""
+        phi, bandwidth_hz, *rest = (column.ravel()[n] for column in self.columns)
+        up_w, down_w, user_flops, server_flops = rest
+        return (
+            f"server {self.server.ravel()[n]}, phi {phi:.3g}, {bandwidth_hz / 1e6:.4g} MHz, {up_w:.3g} W up, "
+            f"{down_w:.3g} W down, GPUs {user_flops / 1e12:.3g} and {server_flops / 1e12:.3g} TFLOP/s"
         )
 
     def violations(self, instance: Devices, tolerance: float = TOLERANCE) -> tuple[Violation, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from mecsim.overview import Overview, Shown
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, frozen
 
@@ -37,8 +38,8 @@ class Prices:
             object.__setattr__(self, name, frozen(getattr(self, name)))
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Bound:
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Bound(Shown):
     """An upper bound of the SCR that is proved, with the best allocation known.
 
     Parameters
@@ -79,6 +80,17 @@ class Bound:
     def gap(self) -> float:
         """How far the allocation can be from the best, ``upper_bound / scr - 1``."""
         return gap_to(self.upper_bound, self.scr)
+
+    def overview(self) -> Overview:
+        """Return the bound, the best allocation known, and how far apart they are."""
+        rows = [
+            ("upper bound", f"{self.upper_bound:.6g}"),
+            ("best known SCR", f"{self.scr:.6g}"),
+            ("gap", f"{100.0 * self.gap:.3g} %"),
+            ("proof", f"{self.nodes} nodes, {self.cpu_s:.3g} s of CPU time"),
+            *(("taken for granted", each) for each in self.assumed),
+        ]
+        return Overview("Bound of the SCR", rows)
 
 
 class EpochBound(NamedTuple):

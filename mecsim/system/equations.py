@@ -31,6 +31,12 @@ def shannon_rate(
     noise_w_per_hz : float
         Noise power spectral density N0.
     """
+    if type(bandwidth_hz) is float and bandwidth_hz > 0 and type(gain) is np.ndarray:
+        row = gain * power_w
+        row /= noise_w_per_hz * bandwidth_hz
+        np.log1p(row, out=row)
+        row *= bandwidth_hz * _BITS_PER_NAT
+        return row
     bandwidth = np.asarray(bandwidth_hz, dtype=np.float64)
     received_w = np.asarray(gain, dtype=np.float64) * power_w
     noise_w = noise_w_per_hz * bandwidth

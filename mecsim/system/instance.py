@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecsim.errors import InstanceError
+from mecsim.messages import system_size
+from mecsim.overview import Overview, Shown, spread
 from mecsim.system import equations as eq
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints, frozen, of_users
@@ -35,8 +37,8 @@ class Costs:
     energy_j: Floats
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Instance:
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Instance(Shown):
     """A snapshot: N users, M servers, the power gains between them, docs/model.md section 1.
 
     Parameters
@@ -139,6 +141,19 @@ class Instance:
     def downlink_gain(self) -> Floats:
         """Linear power gain downwards, (N, M)."""
         return self.gain if self.downlink_share is None else np.asarray(self.gain * self.downlink_share)
+
+    def overview(self) -> Overview:
+        """Return the size of the snapshot, and the range of what its devices and links have."""
+        users, servers = self.users, self.servers
+        rows = [
+            ("gain", spread(10.0 * np.log10(np.maximum(self.gain, 1e-300)).ravel(), "dB")),
+            ("bandwidth", spread(servers.bandwidth_hz, "MHz a server", 1e-6)),
+            ("adapters", spread(users.adapter_params, "million parameters", 1e-6)),
+            ("user GPUs", spread(users.gpu_count * users.max_gpu_flops, "TFLOP/s a user", 1e-12)),
+            ("server GPUs", spread(servers.gpu_count * servers.max_gpu_flops, "TFLOP/s a server", 1e-12)),
+        ]
+        size = system_size(self.user_count, self.server_count)
+        return Overview(f"Instance '{self.name}': {size}", rows)
 
     def of_users(self, chosen: Ints | NDArray[np.bool_]) -> Instance:
         """Return the snapshot with some of the users only, by index or mask."""

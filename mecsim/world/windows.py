@@ -7,14 +7,17 @@ from collections.abc import Callable
 import numpy as np
 
 from mecsim.system.arrays import Floats, Ints
-from mecsim.world.channel.waves import GRID
+from mecsim.world.channel.waves import GRID, WHOLE
 from mecsim.world.mobility.trajectories import Trajectories
 
 WINDOW_BLOCKS = GRID
+WINDOW = WHOLE
+"""All blocks of a window."""
+
 _PAIRS_AT_ONCE = 32
 
-OfLeg = Callable[[Ints, Ints, Ints, float], Floats]
-"""From users, servers and legs (P,), and the start of a window, to values (P, WINDOW_BLOCKS)."""
+OfLeg = Callable[[Ints, Ints, Ints, float, range], Floats]
+"""From users, servers and legs (P,), the start of a window and B of its blocks, to values (P, B)."""
 
 
 def block_index(times_s: Floats, block_s: float) -> Ints:
@@ -27,13 +30,19 @@ def block_index(times_s: Floats, block_s: float) -> Ints:
 
 
 def window_values(
-    of_leg: OfLeg, users: Ints, servers: Ints, window: int, trajectories: Trajectories, block_s: float
+    of_leg: OfLeg,
+    users: Ints,
+    servers: Ints,
+    window: int,
+    blocks: range,
+    trajectories: Trajectories,
+    block_s: float,
 ) -> Floats:
-    """Return the values of U links over one window of blocks, (U, WINDOW_BLOCKS)."""
-    values = np.empty((len(users), WINDOW_BLOCKS))
+    """Return the values of U links over some blocks of a window, (U, len(blocks))."""
+    values = np.empty((len(users), len(blocks)))
     for i in range(0, len(users), _PAIRS_AT_ONCE):
         part = slice(i, i + _PAIRS_AT_ONCE)
-        _fill(values[part], of_leg, users[part], servers[part], window, trajectories, block_s)
+        _fill(values[part], of_leg, users[part], servers[part], window, blocks, trajectories, block_s)
     return values
 
 
@@ -43,23 +52,24 @@ def _fill(
     users: Ints,
     servers: Ints,
     window: int,
+    blocks: range,
     trajectories: Trajectories,
     block_s: float,
 ) -> None:
     first = window * WINDOW_BLOCKS
     start_s = first * block_s
-    last_s = (first + WINDOW_BLOCKS - 1) * block_s
-    first_leg = np.array(trajectories.leg_now(users.tolist(), start_s))
-    last_leg = np.array(trajectories.leg_now(users.tolist(), last_s))
+    edges_s = (first + blocks.start) * block_s, (first + blocks.stop - 1) * block_s
+    ids = users.tolist()
+    first_leg, last_leg = (np.array(trajectories.leg_now(ids, edge_s)) for edge_s in edges_s)
     for later_leg in range(int((last_leg - first_leg).max()) + 1):
-        # A user with several legs in the window is computed for each leg as if it had no end.
+        # A user with several legs in these blocks is computed for each leg as if it had no end.
         rows = np.flatnonzero(first_leg + later_leg <= last_leg)
         leg = first_leg[rows] + later_leg
-        values = of_leg(users[rows], servers[rows], leg, start_s)
+        values = of_leg(users[rows], servers[rows], leg, start_s, blocks)
         if later_leg == 0:
             filled[rows] = values
             continue
         begin = block_index(trajectories.legs.start_s[leg], block_s) - first
         begin += (begin + first) * block_s < trajectories.legs.start_s[leg]
-        later = np.arange(WINDOW_BLOCKS) >= begin[:, None]
+        later = np.arange(blocks.start, blocks.stop) >= begin[:, None]
         filled[rows] = np.where(later, values, filled[rows])

@@ -25,7 +25,7 @@ from mecsim.world.faults import ServerConditions
 from mecsim.world.mobility.followed import replay_of
 from mecsim.world.mobility.trajectories import GrowingTrajectories, Trajectories
 from mecsim.world.population import Population
-from mecsim.world.windows import WINDOW_BLOCKS, OfLeg, block_index, window_values
+from mecsim.world.windows import WINDOW, WINDOW_BLOCKS, OfLeg, block_index, window_values
 from mecsim.world.workload import Workload
 
 _MOST_KEPT = 1_000_000
@@ -156,6 +156,12 @@ class World:
             return looked_up(self._still_gain, users, servers, times_s)
         return self._gain(users, servers, times_s)
 
+    def rate(
+        self, users: Ints, servers: Ints, times_s: Floats, bandwidth_hz: Floats, power_w: Floats
+    ) -> Floats:
+        """Return uplink rates in bit/s of links with a bandwidth and a transmit power, by ``rate_law``."""
+        return self.rate_law.up.rate(bandwidth_hz, power_w, self.gain(users, servers, times_s))
+
     def _gain(self, users: Ints, servers: Ints, times_s: Floats) -> Floats:
         link = self._local_mean(users, servers, times_s)
         if self._fading is None:
@@ -189,17 +195,17 @@ class World:
         """Return the gains of all links at one time, shape (N, M), with or without fast fading."""
         return (self.gain if fading else self.mean_gain)(*self._all_links(), np.array(time_s))
 
-    def gain_window(self, users: Ints, servers: Ints, window: int) -> Floats:
-        """Return the gains of U links over one window of blocks, shape (U, WINDOW_BLOCKS).
+    def gain_window(self, users: Ints, servers: Ints, window: int, blocks: range = WINDOW) -> Floats:
+        """Return the gains of U links over one window of blocks or a part of it, (U, len(blocks)).
 
         The same numbers as ``gain`` to rounding, many times faster. Window w holds the blocks
-        from ``w * WINDOW_BLOCKS`` on; each link's row depends on the link and the window alone.
+        from ``w * WINDOW_BLOCKS`` on; a gain depends on the link, the window and its block alone.
         """
-        return self._window(self._leg_gains, users, servers, window)
+        return self._window(self._leg_gains, users, servers, window, blocks)
 
-    def downlink_window(self, users: Ints, servers: Ints, window: int) -> Floats:
-        """Return the factors of ``downlink_share`` of U links over one window, (U, WINDOW_BLOCKS)."""
-        return self._window(self._leg_downlink_shares, users, servers, window)
+    def downlink_window(self, users: Ints, servers: Ints, window: int, blocks: range = WINDOW) -> Floats:
+        """Return the factors of ``downlink_share`` of U links over the same blocks."""
+        return self._window(self._leg_downlink_shares, users, servers, window, blocks)
 
     def instance(self, time_s: float, rounds: Ints | None = None, *, fading: bool = True) -> Instance:
         """Return the snapshot at a time, of the given round of each user (the first by default)."""
@@ -259,27 +265,30 @@ class World:
             return link
         return replace(link, gain=link.gain * self._interference.uplink[servers])
 
-    def _window(self, of_leg: OfLeg, users: Ints, servers: Ints, window: int) -> Floats:
-        last_s = (window * WINDOW_BLOCKS + WINDOW_BLOCKS - 1) * self.block_s
+    def _window(self, of_leg: OfLeg, users: Ints, servers: Ints, window: int, blocks: range) -> Floats:
+        last_s = (window * WINDOW_BLOCKS + blocks.stop - 1) * self.block_s
         trajectories = self._trajectories.until(last_s)
-        return window_values(of_leg, users, servers, window, trajectories, self.block_s)
+        return window_values(of_leg, users, servers, window, blocks, trajectories, self.block_s)
 
-    def _leg_downlink_shares(self, users: Ints, servers: Ints, leg: Ints, start_s: float) -> Floats:
+    def _leg_downlink_shares(
+        self, users: Ints, servers: Ints, leg: Ints, start_s: float, blocks: range
+    ) -> Floats:
         if self._interference is None:
-            return np.ones((len(users), WINDOW_BLOCKS))
+            return np.ones((len(users), len(blocks)))
         legs = self.trajectories.legs
         start_m = legs.start_m[leg] + legs.velocity_mps[leg] * (start_s - legs.start_s[leg])[:, None]
-        left = self._interference.downlink_on_grid(servers, start_m, legs.velocity_mps[leg] * self.block_s)
+        step_m = legs.velocity_mps[leg] * self.block_s
+        left = self._interference.downlink_on_grid(servers, start_m, step_m, blocks)
         return np.asarray(left / self._interference.uplink[servers][:, None])
 
-    def _leg_gains(self, users: Ints, servers: Ints, leg: Ints, start_s: float) -> Floats:
+    def _leg_gains(self, users: Ints, servers: Ints, leg: Ints, start_s: float, blocks: range) -> Floats:
         legs = self.trajectories.legs
         since_s = start_s - legs.start_s[leg]
         start_m = legs.start_m[leg] + legs.velocity_mps[leg] * since_s[:, None]
-        link = self._local.on_grid(servers, start_m, legs.velocity_mps[leg] * self.block_s)
+        link = self._local.on_grid(servers, start_m, legs.velocity_mps[leg] * self.block_s, blocks)
         if self._measured is not None:
-            blocks = (self.block(np.array(start_s)) + np.arange(WINDOW_BLOCKS)).astype(np.float64)
-            times_s = blocks * self.block_s
+            index = self.block(np.array(start_s)) + np.arange(blocks.start, blocks.stop)
+            times_s = index.astype(np.float64) * self.block_s
             link = replace(link, gain=self._measured.at(users[:, None], servers[:, None], times_s))
         link = self._with_uplink_interference(link, servers[:, None])
         if self._fading is None:
@@ -287,6 +296,6 @@ class World:
         travelled_m = legs.travelled_m[leg] + legs.speed_mps[leg] * since_s + self._ambient_mps * start_s
         step_m = (legs.speed_mps[leg] + self._ambient_mps) * self.block_s
         if self._direct is None:
-            return link.gain * self._fading.power_on_grid(users, servers, travelled_m, step_m)
-        scattered = self._fading.coefficient_on_grid(users, servers, travelled_m, step_m)
+            return link.gain * self._fading.power_on_grid(users, servers, travelled_m, step_m, blocks)
+        scattered = self._fading.coefficient_on_grid(users, servers, travelled_m, step_m, blocks)
         return link.gain * self._direct.power(scattered, link)

@@ -12,7 +12,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from mecsim.registry import list_policies
 TABLES = ("rounds", "epochs", "generations", "positions", "allocations")
 MEASURED = {"decision_cpu_s"}
 SCENARIO = Path(__file__).with_name("bench.toml")
+SHARED = {"service.sharing": "work_conserving"}
 Hashes = dict[str, str]
 Answer = tuple[float, Hashes]
 
@@ -48,13 +49,27 @@ def table_hashes(results: Any) -> Hashes:
     }
 
 
-def run(users: int, duration_s: float, policy: str) -> Answer:
-    """Return the CPU time of a run, set-up and tables included."""
-    changes = {"users.count": users, "duration_s": duration_s}
-    scenario = mecsim.Scenario.from_toml(SCENARIO.read_text()).with_changes(changes)
+def run(users: int, duration_s: float, policy: str, changes: Mapping[str, Any] | None = None) -> Answer:
+    """Return the CPU time of a run of the bench's scenario, set-up and tables included."""
+    changed = {"users.count": users, "duration_s": duration_s, **(changes or {})}
+    return simulated(mecsim.Scenario.from_toml(SCENARIO.read_text()).with_changes(changed), policy)
+
+
+def shipped(name: str, duration_s: float) -> Answer:
+    """Return the CPU time of a run of a shipped scenario under `nearest`."""
+    return simulated(mecsim.load_scenario(name).with_changes({"duration_s": duration_s, "warmup_s": 0}))
+
+
+def simulated(scenario: Any, policy: str = "nearest") -> Answer:
+    """Return the CPU time of a run."""
     began = time.process_time()
     results = mecsim.simulate(scenario, policy, seed=1)
     return time.process_time() - began, table_hashes(results)
+
+
+def blocks(block_s: float) -> dict[str, float]:
+    """Return the change of a scenario to fading blocks of a length."""
+    return {"channel.fading.block_s": block_s}
 
 
 def with_additions() -> str:
@@ -119,6 +134,12 @@ CASES: dict[str, Callable[[], Answer]] = {
     "engine, 100 users, nearest": lambda: run(100, 150, "nearest"),
     "engine, 1,000 users, nearest": lambda: run(1000, 30, "nearest"),
     "engine, 100 users, gucaa": lambda: run(100, 150, "gucaa"),
+    "engine, 100 users, blocks of 1 s": lambda: run(100, 500, "nearest", blocks(1)),
+    "engine, 100 users, blocks of 10 s": lambda: run(100, 500, "nearest", blocks(10)),
+    "work_conserving, 100 users": lambda: run(100, 60, "nearest", SHARED),
+    "work_conserving, 1,000 users": lambda: run(1000, 12, "nearest", SHARED),
+    "avenue": lambda: shipped("avenue", 150),
+    "highway": lambda: shipped("highway", 150),
     "dashf cold (10, 2)": lambda: cold(10, 2, 8),
     "dashf cold (50, 5)": lambda: cold(50, 5, 3),
     "dashf warm (10, 2)": lambda: warm(10, 2, 30),

@@ -95,7 +95,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["compare", "smoke", "--policies", "gucaa", "-r", "0"], "--replications"),
         (["compare", "smoke", "--policies", "gucaa", "-j", "0"], "jobs = 0"),
         (["validate", "."], "is a folder"),
-        (["explain", "chanel"], "did you mean 'channel'?"),
+        (["explain", "qqqzz"], "no key, metric, policy or card is called that"),
         (["solve", "gone.json", "--policy", "gucaa"], "gone.json: cannot be read"),
         (["solve", "bad.py", "--policy", "gucaa"], "not JSON"),
         (["solve", str(INSTANCE)], "--policy"),

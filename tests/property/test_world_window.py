@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mecsim import load_scenario
-from mecsim.world.windows import WINDOW_BLOCKS
+from mecsim.world.windows import WINDOW, WINDOW_BLOCKS
 from mecsim.world.world import World
 
 LAW = settings(max_examples=40, deadline=None, derandomize=True)
@@ -127,6 +127,7 @@ def test_the_comparison_rejects(mutant):
             servers,
             np.array(asked.trajectories.leg_now(users.tolist(), 7 * asked.window_s)),
             7 * asked.window_s,
+            WINDOW,
         ),
         "a block late": lambda: np.roll(fast, 1, axis=1),
         "backwards": lambda: fast[:, ::-1],
@@ -162,6 +163,15 @@ def test_a_row_has_the_same_bits_in_any_company(data, mobility, window):
     users, servers = pairs()
     batch = world(mobility).gain_window(users[chosen], servers[chosen], window)
     assert np.array_equal(batch, rows(mobility, window)[chosen])
+
+
+@pytest.mark.parametrize("blocks", [range(8), range(480, 512), range(40, 48), range(30, 70), range(256)])
+@pytest.mark.parametrize("mobility", KINDS_OF_LEGS)
+def test_a_part_of_a_window_has_the_bits_of_the_whole(mobility, blocks):
+    """To the bit where BLAS adds alike whatever the rows, and to rounding anywhere; mutant, points from 0."""
+    part = world(mobility).gain_window(*pairs(), 33, blocks)
+    whole = rows(mobility, 33)[:, blocks.start : blocks.stop]
+    np.testing.assert_allclose(part, whole, rtol=1e-9, atol=1e-13 * whole.max())
 
 
 def test_rows_do_not_depend_on_what_was_asked_before():

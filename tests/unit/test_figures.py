@@ -29,7 +29,7 @@ from mecsim.scenario.load import load_scenario
 
 KEY = "servers.bandwidth_mhz"
 OUTAGE = {"calendar.outages": [{"server": 1, "from_s": 4, "to_s": 6}]}
-PAGE = FigureRequest((), "", None, 7.16)
+PAGE = FigureRequest((), "", "", None, 7.16)
 
 
 @pytest.fixture(scope="module")
@@ -38,19 +38,22 @@ def folder(tmp_path_factory) -> Path:
     for width in (10, 30):
         changes = {"duration_s": 12, "warmup_s": 2, KEY: width} | OUTAGE
         scenario = load_scenario("smoke").with_changes(changes)
-        compare(scenario, ["gucaa", "nearest", "edge_only"], 3, out=root / f"b{width}")
+        compare(scenario, POLICIES, 3, out=root / f"b{width}")
     return root
+
+
+POLICIES = ["gucaa", "nearest", "edge_only"]
 
 
 @pytest.fixture(scope="module")
 def study(folder: Path):
-    return study_frames(folder)
+    return study_frames(folder, mix=True)
 
 
 def test_frames_have_the_swept_key_and_every_metric(study) -> None:
     assert study.swept == (KEY,)
     assert len(study.per_run) == 18
-    assert study.policies == ["edge_only", "gucaa", "nearest"]
+    assert study.policies == POLICIES
     assert study.per_run[KEY].to_list() == 3 * [10.0, 10.0, 10.0, 30.0, 30.0, 30.0]
     assert study.per_run[["scr", "delay_p99_s", "fairness"]].notna().all().all()
     finished = sum(load_run(path).rounds["outcome"].eq("finished").sum() for path in study.folders.values())
@@ -71,23 +74,36 @@ def test_metrics_of_other_code_are_worked_out_anew(study, folder: Path, tmp_path
 
 
 def test_runs_are_chosen_by_policy_and_key(folder: Path) -> None:
-    chosen = study_frames(folder, ["nearest", "gucaa"], where={KEY: 30, "seed": 1})
+    chosen = study_frames(folder, ["nearest", "gucaa"], where={KEY: 30, "seed": 1}, mix=True)
     assert chosen.policies == ["nearest", "gucaa"]
     assert set(chosen.per_run["seed"]) == {1}
     with pytest.raises(MecsimError, match=r"policy 'gucca' has no run here.*did you mean 'gucaa'\?"):
-        study_frames(folder, ["gucca"])
+        study_frames(folder, ["gucca"], mix=True)
     with pytest.raises(MecsimError, match=r"--where servers.bandwith_mhz: must be .*did you mean"):
-        study_frames(folder, where={"servers.bandwith_mhz": 30})
+        study_frames(folder, where={"servers.bandwith_mhz": 30}, mix=True)
     with pytest.raises(MecsimError, match="no run is left with seed = 9"):
-        study_frames(folder, where={"seed": 9})
+        study_frames(folder, where={"seed": 9}, mix=True)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "heatmap"])
 def test_every_kind_is_drawn_at_its_width_with_text_as_text(
     kind: str, folder: Path, tmp_path: Path, capsys
 ) -> None:
     assert (
-        main(["plot", str(folder), "--kind", kind, "--out", str(tmp_path / "f"), "--width", "column", "-q"])
+        main(
+            [
+                "plot",
+                str(folder),
+                "-k",
+                kind,
+                "--out",
+                str(tmp_path / "f"),
+                "--width",
+                "column",
+                "-q",
+                "--mix",
+            ]
+        )
         == 0
     )
     png, pdf = (Path(line) for line in capsys.readouterr().out.split())
@@ -96,7 +112,20 @@ def test_every_kind_is_drawn_at_its_width_with_text_as_text(
     assert b"/Type3" not in pdf.read_bytes()
     first = png.read_bytes()
     assert (
-        main(["plot", str(folder), "-k", kind, "--out", str(tmp_path / "g"), "--width", "column", "--json"])
+        main(
+            [
+                "plot",
+                str(folder),
+                "-k",
+                kind,
+                "--out",
+                str(tmp_path / "g"),
+                "--width",
+                "column",
+                "--json",
+                "--mix",
+            ]
+        )
         == 0
     )
     told = json.loads(capsys.readouterr().out)
@@ -105,44 +134,44 @@ def test_every_kind_is_drawn_at_its_width_with_text_as_text(
 
 def test_the_forest_has_fieller_s_interval_and_the_margin(study) -> None:
     """Mutant: the intervals of single policies, which are wider than those of pairs."""
-    axes = draw("forest", study, FigureRequest(("scr",), "", "gucaa", 7.16)).axes
+    axes = draw("forest", study, FigureRequest(("scr",), "", "", "gucaa", 7.16)).axes
     paired = paired_table(study.per_run, "gucaa", metrics=("scr",), by=study.by)
     drawn = [line.get_xdata() for line in axes[0].get_lines() if len(line.get_xdata()) == 2][:4]
     expected = 100 * (paired[["ratio_low", "ratio_high"]].to_numpy() - 1)
     assert np.array(drawn) == pytest.approx(expected)
     names = [label.get_text() for label in axes[0].get_yticklabels()]
-    assert names[0] == "bandwidth_mhz = 10: edge_only"
-    assert len(names) == 4
+    setting = "server bandwidth = {} MHz"
+    assert names == [setting.format(10), "nearest", "edge_only", setting.format(30), "nearest", "edge_only"]
 
 
 def test_bands_are_t_intervals_and_the_axis_is_the_key(study) -> None:
     """Mutant: seaborn's default band, a bootstrap with other numbers every time."""
-    axes = draw("swept", study, FigureRequest(("scr",), KEY, None, 7.16)).axes
-    own = study.per_run.query("policy == 'edge_only'")
+    axes = draw("swept", study, FigureRequest(("scr",), KEY, "", None, 7.16)).axes
+    own = study.per_run.query("policy == 'gucaa'")
     ends = [t_interval(group["scr"]) for _, group in own.groupby(KEY)]
     corners = axes[0].collections[0].get_paths()[0].vertices[:, 1]
     for interval in ends:
         assert np.abs(corners - interval.low).min() < 1e-6 * interval.mean
         assert np.abs(corners - interval.high).min() < 1e-6 * interval.mean
-    assert axes[0].get_xlabel() == KEY
+    assert axes[0].get_xlabel() == "server bandwidth (MHz)"
 
 
 def test_what_a_figure_needs_is_told(study, folder: Path) -> None:
-    one = study_frames(folder, where={KEY: 10})
+    one = study_frames(folder, where={KEY: 10}, mix=True)
     with pytest.raises(MecsimError, match="no key was swept"):
         draw("swept", one, PAGE)
     with pytest.raises(MecsimError, match=r"--key servers.bandwith: must be .*did you mean"):
-        draw("swept", study, FigureRequest((), "servers.bandwith", None, 7.16))
+        draw("swept", study, FigureRequest((), "servers.bandwith", "", None, 7.16))
     with pytest.raises(MecsimError, match=r"--kind forrest: must be .*did you mean 'forest'"):
         draw("forrest", study, PAGE)
     with pytest.raises(MecsimError, match="needs two policies"):
-        draw("forest", study_frames(folder, ["gucaa"]), PAGE)
+        draw("forest", study_frames(folder, ["gucaa"], mix=True), PAGE)
     with pytest.raises(MecsimError, match="26 panels: at most 24 can be read; choose settings with --where"):
         panels(26, 7.16, 2.0)
-    assert main(["plot", str(folder), "-k", "swept", "-m", "deadline_misses"]) == 2
-    assert main(["table", str(folder), "-m", "deadline_misses", "--deadline", "0.4", "-q"]) == 0
+    assert main(["plot", str(folder), "-k", "swept", "-m", "deadline_misses", "--mix"]) == 2
+    assert main(["table", str(folder), "-m", "deadline_misses", "--deadline", "0.4", "-q", "--mix"]) == 0
     with pytest.raises(MecsimError, match="takes two metrics, not 1"):
-        draw("pareto", study, FigureRequest(("scr",), "", None, 7.16))
+        draw("pareto", study, FigureRequest(("scr",), "", "", None, 7.16))
 
 
 def test_outages_are_marked_over_time(study) -> None:
@@ -190,16 +219,18 @@ def test_kendall_s_w() -> None:
 
 
 def test_tables_have_intervals_bold_and_marks(folder: Path, capsys) -> None:
-    command = ["table", str(folder), "-m", "scr,delay_s", "--reference", "gucaa", "-q"]
+    command = ["table", str(folder), "-m", "scr,delay_s", "--reference", "gucaa", "-q", "--mix"]
     assert main(command) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "| policy | SCR | delay/round (s) |"
     assert sum("±" in line for line in lines if line.startswith("| ")) == 6
-    assert any(line.startswith("| *bandwidth_mhz = 30*") for line in lines)
+    assert any(line.startswith("| *server bandwidth = 30 MHz*") for line in lines)
     assert main([*command, "-f", "latex"]) == 0
     text = capsys.readouterr().out
     assert text.count(r"\\") == 9
     assert text.count(r"\mathbf") == 4
+    for part in (r"\begin{table*}", r"\caption{smoke: mean ", r"\label{tab:smoke}", "delay per round (s)"):
+        assert part in text
     assert r"edge\_only" in text
     assert main([*command, "-f", "csv"]) == 0
     assert capsys.readouterr().out.count("\n") == 9

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from mecsim_policies.baselines import Nearest
 
 from mecsim import load_scenario
 from mecsim.errors import PolicyNotFound, StudyError
@@ -109,3 +110,13 @@ def test_a_run_folder_has_a_name_that_file_systems_take(label, tmp_path):
     for run_id in ids:
         (tmp_path / f"failed-{run_id}.txt.0123456789.part").touch()
         assert "/" not in run_id
+
+
+def test_an_object_can_have_a_label():
+    """Mutant: the text of the object is taken for a name."""
+    policy = Nearest()
+    choice = PolicyChoice.of({"name": policy, "label": "mine"})
+    assert (choice.label, choice.instance) == ("mine", policy)
+    assert PolicyChoice.of({"name": policy}) == PolicyChoice.of(policy)
+    with pytest.raises(PolicyNotFound, match="is made already: no parameters"):
+        PolicyChoice.of({"name": policy, "label": "mine", "phi": 1})

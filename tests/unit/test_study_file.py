@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from mecsim.errors import MecsimError, StudyError
-from mecsim.study.spec import load_study, parse_shard
+from mecsim.study.shard import parse_shard
+from mecsim.study.spec import load_study
 from mecsim.study.sweep import part
 
 GOOD = """

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mecsim.analysis.figures.panels import draw_distribution, plain_log_ticks, policy_handles
 from mecsim.analysis.stats import t_interval, weighted_quantile
-from mecsim.analysis.style import WIDTH_IN, in_style, interval_ends, phase_fill, policy_styles
+from mecsim.analysis.style import (
+    WIDTH_IN,
+    PolicyStyle,
+    in_style,
+    interval_ends,
+    phase_fill,
+    policy_styles,
+)
 from mecsim.results.metrics import METRIC, WINDOW_SCR, phase_spender, phase_user_energy
 from mecsim.system.phases import PHASES
 
@@ -30,6 +37,7 @@ def comparison_figure(
     policies: Sequence[str],
     seeds: Sequence[int],
     headline: str = WINDOW_SCR,
+    order: Sequence[str] = (),
 ) -> Figure:
     """Return the figure: SCR, distribution of the delay, energy of a round by where it is spent.
 
@@ -46,30 +54,34 @@ def comparison_figure(
         All of them in their order, also those without any run.
     headline : str
         Which SCR.
+    order : sequence of str
+        Every policy of the folder, which decides colours.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN), layout="constrained")
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1.25, 1.15))
-    _draw_scr(left, per_run, policies, seeds, headline)
-    _draw_delays(middle, delays, policies)
+    styles = policy_styles(policies, order)
+    _draw_scr(left, per_run, styles, seeds, headline)
+    _draw_delays(middle, delays, styles)
     _draw_energy(right, per_run, policies, seeds)
-    _policy_legend(figure, middle, policies)
+    _policy_legend(figure, middle, styles)
     return figure
 
 
 def _draw_scr(
-    ax: Axes, per_run: pd.DataFrame, policies: Sequence[str], seeds: Sequence[int], headline: str
+    ax: Axes, per_run: pd.DataFrame, styles: Mapping[str, PolicyStyle], seeds: Sequence[int], headline: str
 ) -> None:
     import seaborn as sns
 
-    order, styles = list(policies), list(policy_styles(policies).values())
+    order = list(styles)
     # One line a replication: policies met the same world there, and parallel lines show it.
-    values = _by_policy(per_run, headline, policies, seeds)
+    values = _by_policy(per_run, headline, order, seeds)
     ax.plot(np.arange(len(order)), values, color="0.72", lw=0.5, marker=".", ms=2.2, zorder=1)
     sns.pointplot(
         data=per_run, x="policy", y=headline, order=order, hue="policy", hue_order=order,
-        palette=[style.colour for style in styles], markers=[style.marker for style in styles],
+        palette=[style.colour for style in styles.values()],
+        markers=[style.marker for style in styles.values()],
         errorbar=interval_ends, linestyle="none", markersize=3.5,
         err_kws={"linewidth": 1.0}, capsize=0.3, legend=False, ax=ax,
     )  # fmt: skip
@@ -77,11 +89,11 @@ def _draw_scr(
     ends = [interval_ends(own)[1] for _, own in per_run.groupby("policy")[headline]]
     highest = max((end for end in (per_run[headline].max(), *ends) if end > 0), default=1.0 / 1.06)
     ax.set_ylim(0, 1.06 * highest)
-    _policy_ticks(ax, policies)
+    _policy_ticks(ax, order)
 
 
-def _draw_delays(ax: Axes, delays: pd.DataFrame, policies: Sequence[str]) -> None:
-    draw_distribution(ax, delays, policies)
+def _draw_delays(ax: Axes, delays: pd.DataFrame, styles: Mapping[str, PolicyStyle]) -> None:
+    draw_distribution(ax, delays, styles)
     _delay_axis(ax, delays["delay_s"].to_numpy(), delays["weight"].to_numpy())
     ax.set(
         ylabel="fraction of rounds",
@@ -146,12 +158,13 @@ def _policy_ticks(ax: Axes, policies: Sequence[str]) -> None:
     ax.grid(visible=False, axis="x")
 
 
-def _policy_legend(figure: Figure, ax: Axes, policies: Sequence[str]) -> None:
+def _policy_legend(figure: Figure, ax: Axes, styles: Mapping[str, PolicyStyle]) -> None:
     """Name the lines in a corner of the panel or, where the axes hold numbers, above all panels."""
+    policies = list(styles)
     names = _names(policies)
-    inside = names == list(policies)
+    inside = names == policies
     labels = names if inside else [f"{n}  {p}" for n, p in zip(names, policies, strict=True)]
-    handles = policy_handles(labels)
+    handles = policy_handles(dict(zip(labels, styles.values(), strict=True)))
     if inside:
         ax.legend(handles=handles, loc="lower right", frameon=False, handlelength=2.6, borderaxespad=0.1)
         return

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mecsim.analysis.figures.panels import groups, panels
+from mecsim.analysis.figures.panels import groups, panel_title, panels, wrapped
 from mecsim.analysis.paired import MARGIN
-from mecsim.analysis.style import WIDTH_IN, in_style, policy_styles
+from mecsim.analysis.style import WIDTH_IN, PolicyStyle, in_style, policy_styles
 from mecsim.results.metrics import METRIC
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _ROW_IN = 0.24
+_NAME_IN = 0.25
+"""How much of a page's width the names beside the panels may take; of a column's, more."""
 
 
 @in_style
@@ -26,52 +28,91 @@ def forest_figure(
     by: Sequence[str] = ("scenario",),
     *,
     margin: float = MARGIN,
+    order: Sequence[str] = (),
     width_in: float = WIDTH_IN,
 ) -> Figure:
     """Return one panel per metric and one line per policy and setting: the ratio to the reference less one.
 
     Bars are 95 % Fieller intervals, each by itself; filled marks are differences that remain
     significant after Holm's adjustment over all lines, open marks are not; grey is the margin of equivalence.
-    Where the title says by ranks, the metric is heavy-tailed and marks are filled by Wilcoxon's test.
+    Where the title says by ranks, the metric is heavy-tailed and marks are filled by Wilcoxon's test. An
+    arrow is where an interval goes on beyond the panel.
 
     Parameters
     ----------
     paired : DataFrame
         As from :func:`mecsim.analysis.paired.paired_table`.
     by : sequence of str
-        The columns that identify a setting.
+        The columns that identify a setting, each under a line with its name.
+    order : sequence of str
+        Every policy of the folder, which decides colours.
     """
     metrics = list(dict.fromkeys(paired["metric"]))
-    lines = len(paired) // len(metrics)
-    figure, axes = panels(len(metrics), width_in, 0.75 + _ROW_IN * lines, sharey=True)
+    styles = policy_styles(paired["policy"], order)
+    rows = _rows(paired, by, max(1.6, _NAME_IN * width_in))
+    figure, axes = panels(len(metrics), width_in, 0.75 + _ROW_IN * len(rows), sharey=True)
     for ax, metric in zip(axes, metrics, strict=True):
-        _draw(ax, paired[paired["metric"] == metric], by)
+        own = [(name, row and row[metric]) for name, row in rows]
+        _draw(ax, own, styles)
         heavy = ", by ranks" * bool(paired.loc[paired["metric"] == metric, "heavy_tail"].any())
         better = "right" if METRIC[metric].better == "more" else "left"
-        ax.set(title=METRIC[metric].label + heavy, xlabel=f"% (better to the {better})")
+        panel_title(ax, METRIC[metric].label + heavy)
+        ax.set(xlabel=f"% ({better}: better)")
         ax.axvspan(-100 * margin, 100 * margin, color="0.9", lw=0, zorder=0)
         ax.axvline(0, color="0.35", lw=0.6, zorder=1)
         ax.grid(visible=False, axis="y")
-    figure.suptitle(f"difference to {paired['reference'].iloc[0]}", fontsize=8)
+    figure.suptitle(wrapped(f"difference to {paired['reference'].iloc[0]}", width_in), fontsize=8)
     return figure
 
 
-def _draw(ax: Axes, frame: pd.DataFrame, by: Sequence[str]) -> None:
-    names, height = [], 0
-    styles = policy_styles(list(dict.fromkeys(frame["policy"])))
-    for title, own in groups(frame, by):
-        for row in own.to_dict("records"):
-            style = styles[row["policy"]]
-            ends = 100 * (np.array([row["ratio_low"], row["ratio_high"]]) - 1)
-            if np.isfinite(ends).all():
-                ax.plot(ends, [height, height], color=style.colour, lw=1.2, solid_capstyle="butt")
-            sure = row["verdict"] in ("better", "worse")
-            ax.plot(
-                [100 * (row["ratio"] - 1)], [height], marker=style.marker, ms=4.2, zorder=3,
-                color=style.colour, mfc=style.colour if sure else "white",
-            )  # fmt: skip
-            names.append(f"{title}: {row['policy']}" if title else str(row["policy"]))
-            height += 1
-    ax.set_yticks(range(height), names)
-    ax.set_ylim(height - 0.5, -0.5)
+_Row = tuple[str, dict[str, Any] | None]
+
+
+def _rows(paired: pd.DataFrame, by: Sequence[str], room_in: float) -> list[_Row]:
+    """Return the lines from above: name and the differences by metric; None for the name of a setting."""
+    rows: list[_Row] = []
+    for title, own in groups(paired, by):
+        rows += [(wrapped(title, room_in, 7.5), None)] if title else []
+        for policy, each in own.groupby("policy", sort=False):
+            records = each.to_dict("records")
+            rows.append((wrapped(str(policy), room_in, 7.5), {str(row["metric"]): row for row in records}))
+    return rows
+
+
+def _draw(ax: Axes, rows: Sequence[_Row], styles: dict[str, PolicyStyle]) -> None:
+    least, most = _limits([row for _, row in rows if row])
+    for height, (_, row) in enumerate(rows):
+        if row is None:
+            continue
+        style, value = styles[row["policy"]], 100 * (row["ratio"] - 1)
+        ends = 100 * (np.array([row["ratio_low"], row["ratio_high"]]) - 1)
+        if np.isfinite(ends).all():
+            ax.plot(ends, [height, height], color=style.colour, lw=1.2, solid_capstyle="butt")
+            for beyond, edge, mark in ((ends[0] < least, least, "<"), (ends[1] > most, most, ">")):
+                ax.plot([edge] * int(beyond), [height] * int(beyond), mark, ms=3, color=style.colour)
+        sure = row["verdict"] in ("better", "worse")
+        ax.plot(
+            [value], [height], marker=style.marker, ms=4.2, zorder=3,
+            color=style.colour, mfc=style.colour if sure else "white",
+        )  # fmt: skip
+    ax.set_yticks(range(len(rows)), [name for name, _ in rows])
+    # Only the first panel of a row has labels.
+    for label, (_, row) in zip(ax.get_yticklabels(), rows, strict=False):
+        label.set_fontstyle("italic" if row is None else "normal")
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    if np.isfinite([least, most]).all():
+        pad = 0.06 * (most - least)
+        ax.set_xlim(least - pad, most + pad)
     ax.tick_params(axis="y", length=0)
+
+
+def _limits(rows: Sequence[dict[str, Any]]) -> tuple[float, float]:
+    """Return where a panel ends, in %: at the intervals, unless few of them dwarf the differences."""
+    values = np.array([[row["ratio"], row["ratio_low"], row["ratio_high"]] for row in rows], dtype=np.float64)
+    percent = 100 * (values - 1)
+    marks = percent[np.isfinite(percent[:, 0]), 0]
+    ends = percent[np.isfinite(percent)]
+    if not len(marks):
+        return np.nan, np.nan
+    reach = 4 * max(float(np.abs(marks).max()), 5.0)
+    return min(max(float(ends.min()), -reach), 0.0), max(min(float(ends.max()), reach), 0.0)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mecsim.analysis.key_names import setting_text
 from mecsim.analysis.stats import weighted_quantile
-from mecsim.analysis.style import COLUMN_IN, WIDTH_IN, interval_ends, median_ends, policy_styles
+from mecsim.analysis.style import COLUMN_IN, WIDTH_IN, PolicyStyle, interval_ends, median_ends
 from mecsim.analysis.tails import heavy_tails
 from mecsim.errors import MecsimError
 
@@ -21,6 +23,7 @@ WIDTHS_IN = {"column": COLUMN_IN, "page": WIDTH_IN}
 MOST_PANELS = 24
 TAIL = 0.95
 _LETTERS_AN_INCH = 17
+_NARROWEST_IN = 1.15
 
 
 def panels(count: int, width_in: float, height_in: float, **grid: Any) -> tuple[Figure, list[Axes]]:
@@ -51,7 +54,51 @@ def panels(count: int, width_in: float, height_in: float, **grid: Any) -> tuple[
     return figure, axes[:count]
 
 
-def policy_handles(labels: Sequence[str], *, lines: bool = True) -> list[Line2D]:
+def grid_of_panels(
+    rows: int, columns: int, width_in: float, height_in: float
+) -> tuple[Figure, list[list[Axes]]]:
+    """Return a figure and axes by row and column.
+
+    Raises
+    ------
+    MecsimError
+        If there are too many to read.
+    """
+    from matplotlib.figure import Figure
+
+    most = max(1, round(width_in / _NARROWEST_IN))
+    if columns > most or rows * columns > MOST_PANELS:
+        raise MecsimError(
+            f"{rows} x {columns} panels: at most {most} side by side and {MOST_PANELS} in all can be read at "
+            "this width; choose values with --where KEY=VALUE, or exchange --key and --col"
+        )
+    figure = Figure(figsize=(width_in, rows * height_in), layout="constrained")
+    return figure, [list(row) for row in figure.subplots(rows, columns, squeeze=False)]
+
+
+def wrapped(text: str, width_in: float, size_pt: float = 8.0) -> str:
+    """Return a text broken into lines that fit a width, at commas and spaces first."""
+    room = max(6, int(_LETTERS_AN_INCH * width_in * 8.0 / size_pt))
+    if len(text) <= room:
+        return text
+    lines: list[str] = []
+    for part in text.split(", "):
+        if lines and len(lines[-1]) + len(part) + 2 <= room:
+            lines[-1] += f", {part}"
+        else:
+            lines += textwrap.wrap(part, room) or [part]
+    return ",\n".join(lines) if len(lines) == text.count(", ") + 1 else "\n".join(lines)
+
+
+def panel_title(ax: Axes, text: str) -> None:
+    """Title a panel, on as many lines as it takes to stay over the panel; call it once the grid is fixed."""
+    columns = ax.get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]  # a subplot has one
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    ax.set_title(wrapped(text, 0.86 * figure.get_figwidth() / columns))
+
+
+def policy_handles(styles: Mapping[str, PolicyStyle], *, lines: bool = True) -> list[Line2D]:
     """Return the legend's entries: each policy as a line with its marker, or as the marker alone."""
     from matplotlib.lines import Line2D
 
@@ -66,22 +113,28 @@ def policy_handles(labels: Sequence[str], *, lines: bool = True) -> list[Line2D]
             mew=0.4,
             **(style.line if lines else style.point),
         )
-        for label, style in policy_styles(labels).items()
+        for label, style in styles.items()
     ]
 
 
-def legend_above(figure: Figure, policies: Sequence[str], *, lines: bool = True) -> None:
-    """Name the policies above all panels."""
-    handles = policy_handles(policies, lines=lines)
+def legend_above(
+    figure: Figure, styles: Mapping[str, PolicyStyle], *, lines: bool = True, more: Sequence[Line2D] = ()
+) -> None:
+    """Name the policies above all panels, and what else is drawn; a name without room is wrapped."""
+    handles = [*policy_handles(styles, lines=lines), *more]
+    for handle in handles:
+        handle.set_label(wrapped(str(handle.get_label()), figure.get_figwidth() - 0.7, 7.0))
     room = _LETTERS_AN_INCH * figure.get_figwidth()
-    longest = max(map(len, policies), default=0) + (9 if lines else 5)
+    names = [str(handle.get_label()).split("\n") for handle in handles]
+    longest = max((len(line) for lines_of in names for line in lines_of), default=0) + (9 if lines else 5)
     columns = max(1, min(len(handles), int(room / longest)))
     figure.legend(handles=handles, loc="outside upper center", ncols=columns, frameon=False, handlelength=2.6)
-    figure.set_figheight(figure.get_figheight() + 0.16 * -(-len(handles) // columns))
+    deepest = max((len(lines_of) for lines_of in names), default=0)
+    figure.set_figheight(figure.get_figheight() + 0.16 * deepest * -(-len(handles) // columns))
 
 
 def draw_distribution(
-    ax: Axes, delays: pd.DataFrame, policies: Sequence[str], *, complementary: bool = False
+    ax: Axes, delays: pd.DataFrame, styles: Mapping[str, PolicyStyle], *, complementary: bool = False
 ) -> None:
     """Draw the share of rounds within a delay, or later, with a mark at the 95th percentile of each policy.
 
@@ -89,13 +142,13 @@ def draw_distribution(
     ----------
     delays : DataFrame
         ``policy``, ``delay_s`` and ``weight``.
-    policies : sequence of str
-        All of them, also those without any round.
+    styles : mapping
+        Of all policies, also those without any round.
     """
     import seaborn as sns
 
     height = 1 - TAIL if complementary else TAIL
-    for policy, style in policy_styles(policies).items():
+    for policy, style in styles.items():
         own = delays[delays["policy"] == policy]
         if own.empty:
             continue
@@ -125,21 +178,8 @@ def groups(frame: pd.DataFrame, by: Sequence[str]) -> list[tuple[str, pd.DataFra
     found = []
     for values, own in frame.groupby(differing, sort=False, dropna=False):
         named = zip(differing, values, strict=True)
-        values_named = [
-            str(value) if key == "scenario" else f"{short(key)} = {plain(value)}" for key, value in named
-        ]
-        found.append((", ".join(values_named), own))
+        found.append((", ".join(setting_text(key, value) for key, value in named), own))
     return found
-
-
-def plain(value: Any) -> str:
-    """Return a value as a string, a float without a trailing ``.0``."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def short(key: str) -> str:
-    """Return the last part of a dotted key."""
-    return key.rpartition(".")[2]
 
 
 def heavy_in(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str]) -> set[str]:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mecsim.analysis.figures.panels import groups, legend_above, panels
+from mecsim.analysis.figures.panels import groups, legend_above, panel_title, panels
 from mecsim.analysis.stats import t_interval
-from mecsim.analysis.style import COLUMN_IN, in_style, policy_styles
+from mecsim.analysis.style import COLUMN_IN, PolicyStyle, in_style, policy_styles
 from mecsim.results.metrics import METRIC
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+_FRONT: dict[str, Any] = {"color": "0.35", "lw": 0.9, "ls": (0, (4, 2)), "zorder": 1}
 
 
 @in_style
@@ -26,9 +28,13 @@ def pareto_figure(
     *,
     x: str = "delay_s",
     y: str = "energy_j",
+    order: Sequence[str] = (),
     width_in: float = COLUMN_IN,
 ) -> Figure:
-    """Return the means of two metrics against each other with 95 % t intervals, and the front in grey.
+    """Return the means of two metrics against each other with 95 % t intervals, and the Pareto front.
+
+    The front is the dashed edge of what the means dominate: a policy on the far side of it is worse than
+    another one in both metrics.
 
     Parameters
     ----------
@@ -38,14 +44,20 @@ def pareto_figure(
         A panel for each setting of these.
     x, y : str
         The metrics.
+    order : sequence of str
+        Every policy of the folder, which decides colours.
     """
-    policies = list(dict.fromkeys(per_run["policy"]))
+    from matplotlib.lines import Line2D
+
+    styles = policy_styles(per_run["policy"], order)
     parts = groups(per_run, by)
     figure, axes = panels(len(parts), width_in, 2.3)
     for ax, (title, own) in zip(axes, parts, strict=True):
-        _draw(ax, own, policies, x, y)
-        ax.set(xlabel=METRIC[x].head, ylabel=METRIC[y].head, title=title)
-    legend_above(figure, policies, lines=False)
+        _draw(ax, own, styles, x, y)
+        ax.set(xlabel=METRIC[x].head, ylabel=METRIC[y].head)
+        panel_title(ax, title)
+    edge = Line2D([], [], label="Pareto front", **_FRONT)
+    legend_above(figure, styles, lines=False, more=[edge])
     return figure
 
 
@@ -56,9 +68,33 @@ def front(points: NDArray[np.float64]) -> NDArray[np.bool_]:
     return np.asarray(~np.any(no_worse & lower, axis=1) & np.isfinite(points).all(axis=1))
 
 
-def _draw(ax: Axes, frame: pd.DataFrame, policies: Sequence[str], x: str, y: str) -> None:
+def front_edge(points: NDArray[np.float64], ends: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the corners of the edge of what points dominate, less being better in both coordinates.
+
+    Parameters
+    ----------
+    points : (n, 2) float
+    ends : (2,) float
+        The worst values that are drawn, to which the edge goes.
+
+    Returns
+    -------
+    (corners, 2) float
+        Empty without a finite point.
+    """
+    best = points[front(points)]
+    best = best[np.argsort(best[:, 0])]
+    if not len(best):
+        return best
+    stairs = [np.array([best[0, 0], ends[1]])]
+    for one, following in zip(best, [*best[1:], None], strict=True):
+        stairs += [one, np.array([ends[0] if following is None else following[0], one[1]])]
+    return np.array(stairs)
+
+
+def _draw(ax: Axes, frame: pd.DataFrame, styles: Mapping[str, PolicyStyle], x: str, y: str) -> None:
     means = []
-    for policy, style in policy_styles(policies).items():
+    for policy, style in styles.items():
         own = t_interval(frame.loc[frame["policy"] == policy, [x, y]].to_numpy(np.float64))
         means.append(own.mean)
         half = own.high - own.mean
@@ -66,8 +102,17 @@ def _draw(ax: Axes, frame: pd.DataFrame, policies: Sequence[str], x: str, y: str
             own.mean[:1], own.mean[1:], yerr=half[1:], xerr=half[:1], ms=5, mec="white", mew=0.4,
             elinewidth=0.9, capsize=2, zorder=3, **style.point,
         )  # fmt: skip
+    # An interval may reach below zero where the metric cannot.
+    least = frame[[x, y]].min()
+    if least[x] >= 0 > ax.get_xlim()[0]:
+        ax.set_xlim(left=0)
+    if least[y] >= 0 > ax.get_ylim()[0]:
+        ax.set_ylim(bottom=0)
     sign = -np.array([METRIC[name].sign for name in (x, y)])
-    points = np.array(means)
-    best = points[front(points * sign)]
-    best = best[np.argsort(best[:, 0])]
-    ax.plot(best[:, 0], best[:, 1], color="0.6", lw=0.9, zorder=1)
+    worst = np.array(
+        [limits[int(s > 0)] for limits, s in zip((ax.get_xlim(), ax.get_ylim()), sign, strict=True)]
+    )
+    corners = front_edge(np.array(means) * sign, worst * sign) * sign
+    limits = ax.get_xlim(), ax.get_ylim()
+    ax.plot(corners[:, 0], corners[:, 1], **_FRONT)
+    ax.set(xlim=limits[0], ylim=limits[1])

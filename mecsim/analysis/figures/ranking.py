@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mecsim.analysis.figures.panels import groups, legend_above
+from mecsim.analysis.figures.panels import groups, legend_above, panel_title, wrapped
+from mecsim.analysis.key_names import in_words, value_text
 from mecsim.analysis.style import COLUMN_IN, in_style, policy_styles
 from mecsim.results.metrics import METRIC
 from mecsim.rng import Purpose, stream
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 RESAMPLES = 1000
 _APART = 0.07
+_LONGEST_IN = 1.6
 
 
 @in_style
@@ -27,6 +30,7 @@ def ranking_figure(
     metric: str = "scr",
     by: Sequence[str] = ("scenario",),
     *,
+    order: Sequence[str] = (),
     width_in: float = COLUMN_IN,
 ) -> Figure:
     """Return the rank of each policy in each setting; the larger a mark, the surer the rank.
@@ -41,17 +45,20 @@ def ranking_figure(
     metric : str
     by : sequence of str
         The columns that identify a setting.
+    order : sequence of str
+        Every policy of the folder, which decides colours.
     """
     from matplotlib.figure import Figure
 
-    policies = list(dict.fromkeys(per_run["policy"]))
+    styles = policy_styles(per_run["policy"], order)
+    policies = list(styles)
     parts = groups(per_run, by)
     shares = np.array([rank_shares(own, metric, policies) for _, own in parts])
     ranks = np.array([mean_ranks(own, metric, policies) for _, own in parts])
     figure = Figure(figsize=(width_in, 1.4 + 0.3 * len(policies)), layout="constrained")
     ax = figure.subplots()
     place = np.arange(len(parts))
-    for k, (policy, style) in enumerate(policy_styles(policies).items()):
+    for k, (policy, style) in enumerate(styles.items()):
         ax.plot(place, ranks[:, k], color=style.colour, linestyle=style.linestyle, lw=1.0, zorder=1)
         for rank in range(len(policies)):
             ax.scatter(
@@ -59,13 +66,25 @@ def ranking_figure(
                 s=60 * shares[:, k, rank], marker=style.marker,
                 color=style.colour, lw=0, zorder=2, alpha=0.9 if rank == 0 else 0.75, label=policy,
             )  # fmt: skip
-    turned: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor", "fontsize": 6.5}
-    ax.set_xticks(place, [title.replace(", ", "\n") or "all runs" for title, _ in parts], **turned)
+    _name_settings(ax, parts, by)
     agreement = f", Kendall's W = {kendall_w(ranks):.2f}" if len(parts) > 1 and len(policies) > 1 else ""
-    ax.set(ylabel="rank", title=METRIC[metric].head + agreement, yticks=range(1, len(policies) + 1))
+    panel_title(ax, METRIC[metric].head + agreement)
+    ax.set(ylabel="rank", yticks=range(1, len(policies) + 1))
     ax.set(ylim=(len(policies) + 0.5, 0.5), xlim=(-0.4, len(parts) - 0.6))
-    legend_above(figure, policies)
+    legend_above(figure, styles)
     return figure
+
+
+def _name_settings(ax: Axes, parts: Sequence[tuple[str, pd.DataFrame]], by: Sequence[str]) -> None:
+    """Label each setting with its values, and the axis with what they are of."""
+    firsts = [own.iloc[0] for _, own in parts]
+    keys = [key for key in by if len({str(first[key]) for first in firsts}) > 1]
+    names = [", ".join(value_text(key, first[key]) for key in keys) or "all runs" for first in firsts]
+    turned: dict[str, Any] = {"rotation": 90, "fontsize": 6.5} if len(names) > 1 else {}
+    ax.set_xticks(range(len(names)), [wrapped(name, _LONGEST_IN, 6.5) for name in names], **turned)
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    ax.set_xlabel(wrapped(in_words(keys), 0.8 * figure.get_figwidth()) if keys else "")
 
 
 def mean_ranks(frame: pd.DataFrame, metric: str, policies: Sequence[str]) -> NDArray[np.float64]:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mecsim.analysis.figures.panels import averaged, legend_above, panels, plain_log_ticks
-from mecsim.analysis.style import WIDTH_IN, in_style, policy_styles
+from mecsim.analysis.figures.panels import (
+    averaged,
+    grid_of_panels,
+    legend_above,
+    panel_title,
+    panels,
+    plain_log_ticks,
+)
+from mecsim.analysis.key_names import key_label, plain, setting_text
+from mecsim.analysis.style import WIDTH_IN, PolicyStyle, in_style, policy_styles
 from mecsim.errors import MecsimError
 from mecsim.results.metrics import METRIC
 
@@ -22,7 +30,13 @@ _LOG_RATIO = 30.0
 
 @in_style
 def swept_figure(
-    per_run: pd.DataFrame, key: str, metrics: Sequence[str], *, width_in: float = WIDTH_IN
+    per_run: pd.DataFrame,
+    key: str,
+    metrics: Sequence[str],
+    *,
+    column: str = "",
+    order: Sequence[str] = (),
+    width_in: float = WIDTH_IN,
 ) -> Figure:
     """Return a panel for each metric: mean against the key, with 95 % t intervals over replications.
 
@@ -31,58 +45,110 @@ def swept_figure(
     Parameters
     ----------
     per_run : DataFrame
-        ``policy``, ``seed``, the key and the metrics.
+        ``policy``, ``seed``, the keys and the metrics.
     key : str
         A column. Numbers are drawn to scale, strings and lists at equal distances in their order.
     metrics : sequence of str
+    column : str
+        A second swept key: a column of panels for each value of it, a row for each metric.
+    order : sequence of str
+        Every policy of the folder, which decides colours.
 
     Raises
     ------
     MecsimError
-        If a policy has two runs of one seed at one value of the key: another key was swept too.
+        If a policy has two runs of one seed at one value of the keys: another key was swept too.
     """
-    if per_run.duplicated(["policy", "seed", key]).any():
-        raise MecsimError(f"{key}: another key was swept, too; choose one value of it with --where KEY=VALUE")
-    policies = list(dict.fromkeys(per_run["policy"]))
-    frame, ticks = _placed(per_run, key)
-    figure, axes = panels(len(metrics), width_in, 2.1)
-    for ax, metric in zip(axes, metrics, strict=True):
-        drawn = averaged(frame, "at", metric)
-        _draw(ax, frame, metric, policies, drawn)
-        median = ", median" * (drawn["estimator"] == "median")
-        ax.set(xlabel=key, ylabel=METRIC[metric].head + median)
-        if ticks:
-            ax.set_xticks(range(len(ticks)), ticks)
-        elif _spans_decades(frame["at"]):
-            ax.set_xscale("log")
-            plain_log_ticks(ax.xaxis)
-        if ax.get_ylim()[0] < 0 <= frame[metric].min():
-            ax.set_ylim(bottom=0)
-    legend_above(figure, policies)
+    refuse_more_keys(per_run, [name for name in (key, column) if name])
+    styles = policy_styles(per_run["policy"], order)
+    frame, ticks = placed(per_run, key)
+    parts = facets(frame, column)
+    if column:
+        figure, axes = grid_of_panels(len(metrics), len(parts), width_in, 1.75)
+    else:
+        figure, side_by_side = panels(len(metrics), width_in, 2.1)
+        axes = [[ax] for ax in side_by_side]
+    for metric, row in zip(metrics, axes, strict=True):
+        for ax, (value, own) in zip(row, parts, strict=True):
+            _draw(ax, own, metric, styles)
+            if column and metric == metrics[0]:
+                panel_title(ax, setting_text(column, value))
+            if not column or ax is row[0]:
+                ax.set_ylabel(METRIC[metric].head + _median(frame, metric, column))
+            if not column or metric == metrics[-1]:
+                ax.set_xlabel(key_label(key))
+            _key_axis(ax, frame, ticks)
+        _same_scale(row, frame[metric])
+    legend_above(figure, styles)
     return figure
 
 
-def _placed(per_run: pd.DataFrame, key: str) -> tuple[pd.DataFrame, list[str]]:
+def refuse_more_keys(per_run: pd.DataFrame, keys: Sequence[str]) -> None:
+    """Refuse runs in which a key beside these was swept."""
+    if per_run.duplicated(["policy", "seed", *keys]).any():
+        raise MecsimError(
+            f"{', '.join(keys)}: another key was swept, too; choose one value of it with --where KEY=VALUE"
+        )
+
+
+def placed(per_run: pd.DataFrame, key: str) -> tuple[pd.DataFrame, list[str]]:
     """Return the frame with the place ``at`` of each run on the axis, and names where those are needed."""
-    values: list[Any] = sorted(per_run[key].dropna().unique(), key=lambda v: (isinstance(v, str), v))
+    values = in_order(per_run[key])
     numbers = all(
         isinstance(v, int | float | np.number) and not isinstance(v, bool | np.bool_) for v in values
     )
     if numbers:
         return per_run.assign(at=per_run[key].astype(float)), []
-    return per_run.assign(at=per_run[key].map({v: i for i, v in enumerate(values)})), [str(v) for v in values]
+    return per_run.assign(at=per_run[key].map({v: i for i, v in enumerate(values)})), [
+        plain(v) for v in values
+    ]
 
 
-def _draw(ax: Axes, frame: pd.DataFrame, metric: str, policies: Sequence[str], drawn: dict[str, Any]) -> None:
+def in_order(column: pd.Series[Any]) -> list[Any]:
+    """Return the values of a key: numbers by size, then strings."""
+    return sorted(column.dropna().unique(), key=lambda v: (isinstance(v, str), v))
+
+
+def facets(frame: pd.DataFrame, column: str) -> list[tuple[Any, pd.DataFrame]]:
+    """Return the runs at each value of a key; all of them without one."""
+    if not column:
+        return [(None, frame)]
+    return [(value, frame[frame[column] == value]) for value in in_order(frame[column])]
+
+
+def _median(frame: pd.DataFrame, metric: str, column: str) -> str:
+    parts = [averaged(own, "at", metric)["estimator"] for _, own in facets(frame, column)]
+    return ", median" * ("median" in parts)
+
+
+def _draw(ax: Axes, frame: pd.DataFrame, metric: str, styles: Mapping[str, PolicyStyle]) -> None:
     import seaborn as sns
 
-    for policy, style in policy_styles(policies).items():
+    drawn = averaged(frame, "at", metric)
+    for policy, style in styles.items():
         sns.lineplot(
             data=frame[frame["policy"] == policy], x="at", y=metric, ax=ax,
             err_style="band", err_kws={"alpha": 0.18, "linewidth": 0}, ms=4, markeredgewidth=0,
             **drawn, **style.line,
         )  # fmt: skip
+    ax.set(xlabel="", ylabel="")
 
 
-def _spans_decades(at: pd.Series[float]) -> bool:
-    return bool(at.min() > 0 and at.max() / at.min() > _LOG_RATIO)
+def _key_axis(ax: Axes, frame: pd.DataFrame, ticks: Sequence[str]) -> None:
+    at = frame["at"]
+    if ticks:
+        turned: dict[str, Any] = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
+        ax.set_xticks(range(len(ticks)), ticks, **(turned if max(map(len, ticks)) > 4 else {}))
+    elif at.min() > 0 and at.max() / at.min() > _LOG_RATIO:
+        ax.set_xscale("log")
+        plain_log_ticks(ax.xaxis)
+    elif at.nunique() <= 6:
+        ax.set_xticks(sorted(at.unique()), [plain(float(value)) for value in sorted(at.unique())])
+
+
+def _same_scale(row: Sequence[Axes], values: pd.Series[float]) -> None:
+    """Give the panels of one metric one axis; from zero where an interval alone reaches below it."""
+    limits = np.array([ax.get_ylim() for ax in row])
+    bottom = 0.0 if limits[:, 0].min() < 0 <= values.min() else limits[:, 0].min()
+    for ax in row:
+        ax.set_ylim(bottom, limits[:, 1].max())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +23,9 @@ TIMES, BINS = 600, 60
 
 
 @in_style
-def timeline_figure(runs: Mapping[str, Results], *, width_in: float = WIDTH_IN) -> Figure:
+def timeline_figure(
+    runs: Mapping[str, Results], *, order: Sequence[str] = (), width_in: float = WIDTH_IN
+) -> Figure:
     """Return SCR and the delay of rounds over time, policies on one world, with outages in grey.
 
     SCR is that of every user's last round; a round that already takes longer counts with its time
@@ -34,6 +36,8 @@ def timeline_figure(runs: Mapping[str, Results], *, width_in: float = WIDTH_IN) 
     ----------
     runs : mapping
         Results of one run for each policy, all of one scenario and seed.
+    order : sequence of str
+        Every policy of the folder, which decides colours.
 
     Raises
     ------
@@ -50,7 +54,8 @@ def timeline_figure(runs: Mapping[str, Results], *, width_in: float = WIDTH_IN) 
     first = manifests[0]
     figure = Figure(figsize=(width_in, 3.0), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
-    for policy, style in policy_styles(list(runs)).items():
+    styles = policy_styles(runs, order)
+    for policy, style in styles.items():
         line = {"color": style.colour, "linestyle": style.linestyle}
         above.plot(*scr_over_time(runs[policy]), lw=1.0, **line)
         below.plot(*delay_over_time(runs[policy]), lw=1.0, **line)
@@ -58,7 +63,7 @@ def timeline_figure(runs: Mapping[str, Results], *, width_in: float = WIDTH_IN) 
     below.set(ylabel="delay (s)", ylim=(0, None), xlabel="time (s)", xlim=(0, first["duration_s"]))
     for ax in (above, below):
         _mark(ax, first)
-    legend_above(figure, list(runs))
+    legend_above(figure, styles)
     return figure
 
 

@@ -47,4 +47,5 @@ def _is_found(module: ModuleType) -> bool:
             path = None if spec.submodule_search_locations is None else list(spec.submodule_search_locations)
     except Exception:  # noqa: BLE001 - finders are of others
         return False
-    return spec is not None and spec.origin == module.__file__
+    # Of modules that Python has frozen, such as abc, no finder says the file.
+    return spec is not None and spec.origin in ("frozen", module.__file__)

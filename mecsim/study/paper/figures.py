@@ -140,7 +140,7 @@ def _handles() -> list[Line2D]:
     from matplotlib.lines import Line2D
 
     best = Line2D([], [], label="with the best constant ϕ", color="0.4", linestyle=_DOTS, linewidth=0.9)
-    return [*policy_handles(POLICIES), best]
+    return [*policy_handles(policy_styles(POLICIES)), best]
 
 
 def _draw_lines(ax: Axes, frame: pd.DataFrame, x: str, y: str) -> None:
@@ -209,6 +209,6 @@ def _log_energy(ax: Axes) -> None:
 
 def _legend(ax: Axes, labels: Sequence[str], **place: Any) -> None:
     ax.legend(
-        handles=policy_handles(labels), frameon=False, handlelength=2.6, borderaxespad=0.2,
+        handles=policy_handles(policy_styles(labels)), frameon=False, handlelength=2.6, borderaxespad=0.2,
         **({"loc": "lower right"} | place),
     )  # fmt: skip

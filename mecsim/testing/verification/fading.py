@@ -198,9 +198,10 @@ def _with_waves(draw_waves: Callable[[np.random.Generator, tuple[int, ...]], Flo
 
     def make(draw: Any) -> Any:
         def broken(seed: int, users: int, servers: int, wavelength_m: float) -> RayleighLinks:
-            links = draw(seed, users, servers, wavelength_m)
-            waves = draw_waves(np.random.default_rng(seed), links.wave_rad_per_m.shape)
-            return RayleighLinks(waves / wavelength_m, links.phase_rad)
+            links: RayleighLinks = draw(seed, users, servers, wavelength_m)
+            own, _ = links.waves(np.arange(users)[:, None], np.arange(servers))
+            waves = draw_waves(np.random.default_rng(seed), own.shape)
+            return replace(links, wave_rad_per_m=waves / wavelength_m)
 
         return broken
 

@@ -11,23 +11,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mecsim.rng import Purpose, stream
-from mecsim.system.arrays import Floats, Ints, frozen
-from mecsim.world.channel.waves import Complexes, complex_sum_on_grid, unit_phasor
+from mecsim.rng import DOUBLES_A_STEP, Purpose, stream
+from mecsim.system.arrays import Floats, Ints
+from mecsim.world.channel.model import Bools
+from mecsim.world.channel.waves import WHOLE, Complexes, complex_sum_on_grid, unit_phasor
 
 WAVES = 128
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class RayleighLinks:
-    """The waves of every link.
+    """The waves of every link, drawn when the link is first used.
 
     Parameters
     ----------
+    seed : int
+    wavelength_m : float
     wave_rad_per_m : (N, M, WAVES) float
         Doppler wave numbers ``2 pi cos(theta) / wavelength``.
     phase_rad : (N, M, WAVES) float
         Phases where the user started.
+    is_drawn : (N, M) bool
+        Which links have their waves; the memory of the others has not been touched.
 
     References
     ----------
@@ -36,48 +41,75 @@ class RayleighLinks:
     Rician fading channels": one arrival angle drawn in each of K equal sectors.
     """
 
+    seed: int
+    wavelength_m: float
     wave_rad_per_m: Floats
     phase_rad: Floats
+    is_drawn: Bools
 
     @classmethod
     def draw(cls, seed: int, users: int, servers: int, wavelength_m: float) -> RayleighLinks:
-        """Draw the links of every user from the user's own stream."""
-        drawn = np.stack(
-            [stream(seed, Purpose.FADING, n).random((servers, 2, WAVES)) for n in range(users)], axis=0
-        )
-        angle = 2.0 * np.pi * (np.arange(WAVES) + drawn[:, :, 0]) / WAVES
-        wave = 2.0 * np.pi / wavelength_m * np.cos(angle)
-        return cls(frozen(wave), frozen(2.0 * np.pi * drawn[:, :, 1]))
+        """Return the links of every user, each drawn from the user's own stream once it is used."""
+        wave, phase = (np.empty((users, servers, WAVES)) for _ in range(2))
+        return cls(seed, wavelength_m, wave, phase, np.zeros((users, servers), dtype=np.bool_))
+
+    def waves(self, users: Ints, servers: Ints) -> tuple[Floats, Floats]:
+        """Return wave numbers and phases of links S, S + (WAVES,)."""
+        missing = ~self.is_drawn[users, servers]
+        if missing.any():
+            self._draw_links(*(index[missing] for index in np.broadcast_arrays(users, servers)))
+        return self.wave_rad_per_m[users, servers], self.phase_rad[users, servers]
+
+    def _draw_links(self, users: Ints, servers: Ints) -> None:
+        """Draw some links; the place of each in its user's stream is that of its server."""
+        order = np.lexsort((servers, users))
+        own, first = np.unique(users[order], return_index=True)
+        for n, asked in zip(own.tolist(), np.split(servers[order], first[1:]), strict=True):
+            part = slice(int(asked[0]), int(asked[-1]) + 1)
+            rng = stream(self.seed, Purpose.FADING, n)
+            rng.bit_generator.advance(part.start * 2 * WAVES // DOUBLES_A_STEP)  # type: ignore[attr-defined]
+            drawn = rng.random((part.stop - part.start, 2, WAVES))
+            angle = 2.0 * np.pi * (np.arange(WAVES) + drawn[:, 0]) / WAVES
+            self.wave_rad_per_m[n, part] = 2.0 * np.pi / self.wavelength_m * np.cos(angle)
+            self.phase_rad[n, part] = 2.0 * np.pi * drawn[:, 1]
+            self.is_drawn[n, part] = True
 
     def coefficient(self, users: Ints, servers: Ints, travelled_m: Floats) -> Complexes:
         """Return the complex coefficients h of links S after travelled distances S."""
-        angle = self.wave_rad_per_m[users, servers] * travelled_m[..., None] + self.phase_rad[users, servers]
+        wave, phase = self.waves(users, servers)
+        angle = wave * travelled_m[..., None] + phase
         total: Complexes = unit_phasor(angle).sum(axis=-1) / np.sqrt(WAVES)
         return total
 
-    def coefficient_on_grid(self, users: Ints, servers: Ints, start_m: Floats, step_m: Floats) -> Complexes:
-        """Return h, (P, GRID), of P links along lines of equal steps; arguments as of ``power_on_grid``."""
-        wave = self.wave_rad_per_m[users, servers]
-        start = wave * start_m[:, None] + self.phase_rad[users, servers]
-        total: Complexes = complex_sum_on_grid(start, wave * step_m[:, None]) / np.sqrt(WAVES)
+    def coefficient_on_grid(
+        self, users: Ints, servers: Ints, start_m: Floats, step_m: Floats, points: range = WHOLE
+    ) -> Complexes:
+        """Return h of P links along lines of equal steps; arguments and shape as of ``power_on_grid``."""
+        wave, phase = self.waves(users, servers)
+        start = wave * start_m[:, None] + phase
+        total: Complexes = complex_sum_on_grid(start, wave * step_m[:, None], points) / np.sqrt(WAVES)
         return total
 
     def power(self, users: Ints, servers: Ints, travelled_m: Floats) -> Floats:
         """Return the power gains |h|^2, of unit mean, of links S after travelled distances S."""
         return squared_magnitude(self.coefficient(users, servers, travelled_m))
 
-    def power_on_grid(self, users: Ints, servers: Ints, start_m: Floats, step_m: Floats) -> Floats:
-        """Return |h|^2, (P, GRID), of P links along lines of equal steps.
+    def power_on_grid(
+        self, users: Ints, servers: Ints, start_m: Floats, step_m: Floats, points: range = WHOLE
+    ) -> Floats:
+        """Return |h|^2, (P, len(points)), of P links along lines of equal steps.
 
         Parameters
         ----------
         users, servers : (P,) int
         start_m, step_m : (P,) float
-            Distance travelled at the first point, and what it gains from point to point.
+            Distance travelled at point 0, and what it gains from point to point.
+        points : range
+            Successive points of the grid.
         """
-        wave = self.wave_rad_per_m[users, servers]
-        start = wave * start_m[:, None] + self.phase_rad[users, servers]
-        return squared_magnitude(complex_sum_on_grid(start, wave * step_m[:, None])) / WAVES
+        wave, phase = self.waves(users, servers)
+        start = wave * start_m[:, None] + phase
+        return squared_magnitude(complex_sum_on_grid(start, wave * step_m[:, None], points)) / WAVES
 
 
 def squared_magnitude(value: Complexes) -> Floats:

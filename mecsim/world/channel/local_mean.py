@@ -15,7 +15,7 @@ from mecsim.world.channel.model import Bools, LinkGeometry, checked_los_probabil
 from mecsim.world.channel.path_loss import path_loss
 from mecsim.world.channel.shadowing import ShadowingFields
 from mecsim.world.channel.sight import SightFields
-from mecsim.world.channel.waves import GRID
+from mecsim.world.channel.waves import WHOLE
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -79,20 +79,23 @@ class LocalMean:
         sight = self._sight.at(servers, position_m) if self._sight else None
         return self._link(away_m[..., 0], away_m[..., 1], shadowing_db, sight)
 
-    def on_grid(self, servers: Ints, start_m: Floats, step_m: Floats) -> Link:
-        """Return links, (P, GRID), along P straight lines of equal steps.
+    def on_grid(self, servers: Ints, start_m: Floats, step_m: Floats, points: range = WHOLE) -> Link:
+        """Return links, (P, len(points)), along P straight lines of equal steps.
 
         Parameters
         ----------
         servers : (P,) int
         start_m, step_m : (P, 2) float
-            First point of each line, and the step from point to point.
+            Point 0 of each line, and the step from point to point.
+        points : range
+            Successive points of the grid.
         """
         away_m = start_m - self._server_position_m[servers]
-        points = np.arange(GRID)
-        shadowing_db = self._shadowing.on_grid(servers, start_m, step_m) if self._shadowing else None
-        sight = self._sight.on_grid(servers, start_m, step_m) if self._sight else None
-        x_m, y_m = (away_m[:, i : i + 1] + step_m[:, i : i + 1] * points for i in (0, 1))
+        line = servers, start_m, step_m, points
+        shadowing_db = self._shadowing.on_grid(*line) if self._shadowing else None
+        sight = self._sight.on_grid(*line) if self._sight else None
+        steps = np.arange(points.start, points.stop)
+        x_m, y_m = (away_m[:, i : i + 1] + step_m[:, i : i + 1] * steps for i in (0, 1))
         return self._link(x_m, y_m, shadowing_db, sight)
 
     def _link(self, x_m: Floats, y_m: Floats, shadowing_db: Floats | None, sight: Floats | None) -> Link:

@@ -13,7 +13,7 @@ import numpy as np
 
 from mecsim.rng import Purpose, stream
 from mecsim.system.arrays import Floats, Ints, frozen
-from mecsim.world.channel.waves import cosine_sum_on_grid
+from mecsim.world.channel.waves import WHOLE, cosine_sum_on_grid
 
 WAVES = 64
 
@@ -61,19 +61,21 @@ class ShadowingFields:
         shadowing_db: Floats = self._amplitude * np.cos(angle).sum(axis=-1)
         return shadowing_db
 
-    def on_grid(self, servers: Ints, start_m: Floats, step_m: Floats) -> Floats:
-        """Return the shadowing in dB, (P, GRID), along P straight lines of equal steps.
+    def on_grid(self, servers: Ints, start_m: Floats, step_m: Floats, points: range = WHOLE) -> Floats:
+        """Return the shadowing in dB, (P, len(points)), along P straight lines of equal steps.
 
         Parameters
         ----------
         servers : (P,) int
         start_m, step_m : (P, 2) float
-            First point of each line, and the step from point to point.
+            Point 0 of each line, and the step from point to point.
+        points : range
+            Successive points of the grid.
         """
         wave = self.wave_rad_per_m[servers]
         start = wave[..., 0] * start_m[:, :1] + wave[..., 1] * start_m[:, 1:] + self.phase_rad[servers]
         step = wave[..., 0] * step_m[:, :1] + wave[..., 1] * step_m[:, 1:]
-        return self._amplitude * cosine_sum_on_grid(start, step)
+        return self._amplitude * cosine_sum_on_grid(start, step, points)
 
     @property
     def _amplitude(self) -> float:

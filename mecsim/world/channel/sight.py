@@ -44,9 +44,9 @@ class SightFields:
         """Return the values for servers S at positions S + (2,)."""
         return _uniform(self.fields.at(servers, position_m))
 
-    def on_grid(self, servers: Ints, start_m: Floats, step_m: Floats) -> Floats:
-        """Return the values, (P, GRID), along P straight lines of equal steps."""
-        return _uniform(self.fields.on_grid(servers, start_m, step_m))
+    def on_grid(self, servers: Ints, start_m: Floats, step_m: Floats, points: range) -> Floats:
+        """Return the values, (P, len(points)), along P straight lines of equal steps."""
+        return _uniform(self.fields.on_grid(servers, start_m, step_m, points))
 
 
 def _uniform(value: Floats) -> Floats:

@@ -4,13 +4,16 @@ Fading and shadowing are both sums of waves whose phase is linear in the way tra
 uniform grid of points the sum splits by angle addition: with point ``c L + f``,
 ``sum_k exp(i(a_k + (c L + f) d_k)) = sum_k C_ck F_fk``, a matrix product of a coarse and a fine
 factor, and the factors are powers found by doubling. That costs two sines and cosines a wave
-for the whole grid instead of one a wave and point.
+for the whole grid instead of one a wave and point. A part of the grid costs less, and its points have
+the bits that they have in the whole.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +22,11 @@ from mecsim.system.arrays import Floats
 
 COARSE, FINE = 16, 32
 GRID = COARSE * FINE
+WHOLE = range(GRID)
 _PAIRS_AT_ONCE = 8
 
 Complexes = NDArray[np.complex128]
+Number = TypeVar("Number", np.float64, np.complex128)
 
 
 def unit_phasor(phase: Floats) -> Complexes:
@@ -32,32 +37,71 @@ def unit_phasor(phase: Floats) -> Complexes:
     return phasor
 
 
-def complex_sum_on_grid(start: Floats, step: Floats) -> Complexes:
-    """Return ``sum_k exp(i(start_k + j step_k))`` for j = 0 .. GRID-1.
+def complex_sum_on_grid(start: Floats, step: Floats, points: range = WHOLE) -> Complexes:
+    """Return ``sum_k exp(i(start_k + j step_k))`` for the points j of the grid.
 
     Parameters
     ----------
     start, step : (P, K) float
-        Phase of each of K waves at the first point, and what it gains from point to point, in rad.
+        Phase of each of K waves at point 0, and what it gains from point to point, in rad.
+    points : range
+        Successive points of the grid.
 
     Returns
     -------
-    (P, GRID) complex
+    (P, len(points)) complex
     """
-    total = np.empty((len(start), COARSE, FINE), dtype=np.complex128)
-    for pairs, coarse, fine in _factors(start, step, +1.0):
+    part = _Part.of(points)
+    total = np.empty((len(start), *part.shape), dtype=np.complex128)
+    for pairs, coarse, fine in _factors(start, step, +1.0, part):
         np.matmul(coarse.swapaxes(0, 1), fine.transpose(1, 2, 0), out=total[pairs])
-    return total.reshape(len(start), GRID)
+    return part.chosen(total)
 
 
-def cosine_sum_on_grid(start: Floats, step: Floats) -> Floats:
-    """Return ``sum_k cos(start_k + j step_k)`` for j = 0 .. GRID-1, shape (P, GRID)."""
-    total = np.empty((len(start), COARSE, FINE))
+def cosine_sum_on_grid(start: Floats, step: Floats, points: range = WHOLE) -> Floats:
+    """Return ``sum_k cos(start_k + j step_k)`` for the points j of the grid, (P, len(points))."""
+    part = _Part.of(points)
+    total = np.empty((len(start), *part.shape))
     # Re(C F) = Re C Re F - Im C Im F: with F conjugated, a real product of the interleaved parts.
-    for pairs, coarse, fine in _factors(start, step, -1.0):
+    for pairs, coarse, fine in _factors(start, step, -1.0, part):
         real_coarse, real_fine = coarse.view(np.float64), fine.view(np.float64)
         np.matmul(real_coarse.swapaxes(0, 1), real_fine.transpose(1, 2, 0), out=total[pairs])
-    return total.reshape(len(start), GRID)
+    return part.chosen(total)
+
+
+class _Part(NamedTuple):
+    """Which rows and columns of the grid, COARSE x FINE, are computed for some points.
+
+    There are always two rows at least: BLAS adds the products of one row in another order.
+    """
+
+    rows: slice
+    columns: slice
+    chosen_rows: slice
+    chosen_points: slice
+
+    @classmethod
+    @cache
+    def of(cls, points: range) -> _Part:
+        """Return the smallest part that has some points."""
+        first, last = points.start // FINE, (points.stop - 1) // FINE
+        if first < last:
+            begin = points.start - first * FINE
+            chosen = slice(begin, begin + len(points))
+            return cls(slice(first, last + 1), slice(0, FINE), slice(None), chosen)
+        above = max(first - 1, 0)
+        columns = slice(points.start % FINE, points.start % FINE + len(points))
+        return cls(slice(above, above + 2), columns, slice(first - above, first - above + 1), slice(None))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of rows and columns."""
+        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
+
+    def chosen(self, total: NDArray[Number]) -> NDArray[Number]:
+        """Return the points asked for, (P, points), of values of the part, (P, *shape)."""
+        rows = total[:, self.chosen_rows]
+        return rows.reshape(len(rows), -1)[:, self.chosen_points]
 
 
 class _Tables(threading.local):
@@ -82,22 +126,27 @@ class _Tables(threading.local):
 _tables = _Tables()
 
 
-def _factors(start: Floats, step: Floats, sign: float) -> Iterator[tuple[slice, Complexes, Complexes]]:
+def _factors(
+    start: Floats, step: Floats, sign: float, part: _Part
+) -> Iterator[tuple[slice, Complexes, Complexes]]:
     """Yield a few pairs at a time with their coarse and fine factors, which hold until the next ones."""
     for first in range(0, len(start), _PAIRS_AT_ONCE):
         pairs = slice(first, first + _PAIRS_AT_ONCE)
         coarse, fine = _tables.of(*start[pairs].shape)
+        coarse, fine = coarse[: part.rows.stop], fine[: part.columns.stop]
         coarse[0] = unit_phasor(start[pairs])
         fine[0] = 1.0
-        stride = _fill_powers(fine, unit_phasor(sign * step[pairs]))
-        _fill_powers(coarse, stride if sign > 0 else stride.conj())
-        yield pairs, coarse, fine
+        stride = _fill_powers(fine, unit_phasor(sign * step[pairs]), FINE)
+        _fill_powers(coarse, stride if sign > 0 else stride.conj(), COARSE)
+        yield pairs, coarse[part.rows], fine[part.columns]
 
 
-def _fill_powers(table: Complexes, ratio: Complexes) -> Complexes:
-    """Fill ``table[j] = table[0] * ratio ** j`` by doubling; return the next power of ratio."""
+def _fill_powers(table: Complexes, ratio: Complexes, power: int) -> Complexes:
+    """Fill ``table[j] = table[0] * ratio ** j`` by doubling; return a power of two of ratio."""
     done, factor = 1, ratio
-    while done < len(table):
-        np.multiply(table[:done], factor, out=table[done : 2 * done])
+    while done < power:
+        count = min(done, len(table) - done)
+        if count > 0:
+            np.multiply(table[:count], factor, out=table[done : done + count])
         done, factor = 2 * done, factor * factor
     return factor
