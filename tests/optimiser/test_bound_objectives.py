@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mecsim_policies.bound.alternatives import Alternatives, ends_of_phi
-from mecsim_policies.bound.dual import Dual, Multipliers, certified
+from mecsim_policies.bound.dual import Dual, Multipliers
+from mecsim_policies.bound.proof import certified
 from mecsim_policies.bound.upper import upper_bound
 from mecsim_policies.certified import Certified
 from mecsim_policies.exhaustive import Exhaustive
