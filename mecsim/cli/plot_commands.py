@@ -41,9 +41,7 @@ KindOption = Annotated[
     ),
 ]
 
-KeyOption = Annotated[
-    str, typer.Option("--key", metavar="KEY", help="The swept key of the horizontal axis.")
-]
+KeyOption = Annotated[str, typer.Option("--key", metavar="KEY", help="The swept key of the horizontal axis.")]
 ColumnOption = Annotated[
     str, typer.Option("--col", metavar="KEY", help="A second swept key: of the panels, or the vertical axis.")
 ]
@@ -92,7 +90,10 @@ def plot(
         metric_names(metrics, deadline_s), key, column, reference or None, _width_in(width, kind)
     )
     study = study_frames(
-        results, policy_labels(policies), where=where_values(where), mix=mix,
+        results,
+        policy_labels(policies),
+        where=where_values(where),
+        mix=mix,
         deadline_s=deadline_of(deadline_s),
     )
     tell_left_out(study.note, quiet=quiet)

@@ -58,6 +58,8 @@ def tell_left_out(note: str, *, quiet: bool) -> None:
 
 def deadline_of(given_s: float | None) -> float:
     """Return the deadline in s; NaN for none."""
+    if given_s is not None and not math.isfinite(given_s):
+        raise MecsimError(f"--deadline {given_s:g}: must be a finite number >= 0, in seconds")
     return math.nan if given_s is None else given_s
 
 

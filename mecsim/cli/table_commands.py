@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -65,6 +66,8 @@ def table(
     forms = ("markdown", "latex", "csv")
     if form not in forms:
         raise MecsimError(f"--format {form}: must be {either(forms)}")
+    if math.isnan(margin):
+        raise MecsimError("--margin nan: must be a number from 0 to 1")
     study = study_frames(
         results, policy_labels(policies), where=where_values(where), mix=mix,
         deadline_s=deadline_of(deadline_s),
