@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mecsim.analysis.frames import StudyFrames
     from mecsim.analysis.text_tables import TableFormat
 
+_FORMAT: dict[str, TableFormat] = {"markdown": "markdown", "latex": "latex"}
 ClassesOption = Annotated[
     bool, typer.Option("--classes", help="Rows for each class of users, of metrics that a class has.")
 ]
@@ -81,8 +82,7 @@ def table(
     elif form == "csv":
         print_text(*csv_text(paired).rstrip("\n").split("\n"))
     else:
-        kind: TableFormat = "latex" if form == "latex" else "markdown"
-        text = text_table(study.per_run, paired, kind, metrics=shown, by=study.by)
+        text = text_table(study.per_run, paired, _FORMAT[form], metrics=shown, by=study.by)
         print_text(*text.rstrip("\n").split("\n"))
 
 
