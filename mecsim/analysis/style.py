@@ -57,6 +57,11 @@ MARKERS = (
     ("o", "circle"), ("s", "square"), ("^", "triangle-up"), ("D", "diamond"), ("v", "triangle-down"),
     ("P", "cross"), ("X", "x"), ("*", "star"),
 )  # fmt: skip
+SERVER_COLOURS = (
+    "#182c61", "#999933", "#661100", "#8bd3c7", "#aa4499", "#b9f18c", "#6200ea", "#303030", "#117733",
+    "#b33771",
+)  # fmt: skip
+"""Of servers on maps: apart from each other, also without red or green cones, and from the policies."""
 # Light to dark, so that a grey print keeps the order; hatches tell apart what is next to each other.
 PHASE_FILLS = (("#f0e442", ""), ("#56b4e9", "/"), ("#009e73", ""), ("#4a3a78", "."))
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mecsim.cli.console import print_json, print_text, say, writing
-from mecsim.cli.options import JsonOption, QuietOption, parse_changes
+from mecsim.cli.options import JsonOption, QuietOption
 from mecsim.cli.result_options import (
     DeadlineOption,
     MetricsOption,
@@ -21,10 +21,37 @@ from mecsim.cli.result_options import (
     metric_names,
     policy_labels,
     tell_left_out,
+    where_values,
 )
 from mecsim.errors import MecsimError
 
 KINDS = "distributions, forest, swept, heatmap, timeline, pareto or ranking"
+
+
+def _given(kind: str) -> str:
+    if not kind:
+        raise MecsimError(f"--kind is missing: {KINDS}")
+    return kind
+
+
+KindOption = Annotated[
+    str,
+    typer.Option(
+        "--kind", "-k", metavar="K", help=f"{KINDS}; must be given.", show_default=False, callback=_given
+    ),
+]
+
+KeyOption = Annotated[str, typer.Option("--key", metavar="KEY", help="The swept key of the horizontal axis.")]
+ColumnOption = Annotated[
+    str, typer.Option("--col", metavar="KEY", help="A second swept key: of the panels, or the vertical axis.")
+]
+FileOption = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="Where to; RESULTS/KIND if left out.", show_default=False),
+]
+WidthOption = Annotated[
+    str, typer.Option("--width", help="column (3.5 in) or page (7.16 in); what suits the kind if left out.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -34,32 +61,17 @@ def register(app: typer.Typer) -> None:
 
 def plot(
     results: ResultsArgument,
-    kind: Annotated[
-        str, typer.Option("--kind", "-k", metavar="K", help=f"{KINDS}; must be given.", show_default=False)
-    ] = "",
+    kind: KindOption = "",
     policies: PoliciesOption = "",
     metrics: MetricsOption = "",
-    key: Annotated[
-        str, typer.Option("--key", metavar="KEY", help="The swept key of the horizontal axis.")
-    ] = "",
-    column: Annotated[
-        str,
-        typer.Option("--col", metavar="KEY", help="A second swept key: of the panels, or the vertical axis."),
-    ] = "",
+    key: KeyOption = "",
+    column: ColumnOption = "",
     reference: ReferenceOption = "",
     where: WhereOption = None,
     deadline_s: DeadlineOption = None,
     mix: MixOption = False,
-    width: Annotated[
-        str,
-        typer.Option("--width", help="column (3.5 in) or page (7.16 in); what suits the kind if left out."),
-    ] = "",
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", metavar="FILE", help="Where to write; RESULTS/KIND if left out.", show_default=False
-        ),
-    ] = None,
+    width: WidthOption = "",
+    out: FileOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -74,18 +86,15 @@ def plot(
     from mecsim.analysis.frames import study_frames
     from mecsim.analysis.style import save_figure
 
-    if not kind:
-        raise MecsimError(f"--kind is missing: {KINDS}")
-    chosen = parse_changes(where or (), "--where")
     wanted = FigureRequest(
         metric_names(metrics, deadline_s), key, column, reference or None, _width_in(width, kind)
     )
     study = study_frames(
         results,
         policy_labels(policies),
-        where=chosen,
-        deadline_s=deadline_of(deadline_s),
+        where=where_values(where),
         mix=mix,
+        deadline_s=deadline_of(deadline_s),
     )
     tell_left_out(study.note, quiet=quiet)
     figure = draw(kind, study, wanted)

@@ -9,7 +9,7 @@ import typer
 
 from mecsim.cli.console import print_text
 from mecsim.cli.options import PluginOption, QuietOption
-from mecsim.cli.result_options import ResultsArgument
+from mecsim.cli.result_options import MixOption, ResultsArgument
 
 
 def register(app: typer.Typer) -> None:
@@ -34,6 +34,7 @@ def report(
     static: Annotated[
         bool, typer.Option("--static", help="Charts as pictures, also where plotly is there.")
     ] = False,
+    mix: MixOption = False,
     plugins: PluginOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -43,5 +44,7 @@ def report(
     """
     from mecsim.analysis.report.page import write_report
 
-    file = write_report(results, out, setting=setting, seed=seed, interactive=False if static else None)
+    file = write_report(
+        results, out, setting=setting, seed=seed, interactive=False if static else None, mix=mix
+    )
     print_text(file if quiet else f"report: {file}")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from mecsim.cli.options import parse_changes
 from mecsim.errors import MecsimError
 
 RESULTS = Path("results")
@@ -57,6 +58,8 @@ def tell_left_out(note: str, *, quiet: bool) -> None:
 
 def deadline_of(given_s: float | None) -> float:
     """Return the deadline in s; NaN for none."""
+    if given_s is not None and not math.isfinite(given_s):
+        raise MecsimError(f"--deadline {given_s:g}: must be a finite number >= 0, in seconds")
     return math.nan if given_s is None else given_s
 
 
@@ -65,6 +68,11 @@ def policy_labels(text: str) -> list[str] | None:
     from mecsim.study.policy_choice import split_policies
 
     return split_policies(text) or None
+
+
+def where_values(given: list[str] | None) -> dict[str, Any]:
+    """Return the keys and values of ``--where``."""
+    return parse_changes(given or (), "--where")
 
 
 def metric_names(text: str, deadline_s: float | None) -> tuple[str, ...]:

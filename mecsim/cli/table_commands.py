@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mecsim.cli.console import print_json, print_text, say
-from mecsim.cli.options import JsonOption, QuietOption, parse_changes
+from mecsim.cli.options import JsonOption, QuietOption
 from mecsim.cli.result_options import (
     DeadlineOption,
     MetricsOption,
@@ -20,12 +21,20 @@ from mecsim.cli.result_options import (
     metric_names,
     policy_labels,
     tell_left_out,
+    where_values,
 )
 from mecsim.errors import MecsimError
 
 if TYPE_CHECKING:
     from mecsim.analysis.frames import StudyFrames
     from mecsim.analysis.text_tables import TableFormat
+
+ClassesOption = Annotated[
+    bool, typer.Option("--classes", help="Rows for each class of users, of metrics that a class has.")
+]
+MarginOption = Annotated[
+    float, typer.Option(min=0.0, max=1.0, help="Differences below this share of the mean do not matter.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -42,12 +51,8 @@ def table(
     where: WhereOption = None,
     deadline_s: DeadlineOption = None,
     mix: MixOption = False,
-    classes: Annotated[
-        bool, typer.Option("--classes", help="Rows for each class of users, of metrics that a class has.")
-    ] = False,
-    margin: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Differences below this share of the mean do not matter.")
-    ] = 0.02,
+    classes: ClassesOption = False,
+    margin: MarginOption = 0.02,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -61,10 +66,12 @@ def table(
     forms = ("markdown", "latex", "csv")
     if form not in forms:
         raise MecsimError(f"--format {form}: must be {either(forms)}")
-    chosen = parse_changes(where or (), "--where")
+    if math.isnan(margin):
+        raise MecsimError("--margin nan: must be a number from 0 to 1")
     study = study_frames(
-        results, policy_labels(policies), where=chosen, deadline_s=deadline_of(deadline_s), mix=mix
-    )
+        results, policy_labels(policies), where=where_values(where), mix=mix,
+        deadline_s=deadline_of(deadline_s),
+    )  # fmt: skip
     tell_left_out(study.note, quiet=quiet)
     study, shown = _shown(study, metric_names(metrics, deadline_s), deadline_of(deadline_s), classes=classes)
     paired = paired_table(study.per_run, reference or None, metrics=shown, margin=margin, by=study.by)

@@ -17,9 +17,9 @@ EVIL = "<script>alert(1)</script>"
 class Opened:
     """A page with everything that went wrong or asked for the network."""
 
-    def __init__(self, browser, file, width=1280):
+    def __init__(self, browser, file, width=1280, scheme="light"):
         self.complaints, self.requests, self.dialogs = [], [], []
-        self.page = browser.new_page(viewport={"width": width, "height": 900})
+        self.page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
@@ -291,6 +291,39 @@ def test_it_fits_and_no_text_is_small(browser, page, width):
     assert small == []
     assert opened.complaints == []
     opened.page.close()
+
+
+def test_a_narrow_dark_page_is_dark_and_says_which_tables_scroll(browser, page):
+    """Mutants: a hint at every table or at none; white charts and maps on a dark page."""
+    opened = Opened(browser, page, 390, "dark").ready()
+    assert opened.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 26)"
+    hints = opened.page.eval_on_selector_all(
+        ".hint",
+        """all => all.filter((one) => one.nextElementSibling.clientWidth > 0).map((one) => [
+            one.offsetParent !== null,
+            one.nextElementSibling.scrollWidth > one.nextElementSibling.clientWidth + 1,
+        ])""",
+    )
+    assert [shown for shown, _ in hints] == [scrolls for _, scrolls in hints]
+    assert any(shown for shown, _ in hints)
+    opened.page.locator("[data-chart=scr]").scroll_into_view_if_needed()
+    opened.page.wait_for_selector("[data-chart=scr] .plot[data-ready=yes]")
+    paper, ink = opened.page.evaluate(
+        """() => {
+            const { layout } = document.querySelector("[data-chart=scr] .plot");
+            return [layout.paper_bgcolor, layout.font.color];
+        }"""
+    )
+    assert (paper, ink) == ("rgba(0,0,0,0)", "#e6e9ec")
+    assert opened.complaints == []
+    opened.page.close()
+
+
+def test_a_metre_is_as_long_upwards_as_sideways(opened):
+    """Mutant: both axes stretched to the canvas."""
+    at = opened.page.evaluate("[[0, 0], [100, 0], [0, 100]].map((place) => mecsim.replay.views[0].at(place))")
+    origin, east, north = np.array(at)
+    assert east[0] - origin[0] == pytest.approx(origin[1] - north[1])
 
 
 def test_every_control_is_reached_by_the_keyboard(browser, page):

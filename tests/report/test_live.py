@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from mecsim.analysis.report.live import LivePage
+from mecsim.analysis.style import policy_style
 from mecsim.cli import main
 from mecsim.cli.live import monitored
 
@@ -26,10 +27,10 @@ def told(line):
 def test_it_tells_what_is_done_and_how_long_it_will_take():
     page = LivePage("a study", 10.0)
     page.tell(5.0, "half")
-    page.show(["policy"], [["gucaa"]])
+    page.show(["policy"], [{"colour": "#0173b2", "texts": ["gucaa"]}])
     state = told(asked(page, "/events").readline())
     assert (state["title"], state["done"], state["total"], state["message"]) == ("a study", 5.0, 10.0, "half")
-    assert state["rows"] == [["gucaa"]]
+    assert state["rows"] == [{"colour": "#0173b2", "texts": ["gucaa"]}]
     assert 0 <= state["left_s"] < 60
     assert b"EventSource" in asked(page, "/").read()
     page.close()
@@ -78,10 +79,11 @@ def test_intervals_grow_with_the_runs(tmp_path, monkeypatch):
         result = compare(
             "smoke", ["gucaa", "nearest"], 2, out=tmp_path, on_progress=lambda d, n, m: tell(d, m)
         )
-    assert [row[1] for row in shown[-1]] == ["2", "2"]
+    assert [row["texts"][1] for row in shown[-1]] == ["2", "2"]
+    assert [row["colour"] for row in shown[-1]] == [policy_style(place).html_colour for place in range(2)]
     wide = result.per_run.pivot_table(index="seed", columns="policy", values="scr_window")
     difference = (wide["nearest"] - wide["gucaa"]).mean()
-    text = shown[-1][1][2].split("(")[1].split(" ±")[0]
+    text = shown[-1][1]["texts"][2].split("(")[1].split(" ±")[0]
     assert float(text) == pytest.approx(difference, rel=0.1)
 
 
@@ -116,7 +118,10 @@ def test_the_page_in_a_browser_shows_text_and_becomes_the_report(browser, page, 
     live.tell(1.0, "one run")
     shown.wait_for_function("() => document.getElementById('how').textContent.startsWith('25 %')")
     assert shown.locator("#table").is_hidden()
-    live.show(["policy", "runs", "SCR"], [[EVIL, "2", "100.0 \u00b1 5.0 (+3.0 \u00b1 1.0)"]])
+    live.show(
+        ["policy", "runs", "SCR"],
+        [{"colour": "#0173b2", "texts": [EVIL, "2", "100.0 \u00b1 5.0 (+3.0 \u00b1 1.0)"]}],
+    )
     shown.wait_for_selector("#rows td")
     assert shown.inner_text("h1") == EVIL
     assert shown.inner_text("#rows td") == EVIL

@@ -8,7 +8,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from mecsim.analysis.style import DASHES, MARKERS, PHASE_FILLS, policy_style
+from mecsim.analysis.style import DASHES, MARKERS, PHASE_FILLS, SERVER_COLOURS, policy_style
 
 # Machado, Oliveira and Fernandes (2009), severity 1, for linear RGB.
 SEEN = {
@@ -66,7 +66,12 @@ def test_the_distance_is_that_of_the_books():
 @pytest.mark.parametrize("seen", SEEN)
 def test_no_two_policies_servers_phases_or_energies_look_alike(seen):
     """Mutant: a palette with a red and a green of one lightness."""
-    for colours in (policy_colours(), listed("PHASE_COLOURS"), [colour for colour, _ in PHASE_FILLS]):
+    for colours in (
+        policy_colours(),
+        SERVER_COLOURS,
+        listed("PHASE_COLOURS"),
+        [colour for colour, _ in PHASE_FILLS],
+    ):
         assert nearest_two(colours, SEEN[seen]) > LEAST
 
 
@@ -80,6 +85,12 @@ def test_in_grey_they_differ_in_lightness_or_in_dash_marker_shape_or_pattern():
     assert len(set(MARKERS)) == len(MARKERS)
     assert nearest_two(listed("PHASE_COLOURS"), GREY) > LEAST
     assert nearest_two([colour for colour, _ in PHASE_FILLS], GREY) > LEAST
+
+
+def test_no_server_looks_like_a_policy():
+    """Mutant: one palette for both, as a blue server next to the name of a blue policy."""
+    pairs = itertools.product(SERVER_COLOURS, policy_colours())
+    assert min(nearest_two(pair, SEEN["all cones"]) for pair in pairs) > LEAST
 
 
 def test_every_shape_of_a_server_is_drawn():

@@ -11,15 +11,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mecsim import compare, load_scenario, simulate
+from mecsim import Study, compare, load_scenario, simulate, sweep
 from mecsim.analysis.report.audit import audit_rows, class_rows
 from mecsim.analysis.report.collect import RunSummary, ScenarioRuns, collect
+from mecsim.analysis.report.headline import headline, matrices, title
 from mecsim.analysis.report.pack import pack_grants, pack_positions, pack_rounds, switch_times
 from mecsim.analysis.report.page import render, write_report
 from mecsim.analysis.report.prediction_gap import gap_charts, gap_table
 from mecsim.analysis.report.replay import ReplayData
+from mecsim.analysis.report.sweep import sweep_charts
 from mecsim.analysis.report.timeline import MOST_MARKS, time_charts
 from mecsim.analysis.report.verdict import compared, ranked, sentences
+from mecsim.analysis.style import policy_style
 from mecsim.cli import main
 from mecsim.errors import MecsimError, ResultStoreError
 from mecsim.results.metrics import METRIC, VERDICT_METRICS
@@ -243,6 +246,46 @@ def test_the_gap_is_what_the_gains_did_and_the_rest(tmp_path):
     ]
 
 
+def test_it_opens_with_two_sentences_and_a_matrix_in_the_order_given(tmp_path):
+    """Mutants: policies by name, or by SCR; the reference the best one; no verdict but by the means."""
+    scenario = load_scenario("smoke").with_changes({"duration_s": 5, "warmup_s": 0})
+    compare(scenario, ["rucaa", "gucaa", "edge_only"], 3, out=tmp_path)
+    collected = collect(tmp_path)
+    (matrix,) = matrices(collected)
+    assert [policy for policy, _ in matrix.rows] == ["rucaa", "gucaa", "edge_only"]
+    assert {cell.word for cell in matrix.rows[0][1]} == {"reference"}
+    assert [len(cells) for _, cells in matrix.rows] == [len(matrix.heads)] * 3
+    text = headline(collected, matrices(collected))
+    assert text.startswith(f"{ranked(collected.setting)[0]} has the largest window SCR, ")
+    assert "Against rucaa, the reference, " in text
+    assert text.count(". ") == 1
+    html = render(collected)
+    assert html.index(text[:30]) < html.index('id="matrix"') < html.index("comparisons of two policies in")
+    places = [html.index(f"></span>{policy}</th>") for policy in collected.order]
+    assert places == sorted(places)
+    assert html.count(policy_style(0).html_colour) >= 2
+
+
+def test_a_study_s_report_has_a_curve_for_each_policy_and_facet(tmp_path):
+    """Mutants: means of another setting; the axis as text."""
+    study = Study.from_dict({
+        "schema": 1, "name": "two", "scenarios": ["smoke"], "policies": ["gucaa", "edge_only"],
+        "replications": 2, "grid": {"warmup_s": [0], "duration_s": [5, 7], "users.count": [2, 3]},
+    })  # fmt: skip
+    sweep(study, out=tmp_path, jobs=1)
+    collected = collect(tmp_path)
+    charts = sweep_charts(collected)
+    assert [chart.title for chart in charts[:1]] == ["window SCR, number of users = 2"]
+    assert len(charts) == 2 * len(VERDICT_METRICS)
+    first = charts[0]
+    assert (first.x_label, [one.policy for one in first.series]) == ("duration (s)", ["gucaa", "edge_only"])
+    own = [one for one in collected.settings if one.values["users.count"] == 2]
+    means = [np.mean([r.metrics["scr_window"] for r in one.runs if r.policy == "gucaa"]) for one in own]
+    np.testing.assert_allclose(first.series[0].y, means)
+    np.testing.assert_array_equal(first.series[0].x, [5.0, 7.0])
+    assert title(collected) == "smoke: gucaa, edge_only over duration and number of users"
+
+
 def test_names_are_text(study):
     """Mutant: autoescape off."""
     html = render(collect(study))
@@ -303,8 +346,10 @@ def test_settings_are_told_apart_by_what_was_swept(tmp_path):
         changed = load_scenario("smoke").with_changes({"servers.bandwidth_mhz": mhz, "duration_s": 20})
         execute(Run(changed, choose_policies(["gucaa"])[0], 0), out=tmp_path / f"at-{mhz}")
     labels = [setting.label for setting in collect(tmp_path).settings]
-    assert sorted(labels) == ["smoke, servers.bandwidth_mhz = 10", "smoke, servers.bandwidth_mhz = 20"]
-    assert labels[1] in render(collect(tmp_path, setting=1), interactive=False).split("</h1>")[0]
+    assert labels == [f"smoke, server bandwidth = {mhz} MHz" for mhz in (10, 20)]
+    html = render(collect(tmp_path, setting=1), interactive=False)
+    assert "<h1>smoke: gucaa over server bandwidth</h1>" in html
+    assert f"{labels[1]}: the setting shown in full below" in html
     with pytest.raises(MecsimError, match="must be 0 to 1, of the 2"):
         collect(tmp_path, setting=2)
     with pytest.raises(MecsimError, match="has it; there are 0"):
@@ -317,7 +362,7 @@ def test_an_overloaded_run_and_a_short_one_are_flagged_first(tmp_path):
     changed = load_scenario("smoke").with_changes({"workload.rounds": rounds, "duration_s": 120})
     compare(changed, ["nearest"], 1, out=tmp_path / "fast")
     html = write_report(tmp_path / "fast").read_text("utf-8")
-    assert html.index("nearest: the time of a round grows steadily") < html.index("Ranked by SCR")
+    assert html.index("nearest: the time of a round grows steadily") < html.index("Place: by SCR")
     short = load_scenario("smoke").with_changes({"duration_s": 3, "warmup_s": 0})
     compare(short, ["nearest"], 1, out=tmp_path / "short")
     assert "too short: half of the users" in write_report(tmp_path / "short").read_text("utf-8")

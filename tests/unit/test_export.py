@@ -79,3 +79,10 @@ def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert main(["export", str(folder)]) == 2
     assert "--csv or --mat" in capsys.readouterr().err
     assert main(["export", str(tmp_path / "gone"), "--csv"]) == 2
+
+
+def test_the_matlab_file_is_no_larger_than_the_csv_files(tmp_path: Path) -> None:
+    """Mutant: savemat's default, which does not compress."""
+    results = simulate("smoke", "gucaa")
+    csv_bytes = sum(path.stat().st_size for path in write_csv(results, tmp_path))
+    assert write_mat(results, tmp_path).stat().st_size < 0.5 * csv_bytes

@@ -38,7 +38,7 @@ def made_up(policies, swept, scenario="smoke"):
     ]
     study = StudyFrames(pd.DataFrame(rows), tuple(swept), {}, order=tuple(policies))
     keys = study.per_run[["scenario", *swept, "policy", "seed"]]
-    delays = keys.merge(pd.DataFrame({"delay_s": rng.lognormal(1, 0.5, 40), "weight": 1.0}), how="cross")
+    delays = keys.merge(pd.DataFrame({"delay_s": rng.lognormal(1, 0.5, 10), "weight": 1.0}), how="cross")
     study.__dict__["delays"] = delays
     return study
 

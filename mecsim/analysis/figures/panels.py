@@ -92,9 +92,11 @@ def wrapped(text: str, width_in: float, size_pt: float = 8.0) -> str:
 
 def panel_title(ax: Axes, text: str) -> None:
     """Title a panel, on as many lines as it takes to stay over the panel; call it once the grid is fixed."""
+    from matplotlib.figure import Figure
+
     columns = ax.get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]  # a subplot has one
-    figure = ax.get_figure(root=True)
-    assert figure is not None
+    figure = ax.get_figure()
+    assert isinstance(figure, Figure)
     ax.set_title(wrapped(text, 0.86 * figure.get_figwidth() / columns))
 
 
@@ -186,6 +188,11 @@ def heavy_in(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str]) -> 
     """Return the metrics that are heavy-tailed in any group: medians of all groups are shown then."""
     named = frame.assign(policy=frame.groupby(list(by)).ngroup())
     return set(heavy_tails(named, metrics))
+
+
+def median_noted(label: str, is_heavy: bool) -> str:
+    """Return the label of an axis, which says where medians are drawn."""
+    return f"{label}, median" if is_heavy else label
 
 
 def averaged(frame: pd.DataFrame, by: str, column: str) -> dict[str, Any]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 from mecsim.analysis.bound_gap import Loss, loss_of
 from mecsim.analysis.diagnostics import Rounds, finished_rounds
 from mecsim.analysis.report.classes import class_energy
+from mecsim.analysis.report.settings import by_setting
 from mecsim.analysis.report.trouble import run_troubles
 from mecsim.analysis.user_classes import class_metrics
 from mecsim.errors import MecsimError, ResultStoreError
 from mecsim.escapes import printable
 from mecsim.results.after_warmup import delay_sketch, rounds_after_warmup
 from mecsim.results.files import read_note
+from mecsim.results.folder_plan import planned_runs
 from mecsim.results.load import run_folders
-from mecsim.results.manifest import read_manifest, scenario_values
+from mecsim.results.manifest import read_manifest
 from mecsim.results.metrics import WINDOW_SCR, headline_of, phase_energy, run_metrics
 from mecsim.results.store import load_run
 from mecsim.results.walk import files_below
@@ -88,14 +89,30 @@ class RunSummary:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ScenarioRuns:
-    """The runs of one scenario, whatever the policy and the seed; ``label`` names what was swept."""
+    """The runs of one scenario, whatever the policy and the seed.
+
+    Parameters
+    ----------
+    label : str
+        Names what was swept.
+    runs : tuple of RunSummary
+        By policy in the order of the folder, then seed.
+    order : tuple of str
+        Every policy of the folder in its order, also those without a run here; it decides colours.
+    scenario : str
+    values : dict
+        Of the keys in which the scenarios of the folder differ.
+    """
 
     label: str
     runs: tuple[RunSummary, ...]
+    order: tuple[str, ...] = ()
+    scenario: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
 
     @property
     def policies(self) -> tuple[str, ...]:
-        """Labels of the policies, in alphabetical order."""
+        """Labels of the policies in the order they were asked for."""
         return tuple(dict.fromkeys(run.policy for run in self.runs))
 
     @property
@@ -124,7 +141,9 @@ class Collected:
     failures : dict
         Run to traceback.
     problems : tuple of str
-        Run folders that cannot be read, and why.
+        Run folders that cannot be read, and why, and how many are of another plan.
+    order : tuple of str
+        Every policy of the folder in the order they were asked for; the first is the reference.
     """
 
     root: Path
@@ -133,6 +152,7 @@ class Collected:
     replays: dict[str, Results] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
 
     @property
     def setting(self) -> ScenarioRuns | None:
@@ -140,7 +160,7 @@ class Collected:
         return self.settings[self.shown] if self.settings else None
 
 
-def collect(folder: str | Path, setting: int = 0, seed: int | None = None) -> Collected:
+def collect(folder: str | Path, setting: int = 0, seed: int | None = None, *, mix: bool = False) -> Collected:
     """Read a results folder, one run after the other; keep the tables of a single seed.
 
     Parameters
@@ -151,43 +171,50 @@ def collect(folder: str | Path, setting: int = 0, seed: int | None = None) -> Co
         Which of several settings to show in full, from 0.
     seed : int, optional
         Which world to replay; if left out, the first among those with the most policies.
+    mix : bool
+        Whether runs of several plans may be put together.
 
     Raises
     ------
     ResultStoreError
         If there is no such folder.
     MecsimError
-        If there is no such setting or seed.
+        If there is no such setting or seed, or the runs are of several studies.
     """
     root = Path(folder)
     if not root.is_dir():
         raise ResultStoreError(f"{root}: no such folder; give a run folder, or a folder of them")
     problems: list[str] = []
     manifests = _readable(run_folders(root), read_manifest, problems)
-    groups = _by_setting(manifests)
+    planned = planned_runs(root, manifests, mix=mix)
+    problems += [planned.note] if planned.note else []
+    groups = by_setting({place: manifests[place] for place in planned.folders})
     if groups and not 0 <= setting < len(groups):
         raise MecsimError(
             f"--setting {setting}: must be 0 to {len(groups) - 1}, of the {len(groups)} in {root}"
         )
     replays: dict[str, Results] = {}
     settings = []
-    for number, (label, members) in enumerate(groups.items()):
+    for number, (label, (values, members)) in enumerate(groups.items()):
         kept = _replayed(members, manifests, seed, root) if number == setting else None
         runs = []
         for run, results in _loaded(members, problems):
             runs.append(_summary(run, results))
             if results.manifest["seed"] == kept:
                 replays[printable(str(results.manifest["policy"]))] = results
-        settings.append(ScenarioRuns(label, _once(runs, problems)))
+        name = manifests[members[0]]["scenario"]
+        kept_runs = _once(runs, planned.policies, problems)
+        settings.append(ScenarioRuns(label, kept_runs, planned.policies, name, values))
     notes = files_below(root, lambda name: name.startswith(_FAILED) and name.endswith(".txt"))
     failures = {path.stem.removeprefix(_FAILED): read_note(path) for path in notes[:_MOST_FAILURES]}
     if len(notes) > _MOST_FAILURES:
         problems.append(f"{root}: {len(notes)} runs failed; the first {_MOST_FAILURES} are shown")
     full = [one for one in settings if one.runs]
-    replays = dict(sorted(replays.items()))
+    replays = {policy: replays[policy] for policy in planned.policies if policy in replays}
     return Collected(
-        root, tuple(full), min(setting, max(len(full) - 1, 0)), replays, failures, tuple(problems)
-    )
+        root, tuple(full), min(setting, max(len(full) - 1, 0)), replays, failures, tuple(problems),
+        planned.policies,
+    )  # fmt: skip
 
 
 def _readable(folders: Iterable[Path], read: Callable[[Path], Any], problems: list[str]) -> dict[Path, Any]:
@@ -208,39 +235,6 @@ def _loaded(folders: Iterable[Path], problems: list[str]) -> Iterable[tuple[Path
             problems.append(str(error))
 
 
-def _by_setting(manifests: dict[Path, dict[str, Any]]) -> dict[str, list[Path]]:
-    """Return run folders by scenario, each scenario under a label of its own."""
-    by_hash: dict[str, list[Path]] = {}
-    for folder, manifest in manifests.items():
-        by_hash.setdefault(manifest["scenario_sha256"], []).append(folder)
-    firsts = [manifests[folders[0]] for folders in by_hash.values()]
-    values = [scenario_values(first) for first in firsts]
-    keys = sorted({key for one in values for key in one})
-    swept = [
-        key
-        for key in keys
-        if key not in ("name", "description") and len({str(v.get(key)) for v in values}) > 1
-    ]
-    labels: list[str] = []
-    for first, one in zip(firsts, values, strict=True):
-        same_name = sum(other["scenario"] == first["scenario"] for other in firsts) > 1
-        parts = [f"{key} = {_short(one.get(key, '-'))}" for key in swept] if same_name else []
-        label = ", ".join([first["scenario"], *parts])
-        # Two scenarios can have the same text but read files of different content.
-        labels.append(f"{label} ({first['scenario_sha256'][:8]})" if label in labels else label)
-    return dict(sorted(zip(labels, by_hash.values(), strict=True), key=lambda item: _natural(item[0])))
-
-
-def _natural(label: str) -> list[tuple[float, str]]:
-    """Return a key that puts 5 before 10."""
-    parts = re.split(r"(\d+(?:\.\d+)?)", label)
-    return [(float(part), "") if i % 2 else (0.0, part) for i, part in enumerate(parts)]
-
-
-def _short(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def _replayed(
     members: list[Path], manifests: dict[Path, dict[str, Any]], seed: int | None, root: Path
 ) -> int:
@@ -254,7 +248,7 @@ def _replayed(
     return seed if seed is not None else min(met, key=lambda one: (-len(met[one]), one))
 
 
-def _once(runs: list[RunSummary], problems: list[str]) -> tuple[RunSummary, ...]:
+def _once(runs: list[RunSummary], order: Sequence[str], problems: list[str]) -> tuple[RunSummary, ...]:
     """Return the runs, of two with the same policy and seed the later one."""
     kept: dict[tuple[str, int], RunSummary] = {}
     for run in runs:
@@ -263,7 +257,7 @@ def _once(runs: list[RunSummary], problems: list[str]) -> tuple[RunSummary, ...]
                 f"{twin.folder}: also {run.policy}, seed {run.seed}; {run.folder.name} is later and counts"
             )
         kept[run.policy, run.seed] = run
-    return tuple(sorted(kept.values(), key=lambda run: (run.policy, run.seed)))
+    return tuple(sorted(kept.values(), key=lambda run: (order.index(run.policy), run.seed)))
 
 
 def _summary(folder: Path, results: Results) -> RunSummary:

@@ -51,8 +51,8 @@ class LivePage:
         left_s = past_s * (self._state["total"] - done) / done if done > 0 else None
         self._set(done=done, left_s=left_s, **({"message": message} if message else {}))
 
-    def show(self, heads: list[str], rows: list[list[str]]) -> None:
-        """Show a table, such as the intervals so far."""
+    def show(self, heads: list[str], rows: list[dict[str, Any]]) -> None:
+        """Show a table, such as the intervals so far; a row has ``colour`` and ``texts``."""
         self._set(heads=heads, rows=rows)
 
     def close(self, report: Path | None = None, error: str = "") -> None:

@@ -20,15 +20,17 @@ from mecsim.analysis.report.bound import bound_part
 from mecsim.analysis.report.charts import Chart, shown_replays, summary_charts
 from mecsim.analysis.report.collect import Collected, ScenarioRuns, collect
 from mecsim.analysis.report.futures import moment_sentence
+from mecsim.analysis.report.headline import headline, matrices, title
 from mecsim.analysis.report.learning import learning_charts
 from mecsim.analysis.report.plausibility import plausibility
 from mecsim.analysis.report.plotly_chart import height_px, plotly_figure, plotly_script
 from mecsim.analysis.report.prediction_gap import gap_charts, gap_command, gap_table
 from mecsim.analysis.report.provenance import provenance
 from mecsim.analysis.report.replay import BUDGET_BYTES, ReplayData
+from mecsim.analysis.report.sweep import sweep_charts
 from mecsim.analysis.report.timeline import Spans, time_charts
 from mecsim.analysis.report.verdict import heads, ranking, sentences, tail_warnings
-from mecsim.analysis.style import palette, policy_style
+from mecsim.analysis.style import SERVER_COLOURS, policy_styles
 from mecsim.escapes import printable
 from mecsim.results.files import write_text
 from mecsim.results.metrics import phase_spender
@@ -51,6 +53,7 @@ def write_report(
     seed: int | None = None,
     interactive: bool | None = None,
     budget_bytes: int = BUDGET_BYTES,
+    mix: bool = False,
 ) -> Path:
     """Write the report of a results folder and return its file.
 
@@ -68,13 +71,15 @@ def write_report(
         Draw charts with plotly; if it is installed, where left out.
     budget_bytes : int
         How much the replay's data may take.
+    mix : bool
+        Whether runs of several plans may be put together.
 
     Raises
     ------
     ResultStoreError
         If there is no such folder, or the file cannot be written.
     """
-    html = render(collect(folder, setting, seed), interactive=interactive, budget_bytes=budget_bytes)
+    html = render(collect(folder, setting, seed, mix=mix), interactive=interactive, budget_bytes=budget_bytes)
     target = Path(out) if out is not None else Path(folder) / REPORT
     write_text(target, html)
     return target
@@ -86,6 +91,7 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
     replay = ReplayData(collected, budget_bytes)
     spans = tuple((low, high, f"server {m} down") for m, low, high in replay.header.get("outages", []))
     bound = bound_part(collected, spans)
+    found = matrices(collected)
     charts = _charts(collected, spans) | {"bound": bound.charts}
     blobs = dict(replay.blobs)
     if script is not None:
@@ -94,10 +100,13 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
     data = {
         "replay": replay.header,
         "charts": {chart.key: plotly_figure(chart) for chart in every},
-        "palette": [policy_style(place).html_colour for place in range(len(palette()))],
+        "palette": SERVER_COLOURS,
     }
     return _environment().get_template("page.html").render(
-        title=_title(collected),
+        title=title(collected),
+        headline=headline(collected, found),
+        matrices=found,
+        colours=_colours(collected),
         collected=collected,
         verdict=_verdict(collected),
         charts=charts,
@@ -125,6 +134,7 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
 def _charts(collected: Collected, spans: Spans) -> dict[str, list[Chart]]:
     """Return the charts of the parts that every report has."""
     return {
+        "sweep": sweep_charts(collected),
         "summary": summary_charts(collected.setting) if collected.setting else [],
         "time": [*time_charts(collected, spans), *learning_charts(collected)],
         "gap": gap_charts(collected),
@@ -158,11 +168,9 @@ def _troubles(setting: ScenarioRuns) -> list[str]:
     return [*lines, *tail_warnings(setting)]
 
 
-def _title(collected: Collected) -> str:
-    setting = collected.setting
-    if setting is None:
-        return f"{collected.root.name}: no finished run"
-    return f"{setting.label}: {', '.join(setting.policies)}"
+def _colours(collected: Collected) -> dict[str, str]:
+    """Return the colour of each policy, the same as in every figure of the folder."""
+    return {policy: style.html_colour for policy, style in policy_styles(collected.order).items()}
 
 
 def _pictures(charts: Sequence[Chart]) -> dict[str, str]:

@@ -13,6 +13,7 @@ import numpy as np
 from mecsim.analysis.report.charts import Chart, Marks, Series, shortened
 from mecsim.analysis.report.pack import squeeze
 from mecsim.analysis.style import PolicyStyle, phase_fill, policy_style
+from mecsim.system.arrays import Floats
 
 _LINE_PX = 2
 _FONT_PX = 13
@@ -113,7 +114,11 @@ _AXIS = {
 
 
 def _y_axis(chart: Chart) -> dict[str, Any]:
-    return {**_AXIS, "title": {"text": chart.y_label}, "rangemode": "tozero"}
+    # Of a curve whose values cannot be negative, an interval is not drawn below zero either.
+    curves = [one for one in chart.series if one.form == "line" and one.ends is not None]
+    is_positive = bool(curves) and all(bool(np.all(~(one.y < 0))) for one in curves)
+    rangemode = "nonnegative" if is_positive else "tozero"
+    return {**_AXIS, "title": {"text": chart.y_label}, "rangemode": rangemode}
 
 
 def _x_axis(chart: Chart) -> dict[str, Any]:
@@ -138,7 +143,7 @@ def _trace(series: Series) -> dict[str, Any]:
     if series.form == "bars":
         return trace | _bars(*phase_fill(series.place))
     style = policy_style(series.place)
-    return trace | (_line(style) if series.form == "line" else _points(series, style))
+    return trace | (_line(series, style) if series.form == "line" else _points(series, style))
 
 
 def _bars(colour: str, hatch: str) -> dict[str, Any]:
@@ -147,10 +152,14 @@ def _bars(colour: str, hatch: str) -> dict[str, Any]:
     return {"type": "bar", "marker": {"color": colour, "pattern": pattern, "line": edge}}
 
 
-def _line(style: PolicyStyle) -> dict[str, Any]:
+def _line(series: Series, style: PolicyStyle) -> dict[str, Any]:
     dash = ",".join(f"{_LINE_PX * length:g}px" for length in style.dash) or "solid"
     line = {"color": style.html_colour, "dash": dash, "width": _LINE_PX}
-    return {"type": "scatter", "mode": "lines", "line": line}
+    if series.ends is None:
+        return {"type": "scatter", "mode": "lines", "line": line}
+    marker = {"color": style.html_colour, "symbol": style.symbol, "size": 8}
+    whiskers = {"mode": "lines+markers", "marker": marker, "error_y": _error_bars(series.ends, style)}
+    return {"type": "scatter", "line": line, **whiskers}
 
 
 def _points(series: Series, style: PolicyStyle) -> dict[str, Any]:
@@ -160,12 +169,15 @@ def _points(series: Series, style: PolicyStyle) -> dict[str, Any]:
     elif len(series.y) > _CROWD:
         marker |= {"size": 6, "opacity": 0.7}
     points: dict[str, Any] = {"type": "scatter", "mode": "markers", "marker": marker}
-    if series.half is not None:
-        points["error_y"] = {
-            "type": "data", "array": _numbers(series.half), "width": 8, "thickness": 2,
-            "color": style.html_colour,
-        }  # fmt: skip
+    if series.ends is not None:
+        points["error_y"] = _error_bars(series.ends, style)
     return points
+
+
+def _error_bars(ends: Floats, style: PolicyStyle) -> dict[str, Any]:
+    below, above = map(_numbers, ends)
+    look = {"width": 5, "thickness": 1.5, "color": style.html_colour}
+    return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, **look}
 
 
 def _diagonal(chart: Chart) -> dict[str, Any]:

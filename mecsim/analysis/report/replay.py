@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mecsim.analysis.recovery import outages_of
 from mecsim.analysis.report.collect import Collected
 from mecsim.analysis.report.pack import OUTCOMES, Packed, pack_grants, pack_positions, pack_rounds
-from mecsim.analysis.report.verdict import ranked
-from mecsim.analysis.user_classes import scenario_of
+from mecsim.analysis.user_classes import scenario_of, user_classes
 from mecsim.errors import MecsimError
 
 if TYPE_CHECKING:
@@ -48,6 +47,10 @@ class ReplayData:
             )
         self.header |= {"until_s": until_s, "duration_s": duration_s, **self._place(first)}
         self.header["seed"] = first.manifest["seed"]
+        names = user_classes(first)
+        classes = [] if names is None else list(dict.fromkeys(names.tolist()))
+        self.header["classes"] = classes
+        self.header["class_of"] = [] if names is None else [classes.index(name) for name in names.tolist()]
         self.header["outages"] = [list(one) for one in self.outages(first)]
 
     def outages(self, results: Results) -> list[tuple[int, float, float]]:
@@ -57,9 +60,7 @@ class ReplayData:
     def _pack(self, collected: Collected, until_s: float) -> None:
         self.blobs, self.header["runs"] = {}, []
         names: dict[str, str] = {}
-        order = ranked(collected.setting) if collected.setting else []
-        for i, policy in enumerate(policy for policy in order if policy in collected.replays):
-            results = collected.replays[policy]
+        for i, (policy, results) in enumerate(collected.replays.items()):
             positions, rounds = pack_positions(results, until_s), pack_rounds(results, until_s)
             where = names.setdefault(positions.text, f"positions-{i}")
             self.blobs |= {where: positions.text, f"rounds-{i}": rounds.text}

@@ -1,4 +1,11 @@
 // The data of this page: columns of numbers, unpacked when first asked for.
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+
+// A colour of the style sheet, light or dark as the reader's system is.
+function theme(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}
+
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const unpacked = new Map();
 

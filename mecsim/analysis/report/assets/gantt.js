@@ -27,7 +27,7 @@ gantt.draw = () => {
   canvas.height = Math.round(gantt.height * ratio);
   const c = canvas.getContext("2d");
   c.setTransform(ratio, 0, 0, ratio, 0, 0);
-  c.fillStyle = "#fff";
+  c.fillStyle = theme("page");
   c.fillRect(0, 0, gantt.width, gantt.height);
   gantt.ticks(c);
   const count = gantt.rows.reduce((sum, n, row) => sum + gantt.line(c, n, row), 0);
@@ -57,16 +57,16 @@ gantt.ticks = (c) => {
   c.textBaseline = "top";
   for (let k = Math.ceil(gantt.from / step); k * step <= gantt.to; k++) {
     const x = gantt.x(k * step);
-    c.fillStyle = "#e8ebee";
+    c.fillStyle = theme("grid");
     c.fillRect(x, gantt.axis - 4, 1, gantt.height);
-    c.fillStyle = "#55606b";
+    c.fillStyle = theme("soft");
     c.fillText(`${number(k * step)} s`, Math.min(x, gantt.width - 28), 6);
   }
 };
 
 gantt.line = (c, n, row) => {
   const { run } = gantt, r = run.rounds, y = gantt.axis + row * gantt.row;
-  c.fillStyle = "#1d2126";
+  c.fillStyle = theme("ink");
   c.font = n === gantt.user ? `bold ${TEXT}` : TEXT;
   c.textAlign = "right";
   c.textBaseline = "middle";
@@ -103,7 +103,7 @@ gantt.bar = (c, i, y) => {
   c.fillStyle = serverColour(r.server_last[i]);
   c.fillRect(change, bottom + 1, end - change, 4);
   if (end - begin > 3) {
-    c.fillStyle = "#fff";
+    c.fillStyle = theme("page");
     c.fillRect(end - 1, y + 3, 1, bottom - y + 2);
   }
   if (r.outcome[i] > 0) {
@@ -112,7 +112,7 @@ gantt.bar = (c, i, y) => {
     c.strokeRect(begin, y + 2, Math.max(end - begin, 2), bottom - y);
   }
   if (i === gantt.round) {
-    c.strokeStyle = "#000";
+    c.strokeStyle = theme("ink");
     c.lineWidth = 3;
     c.strokeRect(begin - 1, y + 2, Math.max(end - begin, 2) + 2, bottom - y + 4);
   }
@@ -241,4 +241,5 @@ async function startGantt() {
   window.addEventListener("pointerup", () => { pressed = null; });
   canvas.addEventListener("click", (event) => { if (!moved) gantt.click(event); });
   window.addEventListener("resize", gantt.draw);
+  dark.addEventListener("change", gantt.draw);
 }

@@ -1,4 +1,5 @@
 // One map: servers, users, rings, links. It draws what it is told and owns no time.
+const EDGE = 26;
 const TEXT = "13px system-ui, 'DejaVu Sans', sans-serif";
 
 function serverColour(server) {
@@ -23,6 +24,12 @@ function shapePath(context, server, x, y, size) {
   }
 }
 
+// A user's number, and the class in brackets where users have classes.
+function nameOf(user) {
+  const { classes, class_of: of } = DATA.replay;
+  return classes?.length ? `${user} (${classes[of[user]]})` : String(user);
+}
+
 class MapView {
   constructor(canvas) {
     this.canvas = canvas;
@@ -33,7 +40,7 @@ class MapView {
   fit() {
     const [width_m, height_m] = DATA.replay.size_m;
     const width = this.canvas.clientWidth || 480;
-    const height = Math.round(Math.min(Math.max((width * height_m) / width_m, 140), 620));
+    const edges = 2 * EDGE, height = Math.round(Math.min(Math.max(((width - edges) * height_m) / width_m, 90) + edges, 620));
     const ratio = window.devicePixelRatio || 1;
     if (this.canvas.width !== Math.round(width * ratio) || this.canvas.height !== Math.round(height * ratio)) {
       this.canvas.width = Math.round(width * ratio);
@@ -42,17 +49,13 @@ class MapView {
     }
     this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.size = [width, height];
-    this.edge = 26;
-    // A long road is drawn wider than it is: both axes fill the canvas if the map is not near square.
-    const scales = [(width - 2 * this.edge) / width_m, (height - 2 * this.edge) / height_m];
-    const stretched = Math.max(...scales) / Math.min(...scales) > 1.6;
-    this.scale = stretched ? scales : [Math.min(...scales), Math.min(...scales)];
-    this.corner = [(width - this.scale[0] * width_m) / 2, (height - this.scale[1] * height_m) / 2];
-    this.stretched = stretched;
+    // A metre is as long upwards as it is sideways.
+    this.scale = Math.min((width - edges) / width_m, (height - edges) / height_m);
+    this.corner = [(width - this.scale * width_m) / 2, (height - this.scale * height_m) / 2];
   }
 
   at([x_m, y_m]) {
-    return [this.corner[0] + this.scale[0] * x_m, this.size[1] - this.corner[1] - this.scale[1] * y_m];
+    return [this.corner[0] + this.scale * x_m, this.size[1] - this.corner[1] - this.scale * y_m];
   }
 
   draw(run, t, selected, flash_s) {
@@ -69,6 +72,7 @@ class MapView {
     states.forEach((state) => this.link(state, run.userCount > 40 ? 1 : 2));
     replay.servers_m.forEach((place, m) => this.server(m, place, t));
     states.forEach((state) => this.user(run, state, t, small, selected, flash_s));
+    this.names(states, small, selected);
     replay.servers_m.forEach((place, m) => this.serverName(m, place, t));
     this.dots = states;
   }
@@ -76,18 +80,17 @@ class MapView {
   frame() {
     const c = this.context, [width_m, height_m] = DATA.replay.size_m;
     const [x0, y0] = this.at([0, height_m]), [x1, y1] = this.at([width_m, 0]);
-    c.fillStyle = "#fff";
-    c.strokeStyle = "#c8ced3";
+    c.fillStyle = theme("page");
+    c.strokeStyle = theme("edge");
     c.lineWidth = 1;
     c.fillRect(x0, y0, x1 - x0, y1 - y0);
     c.strokeRect(x0, y0, x1 - x0, y1 - y0);
-    c.fillStyle = "#55606b";
+    c.fillStyle = theme("soft");
     c.font = TEXT;
     c.textAlign = "left";
     c.textBaseline = "bottom";
-    const note = this.stretched ? " (axes stretched)" : "";
     // Below the ring of a user who stands on the border.
-    c.fillText(`${number(width_m)} m × ${number(height_m)} m${note}`, x0 + 2, y1 + 25);
+    c.fillText(`${number(width_m)} m × ${number(height_m)} m`, x0 + 2, y1 + 25);
   }
 
   isDown(m, t) {
@@ -97,10 +100,10 @@ class MapView {
   server(m, place, t) {
     const c = this.context, [x, y] = this.at(place), down = this.isDown(m, t);
     shapePath(c, m, x, y, 12);
-    c.fillStyle = down ? "#fff" : serverColour(m);
+    c.fillStyle = down ? theme("page") : serverColour(m);
     c.fill();
     c.lineWidth = 2;
-    c.strokeStyle = "#000";
+    c.strokeStyle = theme("ink");
     c.setLineDash(down ? [3, 3] : []);
     c.stroke();
     c.setLineDash([]);
@@ -112,12 +115,23 @@ class MapView {
     c.textAlign = "center";
     c.textBaseline = "bottom";
     c.lineWidth = 3;
-    c.strokeStyle = "#fff";
+    c.strokeStyle = theme("page");
     // Whole on the canvas, also beside its edge.
     const half = c.measureText(text).width / 2 + 3, x = Math.min(Math.max(at, half), this.size[0] - half);
     c.strokeText(text, x, y - 15);
-    c.fillStyle = "#000";
+    c.fillStyle = theme("ink");
     c.fillText(text, x, y - 15);
+  }
+
+  // The names of users, of each that lies over no other one.
+  names(states, size, selected) {
+    const taken = [], free = ({ user, at: [x, y] }) => {
+      const box = [x + size + 4, y - 8, x + size + 12 + 8 * nameOf(user).length, y + 8];
+      if (user !== selected && taken.some((o) => box[0] < o[2] && o[0] < box[2] && box[1] < o[3] && o[1] < box[3])) return false;
+      taken.push(box);
+      return true;
+    };
+    states.filter((state) => state.user !== selected).filter(free).forEach(({ user, at: [x, y] }) => this.name(user, x, y, size, false));
   }
 
   link({ phase, server, at }, width) {
@@ -138,7 +152,7 @@ class MapView {
     shapePath(c, server, x, y, size);
     c.fillStyle = serverColour(server);
     c.fill();
-    c.strokeStyle = "#222";
+    c.strokeStyle = theme("ink");
     c.lineWidth = 1;
     c.stroke();
     if (phase >= 0) {
@@ -160,7 +174,7 @@ class MapView {
       c.lineWidth = 3 * (1 - switched / flash_s) + 0.5;
       c.stroke();
     }
-    if (user === selected || run.userCount <= 12) this.name(user, x, y, size, user === selected);
+    if (user === selected) this.name(user, x, y, size, true);
   }
 
   name(user, x, y, size, selected) {
@@ -169,16 +183,17 @@ class MapView {
     c.textAlign = "left";
     c.textBaseline = "middle";
     c.lineWidth = 3;
-    c.strokeStyle = "#fff";
+    c.strokeStyle = theme("page");
     const beside = x + size + (selected ? 14 : 8);
-    c.strokeText(String(user), beside, y);
-    c.fillStyle = "#000";
-    c.fillText(String(user), beside, y);
+    const text = nameOf(user);
+    c.strokeText(text, beside, y);
+    c.fillStyle = theme("ink");
+    c.fillText(text, beside, y);
     if (!selected) return;
     c.beginPath();
     c.arc(x, y, size + 9, 0, 2 * Math.PI);
     c.lineWidth = 2;
-    c.strokeStyle = "#000";
+    c.strokeStyle = theme("ink");
     c.stroke();
   }
 

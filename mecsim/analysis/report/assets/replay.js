@@ -39,7 +39,7 @@ replay.about = (side, run) => {
   list.dataset.shown = key;
   const doing = phase < 0 ? "between rounds" : `${PHASE_NAMES[phase]}, ${Math.floor(100 * share)} % of the round`;
   const grants = aboutGrants(run, n, replay.t, "grants now");
-  describe(list, [["user", String(n)], ["now", doing], ...grants, ...(round < 0 ? [] : aboutRound(run, round))]);
+  describe(list, [["user", nameOf(n)], ["now", doing], ...grants, ...(round < 0 ? [] : aboutRound(run, round))]);
 };
 
 replay.seek = (t) => {
@@ -160,7 +160,7 @@ async function startReplay() {
   ]);
   await Promise.all([replay.choose(0, policies[0]), replay.choose(1, two ? policies[1] : null)]);
   const users = Math.max(...replay.runs.filter(Boolean).map((run) => run.userCount));
-  byId("who").append(option(-1, "none"), ...Array.from({ length: users }, (_, n) => option(n, String(n))));
+  byId("who").append(option(-1, "none"), ...Array.from({ length: users }, (_, n) => option(n, nameOf(n))));
   byId("play").addEventListener("click", () => replay.play(!replay.playing));
   byId("clock").addEventListener("input", (event) => replay.seek(Number(event.target.value)));
   ["left", "right"].forEach((id, side) => byId(id).addEventListener("change", ({ target }) =>
@@ -181,4 +181,5 @@ async function startReplay() {
     });
   });
   window.addEventListener("resize", replay.draw);
+  dark.addEventListener("change", replay.draw);
 }

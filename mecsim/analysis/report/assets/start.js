@@ -7,6 +7,16 @@ byId("save").addEventListener("click", () => {
   URL.revokeObjectURL(link.href);
 });
 window.mecsim = { data: DATA, replay, gantt, runOf };
+// A table that is wider than its place says so.
+function hint() {
+  document.querySelectorAll(".hint").forEach((note) => {
+    const scroll = note.nextElementSibling;
+    note.classList.toggle("on", scroll.clientWidth > 0 && scroll.scrollWidth > scroll.clientWidth + 1);
+  });
+}
+hint();
+window.addEventListener("resize", hint);
+document.addEventListener("toggle", hint, true);
 startCharts();
 startNumbers();
 startReplay().then(startGantt).then(() => { document.body.dataset.ready = "yes"; });
