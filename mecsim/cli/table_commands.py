@@ -35,6 +35,7 @@ ClassesOption = Annotated[
 MarginOption = Annotated[
     float, typer.Option(min=0.0, max=1.0, help="Differences below this share of the mean do not matter.")
 ]
+_FORMS = ("markdown", "latex", "csv")
 
 
 def register(app: typer.Typer) -> None:
@@ -63,9 +64,8 @@ def table(
     from mecsim.messages import either
     from mecsim.results.csv_text import csv_text
 
-    forms = ("markdown", "latex", "csv")
-    if form not in forms:
-        raise MecsimError(f"--format {form}: must be {either(forms)}")
+    if form not in _FORMS:
+        raise MecsimError(f"--format {form}: must be {either(_FORMS)}")
     if math.isnan(margin):
         raise MecsimError("--margin nan: must be a number from 0 to 1")
     study = study_frames(
@@ -82,8 +82,8 @@ def table(
         print_text(*csv_text(paired).rstrip("\n").split("\n"))
     else:
         kind: TableFormat = "latex" if form == "latex" else "markdown"
-        text = text_table(study.per_run, paired, kind, metrics=shown, by=study.by)
-        print_text(*text.rstrip("\n").split("\n"))
+        text = text_table(study.per_run, paired, kind, metrics=shown, by=study.by).rstrip("\n")
+        print_text(*text.split("\n"))
 
 
 def _shown(
