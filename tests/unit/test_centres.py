@@ -24,6 +24,7 @@ from mecsim.analysis.paired import paired_table
 from mecsim.analysis.report.audit import fairness_rows, user_class_rows
 from mecsim.analysis.report.charts import summary_charts
 from mecsim.analysis.report.collect import Collected, RunSummary, ScenarioRuns
+from mecsim.analysis.report.headline import _mean
 from mecsim.analysis.report.verdict import ranked
 from mecsim.cli.live import RunMonitor
 from mecsim.cli.sweep_tables import means, means_table
@@ -170,6 +171,7 @@ def test_the_report_ranks_draws_and_lists_medians(collected: Collected) -> None:
     """More SCR is better: by means ``a`` would be first."""
     assert collected.setting is not None
     assert ranked(collected.setting) == ["b", "a"]
+    assert _mean(collected.setting, "a", "delay_user_s") == "14.5 [11, 18] (median)"
     scr, _, energy, _ = summary_charts(collected.setting)
     assert scr.note.startswith("Median and 95 % interval")
     own = next(one for one in scr.series if one.name == "a")
