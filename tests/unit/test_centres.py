@@ -178,7 +178,7 @@ def test_the_report_ranks_draws_and_lists_medians(collected: Collected) -> None:
     assert own.y.tolist() == [14.5]
     assert own.ends is not None
     assert own.ends.tolist() == [[3.5], [3.5]]
-    assert energy.series[0].y.tolist() == [pytest.approx(3.45), pytest.approx(1.45)]
+    assert energy.series[0].y.tolist() == [pytest.approx(1.45), pytest.approx(3.45)]
     assert "median" in energy.note
     first, second = fairness_rows(collected)
     assert (first.worst, second.worst) == ("14.5 s (median)", "34.5 s (median)")
