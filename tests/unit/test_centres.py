@@ -161,7 +161,7 @@ def test_live_rows_have_medians() -> None:
     monitor = RunMonitor(None, cast("Any", None), ("a", "b"))
     for policy, seed, own in RUNS:
         monitor._metrics.setdefault(("", policy), {})[seed] = own
-    rows = monitor._rows(["delay_user_s", "handovers_per_round"])
+    rows = [row["texts"] for row in monitor._rows(["delay_user_s", "handovers_per_round"])]
     assert rows[0][2] == "14.5 [11, 18]"
     assert rows[1][2].startswith("34.5 [31, 38] (+20 [")
     assert "±" in rows[0][3]
