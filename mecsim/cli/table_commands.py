@@ -36,6 +36,7 @@ ClassesOption = Annotated[
 MarginOption = Annotated[
     float, typer.Option(min=0.0, max=1.0, help="Differences below this share of the mean do not matter.")
 ]
+_FORMS = ("markdown", "latex", "csv")
 
 
 def register(app: typer.Typer) -> None:
@@ -64,9 +65,8 @@ def table(
     from mecsim.messages import either
     from mecsim.results.csv_text import csv_text
 
-    forms = ("markdown", "latex", "csv")
-    if form not in forms:
-        raise MecsimError(f"--format {form}: must be {either(forms)}")
+    if form not in _FORMS:
+        raise MecsimError(f"--format {form}: must be {either(_FORMS)}")
     if math.isnan(margin):
         raise MecsimError("--margin nan: must be a number from 0 to 1")
     study = study_frames(

@@ -24,6 +24,7 @@ from mecsim.analysis.paired import paired_table
 from mecsim.analysis.report.audit import fairness_rows, user_class_rows
 from mecsim.analysis.report.charts import summary_charts
 from mecsim.analysis.report.collect import Collected, RunSummary, ScenarioRuns
+from mecsim.analysis.report.headline import _mean
 from mecsim.analysis.report.verdict import ranked
 from mecsim.cli.live import RunMonitor
 from mecsim.cli.sweep_tables import means, means_table
@@ -160,7 +161,7 @@ def test_live_rows_have_medians() -> None:
     monitor = RunMonitor(None, cast("Any", None), ("a", "b"))
     for policy, seed, own in RUNS:
         monitor._metrics.setdefault(("", policy), {})[seed] = own
-    rows = monitor._rows(["delay_user_s", "handovers_per_round"])
+    rows = [row["texts"] for row in monitor._rows(["delay_user_s", "handovers_per_round"])]
     assert rows[0][2] == "14.5 [11, 18]"
     assert rows[1][2].startswith("34.5 [31, 38] (+20 [")
     assert "±" in rows[0][3]
@@ -170,13 +171,14 @@ def test_the_report_ranks_draws_and_lists_medians(collected: Collected) -> None:
     """More SCR is better: by means ``a`` would be first."""
     assert collected.setting is not None
     assert ranked(collected.setting) == ["b", "a"]
+    assert _mean(collected.setting, "a", "delay_user_s") == "14.5 [11, 18] (median)"
     scr, _, energy, _ = summary_charts(collected.setting)
     assert scr.note.startswith("Median and 95 % interval")
     own = next(one for one in scr.series if one.name == "a")
     assert own.y.tolist() == [14.5]
     assert own.ends is not None
     assert own.ends.tolist() == [[3.5], [3.5]]
-    assert energy.series[0].y.tolist() == [pytest.approx(3.45), pytest.approx(1.45)]
+    assert energy.series[0].y.tolist() == [pytest.approx(1.45), pytest.approx(3.45)]
     assert "median" in energy.note
     first, second = fairness_rows(collected)
     assert (first.worst, second.worst) == ("14.5 s (median)", "34.5 s (median)")

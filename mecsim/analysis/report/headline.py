@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
+from mecsim.analysis.centres import centre
 from mecsim.analysis.key_names import in_words
 from mecsim.analysis.paired import paired_table
 from mecsim.analysis.report.collect import Collected, ScenarioRuns
-from mecsim.analysis.report.verdict import ranked, samples
-from mecsim.analysis.rounding import plus_minus
-from mecsim.analysis.stats import t_interval
+from mecsim.analysis.report.verdict import heavy_in, ranked, samples
 from mecsim.results.metrics import METRIC, TABLE_METRICS, VERDICT_METRICS, with_headline
 
 SIGNS = {"better": "\u25b2", "worse": "\u25bc", "equivalent": "=", "undecided": "?"}
@@ -151,8 +150,9 @@ def _worlds(setting: ScenarioRuns) -> str:
 
 
 def _mean(setting: ScenarioRuns, policy: str, metric: str) -> str:
-    interval = t_interval(samples(setting, policy, metric))
-    return plus_minus(float(interval.mean), float(interval.high - interval.mean))
+    is_heavy = metric in heavy_in(setting, [metric])
+    text = centre(samples(setting, policy, metric), is_heavy=is_heavy).text
+    return f"{text} (median)" if is_heavy else text
 
 
 def _percent(ratio: float) -> str:
