@@ -17,14 +17,30 @@ from mecsim.cli.result_options import (
     ReferenceOption,
     ResultsArgument,
     WhereOption,
-    deadline_of,
     metric_names,
-    policy_labels,
-    tell_left_out,
+    read_study,
 )
 from mecsim.errors import MecsimError
 
 KINDS = "distributions, forest, swept, heatmap, timeline, pareto or ranking"
+
+KindOption = Annotated[
+    str, typer.Option("--kind", "-k", metavar="K", help=f"{KINDS}; must be given.", show_default=False)
+]
+KeyOption = Annotated[str, typer.Option("--key", metavar="KEY", help="The swept key of the horizontal axis.")]
+ColumnOption = Annotated[
+    str,
+    typer.Option("--col", metavar="KEY", help="A second swept key: of the panels, or the vertical axis."),
+]
+WidthOption = Annotated[
+    str, typer.Option("--width", help="column (3.5 in) or page (7.16 in); what suits the kind if left out.")
+]
+FileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="FILE", help="Where to write; RESULTS/KIND if left out.", show_default=False
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -34,32 +50,17 @@ def register(app: typer.Typer) -> None:
 
 def plot(
     results: ResultsArgument,
-    kind: Annotated[
-        str, typer.Option("--kind", "-k", metavar="K", help=f"{KINDS}; must be given.", show_default=False)
-    ] = "",
+    kind: KindOption = "",
     policies: PoliciesOption = "",
     metrics: MetricsOption = "",
-    key: Annotated[
-        str, typer.Option("--key", metavar="KEY", help="The swept key of the horizontal axis.")
-    ] = "",
-    column: Annotated[
-        str,
-        typer.Option("--col", metavar="KEY", help="A second swept key: of the panels, or the vertical axis."),
-    ] = "",
+    key: KeyOption = "",
+    column: ColumnOption = "",
     reference: ReferenceOption = "",
     where: WhereOption = None,
     deadline_s: DeadlineOption = None,
     mix: MixOption = False,
-    width: Annotated[
-        str,
-        typer.Option("--width", help="column (3.5 in) or page (7.16 in); what suits the kind if left out."),
-    ] = "",
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", metavar="FILE", help="Where to write; RESULTS/KIND if left out.", show_default=False
-        ),
-    ] = None,
+    width: WidthOption = "",
+    out: FileOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -71,7 +72,6 @@ def plot(
     the policies that no other one dominates. ranking: the order of policies over scenarios.
     """
     from mecsim.analysis.figure_kinds import FigureRequest, draw
-    from mecsim.analysis.frames import study_frames
     from mecsim.analysis.style import save_figure
 
     if not kind:
@@ -80,14 +80,7 @@ def plot(
     wanted = FigureRequest(
         metric_names(metrics, deadline_s), key, column, reference or None, _width_in(width, kind)
     )
-    study = study_frames(
-        results,
-        policy_labels(policies),
-        where=chosen,
-        deadline_s=deadline_of(deadline_s),
-        mix=mix,
-    )
-    tell_left_out(study.note, quiet=quiet)
+    study = read_study(results, policies, chosen, deadline_s, mix=mix, quiet=quiet)
     figure = draw(kind, study, wanted)
     with writing(out or results / kind):
         files = save_figure(figure, out or results / kind)

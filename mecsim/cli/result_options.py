@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mecsim.errors import MecsimError
+
+if TYPE_CHECKING:
+    from mecsim.analysis.frames import StudyFrames
 
 RESULTS = Path("results")
 """Where run folders go without ``--out``."""
@@ -47,12 +51,24 @@ MixOption = Annotated[
 ]
 
 
-def tell_left_out(note: str, *, quiet: bool) -> None:
-    """Say on standard error which runs of a folder are not shown."""
+def read_study(
+    results: Path,
+    policies: str,
+    where: Mapping[str, Any],
+    deadline_s: float | None,
+    *,
+    mix: bool,
+    quiet: bool,
+) -> StudyFrames:
+    """Return the runs that the options choose, and say on standard error which are left out."""
+    from mecsim.analysis.frames import study_frames
     from mecsim.cli.console import say
 
-    if note:
-        say(f"note: {note}", quiet=quiet)
+    labels = policy_labels(policies)
+    study = study_frames(results, labels, where=where, deadline_s=deadline_of(deadline_s), mix=mix)
+    if study.note:
+        say(f"note: {study.note}", quiet=quiet)
+    return study
 
 
 def deadline_of(given_s: float | None) -> float:

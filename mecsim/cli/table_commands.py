@@ -18,8 +18,7 @@ from mecsim.cli.result_options import (
     WhereOption,
     deadline_of,
     metric_names,
-    policy_labels,
-    tell_left_out,
+    read_study,
 )
 from mecsim.errors import MecsimError
 
@@ -52,7 +51,6 @@ def table(
     as_json: JsonOption = False,
 ) -> None:
     """Print means with intervals and marks, for a paper; csv and --json have all paired tests instead."""
-    from mecsim.analysis.frames import study_frames
     from mecsim.analysis.paired import paired_table
     from mecsim.analysis.text_tables import text_table
     from mecsim.messages import either
@@ -62,10 +60,7 @@ def table(
     if form not in forms:
         raise MecsimError(f"--format {form}: must be {either(forms)}")
     chosen = parse_changes(where or (), "--where")
-    study = study_frames(
-        results, policy_labels(policies), where=chosen, deadline_s=deadline_of(deadline_s), mix=mix
-    )
-    tell_left_out(study.note, quiet=quiet)
+    study = read_study(results, policies, chosen, deadline_s, mix=mix, quiet=quiet)
     study, shown = _shown(study, metric_names(metrics, deadline_s), deadline_of(deadline_s), classes=classes)
     paired = paired_table(study.per_run, reference or None, metrics=shown, margin=margin, by=study.by)
     say(f"{len(study.per_run)} runs", quiet=quiet)
