@@ -109,6 +109,7 @@ ifdef AGAINST
 	$(BIN)/python tests/bench/against.py --against $(AGAINST)
 else
 	$(BIN)/python tests/bench/bench.py
+	$(BIN)/python tests/bench/cost.py
 	$(BIN)/python tests/bench/decisions.py
 	$(BIN)/python tests/bench/scale.py
 	$(BIN)/python tests/bench/pareto.py

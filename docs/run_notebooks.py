@@ -20,7 +20,7 @@ def run(notebook: Path) -> None:
     """Run a notebook in an empty folder and write it; no times, and no number of a session, are kept."""
     content = nbformat.read(notebook, as_version=4)
     with TemporaryDirectory() as folder:
-        client = NotebookClient(content, timeout=600, kernel_name="python3", record_timing=False)
+        client = NotebookClient(content, timeout=3600, kernel_name="python3", record_timing=False)
         client.execute(cwd=folder)
     for cell in content.cells:
         if cell.cell_type == "code":

@@ -237,7 +237,7 @@ def without_pictures(monkeypatch):
     from mecsim.study.comparison import Comparison
 
     monkeypatch.setattr(Comparison, "figure", lambda self, path: [])
-    monkeypatch.setattr(page, "write_report", lambda folder: folder / page.REPORT)
+    monkeypatch.setattr(page, "write_report", lambda folder, *_: folder / page.REPORT)
 
 
 @pytest.fixture(scope="module")

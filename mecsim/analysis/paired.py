@@ -16,7 +16,13 @@ from mecsim.analysis.hypotheses import (
     t_test,
     wilcoxon_exact,
 )
-from mecsim.analysis.stats import bca_interval, median_interval, paired_difference, ratio_interval
+from mecsim.analysis.stats import (
+    bca_interval,
+    median_interval,
+    median_ratio,
+    paired_difference,
+    ratio_interval,
+)
 from mecsim.analysis.tails import heavy_tails
 from mecsim.errors import MecsimError
 from mecsim.messages import nearest
@@ -66,6 +72,7 @@ def paired_table(
         ``difference`` with its 95 % t interval ``low``, ``high`` and BCa interval ``bca_low``,
         ``bca_high``; ``median`` of the paired differences with its order-statistic interval
         ``median_low``, ``median_high``; ``ratio``, ``ratio_low``, ``ratio_high`` (Fieller);
+        ``median_ratio``, ``median_ratio_low``, ``median_ratio_high`` of the ratios of pairs;
         ``effect_size``, ``rank_biserial``; ``p_t``, ``p_wilcoxon`` (exact), ``p_equivalence`` (TOST);
         ``heavy_tail``: whether the metric is one whose mean should not be trusted
         (:mod:`mecsim.analysis.tails`); ``p``, that of Wilcoxon's test there and else of the t test;
@@ -115,13 +122,14 @@ def _row(metric: str, wide: pd.DataFrame, policy: str, reference: str, margin: f
         for name in (policy, reference)
     )
     t, ratio, bca = paired_difference(x, y), ratio_interval(x, y), bca_interval(x - y)
-    middle = median_interval(x - y)
+    middle, middle_ratio = median_interval(x - y), median_ratio(x, y)
     return {
         "metric": metric, "unit": METRIC[metric].unit, "pairs": int(t.n),
         "difference": float(t.mean), "low": float(t.low), "high": float(t.high),
         "bca_low": float(bca.low), "bca_high": float(bca.high),
         "median": middle.median, "median_low": middle.low, "median_high": middle.high,
         "ratio": float(ratio.mean), "ratio_low": float(ratio.low), "ratio_high": float(ratio.high),
+        **dict(zip(("median_ratio", "median_ratio_low", "median_ratio_high"), middle_ratio[:3], strict=True)),
         "effect_size": effect_size(x, y), "rank_biserial": rank_biserial(x, y),
         "p_t": t_test(x, y), "p_wilcoxon": wilcoxon_exact(x, y), "p_equivalence": equivalence(x, y, margin),
     }  # fmt: skip

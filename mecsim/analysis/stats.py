@@ -213,6 +213,12 @@ def median_interval(samples: ArrayLike, level: float = LEVEL) -> MedianInterval:
     return MedianInterval(float(np.median(values)), values[r - 1], values[n - r], 1.0 - miss[r - 1], n)
 
 
+def median_ratio(samples: ArrayLike, reference: ArrayLike) -> MedianInterval:
+    """Return the median of the ratios of pairs, with its order-statistic interval."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return median_interval(np.asarray(samples, np.float64) / np.asarray(reference, np.float64))
+
+
 def weighted_quantile(values: ArrayLike, weights: ArrayLike, q: ArrayLike) -> NDArray[np.float64]:
     """Return the smallest value with at least the share ``q`` of the weight at or below it.
 

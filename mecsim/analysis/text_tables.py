@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mecsim.analysis.centres import centre
 from mecsim.analysis.figures.panels import groups
-from mecsim.analysis.rounding import bracketed, plus_minus
-from mecsim.analysis.stats import median_interval, t_interval
 from mecsim.analysis.tails import heavy_tails
 from mecsim.escapes import latex, markdown, printable
 from mecsim.results.metrics import METRIC, TABLE_METRICS, Metric
@@ -79,27 +77,15 @@ def _body(
     values = {policy: frame.loc[frame["policy"] == policy, list(metrics)] for policy in policies}
     there = [policy for policy in policies if len(values[policy])]
     heavy = heavy_tails(frame, metrics)
-    columns = [
-        _column([values[p][name].to_numpy(np.float64) for p in there], name in heavy) for name in metrics
-    ]
     rows = [[policy] for policy in there]
-    for name, (centres, texts) in zip(metrics, columns, strict=True):
-        ranked = METRIC[name].sign * centres
+    for name in metrics:
+        centres = [centre(values[policy][name], is_heavy=name in heavy) for policy in there]
+        ranked = METRIC[name].sign * np.array([one.value for one in centres])
         best = np.nanmax(np.where(np.isnan(ranked), -np.inf, ranked))
-        for row, value, text in zip(rows, ranked, texts, strict=True):
-            bold = value == best and len(there) > 1
-            row.append((f"**{text}**" if bold else text) + MARKS[verdicts.get((row[0], name), "")])
+        for row, value, one in zip(rows, ranked, centres, strict=True):
+            text = f"**{one.text}**" if value == best and len(there) > 1 else one.text
+            row.append(text + MARKS[verdicts.get((row[0], name), "")])
     return rows
-
-
-def _column(samples: Sequence[NDArray[np.float64]], is_heavy: bool) -> tuple[NDArray[np.float64], list[str]]:
-    """Return the mean, or median, of one metric for each policy, as numbers and as texts."""
-    if is_heavy:
-        medians = [median_interval(own) for own in samples]
-        return np.array([one.median for one in medians]), [bracketed(*one[:3]) for one in medians]
-    means = [t_interval(own) for own in samples]
-    texts = [plus_minus(float(one.mean), float(one.high - one.mean)) for one in means]
-    return np.array([float(one.mean) for one in means]), texts
 
 
 def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str) -> str:

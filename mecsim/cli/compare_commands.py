@@ -33,6 +33,7 @@ from mecsim.cli.options import (
     read_scenario,
 )
 from mecsim.cli.result_options import RESULTS
+from mecsim.cli.run_commands import state_of
 from mecsim.errors import MecsimError
 
 if TYPE_CHECKING:
@@ -214,12 +215,11 @@ class _Asked:
 
 def _plan(asked: _Asked, *, quiet: bool, as_json: bool) -> None:
     from mecsim.study.plan import plan
-    from mecsim.study.run_status import run_status
 
     scenario, choices = asked.choices()
     folder = asked.folder(scenario)
     runs = plan(scenario, choices, asked.replications, asked.seed)
-    states = [run_status(run, folder / run.stored_as, exact=True) for run in runs]
+    states = [state_of(run, folder / run.stored_as) for run in runs]
     show_plan(scenario.name, states, folder, asked.jobs, as_json=as_json, quiet=quiet)
 
 

@@ -84,14 +84,28 @@ class RunMonitor:
         order = [*self._policies, *(policy for _, policy in self._metrics if policy not in self._policies)]
         styles = policy_styles(order)
         places = sorted(self._metrics, key=lambda place: (worlds.index(place[0]), order.index(place[1])))
+        heavy = {world: self._heavy_in(world, shown) for world in worlds}
         rows = []
         for world, policy in places[:_MOST_ROWS]:
             own, first = self._metrics[world, policy], self._metrics.get((world, order[0]), {})
-            cells = [_cell(own, first, name) for name in shown]
+            cells = [_cell(own, first, name, is_heavy=name in heavy[world]) for name in shown]
             name = ", ".join([policy, *([world] if world else [])])
             colour = styles[policy].html_colour
             rows.append({"colour": colour, "texts": [name, str(len(own)), *cells]})
         return rows
+
+    def _heavy_in(self, world: str, shown: Sequence[str]) -> dict[str, dict[str, str]]:
+        import pandas as pd
+
+        from mecsim.analysis.tails import heavy_tails
+
+        runs = [
+            {"policy": policy} | one
+            for (where, policy), own in self._metrics.items()
+            if where == world
+            for one in own.values()
+        ]
+        return heavy_tails(pd.DataFrame(runs), shown)
 
 
 @contextmanager
@@ -122,16 +136,13 @@ def monitored(
             page.close(monitor.report, error)
 
 
-def _cell(own: dict[int, dict[str, float]], first: dict[int, dict[str, float]], name: str) -> str:
-    text = _mean([one[name] for one in own.values()])
+def _cell(
+    own: dict[int, dict[str, float]], first: dict[int, dict[str, float]], name: str, *, is_heavy: bool
+) -> str:
+    from mecsim.analysis.centres import centre
+
+    text = centre([one[name] for one in own.values()], is_heavy=is_heavy).text
     pairs = [own[seed][name] - first[seed][name] for seed in own.keys() & first.keys()]
-    return text if own is first or len(pairs) < 2 else f"{text} ({_mean(pairs, signed=True)})"
-
-
-def _mean(values: Sequence[float], *, signed: bool = False) -> str:
-    from mecsim.analysis.rounding import plus_minus
-    from mecsim.analysis.stats import t_interval
-
-    interval = t_interval(list(values))
-    text = plus_minus(float(interval.mean), float(interval.high - interval.mean))
-    return f"+{text}" if signed and interval.mean > 0 else text
+    if own is first or len(pairs) < 2:
+        return text
+    return f"{text} ({centre(pairs, is_heavy=is_heavy).written(signed=True)})"

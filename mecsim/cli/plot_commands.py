@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mecsim.cli.console import print_json, print_text, say, writing
-from mecsim.cli.options import JsonOption, QuietOption, parse_changes
+from mecsim.cli.options import JsonOption, QuietOption
 from mecsim.cli.result_options import (
     DeadlineOption,
     MetricsOption,
@@ -17,29 +17,40 @@ from mecsim.cli.result_options import (
     ReferenceOption,
     ResultsArgument,
     WhereOption,
+    deadline_of,
     metric_names,
-    read_study,
+    policy_labels,
+    tell_left_out,
+    where_values,
 )
 from mecsim.errors import MecsimError
 
 KINDS = "distributions, forest, swept, heatmap, timeline, pareto or ranking"
 
+
+def _given(kind: str) -> str:
+    if not kind:
+        raise MecsimError(f"--kind is missing: {KINDS}")
+    return kind
+
+
 KindOption = Annotated[
-    str, typer.Option("--kind", "-k", metavar="K", help=f"{KINDS}; must be given.", show_default=False)
+    str,
+    typer.Option(
+        "--kind", "-k", metavar="K", help=f"{KINDS}; must be given.", show_default=False, callback=_given
+    ),
 ]
+
 KeyOption = Annotated[str, typer.Option("--key", metavar="KEY", help="The swept key of the horizontal axis.")]
 ColumnOption = Annotated[
-    str,
-    typer.Option("--col", metavar="KEY", help="A second swept key: of the panels, or the vertical axis."),
-]
-WidthOption = Annotated[
-    str, typer.Option("--width", help="column (3.5 in) or page (7.16 in); what suits the kind if left out.")
+    str, typer.Option("--col", metavar="KEY", help="A second swept key: of the panels, or the vertical axis.")
 ]
 FileOption = Annotated[
     Path | None,
-    typer.Option(
-        "--out", metavar="FILE", help="Where to write; RESULTS/KIND if left out.", show_default=False
-    ),
+    typer.Option("--out", metavar="FILE", help="Where to; RESULTS/KIND if left out.", show_default=False),
+]
+WidthOption = Annotated[
+    str, typer.Option("--width", help="column (3.5 in) or page (7.16 in); what suits the kind if left out.")
 ]
 
 
@@ -72,15 +83,20 @@ def plot(
     the policies that no other one dominates. ranking: the order of policies over scenarios.
     """
     from mecsim.analysis.figure_kinds import FigureRequest, draw
+    from mecsim.analysis.frames import study_frames
     from mecsim.analysis.style import save_figure
 
-    if not kind:
-        raise MecsimError(f"--kind is missing: {KINDS}")
-    chosen = parse_changes(where or (), "--where")
     wanted = FigureRequest(
         metric_names(metrics, deadline_s), key, column, reference or None, _width_in(width, kind)
     )
-    study = read_study(results, policies, chosen, deadline_s, mix=mix, quiet=quiet)
+    study = study_frames(
+        results,
+        policy_labels(policies),
+        where=where_values(where),
+        mix=mix,
+        deadline_s=deadline_of(deadline_s),
+    )
+    tell_left_out(study.note, quiet=quiet)
     figure = draw(kind, study, wanted)
     with writing(out or results / kind):
         files = save_figure(figure, out or results / kind)

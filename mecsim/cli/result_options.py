@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from mecsim.cli.options import parse_changes
 from mecsim.errors import MecsimError
-
-if TYPE_CHECKING:
-    from mecsim.analysis.frames import StudyFrames
 
 RESULTS = Path("results")
 """Where run folders go without ``--out``."""
@@ -51,28 +48,18 @@ MixOption = Annotated[
 ]
 
 
-def read_study(
-    results: Path,
-    policies: str,
-    where: Mapping[str, Any],
-    deadline_s: float | None,
-    *,
-    mix: bool,
-    quiet: bool,
-) -> StudyFrames:
-    """Return the runs that the options choose, and say on standard error which are left out."""
-    from mecsim.analysis.frames import study_frames
+def tell_left_out(note: str, *, quiet: bool) -> None:
+    """Say on standard error which runs of a folder are not shown."""
     from mecsim.cli.console import say
 
-    labels = policy_labels(policies)
-    study = study_frames(results, labels, where=where, deadline_s=deadline_of(deadline_s), mix=mix)
-    if study.note:
-        say(f"note: {study.note}", quiet=quiet)
-    return study
+    if note:
+        say(f"note: {note}", quiet=quiet)
 
 
 def deadline_of(given_s: float | None) -> float:
     """Return the deadline in s; NaN for none."""
+    if given_s is not None and not math.isfinite(given_s):
+        raise MecsimError(f"--deadline {given_s:g}: must be a finite number >= 0, in seconds")
     return math.nan if given_s is None else given_s
 
 
@@ -81,6 +68,11 @@ def policy_labels(text: str) -> list[str] | None:
     from mecsim.study.policy_choice import split_policies
 
     return split_policies(text) or None
+
+
+def where_values(given: list[str] | None) -> dict[str, Any]:
+    """Return the keys and values of ``--where``."""
+    return parse_changes(given or (), "--where")
 
 
 def metric_names(text: str, deadline_s: float | None) -> tuple[str, ...]:

@@ -26,6 +26,8 @@ from mecsim.cli.result_options import RESULTS
 
 if TYPE_CHECKING:
     from mecsim.results.result import Results
+    from mecsim.study.plan import Run
+    from mecsim.study.run_status import RunStatus
 
 
 def register(app: typer.Typer) -> None:
@@ -60,7 +62,6 @@ def run(
     from mecsim.results.store import claim
     from mecsim.study.plan import Run
     from mecsim.study.policy_choice import choose_policies
-    from mecsim.study.run_status import run_status
     from mecsim.study.runner import finished
     from mecsim.study.worker import results_of
 
@@ -70,8 +71,7 @@ def run(
     asked = Run(loaded, choose_policies([policy], limit_s=limit_s)[0], seed)
     folder = out or RESULTS / asked.run_id
     if dry_run:
-        state = run_status(asked, folder, exact=True)
-        show_plan(loaded.name, [state], folder, 1, as_json=as_json, quiet=quiet)
+        show_plan(loaded.name, [state_of(asked, folder)], folder, 1, as_json=as_json, quiet=quiet)
         return
     claim(folder, asked.run_id)
     results = finished(asked, folder)
@@ -84,6 +84,13 @@ def run(
                 results = results_of(asked, folder, limit_s, lambda done_s: show(done_s, ""))
         report = monitor.write_report(quiet=quiet)
     _show(results, folder, report, as_json=as_json)
+
+
+def state_of(run: Run, folder: Path) -> RunStatus:
+    """Return whether a run need not be computed again, as ``run`` and ``compare`` see it."""
+    from mecsim.study.run_status import run_status
+
+    return run_status(run, folder, exact=True)
 
 
 def _show(results: Results, folder: Path, report: Path | None, *, as_json: bool) -> None:

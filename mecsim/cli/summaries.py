@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mecsim.analysis.rounding import bracketed, four_digits, plus_minus
+from mecsim.analysis.centres import Centre
+from mecsim.analysis.rounding import four_digits
 from mecsim.messages import system_size
 from mecsim.results.metrics import METRIC, headline_of, phase_user_energy, run_metrics
 from mecsim.results.notes import run_notes
@@ -179,19 +180,16 @@ def _caption(comparison: Comparison) -> str:
 
 def _cell(row: dict[Hashable, Any], comparison: Comparison) -> str:
     is_heavy = row["metric"] in comparison.heavy_tails
-    own = (
-        bracketed(*comparison.medians[row["policy"], row["metric"]][:3])
-        if is_heavy
-        else plus_minus(row["mean"], row["high"] - row["mean"])
-    )
+    own = comparison.centre(row).text
     own += f" (n = {row['n']:.0f})" if row["n"] < len(comparison.seeds) else ""
     if np.isnan(row["difference"]):
         return own
-    if is_heavy:
-        difference = bracketed(*comparison.median_difference(row["policy"], row["metric"]), signed=True)
-    else:
-        sign = "+" if row["difference"] >= 0 else ""
-        difference = sign + plus_minus(row["difference"], row["difference_high"] - row["difference"])
+    ends = (
+        comparison.median_difference(row["policy"], row["metric"])
+        if is_heavy
+        else (row["difference"], row["difference_low"], row["difference_high"])
+    )
+    difference = Centre(ends[0], ends[1], ends[2], is_heavy).written(signed=True)
     star = " *" if (row["policy"], row["metric"]) in comparison.differing else "  "
     return f"{own}\n{difference}{star}"
 

@@ -104,11 +104,7 @@ def sweep(
     if status:
         _status(study, folder, as_json)
     elif dry_run:
-        from mecsim.study.run_status import statuses
-        from mecsim.study.sweep import part as part_of
-
-        states = statuses(part_of(study.runs, part), folder)
-        show_plan(study.name, states, folder, jobs, swept=study.swept, as_json=as_json, quiet=quiet)
+        _plan(study, folder, part, jobs, as_json, quiet)
     else:
         given = {"executor": executor, "scheduler": scheduler, "shard": shard, "set": changes,
             "plugin": plugins, "allow_local_policies": allow_local_policies, "limit_s": limit_s}  # fmt: skip
@@ -242,3 +238,13 @@ def _status(study: Study, folder: Path, as_json: bool) -> None:
     print_text(f"left: {work_time(left.wall_s, left.unknown)}")
     for run_id, why in list(failed.items())[:_MOST_LINES]:
         print_text(f"  {run_id}: {why}")
+
+
+def _plan(
+    study: Study, folder: Path, part: tuple[int, int] | None, jobs: int, as_json: bool, quiet: bool
+) -> None:
+    from mecsim.study.run_status import statuses
+    from mecsim.study.sweep import part as part_of
+
+    states = statuses(part_of(study.runs, part), folder)
+    show_plan(study.name, states, folder, jobs, swept=study.swept, as_json=as_json, quiet=quiet)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, cast
 
 from mecsim.cli.console import duration
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
+    from mecsim.analysis.centres import Centre
     from mecsim.study.spec import Study
     from mecsim.study.sweep import Sweep
 
@@ -30,22 +32,31 @@ def sweep_object(done: Sweep, frame: pd.DataFrame) -> dict[str, Any]:
 
 
 def means(frame: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Return mean and 95 % t interval of each shown metric for every scenario, grid point and policy."""
+    """Return each shown metric with its 95 % interval for every scenario, grid point and policy.
+
+    Means with t intervals; medians with order-statistic intervals of what is heavy-tailed for any policy of
+    the grid point, which the column ``heavy_tails`` lists.
+    """
     import pandas as pd
 
-    from mecsim.analysis.stats import t_interval
+    from mecsim.analysis.centres import centre
+    from mecsim.analysis.tails import heavy_tails
 
     shown = _metrics(study)
     finished = frame[frame["state"] == "finished"]
     keys = ["scenario", *study.swept, "policy"]
     # Lists and tables cannot be grouped by; their text can.
     texts = finished[keys].map(lambda value: _shown(value) if isinstance(value, list | dict) else value)
+    settings = texts.groupby(keys[:-1], sort=False, dropna=False).groups
+    heavy = {key: list(heavy_tails(finished.loc[at], shown)) for key, at in settings.items()}
     rows = []
     for values, at in texts.groupby(keys, sort=False, dropna=False).groups.items():
-        found = t_interval(finished.loc[at, list(shown)].to_numpy())
-        row: dict[str, Any] = dict(zip(keys, cast("tuple[Any, ...]", values), strict=True)) | {"n": len(at)}
-        for n, name in enumerate(shown):
-            row |= {name: found.mean[n], f"{name}_low": found.low[n], f"{name}_high": found.high[n]}
+        key = cast("tuple[Any, ...]", values)
+        own = heavy[key[:-1]]
+        row: dict[str, Any] = dict(zip(keys, key, strict=True)) | {"n": len(at), "heavy_tails": own}
+        for name in shown:
+            found = centre(finished.loc[at, name], is_heavy=name in own)
+            row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -54,17 +65,25 @@ def means_table(frame: pd.DataFrame, study: Study) -> Table:
     """Return the means of a study as a table to read."""
     from rich.table import Table
 
-    from mecsim.analysis.rounding import plus_minus
     from mecsim.results.metrics import METRIC
 
     shown = _metrics(study)
     table = Table("scenario", *study.swept, "policy", "n", *(METRIC[name].head for name in shown))
-    table.title = f"{study.name}: mean ± 95 % half width over replications"
-    for row in means(frame, study).to_dict("records"):
-        numbers = [plus_minus(row[name], row[f"{name}_high"] - row[name]) for name in shown]
+    rows = means(frame, study).to_dict("records")
+    medians = ", where heavy-tailed: median [its 95 % interval]" * any(row["heavy_tails"] for row in rows)
+    table.title = f"{study.name}: mean ± 95 % half width over replications{medians}"
+    for row in rows:
+        numbers = [_centre(row, name).text for name in shown]
         swept = [_shown(row[key]) for key in study.swept]
         table.add_row(row["scenario"], *swept, row["policy"], str(row["n"]), *numbers)
     return table
+
+
+def _centre(row: dict[Hashable, Any], name: str) -> Centre:
+    from mecsim.analysis.centres import Centre
+
+    value, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
+    return Centre(value, low, high, name in row["heavy_tails"])
 
 
 def _metrics(study: Study) -> tuple[str, ...]:

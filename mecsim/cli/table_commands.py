@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mecsim.cli.console import print_json, print_text, say
-from mecsim.cli.options import JsonOption, QuietOption, parse_changes
+from mecsim.cli.options import JsonOption, QuietOption
 from mecsim.cli.result_options import (
     DeadlineOption,
     MetricsOption,
@@ -18,13 +19,22 @@ from mecsim.cli.result_options import (
     WhereOption,
     deadline_of,
     metric_names,
-    read_study,
+    policy_labels,
+    tell_left_out,
+    where_values,
 )
 from mecsim.errors import MecsimError
 
 if TYPE_CHECKING:
     from mecsim.analysis.frames import StudyFrames
     from mecsim.analysis.text_tables import TableFormat
+
+ClassesOption = Annotated[
+    bool, typer.Option("--classes", help="Rows for each class of users, of metrics that a class has.")
+]
+MarginOption = Annotated[
+    float, typer.Option(min=0.0, max=1.0, help="Differences below this share of the mean do not matter.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -41,16 +51,13 @@ def table(
     where: WhereOption = None,
     deadline_s: DeadlineOption = None,
     mix: MixOption = False,
-    classes: Annotated[
-        bool, typer.Option("--classes", help="Rows for each class of users, of metrics that a class has.")
-    ] = False,
-    margin: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Differences below this share of the mean do not matter.")
-    ] = 0.02,
+    classes: ClassesOption = False,
+    margin: MarginOption = 0.02,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Print means with intervals and marks, for a paper; csv and --json have all paired tests instead."""
+    from mecsim.analysis.frames import study_frames
     from mecsim.analysis.paired import paired_table
     from mecsim.analysis.text_tables import text_table
     from mecsim.messages import either
@@ -59,8 +66,13 @@ def table(
     forms = ("markdown", "latex", "csv")
     if form not in forms:
         raise MecsimError(f"--format {form}: must be {either(forms)}")
-    chosen = parse_changes(where or (), "--where")
-    study = read_study(results, policies, chosen, deadline_s, mix=mix, quiet=quiet)
+    if math.isnan(margin):
+        raise MecsimError("--margin nan: must be a number from 0 to 1")
+    study = study_frames(
+        results, policy_labels(policies), where=where_values(where), mix=mix,
+        deadline_s=deadline_of(deadline_s),
+    )  # fmt: skip
+    tell_left_out(study.note, quiet=quiet)
     study, shown = _shown(study, metric_names(metrics, deadline_s), deadline_of(deadline_s), classes=classes)
     paired = paired_table(study.per_run, reference or None, metrics=shown, margin=margin, by=study.by)
     say(f"{len(study.per_run)} runs", quiet=quiet)

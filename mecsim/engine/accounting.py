@@ -78,6 +78,10 @@ class Accounting:
 
     def account_all(self, jobs: Collection[Job]) -> None:
         """Count time, work, energy and score of jobs up to now; of many on the radio at once."""
+        if len(jobs) == 1:
+            (job,) = jobs
+            self.account(job)
+            return
         now, score, over_radio = self._clock.now, self._in_force.grants.score, self._over_radio
         sending = [
             job
@@ -87,7 +91,7 @@ class Accounting:
             and job.log is not None
             and now > job.since_s
         ]
-        bits = iter(self._radio.bits_served(sending, now))
+        bits = iter(self._radio.bits_served(sending, now) if sending else ())
         for job in jobs:
             log, elapsed_s = job.log, now - job.since_s
             if log is None or elapsed_s <= 0:

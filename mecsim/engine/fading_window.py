@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from mecsim.system.arrays import Floats, Ints
+from mecsim.system.arrays import Floats
 from mecsim.world.windows import WINDOW_BLOCKS
 from mecsim.world.world import World
 
@@ -73,10 +72,10 @@ class FadingWindow:
 
     def _load(self, links: Sequence[tuple[int, int]], columns: Sequence[int]) -> None:
         """Get the gains of links for the parts that hold some blocks, unless they are known."""
-        missing = defaultdict[int, list[tuple[int, int]]](list)
+        missing: dict[int, list[tuple[int, int]]] = {}
         for link, column in zip(links, columns, strict=True):
             if not self._knows(link, column):
-                missing[column // self._part_blocks].append(link)
+                missing.setdefault(column // self._part_blocks, []).append(link)
         for part, those in missing.items():
             if self._begun < (self.window, part):
                 self._begun = self.window, part
@@ -126,18 +125,19 @@ class FadingWindow:
             self._anchor_s[n] = now_s
         sending = list(zip(links, bandwidth_hz, power_w, downlink, bits, strict=True))
         while sending:
-            self._load([link for link, *_ in sending], [column] * len(sending))
-            end = min(self._known[n][1] for (n, _), *_ in sending)
+            users = [each[0][0] for each in sending]
+            self._load([each[0] for each in sending], [column] * len(sending))
+            end = min([self._known[n][1] for n in users])
             rate = self._rate_until(slice(column, end), sending)
             sent = rate * self._world.block_s
-            rows = _rows([n for (n, _), *_ in sending])
+            rows = users[0] if len(users) == 1 else np.array(users)  # one row is a view
             if column == first:
                 sent[..., 0] = rate[..., 0] * (edge_s - now_s)
             else:
                 sent[..., 0] += self._bits[rows, column - 1]
             self._rate[rows, column:end] = rate
-            self._bits[rows, column:end] = sent.cumsum(axis=-1)
-            for (n, _), *_ in sending:
+            self._bits[rows, column:end] = np.cumsum(sent, axis=-1, out=sent)
+            for n in users:
                 self._rated[n] = end
             if end == WINDOW_BLOCKS:
                 return
@@ -164,11 +164,13 @@ class FadingWindow:
         """Return the bits that each user sent from its anchor to a time in this window."""
         column, anchors_s = self._column(time_s), self._anchor_s
         start_s = (self.window * WINDOW_BLOCKS + column) * self._world.block_s
-        if len(users) > 1:
-            rates, sent = self._rate[users, column].tolist(), self._bits[users, column - 1].tolist()
-        else:
-            rates = [self._rate.item(n, column) for n in users]
-            sent = [self._bits.item(n, column - 1) for n in users]
+        if len(users) == 1:
+            (n,) = users
+            rate = self._rate.item(n, column)
+            if start_s <= anchors_s[n]:
+                return [rate * (time_s - anchors_s[n])]
+            return [self._bits.item(n, column - 1) + rate * (time_s - start_s)]
+        rates, sent = self._rate[users, column].tolist(), self._bits[users, column - 1].tolist()
         return [
             rate * (time_s - anchors_s[n]) if start_s <= anchors_s[n] else before + rate * (time_s - start_s)
             for n, rate, before in zip(users, rates, sent, strict=True)
@@ -182,7 +184,7 @@ class FadingWindow:
         """Return when each user will have sent so many bits, its grant's at most; infinite if not in here."""
         if len(users) == 1:
             return [self._time_of(users[0], bits[0])]
-        sent = self._bits[users, [self._rated[n] - 1 for n in users]].tolist() if users else []
+        sent = self._bits[users, [self._rated[n] - 1 for n in users]].tolist()
         return [
             self._time_of(n, left) if left <= last else math.inf
             for n, left, last in zip(users, bits, sent, strict=True)
@@ -212,8 +214,3 @@ class FadingWindow:
         elif block * block_s > time_s:
             block -= 1
         return min(block - first, WINDOW_BLOCKS - 1)
-
-
-def _rows(users: list[int]) -> int | Ints:
-    """Return the rows of users: a number of one alone, whose row is then a view."""
-    return users[0] if len(users) == 1 else np.array(users)

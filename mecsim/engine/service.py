@@ -12,6 +12,7 @@ from mecsim.engine.clock import Clock, EventKind
 from mecsim.engine.derating import Derating
 from mecsim.engine.electronics import Electronics
 from mecsim.engine.gpu import Gpus
+from mecsim.engine.grants import Grants
 from mecsim.engine.in_force import InForce
 from mecsim.engine.job import Job, JobState
 from mecsim.engine.radio import Radio, RadioGrant
@@ -67,6 +68,8 @@ class Service:
             (phase.resource.grant, TRANSMIT_POWER[phase.payer].field, phase.payer == "server")
             for phase in phases
         ]
+        self._looked_up: Grants | None = None
+        self._columns: list[tuple[list[float], list[float]]] = []
         self.on_power_change: Callable[[int, float], None] | None = None
         radio.load_with(lambda until_s: self._sending_before(until_s, roster.present_jobs))
         if radio.window_end_s < math.inf:
@@ -142,11 +145,13 @@ class Service:
         self._accounting.account_all(jobs)
         factor, grants = self._sharing.factors(), self._in_force.grants
         over_radio, in_use = [], dict[int, float]()
+        columns = self._columns_of(grants)
         for job in jobs:
-            grant, power_field, is_downlink = self._needs[job.phase]
-            granted = self._granted(job, grant, factor)
+            grant, _, is_downlink = self._needs[job.phase]
+            granted_to, powers_w = columns[job.phase]
+            granted = self._served_with(granted_to[job.user], job, grant, factor)
             if self._over_radio[job.phase]:
-                power_w = getattr(grants, power_field)[job.user]
+                power_w = powers_w[job.user]
                 over_radio.append(RadioGrant(job, granted, power_w, is_downlink))
             elif self._shared_power is not None and grant.owner == "server":
                 self._serve_shared(self._shared_power, job, granted, factor, in_use)
@@ -162,9 +167,20 @@ class Service:
             for job in jobs:
                 self._notify_power(job)
 
-    def _granted(self, job: Job, grant: GrantSpec, factor: Callable[[Job], float]) -> float:
-        """Return the grant that a job is served with now."""
-        granted: float = getattr(self._in_force.grants, grant.field)[job.user]
+    def _columns_of(self, grants: Grants) -> list[tuple[list[float], list[float]]]:
+        """Return by phase what users are granted and their powers, looked up once for all in force."""
+        if grants is not self._looked_up:
+            self._looked_up = grants
+            self._columns = [
+                (getattr(grants, grant.field), getattr(grants, power_field))
+                for grant, power_field, _ in self._needs
+            ]
+        return self._columns
+
+    def _served_with(
+        self, granted: float, job: Job, grant: GrantSpec, factor: Callable[[Job], float]
+    ) -> float:
+        """Return what a job is served with now that has been granted so much."""
         if grant.owner == "server":
             granted *= factor(job)
             if self._derating is not None:
@@ -184,7 +200,11 @@ class Service:
             self._gpus.serve(job, "server", granted)
             return
         if job.server not in in_use:
-            speeds = (self._granted(each, SERVER_SPEED, factor) for each in rule.in_use(job.server))
+            granted_to = getattr(self._in_force.grants, SERVER_SPEED.field)
+            speeds = (
+                self._served_with(granted_to[each.user], each, SERVER_SPEED, factor)
+                for each in rule.in_use(job.server)
+            )
             in_use[job.server] = math.fsum(speeds)
         self._gpus.serve_shared(job, granted, in_use[job.server])
 
@@ -221,7 +241,8 @@ class Service:
                 sending.append(job)
             else:
                 self._plan_due(job, max(now, now + job.left / job.rate))
-        for job, end_s in zip(sending, self._radio.ends_s(sending, now), strict=True):
+        ends_s = self._radio.ends_s(sending, now) if sending else ()
+        for job, end_s in zip(sending, ends_s, strict=True):
             if end_s < math.inf:
                 self._plan_due(job, max(now, end_s))
             else:

@@ -123,7 +123,7 @@ class WorkConserving:
         found = [
             job
             for job in map(self._roster.jobs.__getitem__, joined)
-            if job.server == server and job.in_service and self._resource[job.phase] is resource
+            if job.server == server and self._resource[job.phase] is resource and job.in_service
         ]
         if len(found) < len(joined):
             joined[:] = [job.user for job in found]

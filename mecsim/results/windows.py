@@ -23,8 +23,9 @@ def user_windows(rounds: pd.DataFrame, warmup_s: float, duration_s: float, windo
 
     A user counts with the means of its rounds that *end* in the window; without one, with the round that is
     open at the window's end as far as it has got: its delay so far, its energy in proportion to the time,
-    its mean score. Window k begins ``k * window_s`` after the warm-up and does not contain its end; what is
-    left over at the end of the run belongs to the last one.
+    its mean score. A round that begins at the end of the run has got nowhere and does not count. Window k
+    begins ``k * window_s`` after the warm-up and does not contain its end; what is left over at the end of
+    the run belongs to the last one.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ def user_windows(rounds: pd.DataFrame, warmup_s: float, duration_s: float, windo
     closed = rounds[["user", *_VALUES]].iloc[ended].assign(window=last[ended])
     closed = closed.groupby(["window", "user"], as_index=False).mean().assign(open=False)
     # A round cut off by the end of the run is open at the end of every window from its first one on.
-    ends_open = np.maximum(np.where(unfinished, count, last) - first, 0)
+    ends_open = np.where(delay_s > 0, np.maximum(np.where(unfinished, count, last) - first, 0), 0)
     which = np.repeat(np.arange(len(rounds)), ends_open)
     step = np.arange(len(which)) - np.repeat(np.cumsum(ends_open) - ends_open, ends_open)
     window = first[which] + step

@@ -20,9 +20,9 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from mecsim.errors import InvalidAllocation, MecsimError
-from mecsim.messages import either, nearest
+from mecsim.errors import InvalidAllocation
 from mecsim.policy import Observation
+from mecsim.rl.options import check_choice, check_count, check_fraction
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.devices import Users
@@ -60,12 +60,9 @@ class ActionCode:
     local_fraction: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.form not in FORMS:
-            raise MecsimError(f"form = {self.form}: must be {either(FORMS)}{nearest(str(self.form), FORMS)}")
-        if self.slots < 1:
-            raise MecsimError(f"slots = {self.slots}: must be a whole number >= 1")
-        if not 0 <= self.local_fraction <= 1:
-            raise MecsimError(f"local_fraction = {self.local_fraction}: must be a number from 0 to 1")
+        check_choice("form", self.form, FORMS)
+        check_count("slots", self.slots)
+        check_fraction("local_fraction", self.local_fraction)
 
     @property
     def shares(self) -> tuple[str, ...]:

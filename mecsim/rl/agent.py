@@ -17,6 +17,7 @@ from mecsim.rl.actions import ActionCode, Form
 from mecsim.rl.flat_actions import FlatActionCode
 from mecsim.rl.network import Predictor, load_network
 from mecsim.rl.observations import ObservationCode, slots_of
+from mecsim.rl.options import OBSERVATIONS, check_choice
 from mecsim.rl.slots import Slots
 from mecsim.system.allocation import Allocation
 
@@ -50,7 +51,7 @@ class AgentPolicy:
     Raises
     ------
     MecsimError
-        If the file cannot be used, or the object predicts nothing.
+        If the file cannot be used, the object predicts nothing, or an option has a value that is not allowed.
     """
 
     file_parameters: ClassVar[tuple[str, ...]] = ("model",)
@@ -74,6 +75,8 @@ class AgentPolicy:
             self.weights_sha256 = _digest(self._model)
         else:
             raise MecsimError(f"model = {type(model).__name__}: must be a file, or have predict(observation)")
+        check_choice("observation", observation, OBSERVATIONS)
+        ActionCode(form, 1 if slots is None else slots, 1, local_fraction)  # checks them now
         self._form, self._flat, self._slots = form, observation == "flat", slots
         self._local_fraction = local_fraction
         self.training_seeds = frozenset(training_seeds)

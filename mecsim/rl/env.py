@@ -11,13 +11,13 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from mecsim.errors import MecsimError
-from mecsim.messages import either, nearest
 from mecsim.policy import Observation
 from mecsim.results.result import Results
 from mecsim.rl.actions import ActionCode, Form
 from mecsim.rl.drawing import frame
 from mecsim.rl.flat_actions import FlatActionCode
 from mecsim.rl.observations import PARTS, ObservationCode, flat_size, shapes
+from mecsim.rl.options import ACTIONS, OBSERVATIONS, check_choice
 from mecsim.rl.rewards import REALISED_SCR, RewardFunction, defined, reward_function
 from mecsim.rl.slots import Slots, slot_count
 from mecsim.rl.stepped_run import SteppedRun
@@ -33,8 +33,6 @@ ENVIRONMENTS: dict[str, Form] = {
 """The form of the actions of each environment."""
 
 _LARGEST_SEED = 2**31
-_OBSERVATIONS = ("flat", "dict")
-_ACTIONS = ("parts", "flat")
 
 
 class AllocationEnv(gymnasium.Env[Any, Any]):
@@ -78,16 +76,16 @@ class AllocationEnv(gymnasium.Env[Any, Any]):
         local_fraction: float = 0.5,
         render_mode: str | None = None,
     ) -> None:
-        _check("observation", observation, _OBSERVATIONS)
-        _check("action", action, _ACTIONS)
+        check_choice("observation", observation, OBSERVATIONS)
+        check_choice("action", action, ACTIONS)
         if render_mode not in (None, "rgb_array"):
             raise MecsimError(f"render_mode = {render_mode}: must be 'rgb_array' or None")
         self.scenario = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
         self.slots = slot_count(self.scenario) if slots is None else slots
         servers = self.scenario.servers.count
+        self.code = ActionCode(form, self.slots, servers, local_fraction)
         self.render_mode, self._flat = render_mode, observation == "flat"
         self._reward = reward_function(reward)
-        self.code = ActionCode(form, self.slots, servers, local_fraction)
         self._flat_action = FlatActionCode(self.code) if action == "flat" else None
         self._seen_as = ObservationCode(self.slots, servers, self.scenario.duration_s)
         self._slots = Slots(self.slots)
@@ -179,11 +177,6 @@ class AllocationEnv(gymnasium.Env[Any, Any]):
         if self.run is None:
             raise MecsimError("the environment has not been reset: call reset() first")
         return self.run
-
-
-def _check(option: str, given: Any, allowed: tuple[str, ...]) -> None:
-    if given not in allowed:
-        raise MecsimError(f"{option} = {given}: must be {either(allowed)}{nearest(str(given), allowed)}")
 
 
 def action_space(code: ActionCode, flat: FlatActionCode | None = None) -> spaces.Space[Any]:

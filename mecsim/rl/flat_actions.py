@@ -35,11 +35,12 @@ class FlatActionCode:
             If it has another shape, or values that are not finite numbers.
         """
         try:
-            values = np.asarray(vector, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise InvalidAllocation(
-                f"action = {type(vector).__name__}: must be an array of numbers"
-            ) from error
+            given = np.asarray(vector)
+        except ValueError as error:  # rows of several lengths
+            raise InvalidAllocation("action: must be an array of numbers") from error
+        if given.dtype.kind not in "iuf":
+            raise InvalidAllocation(f"action = array of {given.dtype}: must be an array of numbers")
+        values = given.astype(np.float64)
         if values.shape != (self.size,):
             raise InvalidAllocation(
                 f"action = array of shape {values.shape}: the shape must be {(self.size,)}, preferences of "

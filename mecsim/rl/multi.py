@@ -15,7 +15,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
-from mecsim.errors import InvalidAllocation
+from mecsim.errors import InvalidAllocation, MecsimError
 from mecsim.rl.actions import GRANT_PARTS
 from mecsim.rl.env import AllocationEnv
 from mecsim.rl.observations import PARTS, shapes
@@ -99,7 +99,11 @@ class MultiAgentEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo ships no t
         ------
         InvalidAllocation
             If an agent has no action, or one that is not in its space.
+        MecsimError
+            Before the first reset, and after the end of an episode.
         """
+        if not self.agents:
+            raise MecsimError("the environment has no agents before a reset and after the end: call reset()")
         parts, reward, _, is_over, info = self._env.step(self._joined(actions))
         agents = self.agents
         if is_over:

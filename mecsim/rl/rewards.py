@@ -11,9 +11,10 @@ import numpy as np
 
 from mecsim.engine.simulation import Simulation
 from mecsim.errors import MecsimError
+from mecsim.messages import either, nearest
 from mecsim.policy import Observation
 from mecsim.results.after_warmup import AfterWarmup
-from mecsim.results.metrics import METRIC, check_metric
+from mecsim.results.metrics import METRIC
 from mecsim.results.result import Results
 from mecsim.rl.last_rounds import Realised
 from mecsim.system.allocation import Allocation
@@ -66,7 +67,11 @@ def reward_function(reward: str | RewardFunction) -> RewardFunction:
         return reward
     if reward in (REALISED_SCR, "scr"):
         return lambda epoch: epoch.realised.scr
-    metric = METRIC[check_metric(reward)]
+    names = (REALISED_SCR, *METRIC)
+    if reward not in names:
+        hint = nearest(str(reward), names)
+        raise MecsimError(f"reward = {reward!r}: must be a function of an epoch, or {either(names)}{hint}")
+    metric = METRIC[reward]
     if metric.needs_deadline:
         raise MecsimError(f"reward = {reward}: needs a deadline, so it must be another metric or a function")
     return lambda epoch: metric.sign * metric.compute(AfterWarmup(_as_a_run(epoch)))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mecsim.analysis.centres import Centre
 from mecsim.analysis.paired import ERROR, paired_table
-from mecsim.analysis.rounding import plus_minus
-from mecsim.analysis.stats import MedianInterval, median_interval, paired_difference, t_interval
+from mecsim.analysis.stats import median_interval, paired_difference, t_interval
 from mecsim.analysis.tails import heavy_tails
 from mecsim.errors import MecsimError, ResultStoreError
 from mecsim.messages import counted
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _DIFFERENCES = ("difference", "difference_low", "difference_high", "difference_percent")
 _STATISTICS = ("mean", "low", "high", "n", *_DIFFERENCES[:3], "pairs", _DIFFERENCES[3])
+_MEDIANS = ["median", "median_low", "median_high"]
 
 _MOST_SHOWN = 4
 
@@ -123,9 +124,10 @@ class Comparison(Shown):
 
         Columns: ``policy``, ``metric``, ``unit``; ``mean``, ``low``, ``high`` and ``n``, the 95 % t
         interval over replications; ``difference``, ``difference_low``, ``difference_high`` and
-        ``pairs``, the same for the paired difference to the first policy; and
-        ``difference_percent``, the difference relative to the first policy's mean. For the first
-        policy itself the difference is NaN.
+        ``pairs``, the same for the paired difference to the first policy;
+        ``difference_percent``, the difference relative to the first policy's mean; ``median``,
+        ``median_low``, ``median_high`` with its order-statistic interval; and ``heavy_tail``: whether the
+        metric is one whose means should not be trusted. For the first policy itself the difference is NaN.
         """
         import pandas as pd
 
@@ -139,7 +141,10 @@ class Comparison(Shown):
         table.insert(0, "policy", np.repeat(self.policies, len(METRICS)))
         table.insert(1, "metric", [metric.name for metric in METRICS] * len(self.policies))
         table.insert(2, "unit", [metric.unit for metric in METRICS] * len(self.policies))
-        return table
+        medians = [median_interval(own)[:3] for policy in self.policies for own in self._matrix(policy).T]
+        table[_MEDIANS] = np.array(medians)
+        heavy = heavy_tails(self.per_run, [metric.name for metric in METRICS])
+        return table.assign(heavy_tail=table["metric"].isin(heavy))
 
     @cached_property
     def paired(self) -> pd.DataFrame:
@@ -153,15 +158,11 @@ class Comparison(Shown):
         """The metrics of the table whose mean should not be trusted: metric, policy, why."""
         return heavy_tails(self.per_run, self.shown)
 
-    @cached_property
-    def medians(self) -> dict[tuple[str, str], MedianInterval]:
-        """The median over replications of each (policy, metric), with its order-statistic interval."""
-        samples = {policy: self._matrix(policy) for policy in self.policies}
-        return {
-            (policy, metric.name): median_interval(own[:, column])
-            for policy, own in samples.items()
-            for column, metric in enumerate(METRICS)
-        }
+    def centre(self, row: dict[Hashable, Any]) -> Centre:
+        """Return the mean, or median of a heavy-tailed metric, of a row of the table."""
+        is_heavy = bool(row["heavy_tail"])
+        value, low, high = (row[name] for name in (_MEDIANS if is_heavy else _STATISTICS[:3]))
+        return Centre(value, low, high, is_heavy)
 
     def median_difference(self, policy: str, metric: str) -> tuple[float, float, float]:
         """Return the median of the paired differences to the first policy, and the ends of its interval."""
@@ -175,11 +176,13 @@ class Comparison(Shown):
         return frozenset((r["policy"], r["metric"]) for r in rows if r["verdict"] in ("better", "worse"))
 
     def summary(self) -> pd.DataFrame:
-        """Return a table to read: policies down, metrics across, ``mean ± half width``."""
+        """Return a table to read: policies down, metrics across.
+
+        Cells are ``mean ± half width``, or ``median [low, high]`` of a heavy-tailed metric.
+        """
         import pandas as pd
 
-        half = self.table["high"] - self.table["mean"]
-        texts = np.array([plus_minus(*pair) for pair in zip(self.table["mean"], half, strict=True)])
+        texts = np.array([self.centre(row).text for row in self.table.to_dict("records")])
         heads = [metric.head for metric in METRICS]
         shape = (len(self.policies), len(METRICS))
         return pd.DataFrame(texts.reshape(shape), index=pd.Index(self.policies, name="policy"), columns=heads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -46,13 +47,20 @@ def futures(
     Raises
     ------
     MecsimError
-        If the moment is not within the run.
+        If the moment is not within the run, or no decision comes after it.
     PolicyNotFound
         If a policy is not given by its name: a ready-made object cannot be part of another.
     """
     given = as_scenario(scenario)
     if not 0 < from_s < given.duration_s:
         raise MecsimError(f"from_s = {from_s:g}: must be above 0 and below duration_s = {given.duration_s:g}")
+    last_s = _last_decision_s(given)
+    if from_s > last_s and not given.reallocation.events:
+        raise MecsimError(
+            f"from_s = {from_s:g}: must be at most {last_s:g}, the time of the last decision (duration_s = "
+            f"{given.duration_s:g}, reallocation.period_s = {given.reallocation.period_s:g}); after it all "
+            "futures are the same"
+        )
     past = _spec(PolicyChoice.of(before))
     choices = [PolicyChoice.of(policy) for policy in policies]
     switched = [
@@ -65,6 +73,12 @@ def futures(
         for choice in choices
     ]
     return given.with_changes({"warmup_s": float(from_s)}), switched
+
+
+def _last_decision_s(scenario: Scenario) -> float:
+    """Return the time of the last periodic decision, which is before the end of the run."""
+    period_s = scenario.reallocation.period_s
+    return (math.ceil(scenario.duration_s / period_s * (1.0 - 1e-14)) - 1) * period_s
 
 
 def _spec(choice: PolicyChoice) -> str:

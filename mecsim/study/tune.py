@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 TUNING_SEED = 1_000_000
 _NAMES = tuple(metric.name for metric in METRICS)
+_STATISTICS = ("mean", "low", "high", "median", "median_low", "median_high", "heavy_tail")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,7 +52,8 @@ class Tuned(Shown):
         All seeds that served for either; none for both.
     candidates : DataFrame
         One row a candidate: ``policy``, ``candidate``, ``seeds`` (how many tuning seeds it had),
-        ``mean``, ``low``, ``high`` of the metric on them, ``chosen``.
+        ``mean``, ``low``, ``high`` of the metric on them, ``median``, ``median_low``, ``median_high``,
+        ``heavy_tail`` (chosen by medians), ``chosen``.
     test : Comparison
         The chosen ones on the test seeds.
     failures : tuple of RunOutcome
@@ -111,7 +113,8 @@ def tune(
         Specs with alternatives, such as ``"dashf:max_iterations=1|3|10"``; or the candidates of each policy
         by its name, each as in :func:`mecsim.compare`: ``{"mine": [Mine(phi=0.2), Mine(phi=0.5)]}``.
     metric : str, optional
-        What to choose by: the best mean; of the SCR that is shown first of the scenario if left out.
+        What to choose by: the best mean, or median if it is heavy-tailed; of the SCR that is shown first of
+        the scenario if left out.
     budget : int
         Tuning runs of each policy; one with k > 1 candidates tries each on ``budget // k`` seeds.
     replications : int
@@ -225,11 +228,12 @@ def _chosen(found: Comparison, policy: str, metric: str) -> tuple[pd.DataFrame, 
     Who fails in hard worlds has only easy ones in its mean, so the best is one of those with the most seeds.
     """
     rows = found.table[found.table["metric"] == metric]
-    means = (METRIC[metric].sign * rows["mean"]).where(rows["n"] == rows["n"].max(), -np.inf)
-    best = int(means.fillna(-np.inf).to_numpy().argmax())
+    centres = rows["median"] if rows["heavy_tail"].any() else rows["mean"]
+    ranked = (METRIC[metric].sign * centres).where(rows["n"] == rows["n"].max(), -np.inf)
+    best = int(ranked.fillna(-np.inf).to_numpy().argmax())
     values: dict[str, Any] = {
         "policy": policy, "candidate": list(found.policies), "of": len(rows), "seeds": rows["n"].to_numpy(),
-        **{name: rows[name].to_numpy() for name in ("mean", "low", "high")},
+        **{name: rows[name].to_numpy() for name in _STATISTICS},
     }  # fmt: skip
     import pandas as pd
 
@@ -239,17 +243,9 @@ def _chosen(found: Comparison, policy: str, metric: str) -> tuple[pd.DataFrame, 
 def _alone(policy: str, choice: PolicyChoice) -> pd.DataFrame:
     import pandas as pd
 
-    nan = float("nan")
-    row = {
-        "policy": policy,
-        "candidate": choice.label,
-        "of": 1,
-        "seeds": 0,
-        "mean": nan,
-        "low": nan,
-        "high": nan,
-    }
-    return pd.DataFrame([row | {"chosen": True}])
+    row = {"policy": policy, "candidate": choice.label, "of": 1, "seeds": 0}
+    unknown = dict.fromkeys(_STATISTICS[:-1], float("nan"))
+    return pd.DataFrame([row | unknown | {"heavy_tail": False, "chosen": True}])
 
 
 def _range(seeds: Sequence[int]) -> str:

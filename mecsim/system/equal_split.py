@@ -22,20 +22,20 @@ def equal_split(instance: Instance, server: Ints, local_fraction: float | Floats
         phi of every user, in [0, 1]; the largest that fits into its memory where that is less.
     """
     users, servers = instance.users, instance.servers
+    sharers = np.bincount(server, minlength=len(servers.bandwidth_hz))[server]
     return Allocation(
         server=server,
         local_fraction=np.minimum(local_fraction, users.local_fraction_max),
-        bandwidth_hz=_equal_parts(servers.bandwidth_hz, server),
+        bandwidth_hz=_equal_parts(servers.bandwidth_hz, server, sharers),
         user_power_w=users.max_power_w,
-        server_power_w=_equal_parts(servers.max_power_w, server),
+        server_power_w=_equal_parts(servers.max_power_w, server, sharers),
         user_gpu_flops=users.max_gpu_flops,
-        server_gpu_flops=_equal_parts(servers.max_gpu_flops, server),
+        server_gpu_flops=_equal_parts(servers.max_gpu_flops, server, sharers),
     )
 
 
-def _equal_parts(budget: Floats, server: Ints) -> Floats:
+def _equal_parts(budget: Floats, server: Ints, sharers: Ints) -> Floats:
     """Return each user's equal part of its server's budget; k rounded parts never add up to more."""
-    sharers = np.bincount(server, minlength=len(budget))[server]
     part: Floats = budget[server] / sharers
     over = np.bincount(server, weights=part, minlength=len(budget)) > budget
     return np.where(over[server], part * (1.0 - sharers * np.finfo(np.float64).eps), part)

@@ -156,11 +156,9 @@ class World:
             return looked_up(self._still_gain, users, servers, times_s)
         return self._gain(users, servers, times_s)
 
-    def rate(
-        self, users: Ints, servers: Ints, times_s: Floats, bandwidth_hz: Floats, power_w: Floats
-    ) -> Floats:
+    def rate(self, user: Ints, server: Ints, time_s: Floats, bandwidth_hz: Floats, power_w: Floats) -> Floats:
         """Return uplink rates in bit/s of links with a bandwidth and a transmit power, by ``rate_law``."""
-        return self.rate_law.up.rate(bandwidth_hz, power_w, self.gain(users, servers, times_s))
+        return self.rate_law.up.rate(bandwidth_hz, power_w, self.gain(user, server, time_s))
 
     def _gain(self, users: Ints, servers: Ints, times_s: Floats) -> Floats:
         link = self._local_mean(users, servers, times_s)

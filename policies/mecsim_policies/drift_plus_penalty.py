@@ -17,6 +17,7 @@ from mecsim.policy import Observation, ScenarioInfo
 from mecsim.system.allocation import Allocation
 from mecsim.system.arrays import Floats
 from mecsim.system.instance import Instance
+from mecsim.system.phases import Phase
 from mecsim_policies.optim.dinkelbach import optimise
 from mecsim_policies.optim.fixed_price import best_at_price
 from mecsim_policies.optim.overflow import overflow_allowed
@@ -30,6 +31,7 @@ from mecsim_policies.optim.shares import ShareProblem
 _LARGEST_FACTOR = 1e4
 _LEAST_PART = 1e-4
 _WARM_MARGIN = 1e-3
+_LEAST_V = 1e-12
 
 
 class DriftPlusPenalty:
@@ -42,8 +44,8 @@ class DriftPlusPenalty:
     Parameters
     ----------
     v : float
-        V in J^2 for each unit of score: the weight of the objective against the queues; above 0. A large one
-        comes nearer to the best ratio and lets the queues grow longer.
+        V in J^2 for each unit of score: the weight of the objective against the queues; at least 1e-12. A
+        large one comes nearer to the best ratio and lets the queues grow longer.
 
     Attributes
     ----------
@@ -57,8 +59,8 @@ class DriftPlusPenalty:
 
     def __init__(self, v: float = 100.0) -> None:
         number = isinstance(v, int | float) and not isinstance(v, bool)
-        if not (number and 0 < v < float("inf")):
-            raise ValueError(f"v = {v!r}: must be a number > 0, in J^2 for each unit of score")
+        if not (number and _LEAST_V <= v < float("inf")):
+            raise ValueError(f"v = {v!r}: must be a number >= {_LEAST_V:g}, in J^2 for each unit of score")
         self.v = float(v)
         self._begin(())
 
@@ -91,7 +93,7 @@ class DriftPlusPenalty:
         instance = participants.instance
         self._last = _score_and_cost(instance, own)
         self.predicted_scr = participants.scr_of_all(observation, instance.scr(own))
-        return participants.for_all_users(observation, own)
+        return _with_kept_speeds(observation, participants.for_all_users(observation, own))
 
     def _charge(self, observation: Observation) -> None:
         """Add to the queues what devices have drawn, less the budgets of the time since the last decision.
@@ -131,6 +133,20 @@ class DriftPlusPenalty:
         found = best_at_price(priced, price, _start(priced))
         self.iterations = found.compared
         return to_watts(found.point.allocation(priced.instance), factor, instance)
+
+
+def _with_kept_speeds(observation: Observation, allocation: Allocation) -> Allocation:
+    """Return the allocation with the speeds in force of devices that train on, but not in their next round.
+
+    A snapshot is of whole rounds: with phi = 0 any speed is as good as another one there, and the solver
+    leaves full speed. The round in progress keeps its phi, and would spend the energy of that speed.
+    """
+    before = observation.allocation
+    if before is None:
+        return allocation
+    training_on = (observation.phase == Phase.LOCAL) & (allocation.local_fraction == 0.0)
+    speed = np.where(training_on, before.user_gpu_flops, allocation.user_gpu_flops)
+    return replace(allocation, user_gpu_flops=speed)
 
 
 def _prices(instance: Instance, ratio: float, own_per_j: Floats) -> tuple[Price, Floats]:

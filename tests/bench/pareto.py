@@ -17,8 +17,9 @@ FIGURE = Path("results") / "bench" / "pareto.png"
 SIZES = {(10, 2): 20, (20, 3): 10, (50, 5): 4, (100, 5): 3, (200, 10): 2}
 """Users and servers, and how many snapshots."""
 POLICIES = ("nearest", "rucaa", "gucaa", "aauco", "gucro", "card", "matching", "water_filling")
-POLICIES += ("best_response", "dashf", "dashf_plus", "local_search", "exhaustive", "dashf_reference")
-MOST_USERS = {"exhaustive": 10, "dashf_reference": 10, "local_search": 100}
+POLICIES += ("best_response", "dashf", "dashf_plus", "local_search", "exhaustive", "certified")
+POLICIES += ("dashf_reference",)
+MOST_USERS = {"exhaustive": 10, "certified": 10, "dashf_reference": 10, "local_search": 100}
 """Who would take minutes a decision for more users."""
 
 

@@ -34,9 +34,10 @@ TRAITS = {
     "drift_plus_penalty": Traits(permutation_rtol=1e-3),
     "local_search": replace(SEARCH, systems=NOT_LARGE, most_users=3),
     "exhaustive": SEARCH,
+    "certified": replace(SEARCH, systems=SMALL[:2]),
     "dashf_reference": SEARCH,
 }
-SLOW = ("dashf_reference", "exhaustive", "local_search")
+SLOW = ("dashf_reference", "exhaustive", "certified", "local_search")
 # `dashf` takes all its hundred iterations there, and meets it once, in the check of types and budgets.
 NOT_TINY = tuple(name for name in SYSTEMS if name != "tiny budgets")
 # Slow policies, which have no reset, get the two systems with a single user here. Several users in the middle

@@ -142,14 +142,14 @@ class InTurn:
         turn, left = divmod(observation.epoch, EVERY)
         return None if left else self.policies[turn % len(self.policies)].allocate(observation)
 """
-SLOW = ("dashf_reference", "exhaustive", "local_search")
+SLOW = ("dashf_reference", "exhaustive", "certified", "local_search")
 # The twelve decisions of a run: each policy has two of them or four, and one if it takes seconds.
 TURNS = {
     ("rucaa", "gucaa", "nearest", "local_only", "edge_only", "hysteresis"): 1,
     ("aauco", "gucro", "dashf", "dashf_plus"): 1,
     ("water_filling", "best_response", "matching", "card"): 1,
     ("switch", "drift_plus_penalty", "bandit", "linear_rule"): 1,
-    SLOW: 4,
+    SLOW: 3,
 }
 
 

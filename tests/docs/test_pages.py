@@ -151,14 +151,14 @@ def test_the_page_runs_from_top_to_bottom(path, tmp_path, monkeypatch, capsys, r
     monkeypatch.chdir(tmp_path)
     if path.name not in WITH_PICTURES:
         request.getfixturevalue("without_pictures")
-    ran = 0
+    ran, names = 0, {"__name__": "__main__"}  # blocks of a page go on where the last one ended
     for kind, title, text in blocks(path):
         if title:
             (tmp_path / title).write_text(text, encoding="utf-8")
         if kind == "python":
             if "stable_baselines3" in text and find_spec("stable_baselines3") is None:
                 continue  # the train extra is too large for CI
-            exec(compile(text, str(path), "exec"), {})  # noqa: S102 - it is our own page
+            exec(compile(text, str(path), "exec"), names)  # noqa: S102 - it is our own page
             ran += 1
         elif kind == "console":
             for line in shell_lines(text):

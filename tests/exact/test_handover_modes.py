@@ -215,7 +215,7 @@ def test_who_stays_shares_what_its_server_has(make_scenario):
 
 
 # A decision of these takes seconds; in six of them too, users are pinned and would move.
-SLOW = ("dashf_reference", "exhaustive", "local_search")
+SLOW = ("dashf_reference", "exhaustive", "certified", "local_search")
 
 
 @pytest.mark.parametrize("name", NAMES)

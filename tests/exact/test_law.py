@@ -22,7 +22,7 @@ PHASES = ("local", "uplink", "server", "downlink")
 NAMES = [
     entry.name
     for entry in list_policies()
-    if not entry.error and entry.name not in ("exhaustive", "dashf_reference")
+    if not entry.error and entry.name not in ("exhaustive", "certified", "dashf_reference")
 ]
 
 

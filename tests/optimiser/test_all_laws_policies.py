@@ -8,8 +8,8 @@ from mecsim.registry import list_policies, make_policy
 from mecsim.testing.snapshots import mid_round
 
 M = 2
-USERS = {"exhaustive": 3}
-SLOW = {"exhaustive": 12, "dashf_reference": 30, "local_search": 12}
+USERS = {"exhaustive": 3, "certified": 3}
+SLOW = {"exhaustive": 12, "certified": 12, "dashf_reference": 30, "local_search": 12}
 NAMES = [entry.name for entry in list_policies() if not entry.error]
 REMAINING = "dashf_plus:horizon=remaining"
 

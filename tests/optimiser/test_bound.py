@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mecsim_policies.bound import dual as dual_module
+from mecsim_policies.bound import proof as proof_module
 from mecsim_policies.bound import rigorous
 from mecsim_policies.bound.alternatives import Alternatives, ends_of_phi
-from mecsim_policies.bound.dual import Dual, Multipliers, certified
+from mecsim_policies.bound.dual import Dual, Multipliers
+from mecsim_policies.bound.proof import certified
 from mecsim_policies.bound.upper import upper_bound
 from mecsim_policies.optim.joint import joint_step
 from mecsim_policies.optim.rules import equal_split
@@ -113,7 +114,7 @@ def test_b4_a_price_that_is_left_out_is_noticed(ten_users, monkeypatch, server, 
         counted[server, budget] = 0.0
         return plain(values, counted, first)
 
-    monkeypatch.setattr(dual_module, "dual_from_above", without)
+    monkeypatch.setattr(proof_module, "dual_from_above", without)
     assert proved_at(instance, bound, best) < 0.0
 
 

@@ -8,6 +8,7 @@ from mecsim_policies.bound.alternatives import Alternatives, ends_of_phi
 from mecsim_policies.bound.dual import Dual, Multipliers
 from mecsim_policies.bound.links import Terms, first_z, newton
 from mecsim_policies.bound.power_ranges import power_ranges
+from mecsim_policies.bound.proof import certified
 from mecsim_policies.bound.rigorous import Shares, values_from_above
 from mecsim_policies.bound.rigorous_links import cost_bounds, inflection, tangent_rest
 
@@ -147,6 +148,8 @@ def test_no_shares_of_any_alternative_are_worth_more(with_laws, kind):
     assert (proved - best < 0.02).all()
     assert np.median(proved - best) < 1e-3
     assert (half > proved).any()
+    whole = certified(dual, 250.0, price, margin=np.inf).values
+    assert (np.maximum.reduceat(best, dual.first) <= np.maximum.reduceat(whole, dual.first)).all()
 
 
 def by_definition(a, prices, shares, slope):

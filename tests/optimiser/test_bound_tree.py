@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from mecsim_policies.bound.cells import Cell, all_cells, ends_of
+from mecsim_policies.bound.cells import Cell, all_cells, branch, ends_of, within_budgets
 from mecsim_policies.bound.tree import branch_and_bound
 from mecsim_policies.certified import Certified
 from mecsim_policies.exhaustive import Exhaustive
@@ -55,6 +55,25 @@ def test_cells_cover_what_users_may_do(with_laws):
     assert set(of_cell) == set(range(len(cells)))
     assert (np.diff(ends.user) >= 0).all()
     assert (ends.phi <= instance.users.local_fraction_max[ends.user]).all()
+
+
+def test_a_cell_without_any_weight_is_cut_at_a_number():
+    """Mutant: 0 / 0. Cells with phi = NaN are dropped, and the bound is too low."""
+    cells = [Cell(0, 0, 0.0, 1.0, False), Cell(1, 0, 0.2, 0.4, True)]
+    ends, of_cell = ends_of(cells)
+    nothing = np.zeros(len(of_cell))
+    weight = np.where(of_cell == 1, 1.0, 0.0) * (ends.phi == 0.2) * ~ends.whole
+    for weights in (nothing, weight):
+        children = branch(cells, of_cell, ends, weights, nothing).children
+        assert len(children) == 2
+        assert np.isfinite([value for child in children for cell in child for value in cell]).all()
+
+
+def test_users_leave_power_to_each_other():
+    """Mutants: a user's own power, or that of another server, is taken from what is left to it."""
+    given = [Cell(0, 0, 0.0, 1.0, False, 0.7), Cell(1, 0, 0.0, 1.0, False), Cell(2, 1, 0.0, 1.0, False)]
+    assert [cell.most_power for cell in within_budgets(given)] == pytest.approx([1.0, 0.3, 1.0])
+    assert [cell.user for cell in within_budgets([given[0], given[1]._replace(least_power=0.4)])] == []
 
 
 def test_the_policy_says_what_it_cannot_do(snapshot):

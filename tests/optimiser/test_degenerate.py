@@ -18,7 +18,7 @@ from mecsim.testing.snapshots import draw_instance, mid_round
 FAST = ("aauco", "gucro", "dashf", "dashf_plus", "dashf_plus:horizon=remaining")
 FAST += ("hysteresis:policy=dashf_plus",)
 FAST += ("water_filling", "best_response", "best_response:sharing=equal", "matching", "card")
-SLOW = ("local_search:starts=1,width=4", "exhaustive")
+SLOW = ("local_search:starts=1,width=4", "exhaustive", "certified:max_nodes=4")
 REFERENCE = "dashf_reference:max_iterations=1"
 TINY = (1e-300, 1e-150, 1e-30, 1e-12)
 

@@ -167,5 +167,9 @@ def test_models_that_predict_nonsense_fail_with_a_clear_error():
 
     with pytest.raises(MecsimError, match="must be a file, or have predict"):
         AgentPolicy(3)
+    with pytest.raises(MecsimError, match="did you mean 'dict'"):
+        AgentPolicy(Wrong(), observation="dic")
+    with pytest.raises(MecsimError, match="did you mean 'full'"):
+        AgentPolicy(Wrong(), form="ful")
     with pytest.raises(InvalidAllocation, match=r"action\[0\] = nan: must be a finite number"):
         simulate("smoke", AgentPolicy(Wrong()), 1)

@@ -7,8 +7,9 @@ import pytest
 from mecsim_policies.baselines import Nearest
 
 from mecsim import load_scenario, make_policy, simulate
-from mecsim.engine.simulation import Simulation
+from mecsim.engine.simulation import Simulation, _info
 from mecsim.errors import InvalidAllocation, MecsimError
+from mecsim.registry import list_policies
 from mecsim.rng import Purpose, stream
 from mecsim.scenario.shipped import shipped_files
 from mecsim.world.world import World
@@ -23,6 +24,9 @@ SHORTER = {
     **{name: {"reallocation.period_s": 600.0} for name in ("paper", "paper-20", "paper-capped")},
     "day": {"duration_s": 7200.0, "calendar.outages": None},
 }
+
+# Two decisions, after which rounds still end.
+BRIEF = {"duration_s": 9.0, "warmup_s": 0.0, "users.count": 3, "users.energy_budget_w": 60.0}
 
 CHURN = {
     "users.count": 0,
@@ -44,7 +48,7 @@ def episode(env, policy, seed):
     """Return the results and the rewards of an episode with the actions that a policy's answers are."""
     env.reset(seed=seed)
     if hasattr(policy, "reset"):
-        policy.reset(None, stream(seed, Purpose.POLICY))
+        policy.reset(_info(env.scenario, env.run.simulation.world), stream(seed, Purpose.POLICY))
     rewards, over = [], False
     while not over:
         answer = policy.allocate(env.observation)
@@ -69,10 +73,11 @@ class Coded:
         return self.code.decode(self.code.encode(answer or seen.allocation, seen, slot), seen, slot)
 
 
-@pytest.mark.parametrize("name", shipped_files())
+@pytest.mark.parametrize("name", [*shipped_files(), "churn"])
 def test_the_checker_has_nothing_to_say(name):
     """Mutant: an observation above its bound by rounding; a seed that is dropped."""
-    scenario = load_scenario(name).with_changes(SHORTER.get(name, {}))
+    changes = CHURN if name == "churn" else SHORTER.get(name, {})
+    scenario = load_scenario("smoke" if name == "churn" else name).with_changes(changes)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for name in ENVIRONMENTS:
@@ -95,15 +100,20 @@ def test_nearest_gives_the_tables_of_simulate_and_the_realised_scr(name):
     np.testing.assert_array_equal(rewards, expected.epochs["realised_scr"][rewarded])
 
 
-@pytest.mark.parametrize("policy", ["rucaa", "gucaa", "water_filling", "gucro", "dashf", "hysteresis"])
+# Those that do not do without.
+PARAMETERS = {"switch": {"policy": "gucaa", "then": "water_filling", "at_s": 3.0}}
+
+
+@pytest.mark.parametrize("policy", [entry.name for entry in list_policies()])
 def test_other_policies_give_those_of_the_coded_policy_and_nearly_their_own(policy):
     """Mutant: shares divided by their sum where it is below 1."""
-    scenario = load_scenario("smoke").with_changes({"duration_s": 20.0, "warmup_s": 0.0})
+    scenario, parameters = load_scenario("smoke").with_changes(BRIEF), PARAMETERS.get(policy, {})
     env = make("Full", scenario)
-    results, _ = episode(env, make_policy(policy), 1)
-    coded = simulate(scenario, Coded(make_policy(policy), env.code), 1)
+    results, _ = episode(env, make_policy(policy, **parameters), 1)
+    coded = simulate(scenario, Coded(make_policy(policy, **parameters), env.code), 1)
     assert results.digest() == coded.digest()
-    plain = simulate(scenario, policy, 1).rounds
+    plain = simulate(scenario, make_policy(policy, **parameters), 1).rounds
+    assert len(plain) > 10
     numbers = plain.select_dtypes("number").columns
     np.testing.assert_allclose(results.rounds[numbers], plain[numbers], rtol=1e-9, atol=1e-9)
 
@@ -158,8 +168,15 @@ def test_steps_out_of_turn_and_wrong_options_are_refused():
         env.step(env.action_space.sample())
     with pytest.raises(MecsimError, match="must be 'flat' or 'dict'"):
         make(observation="flatt")
-    with pytest.raises(MecsimError, match=r"metric = delay: must be .*delay_s"):
-        make(reward="delay")
+    for wrong in ("2", True, 2.5, 0):
+        with pytest.raises(MecsimError, match=r"slots = .*: must be a whole number >= 1"):
+            make(slots=wrong)
+    with pytest.raises(MecsimError, match=r"local_fraction = '0.5': must be a number from 0 to 1"):
+        make(local_fraction="0.5")
+    with pytest.raises(MecsimError, match=r"reward = 'realised_sc': .*did you mean 'realised_scr'"):
+        make(reward="realised_sc")
+    with pytest.raises(MecsimError, match=r"reward = 3: must be a function of an epoch, or 'realised_scr'"):
+        make(reward=3)
     with pytest.raises(MecsimError, match="deadline"):
         make(reward="deadline_misses")
     episode(env, Nearest(), 1)

@@ -60,8 +60,9 @@ def test_it_is_the_environment_of_the_parts():
     [
         ([0.0] * 11, r"shape \(11,\): the shape must be \(12,\), preferences of slots x servers, local_frac"),
         ([0.0] * 11 + [np.nan], r"action\[11\] = nan: must be a finite number"),
-        ({"server": 1}, "action = dict: must be an array of numbers"),
-        ([[0.0], [0.0, 1.0]], "action = list: must be an array of numbers"),
+        ({"server": 1}, "action = array of object: must be an array of numbers"),
+        ([0.0] * 11 + [1j], "action = array of complex128: must be an array of numbers"),
+        ([[0.0], [0.0, 1.0]], "action: must be an array of numbers"),
     ],
 )
 def test_hostile_vectors_are_refused(vector, told):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mecsim import load_scenario
-from mecsim.errors import InvalidAllocation
+from mecsim.errors import InvalidAllocation, MecsimError
 
 pytest.importorskip("pettingzoo", reason="the rl extra is not installed")
 from pettingzoo.test import parallel_api_test, parallel_seed_test
@@ -59,6 +59,8 @@ def test_it_is_the_environment_of_one_agent_in_parts():
 
 def test_actions_that_are_none_are_refused():
     env = MultiAgentEnv("smoke")
+    with pytest.raises(MecsimError, match="call reset"):
+        env.step({})
     env.reset(seed=1)
     actions = {agent: env.action_space(agent).sample() for agent in env.agents}
     with pytest.raises(InvalidAllocation, match="actions: server_1 has none"):

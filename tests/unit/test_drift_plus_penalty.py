@@ -1,5 +1,7 @@
 """Drift plus penalty: queues, their prices, and mean power <= budget + Q(T) / T (verification M-e)."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from mecsim_policies.drift_plus_penalty import DriftPlusPenalty
@@ -7,6 +9,7 @@ from mecsim_policies.drift_plus_penalty import DriftPlusPenalty
 from mecsim.engine.simulation import Simulation
 from mecsim.policy import Observation, ScenarioInfo
 from mecsim.system.arrays import frozen
+from mecsim.system.phases import Phase
 from mecsim.testing.snapshots import draw_instance
 from mecsim.world.population import energy_budgets_w
 from mecsim.world.world import World
@@ -133,7 +136,29 @@ def test_budgets_by_class_reach_the_policy(make_scenario):
     assert sorted(policy._budget_w.tolist()) == [2.0, 2.0, 3.0]
 
 
-@pytest.mark.parametrize("v", [0, -1.0, float("nan"), float("inf"), True, "1"])
+@pytest.mark.parametrize("v", [0, -1.0, 1e-320, float("nan"), float("inf"), True, "1"])
 def test_wrong_v_is_named(v):
-    with pytest.raises(ValueError, match=r"v = .*: must be a number > 0, in J\^2 for each unit of score"):
+    with pytest.raises(ValueError, match=r"v = .*: must be a number >= 1e-12, in J\^2 for each"):
         DriftPlusPenalty(v)
+
+
+def test_a_device_that_trains_on_keeps_its_speed():
+    """A round under way keeps its phi. Mutant: full speed, as any is best if the next round has phi = 0."""
+    instance = draw_instance(1, 4, 2)
+    policy = DriftPlusPenalty()
+    first = policy.allocate(Observation.of(instance))
+    remote = first.local_fraction == 0.0
+    assert remote.any()
+    speed = np.full(len(remote), 0.4) * instance.users.max_gpu_flops
+    before = replace(first, user_gpu_flops=speed)
+    training = Observation.of(instance, time_s=5.0, allocation=before)
+    training = replace(training, phase=frozen(np.full(len(remote), Phase.LOCAL), np.int8))
+    answer = policy.allocate(training)
+    kept = answer.local_fraction == 0.0
+    assert kept.any()
+    assert (answer.user_gpu_flops[kept] == speed[kept]).all()
+    idle = DriftPlusPenalty()
+    idle.allocate(Observation.of(instance))
+    free = idle.allocate(Observation.of(instance, time_s=5.0, allocation=before))
+    assert (free.user_gpu_flops[kept] == instance.users.max_gpu_flops[kept]).all()
+    assert instance.scr(answer) == pytest.approx(instance.scr(free), rel=1e-12)

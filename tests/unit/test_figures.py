@@ -170,6 +170,8 @@ def test_what_a_figure_needs_is_told(study, folder: Path) -> None:
         panels(26, 7.16, 2.0)
     assert main(["plot", str(folder), "-k", "swept", "-m", "deadline_misses", "--mix"]) == 2
     assert main(["table", str(folder), "-m", "deadline_misses", "--deadline", "0.4", "-q", "--mix"]) == 0
+    for wrong in (["--deadline", "nan"], ["--deadline", "inf"], ["--margin", "nan"]):
+        assert main(["table", str(folder), "-q", "--mix", *wrong]) == 2, wrong
     with pytest.raises(MecsimError, match="takes two metrics, not 1"):
         draw("pareto", study, FigureRequest(("scr",), "", "", None, 7.16))
 

@@ -69,6 +69,21 @@ def test_a_moment_outside_the_run_is_refused(make_scenario, from_s):
         futures(make_scenario(), ["gucaa"], before="nearest", from_s=from_s)
 
 
+def test_a_moment_after_the_last_decision_is_refused(make_scenario):
+    """Mutant: futures that nobody decides, which are the same bit for bit and said to be so."""
+    short = {"duration_s": 20, "reallocation.period_s": 5}
+    with pytest.raises(
+        MecsimError, match=r"from_s = 15\.5: must be at most 15, the time of the last decision"
+    ):
+        futures(make_scenario(short), ["gucaa"], before="nearest", from_s=15.5)
+    assert futures(make_scenario(short), ["gucaa"], before="nearest", from_s=15.0)
+    events = make_scenario(short | {"reallocation.events": ["round_start"]})
+    assert futures(events, ["gucaa"], before="nearest", from_s=15.5)
+    # 3 * 0.7 < 2.1: there is a decision at 2.0999..., none at 2.1.
+    assert futures(make_scenario({"duration_s": 2.1, "warmup_s": 0, "reallocation.period_s": 0.7}), ["gucaa"],
+                   before="nearest", from_s=1.4)  # fmt: skip
+
+
 def test_an_object_is_refused(make_scenario):
     class Mine:
         def allocate(self, observation):

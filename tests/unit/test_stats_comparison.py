@@ -78,6 +78,7 @@ def test_the_tidy_table_equals_scipy(comparison: Comparison) -> None:
     assert comparison.table.columns.to_list() == [
         "policy", "metric", "unit", "mean", "low", "high", "n",
         "difference", "difference_low", "difference_high", "pairs", "difference_percent",
+        "median", "median_low", "median_high", "heavy_tail",
     ]  # fmt: skip
 
 

@@ -200,4 +200,4 @@ def test_sentences_and_figures_of_a_heavy_metric_rest_on_medians_and_ranks() -> 
     assert delay.lines[0].get_ydata().tolist() == [14.5, 14.5]
     paired = paired_table(frame[frame["k"] == 1], metrics=["delay_user_s", "energy_user_j"])
     titles = [ax.get_title() for ax in forest_figure(paired).axes]
-    assert titles == ["delay/user, by ranks", "energy/user"]
+    assert titles == ["delay/user, median, by ranks", "energy/user"]

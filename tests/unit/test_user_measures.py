@@ -117,6 +117,9 @@ def test_windows_by_hand() -> None:
     assert value("open_windows", run) == 0.25
     ratios = [9.0 / (0.5 * 150.0 + 0.005 * 800.0), 9.0 / (0.5 * 200.0 + 0.005 * 1400.0)]
     assert np.mean(ratios) != pytest.approx(18.0 / cost, rel=1e-3)
+    # One that begins at the very end has got nowhere. Mutant: 0 s of 0 s, which is no number.
+    begun = results_of([(0, 280.0, 0.0, 0.0, 4.0, "unfinished")], warmup_s=50.0, duration_s=280.0).rounds
+    assert user_windows(begun, 50.0, 280.0, 30.0).empty
     # A round that runs on is open at the end of every window until it ends.
     longest = user_windows(run.rounds.iloc[3:4], 50.0, 280.0, 30.0)
     assert longest["delay_s"].tolist() == [10.0, 40.0, 70.0, 120.0]

@@ -7,13 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mecsim.analysis.figures.panels import draw_distribution, plain_log_ticks, policy_handles
-from mecsim.analysis.stats import t_interval, weighted_quantile
+from mecsim.analysis.centres import centre, middle_runs
+from mecsim.analysis.figures.panels import (
+    averaged,
+    draw_distribution,
+    heavy_in,
+    median_noted,
+    plain_log_ticks,
+    policy_handles,
+)
+from mecsim.analysis.stats import weighted_quantile
 from mecsim.analysis.style import (
     WIDTH_IN,
     PolicyStyle,
     in_style,
-    interval_ends,
     phase_fill,
     policy_styles,
 )
@@ -42,7 +49,8 @@ def comparison_figure(
     """Return the figure: SCR, distribution of the delay, energy of a round by where it is spent.
 
     The energy is a mean over users. Bars and whiskers are means over replications with 95 % t intervals;
-    dots are replications.
+    dots are replications. Where the title says median, the metric is heavy-tailed: medians with their
+    intervals, and the bars are of the replication that has the median.
 
     Parameters
     ----------
@@ -74,7 +82,7 @@ def _draw_scr(
 ) -> None:
     import seaborn as sns
 
-    order = list(styles)
+    order, drawn = list(styles), averaged(per_run, "policy", headline)
     # One line a replication: policies met the same world there, and parallel lines show it.
     values = _by_policy(per_run, headline, order, seeds)
     ax.plot(np.arange(len(order)), values, color="0.72", lw=0.5, marker=".", ms=2.2, zorder=1)
@@ -82,11 +90,12 @@ def _draw_scr(
         data=per_run, x="policy", y=headline, order=order, hue="policy", hue_order=order,
         palette=[style.colour for style in styles.values()],
         markers=[style.marker for style in styles.values()],
-        errorbar=interval_ends, linestyle="none", markersize=3.5,
+        linestyle="none", markersize=3.5, **drawn,
         err_kws={"linewidth": 1.0}, capsize=0.3, legend=False, ax=ax,
     )  # fmt: skip
-    ax.set(ylabel=METRIC[headline].label, title="(a) service-cost ratio")
-    ends = [interval_ends(own)[1] for _, own in per_run.groupby("policy")[headline]]
+    is_heavy = drawn["estimator"] == "median"
+    ax.set(ylabel=METRIC[headline].label, title=median_noted("(a) service-cost ratio", is_heavy))
+    ends = [drawn["errorbar"](own)[1] for _, own in per_run.groupby("policy")[headline]]
     highest = max((end for end in (per_run[headline].max(), *ends) if end > 0), default=1.0 / 1.06)
     ax.set_ylim(0, 1.06 * highest)
     _policy_ticks(ax, order)
@@ -105,7 +114,8 @@ def _draw_delays(ax: Axes, delays: pd.DataFrame, styles: Mapping[str, PolicyStyl
 
 def _draw_energy(ax: Axes, per_run: pd.DataFrame, policies: Sequence[str], seeds: Sequence[int]) -> None:
     order = list(policies)
-    means = per_run.groupby("policy")[[phase_user_energy(phase) for phase in PHASES]].mean().reindex(order)
+    is_heavy = bool(heavy_in(per_run, ["policy"], ["energy_user_j"]))
+    means = _stacks(per_run, is_heavy).reindex(order)
     unit, scale = ("kJ", 1e-3) if means.sum(axis=1).max() >= 1000 else ("J", 1.0)
     x = np.arange(len(order))
     bottom = np.zeros(len(order))
@@ -117,12 +127,14 @@ def _draw_energy(ax: Axes, per_run: pd.DataFrame, policies: Sequence[str], seeds
             label=phase_spender(phase),
         )  # fmt: skip
         bottom = bottom + np.nan_to_num(height)
-    total = t_interval(scale * _by_policy(per_run, "energy_user_j", policies, seeds).T)
-    ends = np.array([total.mean - total.low, total.high - total.mean])
-    ax.errorbar(x, total.mean, yerr=ends, fmt="none", ecolor="black", elinewidth=0.8, capsize=2.5)
-    highest = np.nanmax([0.0, *total.mean, *total.high])
+    spent = scale * _by_policy(per_run, "energy_user_j", policies, seeds)
+    total = [centre(own, is_heavy=is_heavy) for own in spent]
+    heights, ends = [one.value for one in total], np.transpose([one.ends for one in total])
+    ax.errorbar(x, heights, yerr=ends, fmt="none", ecolor="black", elinewidth=0.8, capsize=2.5)
+    highest = np.nanmax([0.0, *heights, *(one.high for one in total)])
     # Room above the bars for the legend.
-    ax.set(ylabel=f"energy ({unit})", title="(c) energy of a user's round", ylim=(0, 1.38 * highest or 1.0))
+    title = median_noted("(c) energy of a user's round", is_heavy)
+    ax.set(ylabel=f"energy ({unit})", title=title, ylim=(0, 1.38 * highest or 1.0))
     _policy_ticks(ax, policies)
     # Top of the stack first, as in the bars.
     handles, labels = ax.get_legend_handles_labels()
@@ -130,6 +142,17 @@ def _draw_energy(ax: Axes, per_run: pd.DataFrame, policies: Sequence[str], seeds
         handles[::-1], labels[::-1], ncols=2, loc="upper left", frameon=False,
         handlelength=1.3, handleheight=0.9, columnspacing=1.0, borderaxespad=0.1,
     )  # fmt: skip
+
+
+def _stacks(per_run: pd.DataFrame, is_heavy: bool) -> pd.DataFrame:
+    """Return the energy of each phase, policies down, so that it adds up to the centre of the energy."""
+    import pandas as pd
+
+    parts = [phase_user_energy(phase) for phase in PHASES]
+    if is_heavy:
+        runs = [own.iloc[middle_runs(own["energy_user_j"])] for _, own in per_run.groupby("policy")]
+        return _stacks(pd.concat(runs), is_heavy=False)
+    return per_run.groupby("policy")[parts].mean()
 
 
 def _names(labels: Sequence[str]) -> list[str]:

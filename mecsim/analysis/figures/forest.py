@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mecsim.analysis.figures.panels import groups, panel_title, panels, wrapped
 from mecsim.analysis.paired import MARGIN
@@ -35,8 +36,9 @@ def forest_figure(
 
     Bars are 95 % Fieller intervals, each by itself; filled marks are differences that remain
     significant after Holm's adjustment over all lines, open marks are not; grey is the margin of equivalence.
-    Where the title says by ranks, the metric is heavy-tailed and marks are filled by Wilcoxon's test. An
-    arrow is where an interval goes on beyond the panel.
+    Where the title says median, by ranks, the metric is heavy-tailed: the median of the ratios with its
+    order-statistic interval, and marks are filled by Wilcoxon's test. An arrow is where an interval goes on
+    beyond the panel.
 
     Parameters
     ----------
@@ -54,7 +56,7 @@ def forest_figure(
     for ax, metric in zip(axes, metrics, strict=True):
         own = [(name, row and row[metric]) for name, row in rows]
         _draw(ax, own, styles)
-        heavy = ", by ranks" * bool(paired.loc[paired["metric"] == metric, "heavy_tail"].any())
+        heavy = ", median, by ranks" * bool(paired.loc[paired["metric"] == metric, "heavy_tail"].any())
         better = "right" if METRIC[metric].better == "more" else "left"
         panel_title(ax, METRIC[metric].label + heavy)
         ax.set(xlabel=f"% ({better}: better)")
@@ -84,8 +86,8 @@ def _draw(ax: Axes, rows: Sequence[_Row], styles: dict[str, PolicyStyle]) -> Non
     for height, (_, row) in enumerate(rows):
         if row is None:
             continue
-        style, value = styles[row["policy"]], 100 * (row["ratio"] - 1)
-        ends = 100 * (np.array([row["ratio_low"], row["ratio_high"]]) - 1)
+        style = styles[row["policy"]]
+        value, *ends = 100 * (_ratio(row) - 1)
         if np.isfinite(ends).all():
             ax.plot(ends, [height, height], color=style.colour, lw=1.2, solid_capstyle="butt")
             for beyond, edge, mark in ((ends[0] < least, least, "<"), (ends[1] > most, most, ">")):
@@ -100,7 +102,7 @@ def _draw(ax: Axes, rows: Sequence[_Row], styles: dict[str, PolicyStyle]) -> Non
     for label, (_, row) in zip(ax.get_yticklabels(), rows, strict=False):
         label.set_fontstyle("italic" if row is None else "normal")
     ax.set_ylim(len(rows) - 0.5, -0.5)
-    if np.isfinite([least, most]).all():
+    if least < most:  # not so where one is NaN, or nothing differs
         pad = 0.06 * (most - least)
         ax.set_xlim(least - pad, most + pad)
     ax.tick_params(axis="y", length=0)
@@ -108,11 +110,16 @@ def _draw(ax: Axes, rows: Sequence[_Row], styles: dict[str, PolicyStyle]) -> Non
 
 def _limits(rows: Sequence[dict[str, Any]]) -> tuple[float, float]:
     """Return where a panel ends, in %: at the intervals, unless few of them dwarf the differences."""
-    values = np.array([[row["ratio"], row["ratio_low"], row["ratio_high"]] for row in rows], dtype=np.float64)
-    percent = 100 * (values - 1)
+    percent = 100 * (np.array([_ratio(row) for row in rows]) - 1)
     marks = percent[np.isfinite(percent[:, 0]), 0]
     ends = percent[np.isfinite(percent)]
     if not len(marks):
         return np.nan, np.nan
     reach = 4 * max(float(np.abs(marks).max()), 5.0)
     return min(max(float(ends.min()), -reach), 0.0), max(min(float(ends.max()), reach), 0.0)
+
+
+def _ratio(row: dict[str, Any]) -> NDArray[np.float64]:
+    """Return the ratio of the means, or the median ratio of a heavy-tailed metric, with its ends."""
+    name = "median_ratio" if row["heavy_tail"] else "ratio"
+    return np.array([row[name], row[f"{name}_low"], row[f"{name}_high"]], dtype=np.float64)

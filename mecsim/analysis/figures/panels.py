@@ -190,6 +190,11 @@ def heavy_in(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str]) -> 
     return set(heavy_tails(named, metrics))
 
 
+def median_noted(label: str, is_heavy: bool) -> str:
+    """Return the label of an axis, which says where medians are drawn."""
+    return f"{label}, median" if is_heavy else label
+
+
 def averaged(frame: pd.DataFrame, by: str, column: str) -> dict[str, Any]:
     """Return what seaborn draws of a column: means, or medians if it is heavy-tailed, with intervals."""
     if heavy_in(frame, list(dict.fromkeys((by, "policy"))), [column]):

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mecsim.analysis.figures.panels import groups, legend_above, panel_title, panels
-from mecsim.analysis.stats import t_interval
+from mecsim.analysis.centres import centre
+from mecsim.analysis.figures.panels import (
+    groups,
+    heavy_in,
+    legend_above,
+    median_noted,
+    panel_title,
+    panels,
+)
 from mecsim.analysis.style import COLUMN_IN, PolicyStyle, in_style, policy_styles
 from mecsim.results.metrics import METRIC
 
@@ -36,6 +43,8 @@ def pareto_figure(
     The front is the dashed edge of what the means dominate: a policy on the far side of it is worse than
     another one in both metrics.
 
+    A heavy-tailed metric is drawn by its medians and their intervals, and the axis says so.
+
     Parameters
     ----------
     per_run : DataFrame
@@ -53,8 +62,10 @@ def pareto_figure(
     parts = groups(per_run, by)
     figure, axes = panels(len(parts), width_in, 2.3)
     for ax, (title, own) in zip(axes, parts, strict=True):
-        _draw(ax, own, styles, x, y)
-        ax.set(xlabel=METRIC[x].head, ylabel=METRIC[y].head)
+        heavy = heavy_in(own, ["policy"], (x, y))
+        _draw(ax, own, styles, (x, y), heavy)
+        ax.set_xlabel(median_noted(METRIC[x].head, x in heavy))
+        ax.set_ylabel(median_noted(METRIC[y].head, y in heavy))
         panel_title(ax, title)
     edge = Line2D([], [], label="Pareto front", **_FRONT)
     legend_above(figure, styles, lines=False, more=[edge])
@@ -92,27 +103,33 @@ def front_edge(points: NDArray[np.float64], ends: NDArray[np.float64]) -> NDArra
     return np.array(stairs)
 
 
-def _draw(ax: Axes, frame: pd.DataFrame, styles: Mapping[str, PolicyStyle], x: str, y: str) -> None:
-    means = []
-    for policy, style in styles.items():
-        own = t_interval(frame.loc[frame["policy"] == policy, [x, y]].to_numpy(np.float64))
-        means.append(own.mean)
-        half = own.high - own.mean
+def _draw(
+    ax: Axes,
+    frame: pd.DataFrame,
+    styles: Mapping[str, PolicyStyle],
+    metrics: tuple[str, str],
+    heavy: set[str],
+) -> None:
+    points = np.empty((len(styles), 2))
+    for place, (policy, style) in enumerate(styles.items()):
+        own = frame[frame["policy"] == policy]
+        x, y = (centre(own[name], is_heavy=name in heavy) for name in metrics)
+        points[place] = x.value, y.value
         ax.errorbar(
-            own.mean[:1], own.mean[1:], yerr=half[1:], xerr=half[:1], ms=5, mec="white", mew=0.4,
-            elinewidth=0.9, capsize=2, zorder=3, **style.point,
+            [x.value], [y.value], yerr=np.transpose([y.ends]), xerr=np.transpose([x.ends]), ms=5, mec="white",
+            mew=0.4, elinewidth=0.9, capsize=2, zorder=3, **style.point,
         )  # fmt: skip
     # An interval may reach below zero where the metric cannot.
-    least = frame[[x, y]].min()
-    if least[x] >= 0 > ax.get_xlim()[0]:
+    least = frame[list(metrics)].min().to_numpy()
+    if least[0] >= 0 > ax.get_xlim()[0]:
         ax.set_xlim(left=0)
-    if least[y] >= 0 > ax.get_ylim()[0]:
+    if least[1] >= 0 > ax.get_ylim()[0]:
         ax.set_ylim(bottom=0)
-    sign = -np.array([METRIC[name].sign for name in (x, y)])
+    sign = -np.array([METRIC[name].sign for name in metrics])
     worst = np.array(
         [limits[int(s > 0)] for limits, s in zip((ax.get_xlim(), ax.get_ylim()), sign, strict=True)]
     )
-    corners = front_edge(np.array(means) * sign, worst * sign) * sign
+    corners = front_edge(points * sign, worst * sign) * sign
     limits = ax.get_xlim(), ax.get_ylim()
     ax.plot(corners[:, 0], corners[:, 1], **_FRONT)
     ax.set(xlim=limits[0], ylim=limits[1])

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mecsim.analysis.figures.panels import groups, legend_above, panel_title, wrapped
+from mecsim.analysis.centres import centre
+from mecsim.analysis.figures.panels import groups, heavy_in, legend_above, panel_title, wrapped
 from mecsim.analysis.key_names import in_words, value_text
 from mecsim.analysis.style import COLUMN_IN, in_style, policy_styles
 from mecsim.results.metrics import METRIC
@@ -36,7 +37,8 @@ def ranking_figure(
     """Return the rank of each policy in each setting; the larger a mark, the surer the rank.
 
     The area of a mark is the share of bootstrap samples of the replications in which the policy
-    has that rank. The title has Kendall's W: 1 if the order is the same everywhere, 0 if it is any.
+    has that rank; ranks are those of means, or of medians where the metric is heavy-tailed. The title has
+    Kendall's W: 1 if the order is the same everywhere, 0 if it is any.
 
     Parameters
     ----------
@@ -88,11 +90,12 @@ def _name_settings(
 
 
 def mean_ranks(frame: pd.DataFrame, metric: str, policies: Sequence[str]) -> NDArray[np.float64]:
-    """Return the rank of each policy by its mean, 1 the best, ties shared; NaN without a value."""
+    """Return the rank of each policy by its mean or median, 1 the best, ties shared; NaN without a value."""
     from scipy import stats
 
-    means = frame.groupby("policy")[metric].mean().reindex(list(policies)).to_numpy(np.float64)
-    return np.asarray(stats.rankdata(-METRIC[metric].sign * means, nan_policy="omit"))
+    is_heavy, values = _is_heavy(frame, metric), [frame.loc[frame["policy"] == p, metric] for p in policies]
+    centres = np.array([centre(own, is_heavy=is_heavy).value for own in values])
+    return np.asarray(stats.rankdata(-METRIC[metric].sign * centres, nan_policy="omit"))
 
 
 def rank_shares(frame: pd.DataFrame, metric: str, policies: Sequence[str]) -> NDArray[np.float64]:
@@ -110,10 +113,15 @@ def rank_shares(frame: pd.DataFrame, metric: str, policies: Sequence[str]) -> ND
     if len(values) == 0:
         return shares
     drawn = stream(0, Purpose.RESAMPLING).integers(len(values), size=(RESAMPLES, len(values)))
-    order = values[drawn].mean(axis=1).argsort(axis=1, kind="stable")
+    average = np.median if _is_heavy(frame, metric) else np.mean
+    order = average(values[drawn], axis=1).argsort(axis=1, kind="stable")
     for rank in range(values.shape[1]):
         shares[there, rank] = np.bincount(order[:, rank], minlength=values.shape[1]) / RESAMPLES
     return shares
+
+
+def _is_heavy(frame: pd.DataFrame, metric: str) -> bool:
+    return bool(heavy_in(frame, ["policy"], [metric]))
 
 
 def kendall_w(ranks: NDArray[np.float64]) -> float:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numpy as np
+import pandas as pd
 
+from mecsim.analysis.centres import centre
 from mecsim.analysis.report.collect import ENERGIES, Collected
-from mecsim.analysis.rounding import plus_minus
-from mecsim.analysis.stats import t_interval
+from mecsim.analysis.tails import heavy_tails
 from mecsim.results.measures import jain_index
 from mecsim.results.metrics import METRIC, TABLE_METRICS, USER_METRICS, phase_energy
 from mecsim.system.phases import PHASES
@@ -46,7 +46,7 @@ class ClassRow(NamedTuple):
 
 
 class UserClassRow(NamedTuple):
-    """Metrics of a class of users under one policy, means over replications with half widths."""
+    """Metrics of a class of users under one policy, over replications with 95 % intervals."""
 
     policy: str
     name: str
@@ -115,29 +115,44 @@ def user_class_heads() -> list[str]:
 
 def user_class_rows(collected: Collected) -> list[UserClassRow]:
     """Return one row per policy and class of users; none without classes."""
+    if collected.setting is None:
+        return []
+    metrics = pd.DataFrame(
+        {"policy": run.policy, "class": name} | own
+        for run in collected.setting.runs
+        for name, own in run.class_metrics.items()
+    )
     rows = []
-    for policy in collected.setting.policies if collected.setting else ():
-        runs = [run for run in collected.setting.runs if run.policy == policy] if collected.setting else []
-        for name in dict.fromkeys(name for run in runs for name in run.class_metrics):
-            own = [run.class_metrics[name] for run in runs if name in run.class_metrics]
-            found = t_interval([[one[metric] for metric in _OF_CLASSES] for one in own])
-            pairs = zip(found.mean.tolist(), (found.high - found.mean).tolist(), strict=True)
-            rows.append(UserClassRow(policy, name, tuple(plus_minus(*pair) for pair in pairs)))
-    return rows
+    for name, own in metrics.groupby("class", sort=False) if len(metrics) else ():
+        heavy = heavy_tails(own, _OF_CLASSES)
+        for policy, runs in own.groupby("policy", sort=False):
+            cells = tuple(centre(runs[metric], is_heavy=metric in heavy).text for metric in _OF_CLASSES)
+            rows.append(UserClassRow(str(policy), str(name), cells))
+    order = collected.setting.policies
+    return sorted(rows, key=lambda row: order.index(row.policy))
 
 
 def fairness_rows(collected: Collected) -> list[FairnessRow]:
-    """Return one row per policy; Jain's index of the users' mean delays, averaged over replications."""
+    """Return one row per policy: means over replications, or medians of what is heavy-tailed."""
+    if collected.setting is None:
+        return []
+    served = pd.DataFrame(
+        {"policy": run.policy, "jain": jain_index(own), "best": own.min(), "worst": own.max()}
+        for run in collected.setting.runs
+        if len(own := run.user_delay_s.to_numpy())
+    )
+    heavy = heavy_tails(served, ("jain", "best", "worst")) if len(served) else {}
     rows = []
-    for policy in collected.setting.policies if collected.setting else ():
-        runs = [run for run in collected.setting.runs if run.policy == policy] if collected.setting else []
-        delays = [run.user_delay_s.to_numpy() for run in runs if len(run.user_delay_s)]
-        if not delays:
+    for policy in collected.setting.policies:
+        runs = served[served["policy"] == policy] if len(served) else served
+        if not len(runs):
             rows.append(FairnessRow(policy, "\u2013", "\u2013", "\u2013"))
             continue
-        index = float(np.mean([jain_index(one) for one in delays]))
-        best, worst = (float(np.mean([end(one) for one in delays])) for end in (np.min, np.max))
-        rows.append(FairnessRow(policy, f"{index:.3f}", f"{best:.4g} s", f"{worst:.4g} s"))
+        jain, best, worst = (
+            centre(runs[name], is_heavy=name in heavy).value for name in ("jain", "best", "worst")
+        )
+        marks = [" (median)" * (name in heavy) for name in ("best", "worst")]
+        rows.append(FairnessRow(policy, f"{jain:.3f}", f"{best:.4g} s{marks[0]}", f"{worst:.4g} s{marks[1]}"))
     return rows
 
 

@@ -7,9 +7,10 @@ from typing import Literal
 
 import numpy as np
 
+from mecsim.analysis.centres import centre, middle_runs
 from mecsim.analysis.report.collect import Collected, ScenarioRuns
-from mecsim.analysis.report.verdict import samples
-from mecsim.analysis.stats import t_interval, weighted_quantile
+from mecsim.analysis.report.verdict import heavy_in, samples
+from mecsim.analysis.stats import weighted_quantile
 from mecsim.results.metrics import METRIC, phase_spender, phase_user_energy
 from mecsim.system.arrays import Floats
 from mecsim.system.phases import PHASES
@@ -32,8 +33,8 @@ class Series:
     form : str
     x : (n,) float, or list of str for categories
     y : (n,) float
-    half : (n,) float or None
-        Half widths of intervals.
+    ends : (2, n) float or None
+        How far the intervals reach below and above.
     policy : str
         Which policy it belongs to, for the filter; empty for none.
     faint : bool
@@ -45,7 +46,7 @@ class Series:
     form: SeriesForm
     x: Floats | list[str]
     y: Floats
-    half: Floats | None = None
+    ends: Floats | None = None
     policy: str = ""
     faint: bool = False
 
@@ -107,20 +108,22 @@ def shortened(name: str) -> str:
 
 def _scr(setting: ScenarioRuns) -> Chart:
     order, place, series = setting.policies, places_of(setting), []
+    is_heavy = setting.headline in heavy_in(setting)
     for policy in order:
         values = samples(setting, policy, setting.headline)
-        own = t_interval(values)
+        own = centre(values, is_heavy=is_heavy)
         series.append(
-            Series(policy, place[policy], "points", [policy], np.array([float(own.mean)]),
-                   np.array([float(own.high - own.mean)]), policy)
+            Series(policy, place[policy], "points", [policy], np.array([own.value]),
+                   np.transpose([own.ends]), policy)
         )  # fmt: skip
         kept = values[~np.isnan(values)]
         series.append(
             Series("", place[policy], "points", [policy] * len(kept), kept, None, policy, faint=True)
         )
+    middle = "Median" if is_heavy else "Mean"
     return Chart(
         "scr", "Service-cost ratio", "", METRIC[setting.headline].label, tuple(series),
-        "Mean and 95 % interval over replications; small dots are replications. Higher is better.",
+        f"{middle} and 95 % interval over replications; small dots are replications. Higher is better.",
     )  # fmt: skip
 
 
@@ -149,14 +152,19 @@ def _delays(setting: ScenarioRuns) -> Chart:
 
 
 def _energy(setting: ScenarioRuns) -> Chart:
-    order, series = list(setting.policies), []
+    order, series, total = list(setting.policies), [], "energy_user_j"
+    is_heavy = total in heavy_in(setting, [total])
     for place, phase in enumerate(PHASES):
-        name = phase_user_energy(phase)
-        means = [float(t_interval(samples(setting, policy, name)).mean) for policy in order]
-        series.append(Series(phase_spender(phase), place, "bars", order, np.array(means)))
+        heights = []
+        for policy in order:
+            parts, whole = (samples(setting, policy, name) for name in (phase_user_energy(phase), total))
+            kept = parts[middle_runs(whole)] if is_heavy else parts
+            heights.append(centre(kept, is_heavy=False).value)
+        series.append(Series(phase_spender(phase), place, "bars", order, np.array(heights)))
+    over = "of the replication with the median, as it is heavy-tailed" if is_heavy else "over replications"
     return Chart(
         "energy", "Energy of a round, by where it is spent", "", "energy (J)", tuple(series),
-        "Means over users, then over replications. Lower is better.",
+        f"Means over users, then {over}. Lower is better.",
     )  # fmt: skip
 
 

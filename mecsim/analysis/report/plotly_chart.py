@@ -13,6 +13,7 @@ import numpy as np
 from mecsim.analysis.report.charts import Chart, Marks, Series, shortened
 from mecsim.analysis.report.pack import squeeze
 from mecsim.analysis.style import PolicyStyle, phase_fill, policy_style
+from mecsim.system.arrays import Floats
 
 _LINE_PX = 2
 _FONT_PX = 13
@@ -114,7 +115,7 @@ _AXIS = {
 
 def _y_axis(chart: Chart) -> dict[str, Any]:
     # Of a curve whose values cannot be negative, an interval is not drawn below zero either.
-    curves = [one for one in chart.series if one.form == "line" and one.half is not None]
+    curves = [one for one in chart.series if one.form == "line" and one.ends is not None]
     is_positive = bool(curves) and all(bool(np.all(~(one.y < 0))) for one in curves)
     rangemode = "nonnegative" if is_positive else "tozero"
     return {**_AXIS, "title": {"text": chart.y_label}, "rangemode": rangemode}
@@ -154,10 +155,10 @@ def _bars(colour: str, hatch: str) -> dict[str, Any]:
 def _line(series: Series, style: PolicyStyle) -> dict[str, Any]:
     dash = ",".join(f"{_LINE_PX * length:g}px" for length in style.dash) or "solid"
     line = {"color": style.html_colour, "dash": dash, "width": _LINE_PX}
-    if series.half is None:
+    if series.ends is None:
         return {"type": "scatter", "mode": "lines", "line": line}
     marker = {"color": style.html_colour, "symbol": style.symbol, "size": 8}
-    whiskers = {"mode": "lines+markers", "marker": marker, "error_y": _error_bars(series, style)}
+    whiskers = {"mode": "lines+markers", "marker": marker, "error_y": _error_bars(series.ends, style)}
     return {"type": "scatter", "line": line, **whiskers}
 
 
@@ -168,14 +169,15 @@ def _points(series: Series, style: PolicyStyle) -> dict[str, Any]:
     elif len(series.y) > _CROWD:
         marker |= {"size": 6, "opacity": 0.7}
     points: dict[str, Any] = {"type": "scatter", "mode": "markers", "marker": marker}
-    if series.half is not None:
-        points["error_y"] = _error_bars(series, style)
+    if series.ends is not None:
+        points["error_y"] = _error_bars(series.ends, style)
     return points
 
 
-def _error_bars(series: Series, style: PolicyStyle) -> dict[str, Any]:
-    half = _numbers(series.half)
-    return {"type": "data", "array": half, "width": 5, "thickness": 1.5, "color": style.html_colour}
+def _error_bars(ends: Floats, style: PolicyStyle) -> dict[str, Any]:
+    below, above = map(_numbers, ends)
+    look = {"width": 5, "thickness": 1.5, "color": style.html_colour}
+    return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, **look}
 
 
 def _diagonal(chart: Chart) -> dict[str, Any]:

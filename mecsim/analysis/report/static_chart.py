@@ -76,20 +76,20 @@ def _draw_series(axis: Axes, one: Series) -> None:
     style = policy_style(one.place)
     if one.form == "bars":
         _draw_bars(axis, one, label)
-    elif one.form == "line" and one.half is not None:
+    elif one.form == "line" and one.ends is not None:
         axis.errorbar(
-            one.x, one.y, yerr=one.half, capsize=3, label=label, ms=5, marker=style.marker,
+            one.x, one.y, yerr=one.ends, capsize=3, label=label, ms=5, marker=style.marker,
             color=style.colour, linestyle=style.linestyle,
         )  # fmt: skip
     elif one.form == "line":
         axis.plot(one.x, one.y, color=style.colour, linestyle=style.linestyle, label=label)
     elif one.faint:
         axis.errorbar(
-            one.x, one.y, yerr=one.half, capsize=3, label=label, fmt="o", color="0.3", mfc="none", ms=4
+            one.x, one.y, yerr=one.ends, capsize=3, label=label, fmt="o", color="0.3", mfc="none", ms=4
         )
     else:
         axis.errorbar(
-            one.x, one.y, yerr=one.half, capsize=3, label=label, fmt=style.marker, color=style.colour, ms=6
+            one.x, one.y, yerr=one.ends, capsize=3, label=label, fmt=style.marker, color=style.colour, ms=6
         )
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from mecsim.analysis.centres import centre
 from mecsim.analysis.key_names import key_label, plain, setting_text
 from mecsim.analysis.report.charts import Chart, Series
 from mecsim.analysis.report.collect import Collected, ScenarioRuns
-from mecsim.analysis.report.verdict import samples
-from mecsim.analysis.stats import t_interval
+from mecsim.analysis.report.verdict import heavy_in, samples
 from mecsim.results.metrics import METRIC, VERDICT_METRICS, with_headline
 
 MOST_CHARTS = 24
@@ -50,16 +50,18 @@ def _chart(
     order = sorted(range(len(values)), key=lambda i: (isinstance(values[i], str), values[i]))
     numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
     x = np.array([float(values[i]) for i in order]) if numbers else [plain(values[i]) for i in order]
+    is_heavy = any(metric in heavy_in(one, [metric]) for one in settings)
     series = []
     for place, policy in enumerate(collected.order):
         if not any(policy in one.policies for one in settings):
             continue
-        found = [t_interval(samples(settings[i], policy, metric)) for i in order]
-        mean = np.array([float(one.mean) for one in found])
-        half = np.array([float(one.high) for one in found]) - mean
-        series.append(Series(policy, place, "line", x, mean, half, policy))
+        found = [centre(samples(settings[i], policy, metric), is_heavy=is_heavy) for i in order]
+        values_drawn = np.array([one.value for one in found])
+        ends = np.transpose([one.ends for one in found])
+        series.append(Series(policy, place, "line", x, values_drawn, ends, policy))
     about = METRIC[metric]
     better = "Higher" if about.better == "more" else "Lower"
-    note = f"Mean and 95 % interval over replications. {better} is better."
+    what = "Median, as it is heavy-tailed," if is_heavy else "Mean"
+    note = f"{what} and 95 % interval over replications. {better} is better."
     heading = f"{about.label}, {facet}" if facet else about.label
     return Chart(f"sweep-{metric}-{number}", heading, key_label(key), about.head, tuple(series), note)

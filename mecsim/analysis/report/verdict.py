@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
 
+from mecsim.analysis.centres import centre
 from mecsim.analysis.hypotheses import holm, t_test, wilcoxon_exact
 from mecsim.analysis.report.collect import ScenarioRuns
-from mecsim.analysis.rounding import bracketed, plus_minus
-from mecsim.analysis.stats import median_interval, ratio_interval, t_interval
+from mecsim.analysis.stats import median_ratio, ratio_interval
 from mecsim.analysis.tails import heavy_tails
 from mecsim.results.metrics import METRIC, RANKING_METRICS, VERDICT_METRICS, Metric, with_headline
 from mecsim.system.arrays import Floats
@@ -44,7 +45,7 @@ class Sentence(NamedTuple):
 
 
 def ranking(setting: ScenarioRuns) -> list[RankedPolicy]:
-    """Return the policies in the order given, each with its place by mean SCR."""
+    """Return the policies in the order given, each with its place by its SCR."""
     rows: list[RankedPolicy] = []
     places = {policy: place + 1 for place, policy in enumerate(ranked(setting))}
     names, heavy = with_headline(RANKING_METRICS, setting.headline), heavy_in(setting)
@@ -117,15 +118,15 @@ def _mean_ratio(ours: Floats, theirs: Floats) -> tuple[float, float, float, int]
 
 
 def _median_ratio(ours: Floats, theirs: Floats) -> tuple[float, float, float, int]:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = median_interval(ours / theirs)
+    found = median_ratio(ours, theirs)
     return found.median, found.low, found.high, found.n
 
 
 def ranked(setting: ScenarioRuns) -> list[str]:
-    """Return the policies by mean SCR, best first."""
+    """Return the policies by mean SCR, or median if it is heavy-tailed, best first."""
+    is_heavy = setting.headline in heavy_in(setting)
     scr = {
-        policy: float(t_interval(samples(setting, policy, setting.headline)).mean)
+        policy: centre(samples(setting, policy, setting.headline), is_heavy=is_heavy).value
         for policy in setting.policies
     }
     return sorted(setting.policies, key=lambda policy: -np.nan_to_num(scr[policy], nan=-np.inf))
@@ -160,11 +161,11 @@ def _noun(metric: Metric) -> str:
     return metric.label.replace("/", " per ")
 
 
-def heavy_in(setting: ScenarioRuns) -> dict[str, dict[str, str]]:
-    """Return the metrics of the ranking whose mean should not be trusted, and why, by policy."""
+def heavy_in(setting: ScenarioRuns, metrics: Sequence[str] = ()) -> dict[str, dict[str, str]]:
+    """Return those metrics, or of the ranking, whose mean should not be trusted, and why, by policy."""
     import pandas as pd
 
-    names = with_headline(RANKING_METRICS, setting.headline)
+    names = metrics or with_headline(RANKING_METRICS, setting.headline)
     known = [name for name in names if all(name in run.metrics for run in setting.runs)]
     rows = [{"policy": run.policy} | {name: run.metrics[name] for name in known} for run in setting.runs]
     return heavy_tails(pd.DataFrame(rows), known) if rows else {}
@@ -181,7 +182,4 @@ def tail_warnings(setting: ScenarioRuns) -> list[str]:
 
 def _cell(metric: Metric, values: Floats, *, is_heavy: bool) -> str:
     scale = metric.ranking_unit[1] if metric.ranking_unit else 1.0
-    if is_heavy:
-        return bracketed(*median_interval(scale * values)[:3])
-    interval = t_interval(values)
-    return plus_minus(scale * float(interval.mean), scale * float(interval.high - interval.mean))
+    return centre(scale * values, is_heavy=is_heavy).text

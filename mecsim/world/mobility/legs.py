@@ -58,19 +58,21 @@ def alternating(points_m: Floats, speed_mps: Floats, pause_s: Floats) -> Legs:
     length = np.hypot(step[:, 0], step[:, 1])
     moving_s = length / speed_mps
     moves = len(step)
-    duration = np.stack([pause_s, moving_s], axis=1).ravel()
+    duration, speed = np.empty(2 * moves), np.zeros(2 * moves)
+    duration[::2], duration[1::2], speed[1::2] = pause_s, moving_s, speed_mps
     velocity = np.zeros((2 * moves, 2))
-    velocity[1::2] = np.divide(step, moving_s[:, None], out=np.zeros_like(step), where=moving_s[:, None] > 0)
-    travelled = np.concatenate([[0.0], np.cumsum(length)[:-1]])
-    start_s = np.concatenate([[0.0], np.cumsum(duration)[:-1]])
+    np.divide(step, moving_s[:, None], out=velocity[1::2], where=moving_s[:, None] > 0)
+    travelled, start_s = np.zeros(moves), np.zeros(2 * moves)
+    length[:-1].cumsum(out=travelled[1:])
+    duration[:-1].cumsum(out=start_s[1:])
     lasting = duration > 0
     lasting[-1] = True
     return Legs(
         start_s=start_s[lasting],
-        start_m=np.repeat(points_m[:-1], 2, axis=0)[lasting],
+        start_m=points_m[:-1].repeat(2, axis=0)[lasting],
         velocity_mps=velocity[lasting],
-        travelled_m=np.repeat(travelled, 2)[lasting],
-        speed_mps=np.stack([np.zeros(moves), speed_mps], axis=1).ravel()[lasting],
+        travelled_m=travelled.repeat(2)[lasting],
+        speed_mps=speed[lasting],
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -36,7 +37,8 @@ class Region:
     @classmethod
     def rectangle(cls, size_m: Floats, corner_m: Floats | float = 0.0) -> Region:
         """Return a rectangle with its lower left corner at (0, 0), or elsewhere."""
-        return cls(lambda drawn: drawn * size_m + corner_m, mean_leg_m(size_m), float(np.hypot(*size_m)))
+        mean_m, longest_m = _leg_lengths_m(*size_m.tolist())
+        return cls(lambda drawn: drawn * size_m + corner_m, mean_m, longest_m)
 
     @classmethod
     def disc(cls, radius_m: float) -> Region:
@@ -47,6 +49,12 @@ class Region:
             return np.stack([away_m * np.cos(angle), away_m * np.sin(angle)], axis=-1)
 
         return cls(points_m, 128.0 / (45.0 * np.pi) * radius_m, 2.0 * radius_m)
+
+
+@lru_cache(maxsize=64)
+def _leg_lengths_m(width_m: float, height_m: float) -> tuple[float, float]:
+    """Return the mean and the largest distance of two points of a rectangle."""
+    return mean_leg_m(np.array([width_m, height_m])), float(np.hypot(width_m, height_m))
 
 
 def mean_leg_m(size_m: Floats) -> float:

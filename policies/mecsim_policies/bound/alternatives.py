@@ -7,7 +7,7 @@ interval is at one of its ends; charges only raise the cost between them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,14 +43,17 @@ class Link(NamedTuple):
 class Ends(NamedTuple):
     """Which alternatives to describe: arrays (K,), sorted by user.
 
-    ``inside`` marks limits from between the ends of phi, where both sides train. ``whole`` marks those who
-    take nearly all of the server's power; the others are before them, with the same work and less power.
+    ``inside`` marks limits from between the ends of phi, where both sides train. A downlink has a share of
+    the server's power between ``least_power`` and ``most_power``. ``whole`` marks those who take nearly the
+    most of it; the others are before them, with the same work and less power.
     """
 
     user: Ints
     server: Ints
     phi: Floats
     inside: NDArray[np.bool_]
+    least_power: Floats
+    most_power: Floats
     whole: NDArray[np.bool_]
 
     def take(self, rows: Any) -> Ends:
@@ -134,6 +137,11 @@ class Alternatives:
         links = self.up.take(rows), self.down.take(rows)
         return Alternatives(self.ends.take(rows), *own, own_floor, self.gpu_s[rows], self.gpu_j[rows], *links)
 
+    def with_power(self, low: Floats, high: Floats) -> Alternatives:
+        """Return these with downlinks whose shares of power are in other ranges, (K,)."""
+        whole = np.zeros(len(low), dtype=bool)
+        return replace(self, ends=self.ends._replace(least_power=low, most_power=high, whole=whole))
+
 
 # With less a full transmission carries less than 1e-100 nat a second and hertz.
 _LEAST_SNR = 1e-100
@@ -146,8 +154,8 @@ def ends_of_phi(instance: Instance, allowed: NDArray[np.bool_]) -> Ends:
     most = instance.users.local_fraction_max
     phi = np.stack([np.zeros(len(n)), most[n]], axis=1).ravel()
     once = (most[user] > 0) | (np.arange(len(user)) % 2 == 0)
-    none = np.zeros(len(user), dtype=bool)
-    return with_whole_power(Ends(user, server, phi, none, none).take(once))[0]
+    none, any_power = np.zeros(len(user), dtype=bool), (np.zeros(len(user)), np.ones(len(user)))
+    return with_whole_power(Ends(user, server, phi, none, *any_power, none).take(once))[0]
 
 
 def with_whole_power(ends: Ends) -> tuple[Ends, Ints]:

@@ -8,25 +8,19 @@ D(y) <= 0 for any prices proves SCR <= y. The search below only chooses the pric
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import OptimizeResult, minimize
 
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
 from mecsim_policies.bound.alternatives import Alternatives
 from mecsim_policies.bound.power_ranges import power_ranges
 from mecsim_policies.bound.responses import Answers, Prices, Responder
-from mecsim_policies.bound.rigorous import Shares, dual_from_above, values_from_above
 from mecsim_policies.optim.price import Price
 from mecsim_policies.optim.weights import counts_mean
 
 _MATTERS = 1e-5
-_MOST_RESTARTS = 2
-_LEAST_GAIN = 1e-6
-_LEAST_BEND = 0.01
-_WIDE = 1e3
 SOFTNESS = (1e-2, 2e-3, 5e-4, 1e-4)
 
 
@@ -146,80 +140,3 @@ class Dual:
 
 def _summed(rows: Ints, values: Floats, count: int) -> Floats:
     return np.bincount(rows, values, count).astype(np.float64)
-
-
-def descend(
-    dual: Dual, y: float, start: Multipliers, softness: float, iterations: int
-) -> tuple[Multipliers, Value]:
-    """Return prices after some iterations of L-BFGS on the logarithms, and the dual function there."""
-    logs = np.concatenate([np.log(start.share_price).ravel(), np.log(start.delay_weight)])
-    dual.part_power(y, start, softness)
-    # Second derivatives are of the size of what all of a budget costs, and all of a user's delay.
-    by_delay = start.delay_weight * dual.at(y, start, softness).by_delay_weight
-    bend = np.concatenate([start.share_price.ravel(), -by_delay])
-    unit = 1.0 / np.sqrt(np.maximum(bend, _LEAST_BEND * bend.max()))
-
-    def multipliers(x: Floats) -> Multipliers:
-        prices, logits = np.split(logs + unit * x, [start.share_price.size])
-        weight = np.exp(logits - logits.max())
-        return Multipliers(np.exp(prices).reshape(start.share_price.shape), weight / weight.sum())
-
-    def evaluate(x: Floats) -> tuple[float, Floats]:
-        at = multipliers(x)
-        value = dual.at(y, at, softness)
-        w, by_weight = at.delay_weight, value.by_delay_weight
-        by_logit = w * (by_weight - (w * by_weight).sum())
-        return value.dual, unit * np.concatenate([(at.share_price * value.by_share_price).ravel(), by_logit])
-
-    x, before = np.zeros_like(logs), np.inf
-    # With bounds, even wide ones, the first step has the length of the gradient.
-    bounds = [(-_WIDE, _WIDE)] * len(x)
-    for _ in range(_MOST_RESTARTS + 1):
-        limits: Any = {"maxiter": iterations, "maxcor": 20, "maxls": 10}
-        outcome: OptimizeResult = minimize(
-            evaluate, x, jac=True, method="L-BFGS-B", bounds=bounds, options=limits
-        )
-        x, iterations = outcome.x, iterations - outcome.nit
-        if iterations <= 0 or outcome.fun > before - _LEAST_GAIN:
-            break
-        # It stops early where another share of band has become the best.
-        before = outcome.fun
-        dual.part_power(y, multipliers(x), softness)
-    best = multipliers(x)
-    return best, dual.at(y, best, softness)
-
-
-class Proof(NamedTuple):
-    """What the dual function does not exceed at some prices, and its derivative in y, or nearly so.
-
-    No value of an alternative exceeds its entry in ``values`` (K,).
-    """
-
-    dual: float
-    by_y: float
-    values: Floats
-
-
-def certified(dual: Dual, y: float, multipliers: Multipliers, margin: float = 1e-3) -> Proof:
-    """Return the dual function at y and these prices from above, proved.
-
-    Parameters
-    ----------
-    dual : Dual
-    y : float
-    multipliers : Multipliers
-    margin : float
-        How much below the best of its user the value of an alternative is of no interest.
-    """
-    prices = dual.prices(y, multipliers, SOFTNESS[-1])
-    responder = dual.responder
-    answers = responder.answer(prices, settled=True)
-    responder.polish(prices)
-    best = dual.of_users(np.maximum.reduceat(answers.value, dual.first))
-    low, high = power_ranges(responder, prices)
-    shares = Shares(answers.sigma, responder.band, responder.gpu, low, high)
-    values = values_from_above(dual.alternatives, prices, shares, best - margin, responder.score_slope)
-    ties = (answers.value >= best).astype(np.float64)
-    ties /= dual.of_users(np.add.reduceat(ties, dual.first))
-    by_y = dual.slope(multipliers, ties, answers)
-    return Proof(dual_from_above(values, multipliers.share_price, dual.first), by_y, values)

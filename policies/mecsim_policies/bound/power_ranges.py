@@ -1,4 +1,4 @@
-"""Where to part the server's power between an alternative with some of it and one with nearly all of it."""
+"""Where to part the server's power between an alternative with some of it and one with nearly the most."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ def power_ranges(responder: Responder, prices: Prices) -> tuple[Floats, Floats]:
     shares, and there both alternatives are well below their best.
     """
     a = responder.alternatives
-    low, high = np.zeros(len(a.own_s)), np.ones(len(a.own_s))
+    low, high = a.ends.least_power.copy(), a.ends.most_power.copy()
     whole = np.flatnonzero(a.ends.whole & (a.down.time_s > 0))
     some = whole - 1
-    least = np.maximum(responder.power[some, None], _LEAST_POWER)
-    power = least + (1.0 - least) * _GRID
+    most = high[some, None]
+    least = np.clip(responder.power[some, None], np.maximum(low[some, None], _LEAST_POWER), most)
+    power = least + (most - least) * _GRID
     falls = np.full(power.shape, np.inf)
     for rows, end in ((some, 0), (whole, -1)):
         link, band = a.down.take(rows), responder.band[rows, None]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mecsim.system.arrays import Floats
+from mecsim.system.arrays import Floats, Ints
 from mecsim_policies.bound.alternatives import Alternatives, Link
 from mecsim_policies.bound.gpus import own_speed, server_speed
 from mecsim_policies.bound.links import Terms, best_transfer, first_z
@@ -40,6 +40,10 @@ class Prices(NamedTuple):
     per_s: Floats
     per_j: float
     softness: float
+
+    def take(self, rows: Ints) -> Prices:
+        """Return the prices of some alternatives."""
+        return self._replace(share=self.share[rows], per_s=self.per_s[rows])
 
 
 class Answers(NamedTuple):
@@ -93,8 +97,10 @@ class Responder:
         up, down = np.flatnonzero(a.up.time_s > 0), np.flatnonzero(a.down.time_s > 0)
         self._rows, self._uplinks = np.concatenate([up, down]), len(up)
         self._link = Link(*map(np.concatenate, zip(a.up.take(up), a.down.take(down), strict=True)))
-        self._low = a.ends.whole[self._rows].astype(np.float64)
-        self._low[: len(up)] = 0.0
+        most = a.ends.most_power
+        self._low = np.where(a.ends.whole, most, a.ends.least_power)[self._rows]
+        self._most = most[self._rows]
+        self._low[: len(up)], self._most[: len(up)] = 0.0, 1.0
         used = np.zeros((count, 3), dtype=bool)
         used[:, 0] = (a.up.time_s > 0) | (a.down.time_s > 0)
         used[:, 1], used[:, 2] = a.down.time_s > 0, a.gpu_s > 0
@@ -106,7 +112,7 @@ class Responder:
     def restart(self) -> None:
         """Forget the last shares, which are sought everywhere the next time."""
         self._z: Floats | None = None
-        self._high = np.ones(len(self._rows))
+        self._high = self._most.copy()
         self.band, self.gpu = np.full(len(self.sigma), 0.1), np.ones(len(self.sigma))
         self._cold = True
 

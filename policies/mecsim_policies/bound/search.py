@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from mecsim.errors import BoundError
-from mecsim_policies.bound.dual import Dual, Multipliers, Proof, Value, certified, descend
+from mecsim_policies.bound.descent import descend
+from mecsim_policies.bound.dual import Dual, Multipliers, Value
+from mecsim_policies.bound.proof import Proof, certified
 
 
 class Stage(NamedTuple):
@@ -48,15 +50,19 @@ def optimised(
     iterations: int | None,
     stages: tuple[Stage, ...] | None = None,
 ) -> Prices:
-    """Return prices at which the root of the dual function in y is small, from a y that is not above it."""
-    instance = dual.instance
+    """Return prices at which the root of the dual function in y is small, from a y that is not above it.
+
+    With stages that are given, y stays near: in a node of branch and bound that holds no allocation there is
+    no root.
+    """
+    instance, most_repeats = dual.instance, _MOST_REPEATS if stages is None else 1
     if start is None:
         start = Multipliers.first(instance.user_count, instance.server_count, instance.score_law.slope)
         stages = COLD if iterations is None else tuple(s._replace(iterations=iterations) for s in COLD)
     elif stages is None:
         stages = (Stage(_WARM_SOFTNESS, _WARM_ITERATIONS if iterations is None else iterations),)
     for number, stage in enumerate(stages):
-        for _ in range(_MOST_REPEATS):
+        for _ in range(most_repeats):
             start, value = descend(dual, y, start, *stage)
             found = Prices(y, start, value)
             before, y = y, found.root

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
 from mecsim_policies.bound.alternatives import Alternatives
-from mecsim_policies.bound.cells import Cell, all_cells, branch, ends_of
-from mecsim_policies.bound.dual import Dual, Multipliers, Proof, certified
+from mecsim_policies.bound.cells import Cell, all_cells, branch, ends_of, within_budgets
+from mecsim_policies.bound.dual import Dual, Multipliers
+from mecsim_policies.bound.proof import Proof, certified
 from mecsim_policies.bound.search import Stage, optimised, proved
 from mecsim_policies.optim.ends import point_at_ends, polish_from_ends
 from mecsim_policies.optim.joint import polish
@@ -130,7 +131,7 @@ class _Tree:
         dual = Dual(self.instance, alternatives)
         stages = None if start is None else _OF_NODE
         found = optimised(dual, self.target, start, None, stages)
-        choice = branch(cells, of_cell, ends, found.value.weight)
+        choice = branch(cells, of_cell, ends, found.value.weight, found.value.answers.share[:, 1])
         self._round(choice.server, choice.fraction)
         rough = dual.hard(self.target, found.multipliers)
         proof = certified(dual, self.target, found.multipliers, margin=max(rough, 0.0) + 1e-3)
@@ -144,7 +145,7 @@ class _Tree:
         if not choice.children:
             self.left = max(self.left, upper)
         for child in choice.children:
-            rest = [cell for cell in child if cell not in cells or cell in kept]
+            rest = within_budgets([cell for cell in child if cell not in cells or cell in kept])
             if len({cell.user for cell in rest}) == self.instance.user_count:
                 heapq.heappush(self._open, (-upper, next(self._number), rest, found.multipliers))
         return found.multipliers
@@ -167,5 +168,5 @@ class _Tree:
 def _unfixed(dual: Dual, proof: Proof, cells: list[Cell], of_cell: Ints) -> set[Cell]:
     """Return the cells in which something may be better than the y of the proof."""
     best = dual.of_users(np.maximum.reduceat(proof.values, dual.first))
-    may_be_better = proof.dual - best + proof.values > 0.0
+    may_be_better = ~(proof.dual - best + proof.values <= 0.0)
     return {cells[k] for k in np.unique(of_cell[may_be_better])}

@@ -13,9 +13,11 @@ function numbersOf({ data, layout }) {
     const heads = [x, ...series.map((trace) => `${name(trace)}: ${y}`)];
     return { heads, rows: series[0].x.map((at, i) => [plain(at), ...series.map((trace) => trace.y[i])]) };
   }
-  const half = series.some((trace) => trace.error_y);
-  const points = (trace) => trace.x.map((at, i) => [name(trace), plain(at), trace.y[i], ...(half ? [trace.error_y?.array[i] ?? ""] : [])]);
-  return { heads: ["series", x, y, ...(half ? ["± half of the 95 % interval"] : [])], rows: series.flatMap(points) };
+  const known = series.some((trace) => trace.error_y);
+  const end = (trace, side, i) => (trace.error_y?.[side][i] ? trace.y[i] + (side === "array" ? 1 : -1) * trace.error_y[side][i] : "");
+  const ends = (trace, i) => (known ? ["arrayminus", "array"].map((side) => end(trace, side, i)) : []);
+  const points = (trace) => trace.x.map((at, i) => [name(trace), plain(at), trace.y[i], ...ends(trace, i)]);
+  return { heads: ["series", x, y, ...(known ? ["95 % interval from", "to"] : [])], rows: series.flatMap(points) };
 }
 
 function marksOf({ data, layout }) {
