@@ -69,12 +69,10 @@ def table(
         raise MecsimError(f"--format {form}: must be {either(_FORMS)}")
     if math.isnan(margin):
         raise MecsimError("--margin nan: must be a number from 0 to 1")
-    study = study_frames(
-        results, policy_labels(policies), where=where_values(where), mix=mix,
-        deadline_s=deadline_of(deadline_s),
-    )  # fmt: skip
+    labels, due_s = policy_labels(policies), deadline_of(deadline_s)
+    study = study_frames(results, labels, where=where_values(where), mix=mix, deadline_s=due_s)
     tell_left_out(study.note, quiet=quiet)
-    study, shown = _shown(study, metric_names(metrics, deadline_s), deadline_of(deadline_s), classes=classes)
+    study, shown = _shown(study, metric_names(metrics, deadline_s), due_s, classes=classes)
     paired = paired_table(study.per_run, reference or None, metrics=shown, margin=margin, by=study.by)
     say(f"{len(study.per_run)} runs", quiet=quiet)
     if as_json:

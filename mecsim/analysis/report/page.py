@@ -91,7 +91,6 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
     replay = ReplayData(collected, budget_bytes)
     spans = tuple((low, high, f"server {m} down") for m, low, high in replay.header.get("outages", []))
     bound = bound_part(collected, spans)
-    found = matrices(collected)
     charts = _charts(collected, spans) | {"bound": bound.charts}
     blobs = dict(replay.blobs)
     if script is not None:
@@ -104,9 +103,7 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
     }
     return _environment().get_template("page.html").render(
         title=title(collected),
-        headline=headline(collected, found),
-        matrices=found,
-        colours=_colours(collected),
+        **_opening(collected),
         collected=collected,
         verdict=_verdict(collected),
         charts=charts,
@@ -166,6 +163,12 @@ def _troubles(setting: ScenarioRuns) -> list[str]:
         together = rounds_warnings([run.rounds for run in runs], runs[0].manifest)
         lines += [f"{policy}: {trouble}" for trouble in together]
     return [*lines, *tail_warnings(setting)]
+
+
+def _opening(collected: Collected) -> dict[str, Any]:
+    """Return headline, matrices and the colours of policies."""
+    found = matrices(collected)
+    return {"headline": headline(collected, found), "matrices": found, "colours": _colours(collected)}
 
 
 def _colours(collected: Collected) -> dict[str, str]:
