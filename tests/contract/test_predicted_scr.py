@@ -21,7 +21,7 @@ from mecsim.testing.snapshots import draw_instance
 from mecsim.world.world import World
 
 PREDICTING = ("dashf", "dashf_plus", "dashf_reference", "aauco", "gucro", "local_search", "exhaustive")
-PREDICTING += ("drift_plus_penalty", "certified")
+PREDICTING += ("drift_plus_penalty", "certified:max_nodes=4")
 CLOSED = ("water_filling", "best_response", "matching", "card")
 PREDICTING += CLOSED
 INSTANCE = draw_instance(5, 4, 2)
