@@ -10,7 +10,8 @@ from mecsim.testing.snapshots import mid_round
 M = 2
 USERS = {"exhaustive": 3, "certified": 3}
 SLOW = {"exhaustive": 12, "certified": 12, "dashf_reference": 30, "local_search": 12}
-NAMES = [entry.name for entry in list_policies() if not entry.error]
+SHORTER = {"certified": "certified:max_nodes=4"}
+NAMES = [SHORTER.get(entry.name, entry.name) for entry in list_policies() if not entry.error]
 REMAINING = "dashf_plus:horizon=remaining"
 
 
@@ -29,7 +30,7 @@ def decide(with_laws):
     """Return a function from a policy and laws to its decisions, from cold and in the middle of rounds."""
 
     def decided(name, laws, seed):
-        users = USERS.get(name, 4)
+        users = USERS.get(name.partition(":")[0], 4)
         instance, policy = with_laws(seed, users, M, *laws), make_policy(name)
         if hasattr(policy, "reset"):
             policy.reset(ScenarioInfo("laws", users, M, 60.0, 5.0, ()), np.random.default_rng(1))
