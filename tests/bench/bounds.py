@@ -1,24 +1,42 @@
-"""How far from the optimum, proved, and in how much CPU time: ``python tests/bench/bounds.py [COUNT]``.
+"""How far from the optimum, proved, and in how much CPU time: ``python tests/bench/bounds.py --write``.
 
-The time is that of one core; that of the incumbent is not in it.
+The time is that of one core; that of the allocations to compare with is not in it.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
-from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from decisions import snapshot
 from mecsim_policies.bound.upper import upper_bound
 
+from mecsim.analysis.style import STYLE, WIDTH_IN, policy_styles
 from mecsim.policy import Observation
 from mecsim.registry import make_policy
 from mecsim.system.instance import Instance
 from mecsim.system.round_work import RoundWork
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+sys.path.append(str(DOCS))
+
+from page_tables import written_into  # noqa: E402  # the folder of pages is no package
+
+PAGE = DOCS / "bound.md"
+BEGIN, END = "<!-- Made by tests/bench/bounds.py -->\n", "<!-- End of tests/bench/bounds.py -->\n"
+DASHF = ("dashf", "dashf_plus")
+HEAD = (
+    "| Instances | Gap, mean (mark) | 90 %, largest | `dashf` | `dashf_plus` | CPU s (mark) | Warm, ms "
+    "| Warm looser |\n"
+    "|---|---|---|---|---|---|---|---|\n"
+)
 
 
 class Row(NamedTuple):
@@ -32,6 +50,11 @@ class Row(NamedTuple):
     policy: str
     most_gap: float
     most_cpu_s: float
+
+    @property
+    def title(self) -> str:
+        """Return the kind and the size."""
+        return f"{self.name} ({self.users}, {self.servers})"
 
 
 ROWS = (
@@ -79,32 +102,81 @@ def timed(**given: Any) -> tuple[Any, float]:
     return bound, time.process_time() - began
 
 
-def measure(rows: Iterable[Row], most: int) -> None:
-    """Print a line for each row: gaps and times at the root, and warm ones."""
-    head = "gap mean  median  90 %   max    mark   CPU s  mark   warm ms  looser"
-    print(f"{'instances':26s} {head}")
-    for row in rows:
-        gaps, cpu_s, warm_s, looser = [], [], [], []
-        for seed in range(min(row.count, most)):
-            instance = drawn(row, seed)
-            answer = make_policy(row.policy).allocate(Observation.of(instance))
-            bound, spent = timed(instance=instance, incumbent=answer)
-            later = moved(instance, seed)
-            start = bound.multipliers
-            warm, warm_spent = timed(instance=later, multipliers=start, incumbent=bound.incumbent_scr)
-            gaps.append(bound.gap)
-            cpu_s.append(spent)
-            warm_s.append(warm_spent)
-            looser.append(warm.scr_upper / upper_bound(later).scr_upper - 1.0)
-        quantiles = np.quantile(gaps, [0.5, 0.9, 1.0])
-        print(
-            f"{len(gaps):3d} ({row.users}, {row.servers}) {row.name:12s} {np.mean(gaps):9.2%}"
-            + "".join(f" {value:6.2%}" for value in quantiles)
-            + f" {row.most_gap:6.1%} {np.median(cpu_s):6.2f} {row.most_cpu_s:5.1f}"
-            + f" {1e3 * np.median(warm_s):8.0f} {np.mean(looser):8.3%}",
-            flush=True,
+def measured(row: Row, most: int) -> pd.DataFrame:
+    """Return a line for each instance: gaps of the best found and of DASHF, times, warm against cold."""
+    lines = []
+    for seed in range(min(row.count, most)):
+        instance = drawn(row, seed)
+        answers = {
+            name: make_policy(name).allocate(Observation.of(instance)) for name in (row.policy, *DASHF)
+        }
+        best = max(answers.values(), key=instance.scr)
+        bound, cpu_s = timed(instance=instance, incumbent=best)
+        later = moved(instance, seed)
+        warm, warm_s = timed(instance=later, multipliers=bound.multipliers, incumbent=bound.incumbent_scr)
+        lines.append(
+            {name: bound.scr_upper / instance.scr(answers[name]) - 1.0 for name in DASHF}
+            | {"instances": row.title, "best": bound.gap, "cpu_s": cpu_s, "warm_ms": 1e3 * warm_s}
+            | {"looser": warm.scr_upper / upper_bound(later).scr_upper - 1.0}
         )
+    return pd.DataFrame(lines)
+
+
+def line(row: Row, found: pd.DataFrame) -> str:
+    """Return a line of the table: marks of gap and CPU time stand in brackets."""
+    best = found["best"]
+    mark = f" ({row.most_gap:.1%})" if np.isfinite(row.most_gap) else ""
+    cells = (
+        f"{len(found)} {row.title}",
+        f"{best.mean():.2%}{mark}",
+        f"{best.quantile(0.9):.2%}, {best.max():.2%}",
+        *(f"{found[name].mean():.1%}" for name in DASHF),
+        f"{found['cpu_s'].median():.2f} ({row.most_cpu_s:g})",
+        f"{found['warm_ms'].median():.0f}",
+        f"{found['looser'].mean():.3%}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def draw(frame: pd.DataFrame, path: Path) -> None:
+    """Draw the gap of every instance by kind: of the best allocation found, and of DASHF."""
+    kinds = list(dict.fromkeys(frame["instances"]))
+    styles = policy_styles(DASHF)
+    with plt.rc_context(STYLE):
+        figure, axis = plt.subplots(figsize=(WIDTH_IN, 2.6), layout="constrained")
+        for place, kind in enumerate(kinds):
+            own = frame[frame["instances"] == kind]
+            beside = place + np.linspace(-0.12, 0.12, len(own))
+            axis.plot(beside, 100 * own["best"], ".", color="0.25", ms=3, label="" if place else "best found")
+            for name, shift in zip(DASHF, (-0.25, 0.25), strict=True):
+                label = "" if place else f"{name}, mean"
+                mean = 100 * own[name].mean()
+                axis.plot([place + shift], [mean], label=label, markersize=5, **styles[name].point)
+        axis.set_xticks(range(len(kinds)), [kind.replace(" ", "\n", 1) for kind in kinds])
+        axis.set(ylabel="gap to the bound (%)", yscale="log")
+        axis.yaxis.set_major_formatter("{x:g}")
+        figure.legend(loc="outside upper center", ncols=3, frameon=False)
+        figure.savefig(path, dpi=200)
+        plt.close(figure)
+
+
+def main() -> None:
+    """Print the table, and with --write put it and the figure into docs/bound.md."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("most", nargs="?", type=int, default=1000, help="most instances of a row")
+    parser.add_argument("--rows", type=int, default=len(ROWS), help="only the first ones")
+    parser.add_argument("--write", action="store_true")
+    given = parser.parse_args()
+    print(HEAD, end="", flush=True)
+    table, frames = HEAD, []
+    for row in ROWS[: given.rows]:
+        frames.append(measured(row, given.most))
+        table += f"{line(row, frames[-1])}\n"
+        print(line(row, frames[-1]), flush=True)
+    if given.write:
+        PAGE.write_text(written_into(PAGE.read_text("utf-8"), table, BEGIN, END), "utf-8")
+        draw(pd.concat(frames), PAGE.parent / "images" / "bound-gaps.png")
 
 
 if __name__ == "__main__":
-    measure(ROWS, int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
+    main()

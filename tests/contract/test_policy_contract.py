@@ -38,8 +38,8 @@ TRAITS = {
     "dashf_reference": SEARCH,
 }
 SLOW = ("dashf_reference", "exhaustive", "certified", "local_search")
-# `dashf` takes all its hundred iterations there, and meets it once, in the check of types and budgets.
-NOT_TINY = tuple(name for name in SYSTEMS if name != "tiny budgets")
+# They take all their iterations there, and meet it once, in the check of types and budgets.
+LONG_AT_TINY = (*SLOW, "dashf", "drift_plus_penalty")
 # With all its nodes a decision can take a minute.
 SHORTER = {"certified": "certified:max_nodes=4"}
 # Slow policies, which have no reset, get the two systems with a single user here. Several users in the middle
@@ -54,8 +54,10 @@ def test_it_passes(name, check):
     traits = TRAITS.get(name, Traits())
     if name in SLOW and check in LONG:
         traits = replace(traits, systems=SMALL[:2])
-    elif name == "dashf" and check != "types and budgets":
-        traits = replace(traits, systems=NOT_TINY)
+    elif name in LONG_AT_TINY and check != "types and budgets":
+        traits = replace(
+            traits, systems=tuple(system for system in traits.systems if system != "tiny budgets")
+        )
     check_policy(SHORTER.get(name, name), traits=traits, checks=[check])
 
 
