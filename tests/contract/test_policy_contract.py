@@ -31,7 +31,7 @@ TRAITS = {
     "gucro": Traits(order_matters=USERS),
     "dashf": FLAT,
     "dashf_plus": FLAT,
-    "drift_plus_penalty": Traits(permutation_rtol=1e-3),
+    "drift_plus_penalty": Traits(permutation_rtol=1e-3, systems=NOT_LARGE),
     "local_search": replace(SEARCH, systems=NOT_LARGE, most_users=3),
     "exhaustive": SEARCH,
     "certified": replace(SEARCH, systems=SMALL[:2]),
