@@ -101,7 +101,7 @@ def test_each_digest_sees_its_part_and_no_other(record, part):
 
 
 def test_searches_are_compared_only_where_they_were_made(monkeypatch):
-    """On another processor dashf took another turn in 2 of 11 scenarios, and no baseline did."""
+    """On another processor dashf took another turn in 2 of 11 scenarios, best_response in one of 16."""
     here = golden.made_with()
     monkeypatch.setattr(golden, "_shipped", lambda original=golden._shipped: original() | {"made_with": here})
     assert golden.comparable_goldens() == KNOWN
@@ -109,7 +109,7 @@ def test_searches_are_compared_only_where_they_were_made(monkeypatch):
     left = {policy for _, policy in golden.comparable_goldens()}
     assert left == set(POLICIES) - set(golden.SEARCHES)
     simple = {"rucaa", "gucaa", "nearest", "local_only", "edge_only", "hysteresis", "switch"}
-    assert simple | {"water_filling", "best_response", "matching", "card"} == left
+    assert simple | {"water_filling", "matching", "card"} == left
 
 
 def test_the_last_bits_do_not_count(record):
