@@ -62,10 +62,10 @@ ROWS = (
     Row("unlike", 10, 2, True, 50, "local_search", 0.015, 0.6),
     Row("like", 20, 3, False, 20, "local_search", 0.017, 1.0),
     Row("like", 50, 5, False, 20, "local_search", 0.014, 1.5),
-    Row("like", 100, 5, False, 20, "dashf_plus", 0.012, 2.0),
+    Row("like", 100, 5, False, 20, "local_search", 0.012, 2.0),
     Row("peft", 10, 2, False, 20, "local_search", np.inf, 2.4),
     Row("split", 10, 2, False, 20, "local_search", np.inf, 2.4),
-    Row("like", 200, 10, False, 2, "dashf_plus", 0.03, 6.0),
+    Row("like", 200, 10, False, 2, "local_search", 0.03, 6.0),
     Row("like", 500, 20, False, 1, "dashf_plus", 0.03, 30.0),
 )
 

@@ -214,8 +214,8 @@ def test_who_stays_shares_what_its_server_has(make_scenario):
     assert without_handovers_of(np.array([False, False]), decided, before, instance) is decided
 
 
-# A decision of these takes seconds; in six of them too, users are pinned and would move.
-SLOW = ("dashf_reference", "exhaustive", "certified", "local_search")
+# A decision of these takes seconds; in a few of them too, users are pinned and would move.
+SLOW_S = {"dashf_reference": 12, "exhaustive": 12, "certified": 6, "local_search": 12}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -223,7 +223,7 @@ def test_every_policy_keeps_those_who_are_pinned(make_scenario, name):
     """Under `pin` no round past its local phase changes its server, whatever the policy, late or not."""
     changes = {
         "users.mobility": {"model": "random_waypoint", "speed_mps": [10, 30]}, "users.count": 5,
-        "handover.mode": "pin", "reallocation.period_s": 2, "duration_s": 12 if name in SLOW else 30,
+        "handover.mode": "pin", "reallocation.period_s": 2, "duration_s": SLOW_S.get(name, 30),
         "workload.adapter_params": 3e6,
     }  # fmt: skip
     spec = "certified:max_nodes=2" if name == "certified" else name

@@ -92,8 +92,11 @@ def assert_costs(tables, costs):
             np.testing.assert_allclose(got, values[:, i], rtol=RELATIVE, atol=0, err_msg=name)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("name", NAMES)
+# Its decisions take half a second, and its starts are those of the others.
+CASES = [(name, seed) for name in NAMES for seed in SEEDS if name != "local_search" or seed % 4 == 0]
+
+
+@pytest.mark.parametrize(("name", "seed"), CASES)
 def test_law_for_every_registered_policy(static, name, seed):
     instance, allocation, tables = generation_zero(static(seed), make_policy(name), seed)
     assert_generation(tables, predictions(instance, allocation))

@@ -29,8 +29,8 @@ from mecsim.study.policy_choice import PolicyChoice
 from mecsim.study.snapshot import decide, measures
 
 COMMAND = ["paper", "--seeds", "2", "-q", "--json"]
-# Two worlds of eight settings, with six policies and three baselines at another phi.
-FEW_MHZ, FEW_PHI, DECISIONS = (10, 50, 100), (0.0, 0.5), 2 * 8 * 9
+# Two worlds of seven settings, with six policies and three baselines at another phi.
+FEW_MHZ, FEW_PHI, DECISIONS = (10, 100), (0.0, 0.5), 2 * 7 * 9
 ENDS = (".png", ".pdf", ".csv", "-runs.csv")
 
 
