@@ -218,16 +218,15 @@ def no_interruption(handovers, job):
     job.log.handovers += 1
 
 
-def old_gains(radio, links):
-    missing = [(n, m) for n, m in links if radio._held[n][1] != m]
-    if missing:
-        users, servers = np.array(missing).T
-        radio._gain[users] = radio._world.gain_window(users, servers, radio.window)
-        for n, m in missing:
-            radio._held[n] = (radio.window, m)
+def old_gains(radio, link, column):
+    user, server = link
+    if radio._held[user][1] != server:
+        radio._held[user], radio._known[user] = (radio.window, server), (0, 0)
+    begin, end = radio._known[user]
+    return begin <= column < end
 
 
-def end_of_block(radio, user, bits, right=FadingWindow.time_of):
+def end_of_block(radio, user, bits, right=FadingWindow._time_of):
     time_s = right(radio, user, bits)
     return time_s if time_s == math.inf else math.ceil(time_s / radio._world.block_s) * radio._world.block_s
 
@@ -244,7 +243,7 @@ def phi_in_force(runner, user, phase, right=RoundRunner.work_of):
 
 BUGS = {
     "handovers cost nothing": (Handovers, "hand_over", no_interruption),
-    "gains of the window before": (FadingWindow, "load", old_gains),
+    "gains of the window before": (FadingWindow, "_knows", old_gains),
     "unused shares are not given on": (WorkConserving, "factors", lambda sharing: lambda job: 1.0),
     "shares are not given back": (WorkConserving, "affected_by", lambda sharing, job: [job]),
     "phi of the decision in force": (RoundRunner, "work_of", phi_in_force),
@@ -267,7 +266,7 @@ def test_a_bug_is_noticed(twin, random_policy, monkeypatch, bug):
 
 
 def test_a_transfer_that_ends_with_its_block_is_noticed(twin, random_policy, monkeypatch):
-    monkeypatch.setattr(FadingWindow, "time_of", end_of_block)
+    monkeypatch.setattr(FadingWindow, "_time_of", end_of_block)
     monkeypatch.setattr(Accounting, "_check_all_served", lambda *_: None)
     with pytest.raises(AssertionError):
         compare_engine(twin, random_policy, 3)

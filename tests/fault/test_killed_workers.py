@@ -122,7 +122,7 @@ def test_a_child_killed_after_any_write(study: Study, expected: str, place: Path
         assert not done.failures
         assert load_results(done.folder).digest() == expected
         assert {path.name for path in done.folder.iterdir()} == {
-            *(run.run_id for run in study.runs), "runs.csv", "study.toml",
+            *(run.run_id for run in study.runs), "runs.csv", "study.toml", "plan.json",
         }  # fmt: skip
     # After the rename, the last but one, the run is there: its second try finds and replaces it.
     assert [done.origins["replaced"] for done in found] == [0, 0, 0, 0, 1, 1]

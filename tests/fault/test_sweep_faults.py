@@ -153,7 +153,12 @@ def test_a_sweep_killed_after_any_write_resumes_to_the_same_tables(
         assert resumed.origins["reused"] == len(kept)
         assert {name: (folder / name / MANIFEST).stat().st_mtime_ns for name in kept} == kept
         assert digests(folder) == undisturbed
-        assert {path.name for path in folder.iterdir()} == {*undisturbed, "runs.csv", "study.toml"}
+        assert {path.name for path in folder.iterdir()} == {
+            *undisturbed,
+            "runs.csv",
+            "study.toml",
+            "plan.json",
+        }
         shutil.rmtree(folder)
         if ended:
             break
@@ -275,7 +280,7 @@ def test_a_disk_that_is_full_stops_the_sweep_and_the_same_command_goes_on(
     assert "File too large" in done.stderr
     assert "the same command goes on" in done.stderr
     assert "Traceback" not in done.stderr
-    assert {path.name for path in Path("out").iterdir()} == {"study.toml"}
+    assert {path.name for path in Path("out").iterdir()} == {"study.toml", "plan.json"}
     assert sweep(study, out="out", jobs=1).origins == {"new": 6}
 
 

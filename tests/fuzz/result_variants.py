@@ -189,7 +189,7 @@ def readers(folder: Path, run: Any) -> dict[str, Callable[[], Any]]:
         study = study_frames(folder)
         for kind in KINDS:
             try:
-                draw(kind, study, FigureRequest((), "", None, 3.5))
+                draw(kind, study, FigureRequest((), "", "", None, 3.5))
             except MecsimError:
                 continue
 

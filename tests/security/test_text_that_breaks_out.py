@@ -121,7 +121,7 @@ def test_tables_of_a_folder_from_elsewhere_show_its_labels_and_nothing_happens(s
 @pytest.mark.parametrize("kind", ["distributions", "forest", "pareto", "ranking"])
 def test_a_label_in_a_figure_is_text(folder, kind, tmp_path):
     """Mutant: two dollar signs are a formula, and one that does not parse ends the command."""
-    figure = draw(kind, study_frames(folder), FigureRequest((), "", None, 7.16))
+    figure = draw(kind, study_frames(folder), FigureRequest((), "", "", None, 7.16))
     figure.savefig(tmp_path / "f.png", dpi=20)
     texts = " ".join(text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")))
     assert "$x_{$" in texts

@@ -128,7 +128,7 @@ def test_places_reject_a_redraw_per_slot(verdicts, fields):
 
 def test_the_grid_along_a_way_is_the_field(fields):
     some, step = EVERY[:50], np.array([0.3, -0.1])
-    grid = fields.on_grid(some, np.tile(HERE, (50, 1)), np.tile(step, (50, 1)))
+    grid = fields.on_grid(some, np.tile(HERE, (50, 1)), np.tile(step, (50, 1)), range(512))
     points = HERE + step * np.arange(512)[:, None]
     np.testing.assert_allclose(grid, fields.at(some[:, None], points), atol=1e-10)
 

@@ -135,7 +135,7 @@ def test_compare_and_the_report_show_each_policys_own_loss(tmp_path):
     assert losses_table(losses).row_count == 2
     collected = collect(tmp_path)
     part = bound_part(collected, ())
-    assert [row.policy for row in part.rows] == ["gucaa", "nearest"]
+    assert [row.policy for row in part.rows] == ["nearest", "gucaa"]
     assert [chart.key for chart in part.charts] == [
         "bound-gap", "worth-per_mhz", "worth-per_w", "worth-per_tflops"
     ]  # fmt: skip

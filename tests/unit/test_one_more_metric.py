@@ -33,8 +33,8 @@ from mecsim.results.metrics import check_metric, run_metrics
 short = mecsim.load_scenario("smoke").with_changes({"duration_s": 20.0})
 found = mecsim.compare(short, ["nearest", "gucaa"], 2, out=sys.argv[1])
 frames = study_frames(sys.argv[1])
-pair = FigureRequest(("local_time_s", "scr"), "", None, 3.5)
-axes = draw("forest", frames, FigureRequest((), "", None, 7.0)).axes
+pair = FigureRequest(("local_time_s", "scr"), "", "", None, 3.5)
+axes = draw("forest", frames, FigureRequest((), "", "", None, 7.0)).axes
 def told(*command):
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):

@@ -145,7 +145,10 @@ def test_a_limit_of_the_command_holds_for_making_a_policy_too(tmp_path: Path) ->
 
 def test_who_fails_in_hard_worlds_is_not_chosen_for_the_easy_ones() -> None:
     """Mutants rejected: the best mean of whatever has finished; exit code 0 of a tuning with failures."""
-    table = pd.DataFrame({"metric": "scr", "mean": [9.0, 5.0, 4.0, np.nan], "n": [3, 4, 4, 0]})
+    means = [9.0, 5.0, 4.0, np.nan]
+    table = pd.DataFrame(
+        {"metric": "scr", "mean": means, "n": [3, 4, 4, 0], "heavy_tail": False, "median": means}
+    )
     found = SimpleNamespace(table=table.assign(low=0.0, high=0.0), policies=tuple("abcd"))
     _, best = _chosen(found, "p", "scr")  # type: ignore[arg-type]
     assert best == 1

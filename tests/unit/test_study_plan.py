@@ -66,7 +66,7 @@ def test_what_a_person_may_write(given: object, target: str, parameters: dict, l
     assert (found.target, found.parameters, found.label) == (target, parameters, label)
 
 
-@pytest.mark.parametrize("given", [{"label": "x"}, 3, Gucaa, object()])
+@pytest.mark.parametrize("given", [{"label": "x"}, 3, dict, object()])
 def test_what_is_no_policy_is_refused(given: object) -> None:
     with pytest.raises(PolicyNotFound):
         choice(given)

@@ -21,7 +21,7 @@ def tuned(tmp_path_factory) -> Tuned:
     out = tmp_path_factory.mktemp("tuned")
     found = tune(scenario, dict(map(candidates, SPECS)), "delay_s", budget=5, replications=2, seed=7, out=out)
     seeds = {
-        part: {p.name.split("-s")[-1].split("-")[0] for p in (out / part).iterdir()}
+        part: {p.name.split("-s")[-1].split("-")[0] for p in (out / part).iterdir() if p.is_dir()}
         for part in ("tuning", "test")
     }
     assert seeds == {"tuning": {"1000000", "1000001"}, "test": {"7", "8"}}
