@@ -149,7 +149,8 @@ def test_who_fails_in_hard_worlds_is_not_chosen_for_the_easy_ones() -> None:
     table = pd.DataFrame(
         {"metric": "scr", "mean": means, "n": [3, 4, 4, 0], "heavy_tail": False, "median": means}
     )
-    found = SimpleNamespace(table=table.assign(low=0.0, high=0.0), policies=tuple("abcd"))
+    ends = dict.fromkeys(("low", "high", "median", "median_low", "median_high"), 0.0)
+    found = SimpleNamespace(table=table.assign(**ends), policies=tuple("abcd"))
     _, best = _chosen(found, "p", "scr")  # type: ignore[arg-type]
     assert best == 1
     with pytest.raises(typer.Exit) as caught:
