@@ -35,7 +35,7 @@ _SLOW_S = 6.0
 # Policies that need not meet every world: what they do of their own shows in these.
 _WORLDS = dict.fromkeys(SLOW, ("smoke",)) | {"drift_plus_penalty": ("laptops", "smoke")}
 # With all its nodes a decision can take a minute.
-_SHORTER = {"certified": "certified:max_nodes=4"}
+SHORTER = {"certified": "certified:max_nodes=4"}
 SEARCHES: tuple[str, ...] = ("aauco", "best_response", "certified", "dashf", "dashf_plus", "dashf_reference")
 SEARCHES += ("drift_plus_penalty", "exhaustive", "gucro", "local_search")
 _PACKAGES = ("numpy", "scipy", "cvxpy", "clarabel", "scs", "ecos")
@@ -73,7 +73,7 @@ def scenario_of(name: str, policy: str) -> Scenario:
 def digests_of(name: str, policy: str, seed: int = SEED) -> Digests:
     """Run a case and return its digests."""
     with one_blas_thread():
-        record = Simulation(scenario_of(name, policy), make_policy(_SHORTER.get(policy, policy)), seed).run()
+        record = Simulation(scenario_of(name, policy), make_policy(SHORTER.get(policy, policy)), seed).run()
     return digests(record)
 
 
