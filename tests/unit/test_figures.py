@@ -89,45 +89,14 @@ def test_runs_are_chosen_by_policy_and_key(folder: Path) -> None:
 def test_every_kind_is_drawn_at_its_width_with_text_as_text(
     kind: str, folder: Path, tmp_path: Path, capsys
 ) -> None:
-    assert (
-        main(
-            [
-                "plot",
-                str(folder),
-                "-k",
-                kind,
-                "--out",
-                str(tmp_path / "f"),
-                "--width",
-                "column",
-                "-q",
-                "--mix",
-            ]
-        )
-        == 0
-    )
+    command = ["plot", str(folder), "-k", kind, "--width", "column", "--mix"]
+    assert main([*command, "-q", "--out", str(tmp_path / "f")]) == 0
     png, pdf = (Path(line) for line in capsys.readouterr().out.split())
     width, _ = struct.unpack(">II", png.read_bytes()[16:24])
     assert width == 1050
     assert b"/Type3" not in pdf.read_bytes()
     first = png.read_bytes()
-    assert (
-        main(
-            [
-                "plot",
-                str(folder),
-                "-k",
-                kind,
-                "--out",
-                str(tmp_path / "g"),
-                "--width",
-                "column",
-                "--json",
-                "--mix",
-            ]
-        )
-        == 0
-    )
+    assert main([*command, "--json", "--out", str(tmp_path / "g")]) == 0
     told = json.loads(capsys.readouterr().out)
     assert Path(told["files"][0]).read_bytes() == first
 
