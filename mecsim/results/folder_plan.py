@@ -123,9 +123,9 @@ def _read_plan(folder: Path) -> FolderPlan | None:
     try:
         content = parse_json(read_text_bounded(path, _MOST_BYTES, follow_links=False), str(path))
     except UnreadableFile as error:
-        raise ResultStoreError(f"{path}: {error}; {advice}") from None
+        raise ResultStoreError(f"{path}: {error}; {advice}") from error
     except ScenarioError as error:
-        raise ResultStoreError(f"{error}; {advice}") from None
+        raise ResultStoreError(f"{error}; {advice}") from error
     lists = [content.get(key) if isinstance(content, dict) else None for key in ("policies", "scenarios")]
     if not all(isinstance(one, list) and all(isinstance(text, str) for text in one) for one in lists):
         raise ResultStoreError(f"{path}: policies, scenarios: must be lists of strings; {advice}")
