@@ -64,6 +64,8 @@ class Simulation:
         Called with each :class:`~mecsim.engine.decisions.Decided`.
     phases : sequence of PhaseSpec
         The phases of a round, for tests; predictions of decisions go by the product's own.
+    world : World, optional
+        The world of this scenario and seed, if it has been made; no run can change it.
     """
 
     def __init__(
@@ -76,9 +78,10 @@ class Simulation:
         on_progress: Callable[[float], None] | None = None,
         on_decided: Callable[[Decided], object] | None = None,
         phases: Sequence[PhaseSpec] = PHASES,
+        world: World | None = None,
     ) -> None:
         self.scenario = scenario
-        self.world = world = World(scenario, seed)
+        self.world = world = world or World(scenario, seed)
         users, servers = world.user_count, world.server_count
         self.clock = clock = Clock(scenario.duration_s, users)
         self.counters = counters = Counters(np.zeros(users, dtype=np.int64))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mecsim.results.result import Results
+    from mecsim.study.shared_world import SharedWorld
 
 RunOrigin = Literal["new", "reused", "replaced"]
 FailureKind = Literal["", "raised", "killed", "timeout", "store"]
@@ -74,11 +75,13 @@ def attempt(
     *,
     reuse: bool = True,
     before_writing: Callable[[], None] | None = None,
+    shared: SharedWorld | None = None,
 ) -> RunOutcome:
     """Return the outcome of a run; raise nothing, because an exception would end all other runs.
 
     With ``reuse``, a finished run is read from its folder if another computation could not give
-    other bits. A decision has a file, not a folder, and is always made anew.
+    other bits. A decision has a file, not a folder, and is always made anew. ``shared`` has the world, if
+    other runs meet in it.
     """
     try:
         origin: RunOrigin = "replaced" if folder is not None and folder.exists() else "new"
@@ -90,7 +93,9 @@ def attempt(
         results = finished(run, folder) if reuse and folder is not None else None
         if results is not None:
             return _outcome(run, results, "reused")
-        results = execute(run, out=folder, on_progress=on_progress, before_writing=before_writing)
+        results = execute(
+            run, out=folder, on_progress=on_progress, before_writing=before_writing, shared=shared
+        )
         return _outcome(run, results, origin)
     except Exception as error:  # noqa: BLE001 - whatever a policy raises is the outcome of this run
         return failure(run, error)

@@ -13,6 +13,7 @@ from mecsim.study.outcome import RunOutcome
 from mecsim.study.plan import Run
 from mecsim.study.progress import OnProgress
 from mecsim.study.schedule import RunQueue, RunTimes
+from mecsim.study.shared_world import SharedWorld, met_often, world_key
 from mecsim.study.worker import Worker, attempt_here
 
 _PATIENCE_S = 5.0
@@ -25,8 +26,11 @@ def run_here(
 
     Runs of built-in code without a limit are made in this process.
     """
+    shared, worlds = SharedWorld(), met_often(runs)
     for run in runs:
-        yield attempt_here(run, run_folder(out, run), limit_s, _share_of(run, on_share))
+        place, tell = run_folder(out, run), _share_of(run, on_share)
+        met = shared if world_key(run) in worlds else None
+        yield attempt_here(run, place, limit_s, tell, shared=met)
 
 
 def _share_of(run: Run, on_share: OnProgress | None) -> OnProgress | None:
@@ -52,13 +56,16 @@ def run_queue(
     if not workers:
         return
     free, busy = list(workers), dict[Future[RunOutcome], tuple[Worker, Run]]()
-    done = list[RunOutcome]()
+    done, last = list[RunOutcome](), dict[Worker, Run]()
+    worlds = met_often(queue)
     with ThreadPoolExecutor(len(workers)) as threads:
         try:
             while queue or busy:
                 while free and queue:
-                    worker, run = free.pop(), queue.take()
-                    call = threads.submit(worker.attempt, run, run_folder(out, run), limit_s, reuse=reuse)
+                    worker = free.pop()
+                    last[worker] = run = queue.take(last.get(worker))
+                    place, shares = run_folder(out, run), world_key(run) in worlds
+                    call = threads.submit(worker.attempt, run, place, limit_s, reuse=reuse, shares=shares)
                     busy[call] = worker, run
                 yield from done
                 done.clear()
@@ -71,8 +78,8 @@ def run_queue(
         except KeyboardInterrupt as interrupt:
             for worker in workers:
                 worker.end()
-            for place in _where(busy):
-                interrupt.add_note(place)
+            for note in _where(busy):
+                interrupt.add_note(note)
             raise
         finally:
             for worker in workers:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from mecsim.policy import Policy
     from mecsim.scenario.schema import Scenario
     from mecsim.study.policy_choice import PolicyLike
+    from mecsim.study.shared_world import SharedWorld
     from mecsim.world.world import World
 
 OnDecision = Callable[[Decided], object]
@@ -107,16 +108,18 @@ def execute(
     on_progress: OnProgress | None = None,
     on_decision: OnDecision | None = None,
     before_writing: Callable[[], None] | None = None,
+    shared: SharedWorld | None = None,
 ) -> Results:
     """Run, and write the folder if one is given; raise what :func:`simulate` raises.
 
-    ``before_writing`` is called once no code of the policy is needed any more.
+    ``before_writing`` is called once no code of the policy is needed any more. ``shared`` has the world, if
+    other runs meet in it.
     """
     if out is not None:
         out = Path(out).absolute()
         claim(out, run.run_id)
     with files_as_first_read():
-        done = _simulated(run, on_progress, on_decision)
+        done = _simulated(run, on_progress, on_decision, shared)
         manifest = _manifest(run, done.policy, dict(done.record.counts), done.world)
     manifest |= _marks(run, done.record, done.drawn)
     if run.scenario.learning is not None:
@@ -144,7 +147,9 @@ class _Simulated(NamedTuple):
     threads: dict[str, str | None]
 
 
-def _simulated(run: Run, on_progress: OnProgress | None, on_decision: OnDecision | None) -> _Simulated:
+def _simulated(
+    run: Run, on_progress: OnProgress | None, on_decision: OnDecision | None, shared: SharedWorld | None
+) -> _Simulated:
     from mecsim.engine.global_generators import GlobalGenerators
     from mecsim.engine.simulation import Simulation
 
@@ -162,8 +167,9 @@ def _simulated(run: Run, on_progress: OnProgress | None, on_decision: OnDecision
         try:
             with one_blas_thread() as blas:
                 simulation = Simulation(
-                    run.scenario, policy, run.seed, label=label, on_progress=watched, on_decided=on_decision
-                )
+                    run.scenario, policy, run.seed, label=label, on_progress=watched, on_decided=on_decision,
+                    world=None if shared is None else shared.of(run),
+                )  # fmt: skip
                 record = simulation.run()
                 _refuse_an_early_end(run, simulation)
         finally:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from statistics import fmean
 from typing import NamedTuple
 
 from mecsim.study.plan import Run
 from mecsim.study.run_status import RunStatus
+from mecsim.study.shared_world import world_key
 
 _Group = tuple[str, str]
 
@@ -68,7 +70,7 @@ class RunQueue:
 
     Runs without an estimate come before all others, so that their time is known while there are still
     runs to put in order. Similar runs come by replication, so that a study that is stopped half-way
-    has complete pairs.
+    has complete pairs. A worker goes on with the world that it has, as long as there is a run in it.
     """
 
     def __init__(self, runs: Sequence[Run], times: RunTimes) -> None:
@@ -80,17 +82,21 @@ class RunQueue:
     def __len__(self) -> int:
         return sum(map(len, self._groups.values()))
 
-    def take(self) -> Run:
-        """Return the next run."""
-        group = max(self._groups, key=lambda group: self._length(self._groups[group][-1]))
+    def __iter__(self) -> Iterator[Run]:
+        return chain.from_iterable(self._groups.values())
+
+    def take(self, last: Run | None = None) -> Run:
+        """Return the next run for a worker that has made a last one."""
+        group = max(self._groups, key=lambda group: self._urgency(self._groups[group][-1], last))
         run = self._groups[group].pop()
         if not self._groups[group]:
             del self._groups[group]
         return run
 
-    def _length(self, run: Run) -> tuple[bool, float]:
+    def _urgency(self, run: Run, last: Run | None) -> tuple[bool, bool, float]:
         wall_s = self.times.wall_s(run)
-        return (True, _user_seconds(run)) if math.isnan(wall_s) else (False, wall_s)
+        is_met = last is not None and world_key(run) == world_key(last)
+        return (True, is_met, _user_seconds(run)) if math.isnan(wall_s) else (False, is_met, wall_s)
 
 
 def _group(run: Run) -> _Group:

@@ -18,6 +18,7 @@ from mecsim.study.outcome import RunOutcome, attempt
 from mecsim.study.plan import Run
 from mecsim.study.progress import OnProgress, told_where
 from mecsim.study.runner import execute
+from mecsim.study.shared_world import SharedWorld
 from mecsim.study.worker_process import WorkerProcess
 
 
@@ -30,11 +31,20 @@ class Worker:
         self._is_ended = False
 
     def attempt(
-        self, run: Run, folder: Path | None, limit_s: float | None = None, *, reuse: bool = False
+        self,
+        run: Run,
+        folder: Path | None,
+        limit_s: float | None = None,
+        *,
+        reuse: bool = False,
+        shares: bool = False,
     ) -> RunOutcome:
-        """Return the outcome of a run, also if its process dies or takes longer than ``limit_s``."""
+        """Return the outcome of a run, also if its process dies or takes longer than ``limit_s``.
+
+        ``shares`` says whether other runs meet in its world.
+        """
         if not needs_isolation(run, limit_s):
-            return self._process.attempt(run, folder, reuse=reuse)
+            return self._process.attempt(run, folder, reuse=reuse, shares=shares)
         self._isolated = IsolatedRun(run, folder, limit_s, reuse=reuse)
         if self._is_ended:
             self._isolated.stop()
@@ -60,8 +70,11 @@ def attempt_here(
     on_progress: OnProgress | None = None,
     *,
     reuse: bool = True,
+    shared: SharedWorld | None = None,
 ) -> RunOutcome:
     """Return the outcome of a run that this process waits for, and makes itself if it may.
+
+    ``shared`` has its world, if other runs meet in it.
 
     Raises
     ------
@@ -71,7 +84,7 @@ def attempt_here(
     if needs_isolation(run, limit_s):
         return IsolatedRun(run, folder, limit_s, on_progress, reuse=reuse).attempt()
     with told_where(f"policy '{run.policy.label}'", on_progress) as note:
-        return attempt(run, folder, note, reuse=reuse)
+        return attempt(run, folder, note, reuse=reuse, shared=shared)
 
 
 def results_of(

@@ -25,6 +25,7 @@ from mecsim.results.blas import THREAD_VARIABLES
 from mecsim.study.import_path import import_path
 from mecsim.study.outcome import RunOutcome, attempt, failure
 from mecsim.study.plan import Run
+from mecsim.study.shared_world import SharedWorld
 
 _LENGTH = struct.Struct("<Q")
 # The first bytes of a traceback of faulthandler, read as a length, are more than this.
@@ -43,11 +44,13 @@ class WorkerProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._busy = self._ended = False
 
-    def attempt(self, run: Run, folder: Path | None, *, reuse: bool = False) -> RunOutcome:
-        """Return the outcome of a run, also if its process dies."""
+    def attempt(
+        self, run: Run, folder: Path | None, *, reuse: bool = False, shares: bool = False
+    ) -> RunOutcome:
+        """Return the outcome of a run, also if its process dies; ``shares``: others meet in its world."""
         self._busy = True
         try:
-            answer = self._ask(_request((run, folder, reuse)))
+            answer = self._ask(_request((run, folder, reuse, shares)))
             if isinstance(answer, RunOutcome):
                 return answer
             error = RunFailed(f"cannot be sent to its process: {answer.strip().splitlines()[-1]}")
@@ -135,13 +138,15 @@ def serve() -> None:
     faulthandler.enable(answers)
     # What is printed must not mix with the answers.
     os.dup2(2, 1)
+    shared = SharedWorld()
     for content in iter(_requests(sys.stdin.buffer).get, b""):
         try:
-            run, folder, reuse = pickle.loads(content)  # noqa: S301 - from our own parent
+            run, folder, reuse, shares = pickle.loads(content)  # noqa: S301 - from our own parent
         except Exception:  # noqa: BLE001 - the parent reports it
             _send(answers, pickle.dumps(traceback.format_exc()))
             continue
-        _send(answers, pickle.dumps(attempt(run, folder, reuse=reuse)))
+        outcome = attempt(run, folder, reuse=reuse, shared=shared if shares else None)
+        _send(answers, pickle.dumps(outcome))
 
 
 def _requests(stream: IO[bytes]) -> queue.SimpleQueue[bytes]:
