@@ -7,14 +7,18 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from mecsim.system.arrays import Floats
+from mecsim.system.arrays import Floats, Ints
 from mecsim.world.windows import WINDOW_BLOCKS
 from mecsim.world.world import World
 
 PART_S = 128.0
 """Least time for which gains are worked out at once: few long parts cost less than many short ones."""
 
+AHEAD_BLOCKS = 64
+"""How far ahead the rates of many links at once are worked out where a next event is about to change them."""
+
 _LEAST_BLOCKS = 8
+_MANY = 24
 
 _Sending = tuple[tuple[int, int], float, float, bool, float]
 """A link with its bandwidth in Hz, its power in W, whether it sends downwards, and its bits left."""
@@ -37,6 +41,9 @@ class FadingWindow:
     Parameters
     ----------
     world : World
+    ahead_blocks : int
+        How many blocks ahead the rates of many links at once are worked out; those of one are always worked
+        out as far as its transfer reaches.
 
     Attributes
     ----------
@@ -45,8 +52,8 @@ class FadingWindow:
         ones of that part.
     """
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, ahead_blocks: int = WINDOW_BLOCKS) -> None:
+        self._world, self._ahead_blocks = world, ahead_blocks
         shape = (world.user_count, WINDOW_BLOCKS)
         self._gain = np.empty(shape)
         self._downlink_factor = np.empty(shape) if world.interfered else None
@@ -56,6 +63,7 @@ class FadingWindow:
         self._held = [(-1, -1)] * world.user_count  # (window, server) of each row of gains
         self._known = [(0, 0)] * world.user_count  # the blocks of the row whose gains are known
         self._rated = [0] * world.user_count  # the end of the blocks whose rates are known
+        self._sending = dict[int, _Sending]()  # by user, those whose rates are not known to their end
         self._part_blocks = part_blocks(world.block_s)
         self._begun = (-1, -1)  # the last part that was begun, after its window
         self.upcoming: Callable[[float], Iterable[tuple[int, int]]] = lambda until_s: ()
@@ -117,22 +125,45 @@ class FadingWindow:
         """Put new grants in force at ``now_s`` on some (user, server) links; bits count from here.
 
         ``downlink`` says which of them send downwards, ``bits`` how much each has left to send: the rates
-        of a link are known until that is done, or to the end of the window.
+        of a link are known until that is done, to the end of the window, or as far ahead as asked for.
         """
-        column = first = self._column(now_s)
-        edge_s = (self.window * WINDOW_BLOCKS + first + 1) * self._world.block_s
         for n, _ in links:
             self._anchor_s[n] = now_s
         sending = list(zip(links, bandwidth_hz, power_w, downlink, bits, strict=True))
-        while sending:
+        column = self._column(now_s)
+        until = WINDOW_BLOCKS if len(links) < _MANY else min(column + self._ahead_blocks, WINDOW_BLOCKS)
+        self._work_out(sending, column, until, anchored=column)
+
+    def known_until_s(self, user: int) -> float:
+        """Return when the rates of a link that goes on sending end, if before the window; else infinity."""
+        if user not in self._sending:
+            return math.inf
+        return (self.window * WINDOW_BLOCKS + self._rated[user]) * self._world.block_s
+
+    def look_further(self, users: Sequence[int]) -> None:
+        """Work out the rates of links that were granted at one time, beyond where all of them end."""
+        column = self._rated[users[0]]
+        until = min(column + self._ahead_blocks, WINDOW_BLOCKS)
+        sending = [self._sending[n] for n in users]
+        self._work_out(sending, column, until, anchored=self._column(self._anchor_s[users[0]]))
+
+    def _work_out(self, sending: Sequence[_Sending], column: int, until: int, anchored: int) -> None:
+        """Work out the rates of links from one block to another, or until their bits are sent.
+
+        All were granted at one time, in the block ``anchored``.
+        """
+        for each in sending:
+            self._sending.pop(each[0][0], None)
+        while sending and column < until:
             users = [each[0][0] for each in sending]
             self._load([each[0] for each in sending], [column] * len(sending))
-            end = min([self._known[n][1] for n in users])
+            end = min(until, *[self._known[n][1] for n in users])
             rate = self._rate_until(slice(column, end), sending)
             sent = rate * self._world.block_s
             rows = users[0] if len(users) == 1 else np.array(users)  # one row is a view
-            if column == first:
-                sent[..., 0] = rate[..., 0] * (edge_s - now_s)
+            if column == anchored:
+                edge_s = (self.window * WINDOW_BLOCKS + column + 1) * self._world.block_s
+                sent[..., 0] = rate[..., 0] * (edge_s - self._anchor_s[users[0]])
             else:
                 sent[..., 0] += self._bits[rows, column - 1]
             self._rate[rows, column:end] = rate
@@ -143,6 +174,7 @@ class FadingWindow:
                 return
             column, done = end, self._bits[:, end - 1]
             sending = [each for each in sending if done[each[0][0]] < each[-1]]
+        self._sending.update((each[0][0], each) for each in sending)
 
     def _rate_until(self, blocks: slice, sending: Sequence[_Sending]) -> Floats:
         """Return the rates of some links over some blocks: of one alone a row, of many a row each."""
@@ -181,14 +213,36 @@ class FadingWindow:
         return float(self._rate[user, self._column(self._anchor_s[user]) : self._rated[user]].max())
 
     def times_of(self, users: Sequence[int], bits: Sequence[float]) -> list[float]:
-        """Return when each user will have sent so many bits, its grant's at most; infinite if not in here."""
+        """Return when each user will have sent so many bits, its grant's at most; infinite if not known.
+
+        Many were granted at one time.
+        """
         if len(users) == 1:
             return [self._time_of(users[0], bits[0])]
-        sent = self._bits[users, [self._rated[n] - 1 for n in users]].tolist()
-        return [
-            self._time_of(n, left) if left <= last else math.inf
-            for n, left, last in zip(users, bits, sent, strict=True)
-        ]
+        rated = [self._rated[n] for n in users]
+        sent = self._bits[users, [end - 1 for end in rated]].tolist()
+        if len(users) < _MANY:
+            return [
+                self._time_of(n, left) if left <= last else math.inf
+                for n, left, last in zip(users, bits, sent, strict=True)
+            ]
+        times_s, left = np.full(len(users), math.inf), np.array(bits)
+        done = np.flatnonzero(left <= sent)
+        if len(done):
+            times_s[done] = self._times_of(np.array(users)[done], left[done], max(rated))
+        return times_s.tolist()
+
+    def _times_of(self, rows: Ints, bits: Floats, end: int) -> Floats:
+        """Return when users with one anchor will have sent so many bits, which all do before a block."""
+        anchor_s, block_s = self._anchor_s[rows[0]], self._world.block_s
+        first = self._column(anchor_s)
+        column = first + (self._bits[rows, first:end] >= bits[:, None]).argmax(axis=1)
+        start_s = (self.window * WINDOW_BLOCKS + column) * block_s
+        end_s = (self.window * WINDOW_BLOCKS + column + 1) * block_s
+        before, at_anchor = self._bits[rows, column - 1], column == first
+        start_s[at_anchor], before[at_anchor] = anchor_s, 0.0
+        times_s: Floats = np.minimum(start_s + (bits - before) / self._rate[rows, column], end_s)
+        return times_s
 
     def _time_of(self, user: int, bits: float) -> float:
         anchor_s, rated = self._anchor_s[user], self._rated[user]

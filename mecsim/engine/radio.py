@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-from mecsim.engine.fading_window import FadingWindow
+from mecsim.engine.fading_window import AHEAD_BLOCKS, FadingWindow
 from mecsim.engine.job import Job, JobState
+from mecsim.world.windows import WINDOW_BLOCKS
 from mecsim.world.world import World
 
 
@@ -41,7 +42,15 @@ class Radio(Protocol):
         ...
 
     def ends_s(self, jobs: Sequence[Job], now_s: float) -> list[float]:
-        """Return when each of some jobs in service will be done; infinite if the known gains end before."""
+        """Return when each of some jobs in service will be done; infinite if the known rates end before."""
+        ...
+
+    def known_until_s(self, job: Job) -> float:
+        """Return when the rates of a job that goes on end, if before the window does; else infinity."""
+        ...
+
+    def look_further(self, jobs: Sequence[Job]) -> None:
+        """Work out the rates of jobs that were served at one time, beyond where all of them end."""
         ...
 
     def load(self, jobs: Sequence[Job], times_s: Sequence[float]) -> None:
@@ -98,6 +107,13 @@ class StaticRadio:
         """Return when each of some jobs in service will be done."""
         return [now_s + job.left / job.rate for job in jobs]
 
+    def known_until_s(self, job: Job) -> float:
+        """Return infinity."""
+        return math.inf
+
+    def look_further(self, jobs: Sequence[Job]) -> None:
+        """Do nothing: all rates are known."""
+
     def load(self, jobs: Sequence[Job], times_s: Sequence[float]) -> None:
         """Do nothing: all gains are known."""
 
@@ -117,7 +133,9 @@ class BlockFadingRadio:
     """
 
     def __init__(self, world: World) -> None:
-        self._window = FadingWindow(world)
+        # Where others' rates change with every beginning and end of a phase, the next one is never far.
+        ahead = AHEAD_BLOCKS if world.scenario.service.sharing == "work_conserving" else WINDOW_BLOCKS
+        self._window = FadingWindow(world, ahead)
         self._bits_sent = [0.0] * world.user_count  # since the grant, as of the last question
 
     @property
@@ -158,8 +176,16 @@ class BlockFadingRadio:
         return self._window.highest_rate(job.user)
 
     def ends_s(self, jobs: Sequence[Job], now_s: float) -> list[float]:
-        """Return when each of some jobs, just served anew, will be done; infinite if after this window."""
+        """Return when each of some jobs, just served anew, will be done; infinite if that is not known."""
         return self._window.times_of([job.user for job in jobs], [job.left for job in jobs])
+
+    def known_until_s(self, job: Job) -> float:
+        """Return when the rates of a job that goes on end, if before the window does; else infinity."""
+        return self._window.known_until_s(job.user)
+
+    def look_further(self, jobs: Sequence[Job]) -> None:
+        """Work out the rates of jobs that were served at one time, beyond where all of them end."""
+        self._window.look_further([job.user for job in jobs])
 
     def load(self, jobs: Sequence[Job], times_s: Sequence[float]) -> None:
         """Get the gains of the links of some jobs about a time each, all at once."""

@@ -9,18 +9,16 @@ from simpy import Event
 
 from mecsim.engine.accounting import Accounting
 from mecsim.engine.clock import Clock, EventKind
-from mecsim.engine.derating import Derating
 from mecsim.engine.electronics import Electronics
 from mecsim.engine.gpu import Gpus
-from mecsim.engine.grants import Grants
 from mecsim.engine.in_force import InForce
 from mecsim.engine.job import Job, JobState
 from mecsim.engine.radio import Radio, RadioGrant
 from mecsim.engine.roster import Roster
 from mecsim.engine.round import RoundLog
 from mecsim.engine.sharing import SharedGpuPower, SharingRule
+from mecsim.engine.supply import Supply
 from mecsim.system.phases import PhaseSpec
-from mecsim.system.resources import SERVER_SPEED, TRANSMIT_POWER, GrantSpec
 
 
 class Service:
@@ -36,9 +34,8 @@ class Service:
     radio : Radio
     gpus : Gpus
     sharing : SharingRule
+    supply : Supply
     accounting : Accounting
-    derating : Derating or None
-        None where servers never have less than usual to give.
     electronics : Electronics or None
         None where radios draw nothing but their transmit power.
     shared_power : SharedGpuPower or None
@@ -54,22 +51,17 @@ class Service:
         radio: Radio,
         gpus: Gpus,
         sharing: SharingRule,
+        supply: Supply,
         accounting: Accounting,
-        derating: Derating | None,
         electronics: Electronics | None = None,
         shared_power: SharedGpuPower | None = None,
     ) -> None:
         self._clock, self._roster, self._in_force = clock, roster, in_force
         self._phases, self._radio, self._gpus = phases, radio, gpus
-        self._sharing, self._accounting, self._derating = sharing, accounting, derating
+        self._sharing, self._supply, self._accounting = sharing, supply, accounting
         self._electronics, self._shared_power = electronics, shared_power
         self._over_radio = [phase.resource.medium == "radio" for phase in phases]
-        self._needs = [
-            (phase.resource.grant, TRANSMIT_POWER[phase.payer].field, phase.payer == "server")
-            for phase in phases
-        ]
-        self._looked_up: Grants | None = None
-        self._columns: list[tuple[list[float], list[float]]] = []
+        self._needs = [(phase.resource.grant.owner, phase.payer == "server") for phase in phases]
         self.on_power_change: Callable[[int, float], None] | None = None
         radio.load_with(lambda until_s: self._sending_before(until_s, roster.present_jobs))
         if radio.window_end_s < math.inf:
@@ -143,20 +135,15 @@ class Service:
         """Give jobs in service their present rates, and plan their ends anew."""
         jobs = [job for job in jobs if job.in_service]
         self._accounting.account_all(jobs)
-        factor, grants = self._sharing.factors(), self._in_force.grants
         over_radio, in_use = [], dict[int, float]()
-        columns = self._columns_of(grants)
-        for job in jobs:
-            grant, _, is_downlink = self._needs[job.phase]
-            granted_to, powers_w = columns[job.phase]
-            granted = self._served_with(granted_to[job.user], job, grant, factor)
+        for job, amount in zip(jobs, self._supply.of(jobs), strict=True):
+            owner, is_downlink = self._needs[job.phase]
             if self._over_radio[job.phase]:
-                power_w = powers_w[job.user]
-                over_radio.append(RadioGrant(job, granted, power_w, is_downlink))
-            elif self._shared_power is not None and grant.owner == "server":
-                self._serve_shared(self._shared_power, job, granted, factor, in_use)
+                over_radio.append(RadioGrant(job, amount, self._supply.power_w(job), is_downlink))
+            elif self._shared_power is not None and owner == "server":
+                self._serve_shared(self._shared_power, job, amount, in_use)
             else:
-                self._gpus.serve(job, grant.owner, granted)
+                self._gpus.serve(job, owner, amount)
         if over_radio:
             self._radio.serve(over_radio, self._clock.now)
             if self._electronics is not None:
@@ -167,46 +154,16 @@ class Service:
             for job in jobs:
                 self._notify_power(job)
 
-    def _columns_of(self, grants: Grants) -> list[tuple[list[float], list[float]]]:
-        """Return by phase what users are granted and their powers, looked up once for all in force."""
-        if grants is not self._looked_up:
-            self._looked_up = grants
-            self._columns = [
-                (getattr(grants, grant.field), getattr(grants, power_field))
-                for grant, power_field, _ in self._needs
-            ]
-        return self._columns
-
-    def _served_with(
-        self, granted: float, job: Job, grant: GrantSpec, factor: Callable[[Job], float]
-    ) -> float:
-        """Return what a job is served with now that has been granted so much."""
-        if grant.owner == "server":
-            granted *= factor(job)
-            if self._derating is not None:
-                granted *= self._derating.factor(grant, job.server)
-        return granted
-
     def _serve_shared(
-        self,
-        rule: SharedGpuPower,
-        job: Job,
-        granted: float,
-        factor: Callable[[Job], float],
-        in_use: dict[int, float],
+        self, rule: SharedGpuPower, job: Job, gpu_flops: float, in_use: dict[int, float]
     ) -> None:
         """Serve a job at a server; ``in_use`` keeps the speeds in use that are known already."""
         if not self._gpus.shares_power[job.server]:
-            self._gpus.serve(job, "server", granted)
+            self._gpus.serve(job, "server", gpu_flops)
             return
         if job.server not in in_use:
-            granted_to = getattr(self._in_force.grants, SERVER_SPEED.field)
-            speeds = (
-                self._served_with(granted_to[each.user], each, SERVER_SPEED, factor)
-                for each in rule.in_use(job.server)
-            )
-            in_use[job.server] = math.fsum(speeds)
-        self._gpus.serve_shared(job, granted, in_use[job.server])
+            in_use[job.server] = math.fsum(self._supply.of(rule.in_use(job.server)))
+        self._gpus.serve_shared(job, gpu_flops, in_use[job.server])
 
     def load_ahead(self, jobs: Iterable[Job]) -> None:
         """Load the gains of links in use, or about to be, in one batch: one by one costs more."""
@@ -242,11 +199,29 @@ class Service:
             else:
                 self._plan_due(job, max(now, now + job.left / job.rate))
         ends_s = self._radio.ends_s(sending, now) if sending else ()
+        later = []
         for job, end_s in zip(sending, ends_s, strict=True):
             if end_s < math.inf:
                 self._plan_due(job, max(now, end_s))
             else:
                 job.cancel_due()
+                later.append(job)
+        if later:
+            self._plan_look(later)
+
+    def _plan_look(self, jobs: Sequence[Job]) -> None:
+        """Plan to look for the ends of transfers that began anew now, where their known rates end."""
+        until_s = min([self._radio.known_until_s(job) for job in jobs])
+        if until_s < math.inf:
+            self._clock.call_at(until_s, EventKind.WINDOW, jobs[0].user + 1, lambda: self._look(jobs))
+
+    def _look(self, jobs: Sequence[Job]) -> None:
+        """Look for the ends of those transfers that nothing has changed since."""
+        now = self._clock.now
+        going_on = [job for job in jobs if self._is_sending(job) and self._radio.known_until_s(job) == now]
+        if going_on:
+            self._radio.look_further(going_on)
+            self._plan_ends(going_on)
 
     def _plan_due(self, job: Job, time_s: float) -> None:
         job.cancel_due()

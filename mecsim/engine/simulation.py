@@ -33,6 +33,7 @@ from mecsim.engine.round_barrier import RoundBarrier
 from mecsim.engine.round_runner import RoundRunner
 from mecsim.engine.service import Service
 from mecsim.engine.sharing import Reserved, SharedGpuPower, SharingRule, WorkConserving
+from mecsim.engine.supply import Supply
 from mecsim.engine.user_process import UserProcesses
 from mecsim.policy import Observation, Policy, ScenarioInfo
 from mecsim.rng import Purpose, stream
@@ -96,11 +97,11 @@ class Simulation:
             sharing = shared_power = SharedGpuPower(sharing, roster, phases, gpus.shares_power)
         electronics = None if world.power is None else Electronics(world.power)
         derating = None if world.conditions.never_impaired else Derating(world.servers)
-        radio = radio_of(world)
+        radio, supply = radio_of(world), Supply(in_force, phases, sharing, derating)
         self.accounting = accounting = Accounting(clock, in_force, radio, phases, users, servers)
         self.idle = idle = IdleMeters(clock, world, roster, accounting)
         self.service = service = Service(
-            clock, roster, in_force, phases, radio, gpus, sharing, accounting, derating, electronics,
+            clock, roster, in_force, phases, radio, gpus, sharing, supply, accounting, electronics,
             shared_power,
         )  # fmt: skip
         rule = HandoverRule.of(scenario.handover)

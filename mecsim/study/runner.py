@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mecsim.engine.decisions import Decided
-from mecsim.engine.policy_threads import PolicyThreads
 from mecsim.errors import PolicyFailed, ResultStoreError
-from mecsim.foreign_code import described
 from mecsim.plugin_files import files_as_first_read
 from mecsim.results.blas import one_blas_thread
 from mecsim.results.learning import TOKENS, round_tokens
@@ -29,6 +27,7 @@ from mecsim.study.policy_choice import PolicyChoice, is_own
 from mecsim.study.progress import OnProgress
 from mecsim.study.replaced_code import code_watch
 from mecsim.study.run_status import run_status
+from mecsim.study.threads_of_making import ThreadsOfMaking
 from mecsim.study.working_folder import same_folder
 from mecsim.tables import SCHEMA
 
@@ -157,7 +156,7 @@ def _simulated(
     with (
         code_watch(run.policy.label, on_progress, is_foreign=run.policy.is_foreign) as watched,
         same_folder(),
-        _ThreadsOfMaking(run.policy.label) as threads,
+        ThreadsOfMaking(run.policy.label) as threads,
     ):
         policy, label = threads.of_making(run.policy.make), run.policy.label
         _refuse_training_seeds(run, policy)
@@ -197,33 +196,6 @@ def _refuse_an_early_end(run: Run, simulation: Simulation) -> None:
             f"policy '{run.policy.label}': its run ended at {when}, before {run.scenario.duration_s:g} s: "
             "something raised StopSimulation"
         )
-
-
-class _ThreadsOfMaking(PolicyThreads):
-    """The threads that a policy has started when it was made: if one fails, now or later, the run does."""
-
-    def __init__(self, label: str) -> None:
-        super().__init__()
-        self._label = label
-
-    def of_making(self, make: Callable[[], Policy]) -> Policy:
-        """Return a policy made by a function."""
-        self.call_begins()
-        try:
-            return make()
-        finally:
-            self.call_ends()
-
-    def __enter__(self) -> _ThreadsOfMaking:
-        super().__enter__()
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        super().__exit__()
-        if raised[0] is None and self.failures:
-            error = self.failures[0]
-            reason = f"raised in a thread that it started when it was made: {described(error)}"
-            raise PolicyFailed(f"policy '{self._label}' {reason}") from error
 
 
 def finished(run: Run, folder: Path) -> Results | None:

@@ -45,6 +45,6 @@ class SharedWorld:
 
             self._key, self._world = None, None
             self._world = World(run.scenario, run.seed)
-            self._world.keep_windows(MOST_KEPT_BYTES)
+            self._world.windows.keep(MOST_KEPT_BYTES)
             self._key = world_key(run)
         return self._world

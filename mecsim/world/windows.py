@@ -8,7 +8,8 @@ import numpy as np
 
 from mecsim.system.arrays import Floats, Ints
 from mecsim.world.channel.waves import GRID, WHOLE
-from mecsim.world.mobility.trajectories import Trajectories
+from mecsim.world.kept_rows import KeptRows
+from mecsim.world.mobility.trajectories import GrowingTrajectories, Trajectories
 
 WINDOW_BLOCKS = GRID
 WINDOW = WHOLE
@@ -29,21 +30,41 @@ def block_index(times_s: Floats, block_s: float) -> Ints:
     return index
 
 
-def window_values(
-    of_leg: OfLeg,
-    users: Ints,
-    servers: Ints,
-    window: int,
-    blocks: range,
-    trajectories: Trajectories,
-    block_s: float,
-) -> Floats:
-    """Return the values of U links over some blocks of a window, (U, len(blocks))."""
-    values = np.empty((len(users), len(blocks)))
-    for i in range(0, len(users), _PAIRS_AT_ONCE):
-        part = slice(i, i + _PAIRS_AT_ONCE)
-        _fill(values[part], of_leg, users[part], servers[part], window, blocks, trajectories, block_s)
-    return values
+class Windows:
+    """The windows of a world, computed anew for each who asks, or kept for the next one.
+
+    Parameters
+    ----------
+    trajectories : GrowingTrajectories
+    block_s : float
+    """
+
+    def __init__(self, trajectories: GrowingTrajectories, block_s: float) -> None:
+        self._trajectories, self._block_s = trajectories, block_s
+        self._kept: KeptRows | None = None
+
+    def keep(self, most_bytes: int) -> None:
+        """Keep the values of links from now on, as far as there is room."""
+        self._kept = KeptRows(most_bytes)
+
+    def values(self, of_leg: OfLeg, users: Ints, servers: Ints, window: int, blocks: range) -> Floats:
+        """Return the values of U links over some blocks of a window, (U, len(blocks))."""
+
+        def compute(users: Ints, servers: Ints) -> Floats:
+            return self._computed(of_leg, users, servers, window, blocks)
+
+        if self._kept is None:
+            return compute(users, servers)
+        return self._kept.of(of_leg.__name__, users, servers, window, blocks, compute)
+
+    def _computed(self, of_leg: OfLeg, users: Ints, servers: Ints, window: int, blocks: range) -> Floats:
+        last_s = (window * WINDOW_BLOCKS + blocks.stop - 1) * self._block_s
+        trajectories, values = self._trajectories.until(last_s), np.empty((len(users), len(blocks)))
+        for i in range(0, len(users), _PAIRS_AT_ONCE):
+            part = slice(i, i + _PAIRS_AT_ONCE)
+            asked = of_leg, users[part], servers[part], window, blocks
+            _fill(values[part], *asked, trajectories, self._block_s)
+        return values
 
 
 def _fill(

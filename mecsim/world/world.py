@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from functools import cached_property
 
@@ -20,13 +21,11 @@ from mecsim.world.channel.measured import MeasuredGains
 from mecsim.world.channel.model import Bools
 from mecsim.world.channel.rician import LineOfSightComponent
 from mecsim.world.devices import power_of, servers_of
-from mecsim.world.digest import world_digest
 from mecsim.world.faults import ServerConditions
-from mecsim.world.kept_rows import KeptRows
 from mecsim.world.mobility.followed import replay_of
 from mecsim.world.mobility.trajectories import GrowingTrajectories, Trajectories
 from mecsim.world.population import Population
-from mecsim.world.windows import WINDOW, WINDOW_BLOCKS, OfLeg, block_index, window_values
+from mecsim.world.windows import WINDOW, WINDOW_BLOCKS, Windows, block_index
 from mecsim.world.workload import Workload
 
 _MOST_KEPT = 1_000_000
@@ -63,6 +62,7 @@ class World:
         self.power = power_of(scenario, self.workload.power | self.workload.devices, self.servers)
         self.objective = self.population.objective(scenario)
         self._trajectories = GrowingTrajectories(scenario, seed, self.population, replayed)
+        self.windows = Windows(self._trajectories, self.block_s)
         self.rate_law = RateLaw.of(self.noise_w_per_hz, channel.rate_spec, ergodic=fading.model == "ergodic")
         self._local = LocalMean(channel, self.server_position_m, seed)
         self._measured: MeasuredGains | None = None
@@ -84,11 +84,6 @@ class World:
         if fading.direct_db is not None:
             k, heights_m = db_to_linear(fading.direct_db), channel.heights_m or (0.0, 0.0)
             self._direct = LineOfSightComponent(k, wavelength_m, heights_m[0] - heights_m[1])
-        self._kept: KeptRows | None = None
-
-    def keep_windows(self, most_bytes: int) -> None:
-        """Keep what is computed of windows from now on, for the next run in this world; same numbers."""
-        self._kept = self._kept or KeptRows(most_bytes)
 
     @property
     def trajectories(self) -> Trajectories:
@@ -205,11 +200,11 @@ class World:
         The same numbers as ``gain`` to rounding, many times faster. Window w holds the blocks
         from ``w * WINDOW_BLOCKS`` on; a gain depends on the link, the window and its block alone.
         """
-        return self._window("gain", self._leg_gains, users, servers, window, blocks)
+        return self.windows.values(self._leg_gains, users, servers, window, blocks)
 
     def downlink_window(self, users: Ints, servers: Ints, window: int, blocks: range = WINDOW) -> Floats:
         """Return the factors of ``downlink_share`` of U links over the same blocks."""
-        return self._window("downlink", self._leg_downlink_shares, users, servers, window, blocks)
+        return self.windows.values(self._leg_downlink_shares, users, servers, window, blocks)
 
     def instance(self, time_s: float, rounds: Ints | None = None, *, fading: bool = True) -> Instance:
         """Return the snapshot at a time, of the given round of each user (the first by default)."""
@@ -239,7 +234,23 @@ class World:
 
     def digest(self) -> str:
         """Return a SHA-256 over positions, gains, work, arrivals and events sampled over the whole run."""
-        return world_digest(self)
+        times_s = np.linspace(0.0, self.scenario.duration_s, 17)
+        users, servers = np.arange(self.user_count), np.arange(self.server_count)
+        work = [self.workload.work(users, np.full(self.user_count, k)) for k in range(3)]
+        arrivals = [self.workload.arrivals_s(n, self.scenario.duration_s) for n in range(self.user_count)]
+        parts = [
+            self.position_m(users[:, None], times_s),
+            self.gain(users[:, None, None], servers[None, :, None], times_s),
+            self.gain_window(users, users % self.server_count, 1),
+            self.downlink_share(users[:, None, None], servers[None, :, None], times_s)
+            if self.interfered
+            else np.empty(0),
+            *(column for pair in work for column in pair),
+            *arrivals,
+            *([] if self.population.always else self.population.columns),
+            *(np.array([time_s, m, *value]) for time_s, m, value in self.conditions.changes()),
+        ]
+        return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()
 
     def _local_mean(self, users: Ints, servers: Ints, times_s: Floats) -> Link:
         start_s = self.block_start_s(times_s)
@@ -252,18 +263,6 @@ class World:
         if self._interference is None:
             return link
         return replace(link, gain=link.gain * self._interference.uplink[servers])
-
-    def _window(
-        self, name: str, of_leg: OfLeg, users: Ints, servers: Ints, window: int, blocks: range
-    ) -> Floats:
-        def compute(users: Ints, servers: Ints) -> Floats:
-            last_s = (window * WINDOW_BLOCKS + blocks.stop - 1) * self.block_s
-            trajectories = self._trajectories.until(last_s)
-            return window_values(of_leg, users, servers, window, blocks, trajectories, self.block_s)
-
-        if self._kept is None:
-            return compute(users, servers)
-        return self._kept.of(name, users, servers, window, blocks, compute)
 
     def _leg_downlink_shares(
         self, users: Ints, servers: Ints, leg: Ints, start_s: float, blocks: range

@@ -53,7 +53,7 @@ def test_two_workers(by_two: Path, expected: str) -> None:
 
 def test_shuffled(study: Study, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     order = random.Random(1)  # noqa: S311 - an order, not a secret
-    monkeypatch.setattr(schedule.RunQueue, "_length", lambda self, run: (True, order.random()))
+    monkeypatch.setattr(schedule.RunQueue, "_urgency", lambda self, run, last: (True, True, order.random()))
     sweep(study, out=tmp_path, jobs=1)
     assert load_results(tmp_path).digest() == expected
 
