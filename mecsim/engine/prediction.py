@@ -17,7 +17,7 @@ from mecsim.system.resources import TRANSMIT_POWER
 from mecsim.system.round_work import RoundWork
 from mecsim.world.world import World
 
-_BATCH = 64
+_MOST_DECISIONS, _MOST_USERS = 64, 8192  # computed at once: each user takes some 6 kB meanwhile
 _TERMS_OF_USERS = tuple(name for name in WorkTerms._fields if name not in ("bits_per_param", "affine"))
 
 
@@ -65,6 +65,7 @@ class TrueGainPrediction:
     def __init__(self, world: World) -> None:
         self._world = world
         self._pending: list[_Decision] = []
+        self._users = 0  # of all these
         self._rows = array("q")
         self._found = {name: array("d") for name in ("delay_s", "energy_j", "scr")}
 
@@ -74,7 +75,8 @@ class TrueGainPrediction:
     ) -> None:  # fmt: skip
         """Take a decision for some users, and what it costs with the gains that were seen."""
         self._pending.append(_Decision(row, time_s, users, instance, allocation, costs, score))
-        if len(self._pending) == _BATCH:
+        self._users += len(users)
+        if len(self._pending) == _MOST_DECISIONS or self._users >= _MOST_USERS:
             self._compute()
 
     def columns(self, predicted: dict[str, NDArray[np.float64]]) -> dict[str, Floats]:
@@ -94,7 +96,7 @@ class TrueGainPrediction:
         return table
 
     def _compute(self) -> None:
-        pending, self._pending = self._pending, []
+        pending, self._pending, self._users = self._pending, [], 0
         if not pending:
             return
         sizes = [len(decision.users) for decision in pending]

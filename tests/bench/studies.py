@@ -13,12 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from mecsim import load_results, load_scenario, simulate
+from mecsim import Scenario, load_results, load_scenario, simulate
 from mecsim.results.manifest import manifest_sha256
-from mecsim.study.plan import Run
+from mecsim.study.plan import Run, plan
 from mecsim.study.policy_choice import PolicyChoice
+from mecsim.study.runner import execute
+from mecsim.study.shared_world import SharedWorld
 from mecsim.study.spec import Study
 from mecsim.study.sweep import sweep
+
+CHEAP = ("nearest", "rucaa", "gucaa", "local_only", "edge_only", "matching", "water_filling", "linear_rule")
 
 
 def study(count: int, duration_s: float) -> Study:
@@ -85,8 +89,25 @@ def reading(root: Path) -> None:
     print(f"\nReading 1,000 runs, {rounds:,} rounds: {took[0]:.1f} s, {took[1]:.1f} s of CPU (target: 5)")
 
 
+def one_world() -> None:
+    """Print what eight cheap policies cost in the world that they share, over one of them in the same run."""
+    scenario = Scenario.from_toml(Path(__file__).with_name("bench.toml").read_text())
+    runs = plan(scenario, [PolicyChoice.of(name) for name in CHEAP], 1)
+    ratios = []
+    for _ in range(3):
+        shared, cpu_s = SharedWorld(), list[float]()
+        for run in runs:
+            cpu_s.append(execute(run, shared=shared).manifest["cpu_s"])
+        apart = sum(execute(run).manifest["cpu_s"] for run in runs)
+        ratios.append((sum(cpu_s) / (apart / len(runs)), sum(cpu_s) / apart))
+    over_one, over_apart = np.median(ratios, axis=0)
+    print(f"\n{', '.join(CHEAP)} on one world of 100 users, blocks of 10 ms, 600 s")
+    print(f"  together over one of them {over_one:.1f} (target: 6); over all apart {over_apart:.2f}")
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as place:
         overhead(Path(place))
         speed_up(Path(place))
         reading(Path(place))
+    one_world()
