@@ -77,7 +77,7 @@ def explain(
 ) -> None:
     """Say what a key of a scenario file, a metric, a policy or a card is.
 
-    Of a key: unit, default, allowed values, an example. A word that is no name is looked for in parts of names.
+    Of a key: unit, default, allowed values, an example. Other words are looked for in parts of names.
     """
     from mecsim.cli.explain_search import answer
 
