@@ -55,7 +55,7 @@ install() {
     "$(PYTHON)" -m pip --python $(BIN)/python install --quiet --disable-pip-version-check $(PIP_FLAGS) "$$@" -e '$(WHAT)'
   fi
 }
-echo "mecsim: installing into $(VENV); the first time takes a minute or two"
+echo "mecsim: installing into $(VENV); the first time takes some minutes"
 if ! install $(PINS); then
   [ "$(PINS)" = "$(TESTED)" ] || fail "the installation has failed; its messages are above"
   echo "mecsim: the tested versions (constraints.txt) cannot be had here: taking the newest allowed"

@@ -170,7 +170,7 @@ def _radio_doubts(scenario: Scenario) -> Iterator[str]:
         if median > SPECTRAL_EFFICIENCY.high:
             yield (
                 f"half of the area has more than {median:.1f} bit/s/Hz on the {direction} under an equal "
-                f"split; 256-QAM carries {SPECTRAL_EFFICIENCY.high:.1f}: channel.rate = 'nr-256qam'"
+                f"split; 256-QAM carries {SPECTRAL_EFFICIENCY.high:.1f}; set channel.rate = 'nr-256qam'"
             )
 
 
@@ -190,7 +190,7 @@ def _gpu_doubts(scenario: Scenario) -> Iterator[str]:
         if law == "cubic" and share < GPU_POWER_SHARE.low:
             yield (
                 f"{name}: a GPU at its top speed draws {share:.2f} of its board power (gpu_utilisation^3), "
-                f"less than any in training ({GPU_POWER_SHARE.low:g}): {table}.gpu_power = 'board'"
+                f"less than any in training ({GPU_POWER_SHARE.low:g}); set {table}.gpu_power = 'board'"
             )
 
 
@@ -200,5 +200,5 @@ def _work_doubts(scenario: Scenario) -> Iterator[str]:
     if work.model == "adapter" and flop < base.forward_flop:
         yield (
             f"the mean adapter takes {flop:.2g} FLOP a token, less than the {base.forward_flop:.2g} of a "
-            f"forward pass of {base}: workload.model = 'peft'"
+            f"forward pass of {base}; set workload.model = 'peft'"
         )

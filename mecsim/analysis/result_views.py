@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from mecsim.analysis.figure_kinds import FigureRequest, draw
-from mecsim.analysis.frames import study_frames
+from mecsim.analysis.frames import StudyFrames, study_frames
 from mecsim.analysis.inline import shown_inline
 from mecsim.analysis.style import WIDTH_IN
 from mecsim.errors import MecsimError
@@ -55,8 +56,10 @@ def summary(results: Results) -> pd.DataFrame:
     return pd.DataFrame([{key: run[key] for key in _KEYS} | stored_metrics(run) for run in runs])
 
 
-def plot(results: Results, kind: str, names: tuple[str, ...]) -> list[Axes]:
+def plot(results: Results, kind: str, names: tuple[str, ...], mix: bool) -> list[Axes]:
     """Draw a figure of one run or of several, show it in a notebook, and return its axes.
+
+    A warning counts the runs of other plans, which are left out unless ``mix`` is true.
 
     Raises
     ------
@@ -66,7 +69,10 @@ def plot(results: Results, kind: str, names: tuple[str, ...]) -> list[Axes]:
     for name in names:
         check_metric(name)
     with _folder(results) as folder:
-        figure = figure_of(folder, kind, names)
+        study = study_frames(folder, mix=mix)
+        if study.note:
+            warnings.warn(study.note, stacklevel=3)
+        figure = _drawn(study, kind, names)
     return shown_inline(figure)
 
 
@@ -74,16 +80,21 @@ def figure_of(
     folder: Path, kind: str, names: tuple[str, ...], policies: Sequence[str] | None = None
 ) -> Figure:
     """Return a figure of the runs of a folder; of all its policies, or of some in their order."""
-    request = FigureRequest(metrics=names, key="", column="", reference=None, width_in=WIDTH_IN)
-    return draw(kind, study_frames(folder, policies), request)
+    return _drawn(study_frames(folder, policies), kind, names)
 
 
-def report(results: Results, path: str | Path) -> Path:
+def _drawn(study: StudyFrames, kind: str, names: tuple[str, ...]) -> Figure:
+    return draw(
+        kind, study, FigureRequest(metrics=names, key="", column="", reference=None, width_in=WIDTH_IN)
+    )
+
+
+def report(results: Results, path: str | Path, mix: bool) -> Path:
     """Write the report of one run or of several, and return its path."""
     from mecsim.analysis.report.page import write_report
 
     with _folder(results) as folder:
-        return write_report(folder, path)
+        return write_report(folder, path, mix=mix)
 
 
 @contextmanager

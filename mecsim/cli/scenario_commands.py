@@ -75,9 +75,9 @@ def explain(
     plugins: PluginOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Say what a key of a scenario file means: unit, default, allowed values, an example.
+    """Say what a key of a scenario file, a metric, a policy or a card is.
 
-    A word that is no key is looked for among metrics, policies and the catalogue, and in parts of names.
+    Of a key: unit, default, allowed values, an example. Other words are looked for in parts of names.
     """
     from mecsim.cli.explain_search import answer
 

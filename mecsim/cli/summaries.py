@@ -168,12 +168,15 @@ def _caption(comparison: Comparison) -> str:
     """Return what the numbers and the stars of the table mean."""
     own = "mean ± half width of its own 95 % interval"
     own += ", where heavy-tailed: median [its 95 % interval]" if comparison.heavy_tails else ""
-    if len(comparison.policies) == 1:
+    below = f"; below: paired difference to {comparison.policies[0]}" if len(comparison.policies) > 1 else ""
+    if len(comparison.seeds) == 1:
+        return f"one replication{below}; intervals need two"
+    if not below:
         return own
     tests = int(comparison.paired["p"].notna().sum())
     looks = f" and {comparison.looks} looks" if comparison.looks > 1 else ""
     return (
-        f"{own}; below: paired difference to {comparison.policies[0]}, likewise\n* differs after Holm's "
+        f"{own}{below}, likewise\n* differs after Holm's "
         f"correction for all {tests} differences{looks}: at most 5 % of tables have a false *"
     )
 

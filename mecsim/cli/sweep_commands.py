@@ -192,6 +192,9 @@ def _run(
     else:
         print_table(means_table(frame, study))
         print_text(", ".join(f"{count} {origin}" for origin, count in done.origins.items()) + " runs")
+        finished = int(frame["state"].eq("finished").sum())
+        if part is not None and finished < size:
+            print_text(f"{finished} of the study's {size} runs are finished: table and report are of these")
         print_text(f"runs:  {done.folder}", f"table: {done.folder / TABLE}", f"report: {report}")
     for path in done.damaged:
         say(f"a damaged run was moved to {path} and run again", quiet=quiet)

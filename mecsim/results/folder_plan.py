@@ -62,7 +62,8 @@ class PlannedRuns:
         """A line about the runs that were left out; empty if none were."""
         if not self.left_out:
             return ""
-        return f"{self.left_out} runs of another plan are left out; --mix shows them too"
+        told = f"{self.left_out} runs of another plan are left out"
+        return f"{told}; --mix (in Python: mix=True) shows them too"
 
 
 def record_plan(folder: Path, policies: Iterable[str], scenarios: Iterable[str]) -> None:
@@ -104,7 +105,7 @@ def planned_runs(root: Path, manifests: Mapping[Path, Mapping[str, Any]], *, mix
         more = ", ..." if len(plans) > _MOST_NAMED else ""
         raise MecsimError(
             f"{root}: holds {len(plans)} studies or comparisons: {named}{more}; "
-            "name one of them, or add --mix to put them together"
+            "name one of them, or add --mix (in Python: mix=True) to put them together"
         )
     kept = tuple(
         folder

@@ -97,7 +97,7 @@ class Results(Shown):
         frame: pd.DataFrame = _views().summary(self)
         return frame
 
-    def plot(self, kind: str = "timeline", metrics: Sequence[str] = ()) -> list[Axes]:
+    def plot(self, kind: str = "timeline", metrics: Sequence[str] = (), *, mix: bool = False) -> list[Axes]:
         """Draw a figure of ``mecsim plot``, show it in a notebook, and return its axes.
 
         Parameters
@@ -106,6 +106,9 @@ class Results(Shown):
             ``timeline`` for one run; any other kind for several.
         metrics : sequence of str
             Which ones; those of the kind if left out.
+        mix : bool
+            Whether runs of several plans of one folder, or of several studies, may be put together.
+            Without it a warning counts the runs of other plans, which are left out.
 
         Returns
         -------
@@ -115,19 +118,22 @@ class Results(Shown):
         Raises
         ------
         MecsimError
-            If there is no such kind or metric, or the runs lack what it needs.
+            If there is no such kind or metric, the runs lack what it needs, or they are of several
+            studies and ``mix`` is not given.
         """
-        return list(_views().plot(self, kind, tuple(metrics)))
+        return list(_views().plot(self, kind, tuple(metrics), mix))
 
-    def report(self, path: str | Path = "report.html") -> Path:
+    def report(self, path: str | Path = "report.html", *, mix: bool = False) -> Path:
         """Write the report of the run, or of the runs, as one HTML file, and return its path.
+
+        ``mix`` is that of :meth:`plot`; the page itself says which runs are left out.
 
         Raises
         ------
         ResultStoreError
             If it cannot be written.
         """
-        return Path(_views().report(self, path))
+        return Path(_views().report(self, path, mix))
 
     def digest(self) -> str:
         """Return the SHA-256 of everything that is reproducible, as hexadecimal digits.

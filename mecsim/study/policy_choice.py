@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, fields, replace
@@ -19,8 +18,9 @@ from mecsim.policy_spec import split_specs as split_policies
 from mecsim.registry import POLICIES, is_builtin, made, make_policy, parse_policy, policy_version
 from mecsim.study.examine import examine, version_of
 from mecsim.study.labels import automatic_label, checked_label, distinct_labels
+from mecsim.study.own_policies import is_own
 
-__all__ = ["PolicyChoice", "choose_policies", "is_own", "split_policies"]
+__all__ = ["PolicyChoice", "choose_policies", "split_policies"]
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from mecsim.policy import Policy
 
     PolicyLike: TypeAlias = "str | Mapping[str, Any] | Policy | type[Policy] | PolicyChoice"
-
-_OWN_MODULES = ("mecsim", "mecsim_policies")
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,20 +242,6 @@ def _told_apart(choices: list[PolicyChoice]) -> list[PolicyChoice]:
         else:
             found.append(choice)
     return found
-
-
-def is_own(policy: Policy) -> bool:
-    """Return whether the policy's code ships with mecsim, so that its version is known for certain.
-
-    The same must hold for policies in its attributes ``policy`` and ``then``.
-    """
-    kind = type(policy)
-    home = sys.modules.get(kind.__module__)
-    # A class may say that it comes from anywhere.
-    own = kind.__module__.partition(".")[0] in _OWN_MODULES and getattr(home, kind.__name__, None) is kind
-    held = [getattr(policy, name, None) for name in INNERS]
-    inner: list[Any] = [each for each in held if callable(getattr(each, "allocate", None))]
-    return own and all(map(is_own, inner))
 
 
 def _unregistered(asked: Iterable[PolicyLike]) -> list[str]:

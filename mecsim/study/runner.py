@@ -22,8 +22,9 @@ from mecsim.results.result import Results, tables_digest
 from mecsim.results.store import claim, load_run, write_run
 from mecsim.study.isolation.child import is_inside
 from mecsim.study.notebook_bar import notebook_bar
+from mecsim.study.own_policies import is_own, policy_remarks
 from mecsim.study.plan import Run
-from mecsim.study.policy_choice import PolicyChoice, is_own
+from mecsim.study.policy_choice import PolicyChoice
 from mecsim.study.progress import OnProgress
 from mecsim.study.replaced_code import code_watch
 from mecsim.study.run_status import run_status
@@ -32,8 +33,6 @@ from mecsim.study.working_folder import same_folder
 from mecsim.tables import SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mecsim.engine.recorder import RunRecord
     from mecsim.engine.simulation import Simulation
     from mecsim.policy import Policy
@@ -120,7 +119,7 @@ def execute(
     with files_as_first_read():
         done = _simulated(run, on_progress, on_decision, shared)
         manifest = _manifest(run, done.policy, dict(done.record.counts), done.world)
-    manifest |= _marks(run, done.record, done.drawn)
+    manifest |= _marks(run, done)
     if run.scenario.learning is not None:
         manifest[TOKENS] = round_tokens(run.scenario, done.world.workload, done.record.rounds)
     results = Results.of(done.record, done.world, manifest | done.times)
@@ -141,7 +140,7 @@ class _Simulated(NamedTuple):
     policy: Policy
     world: World
     record: RunRecord
-    drawn: tuple[str, ...]
+    drawn: tuple[str, ...]  # libraries whose global generator was moved when the policy was made
     times: dict[str, Any]
     threads: dict[str, str | None]
 
@@ -247,23 +246,21 @@ def _manifest(run: Run, policy: Policy, counts: dict[str, Any], world: World) ->
     }
 
 
-def _marks(run: Run, record: RunRecord, drawn: Sequence[str]) -> dict[str, Any]:
-    """Return what the manifest says of a run that another one may not repeat, or whose policy broke a rule.
-
-    ``drawn`` are the libraries whose global generator was moved when the policy was made.
-    """
+def _marks(run: Run, done: _Simulated) -> dict[str, Any]:
+    """Return what the manifest says of a run that another may not repeat, or whose policy broke a rule."""
     by_policy = [
         f"policy '{run.policy.label}' has drawn from or seeded the global generator of {library} when it was "
         "made; another run may differ"
-        for library in drawn
+        for library in done.drawn
     ]
-    by_policy += record.irreproducible
+    by_policy += done.record.irreproducible
+    told = [f"policy '{run.policy.label}': {line}" for line in policy_remarks(done.policy)]
     measured = run.scenario.reallocation.decision_latency == "measured"
     reasons = [MEASURED_DECISIONS] * measured + by_policy
     return {
         "reproducible": not reasons,
         "not_reproducible_because": reasons,
-        "remarks": [*record.remarks, *by_policy],
+        "remarks": [*done.record.remarks, *by_policy, *told],
         "policy_in_process": run.policy.instance is not None and not is_inside(),
     }
 

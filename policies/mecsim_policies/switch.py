@@ -29,6 +29,8 @@ class Switch:
     ----------
     iterations, predicted_scr
         Those of the policy that made the last decision.
+    remarks : tuple of str
+        What a reader of the run must know: that the second policy has decided nothing.
     """
 
     def __init__(
@@ -40,6 +42,17 @@ class Switch:
             raise ValueError(f"at_s = {at_s!r}: must be a number >= 0, in s")
         self.at_s = self._moment_s = float(at_s)
         self.iterations, self.predicted_scr = 0, float("nan")
+        self._last_s, self._switched = math.nan, False
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """That the moment came after the last decision, if it did."""
+        if self._switched or math.isnan(self._last_s):
+            return ()
+        return (
+            f"at_s = {self.at_s:g} is after the last decision, at {self._last_s:g} s: "
+            "the second policy has decided nothing",
+        )
 
     def reset(self, info: ScenarioInfo, rng: np.random.Generator) -> None:
         """Hand on the run's facts; the second policy gets a generator of its own.
@@ -50,6 +63,7 @@ class Switch:
         decision_s = round(self.at_s / info.period_s) * info.period_s
         is_decision = math.isclose(decision_s, self.at_s, rel_tol=1e-14)
         self._moment_s = min(decision_s, self.at_s) if is_decision else self.at_s
+        self._last_s, self._switched = math.nan, False
         for policy, own_rng in ((self.policy, rng), (self.then, rng.spawn(1)[0])):
             hook = getattr(policy, "reset", None)
             if hook is not None:
@@ -57,7 +71,8 @@ class Switch:
 
     def allocate(self, observation: Observation) -> Allocation | None:
         """Return the answer of the policy whose time it is."""
-        policy = self.policy if observation.time_s < self._moment_s else self.then
+        self._last_s, self._switched = observation.time_s, observation.time_s >= self._moment_s
+        policy = self.then if self._switched else self.policy
         answer = policy.allocate(observation)
         self.iterations = getattr(policy, "iterations", 0)
         self.predicted_scr = getattr(policy, "predicted_scr", float("nan"))

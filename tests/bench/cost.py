@@ -1,10 +1,12 @@
 """Cost against users, servers and block length, set-up of a large world, and what an install holds.
 
-``make bench`` prints this and draws the figure of docs/performance.md. Nothing here is asserted.
+``make bench`` prints this and draws the figure of docs/performance.md, with other simulators beside mecsim as
+``peers/measure.py`` has found them. Nothing here is asserted.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import subprocess
@@ -27,6 +29,7 @@ USER_SECONDS, REPEATS = 6_000, 3
 USERS = (5, 10, 30, 100, 300, 1000)
 SERVERS = (1, 2, 5, 10, 20)
 BLOCKS_S = (0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)
+PEERS = Path(__file__).parent / "peers" / "measured.csv"
 RULES = ("reserved", "work_conserving")
 SET_UP = """
 import resource, sys, time
@@ -73,18 +76,37 @@ def measured() -> dict[str, dict[str, tuple[list[float], list[float]]]]:
     }
 
 
+def peers_us(blocks: tuple[list[float], list[float]]) -> dict[str, tuple[list[float], list[float]]]:
+    """Return steps in s and costs of a user-second in us of each peer by name, from its ratios to mecsim."""
+    own, found = dict(zip(*blocks, strict=True)), dict[str, tuple[list[float], list[float]]]()
+    with PEERS.open(encoding="utf-8", newline="") as file:
+        for line in csv.DictReader(file):
+            steps, costs = found.setdefault(f"{line['peer']} {line['what']}".strip(), ([], []))
+            steps.append(float(line["step_s"]))
+            costs.append(own[steps[-1]] / float(line["of_mecsim"]))
+    del found["mecsim"]
+    return found
+
+
 def draw(panels: dict[str, dict[str, tuple[list[float], list[float]]]]) -> Path:
     """Draw a panel for each thing that the cost depends on."""
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(1, 3, figsize=(WIDTH_IN, 2.2), sharey=True, layout="constrained")
+        figure, axes = plt.subplots(1, 3, figsize=(WIDTH_IN, 2.5), sharey=True, layout="constrained")
         for axis, (name, curves) in zip(axes, panels.items(), strict=True):
             for marker, (rule, (x, costs)) in zip("os", curves.items(), strict=False):
                 axis.plot(x, costs, marker=marker, markersize=3.5, label=rule)
+            if "block" in name:
+                for marker, (peer, (x, costs)) in zip(
+                    "^vDPX", peers_us(curves["reserved"]).items(), strict=False
+                ):
+                    axis.plot(x, costs, marker, markersize=4, label=peer)
             axis.set(xlabel=name, xscale="log", yscale="log")
             axis.xaxis.set_major_formatter("{x:g}")
             axis.yaxis.set_major_formatter("{x:g}")
         axes[0].set_ylabel("CPU us a user-second")
         axes[0].legend(frameon=False)
+        handles, labels = axes[2].get_legend_handles_labels()
+        figure.legend(handles[1:], labels[1:], frameon=False, ncols=5, loc="outside lower center")
         png, _ = save_figure(figure, FIGURE)
         plt.close(figure)
     return png

@@ -60,6 +60,18 @@ def test_plan_run_and_state(capsys: pytest.CaptureFixture[str]) -> None:
     assert row["scr_window"] == pytest.approx(mine["scr_window"].mean())
 
 
+def test_a_shard_says_that_its_table_is_of_a_part(capsys: pytest.CaptureFixture[str]) -> None:
+    """Mutants: said of the last shard too, or of none."""
+    Path("two.toml").write_text(
+        STUDY.replace("replications = 2", "replications = 1").replace("[10, 20]", "[10]")
+    )
+    for part, is_last in (("1/2", False), ("2/2", True)):
+        command = ["sweep", "two.toml", "--set", "duration_s=11", "--shard", part, "-j", "1", "-q"]
+        assert main(command) == 0
+        said = "runs are finished: table and report are of these" in capsys.readouterr().out
+        assert said != is_last
+
+
 def test_what_a_person_reads(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["sweep", "tiny.toml", "--set", "duration_s=20", "-q", "-j", "2"]
     assert main([*arguments, "--dry-run"]) == 0

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from mecsim import compare, load_scenario
+from mecsim import compare, load_results, load_scenario
 from mecsim.analysis.frames import study_frames
+from mecsim.analysis.report import page
 from mecsim.cli import main
 from mecsim.errors import MecsimError, ResultStoreError
 from mecsim.results.folder_plan import PLAN_FILE
@@ -44,7 +45,7 @@ def test_runs_of_two_plans_do_not_mix_unless_asked(folder, capsys):
     compare(other, ORDER, 1, out=folder)
     frames = study_frames(folder)
     assert (len(frames.per_run), frames.swept) == (3, ())
-    assert frames.note == "3 runs of another plan are left out; --mix shows them too"
+    assert frames.note.startswith("3 runs of another plan are left out; --mix (in Python: mix=True) shows")
     mixed = study_frames(folder, mix=True)
     assert (len(mixed.per_run), mixed.swept) == (6, ("duration_s",))
     compare(other, ORDER[:2], 1, out=folder.parent / "b")
@@ -54,6 +55,20 @@ def test_runs_of_two_plans_do_not_mix_unless_asked(folder, capsys):
         study_frames(folder.parent)
     assert main(["plot", str(folder), "--kind", "ranking", "--out", str(folder.parent / "f")]) == 0
     assert "3 runs of another plan are left out" in capsys.readouterr().err
+
+
+def test_python_mixes_plans_only_when_asked(folder, monkeypatch):
+    """Mutants: ``mix`` is not handed on; what is left out is left out silently."""
+    compare(load_scenario("smoke").with_changes({"duration_s": 4, "warmup_s": 0}), ORDER, 1, out=folder)
+    results = load_results(folder)
+    with pytest.warns(UserWarning, match="3 runs of another plan are left out"):
+        left = results.plot("pareto")
+    assert len(results.plot("pareto", mix=True)) == 2 * len(left)
+    asked = []
+    monkeypatch.setattr(page, "write_report", lambda *_, mix: asked.append(mix) or "r.html")
+    for mix in (False, True):
+        results.report(mix=mix)
+    assert asked == [False, True]
 
 
 def test_a_damaged_plan_is_named(folder):

@@ -79,3 +79,10 @@ def test_a_single_policy_has_no_star() -> None:
     alone = replace(comparison_of({}), policies=("a",))
     assert alone.differing == frozenset()
     assert comparison_table(alone).caption == "mean ± half width of its own 95 % interval"
+
+
+def test_one_replication_has_no_interval_and_says_so() -> None:
+    """Mutant: a caption about intervals and a correction for 0 differences."""
+    found = replace(comparison_of({}), seeds=SEEDS[:1])
+    told = "one replication; below: paired difference to a; intervals need two"
+    assert comparison_table(found).caption == told

@@ -13,8 +13,9 @@ from mecsim import load_scenario
 from mecsim.errors import PolicyNotFound
 from mecsim.results.manifest import manifest_sha256
 from mecsim.results.notes import run_notes
+from mecsim.study.own_policies import is_own
 from mecsim.study.plan import Run, plan
-from mecsim.study.policy_choice import PolicyChoice, choose_policies, is_own, split_policies
+from mecsim.study.policy_choice import PolicyChoice, choose_policies, split_policies
 from mecsim.study.pool import worker_count
 from mecsim.study.runner import execute, finished
 

@@ -1,14 +1,19 @@
 """Switch: one policy until a moment, another one from then on, and the same bits until it."""
 
+import re
+
 import numpy as np
 import pytest
 from mecsim_policies.baselines import Gucaa, Nearest
 from mecsim_policies.switch import Switch
 
+import mecsim
+from mecsim.analysis.diagnostics import run_warnings
 from mecsim.engine.simulation import Simulation
 from mecsim.policy import Observation, ScenarioInfo
 from mecsim.registry import is_builtin, make_policy, policy_version
-from mecsim.study.policy_choice import PolicyChoice, is_own
+from mecsim.study.own_policies import is_own
+from mecsim.study.policy_choice import PolicyChoice
 from mecsim.study.verify_results import is_shipped
 from mecsim.world.world import World
 
@@ -103,6 +108,25 @@ def test_runs_are_the_same_until_the_moment_and_others_after(make_scenario):
 THEN = ("nearest", "(gucaa:local_fraction=0.2)", "(switch:policy=local_only,then=rucaa,at_s=25)")
 # What happens under a decision until the next one, and what it cost to make.
 AFTER = ("realised", "idle", "rounds_finished", "decision_cpu_s", "predicted_scr")
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ("switch:at_s=600", ["600"]),
+        ("hysteresis:policy=(switch:at_s=6)", ["6"]),
+        ("switch:then=(switch:at_s=9),at_s=5", ["9"]),
+        ("switch:then=(switch:at_s=99),at_s=6", ["6"]),
+        ("switch:at_s=5", []),
+    ],
+)
+def test_a_moment_after_the_last_decision_is_told(spec, told):
+    """Mutants: only the outermost policy is asked; a switch that nobody asked counts; always; never."""
+    scenario = mecsim.load_scenario("smoke").with_changes(
+        duration_s=6, warmup_s=0, **{"reallocation.period_s": 5}
+    )
+    warned = run_warnings(mecsim.simulate(scenario, spec))
+    assert re.findall(r"at_s = (\d+) is after the last decision", "\n".join(warned)) == told
 
 
 def test_specs_nest_and_both_policies_are_made():
