@@ -185,7 +185,7 @@ def pytest_generate_tests(metafunc):
 
 
 def design(laws):
-    """Return a number below six, of a set of 20 combinations in which every two values meet, and two turns."""
+    """Return the number, below six, of a set of 20 combinations that has every two values; two turns."""
     rate, power, work, bounded = laws
     first, second = POWERS.index(power), WORKS.index(work)
     turns = ((first + second // 2) % 2, (first + second) // 2 % 2)

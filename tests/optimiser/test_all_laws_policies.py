@@ -61,7 +61,7 @@ def test_every_policy_decides_without_a_violation(with_laws, laws, design_of):
 
 
 def test_every_policy_meets_every_two_values_together(every_law, design_of):
-    """Searches meet every value. Mutants: a work that DASHF never sees with shared power; a search unasked."""
+    """Searches meet every value. Mutants: a work that DASHF never sees with a power; a search unasked."""
     met = {(name, pair) for laws in every_law for name in asked(*design_of(laws)) for pair in pairs(laws)}
     every = {(name, pair) for laws in every_law for name in NAMES for pair in pairs(laws)}
     assert {(name, pair) for name, pair in every - met if name not in SEARCHES} == set()
