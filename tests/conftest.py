@@ -8,6 +8,7 @@ import pytest
 
 from mecsim import plugins
 from mecsim.scenario.schema import Scenario
+from mecsim.study import pool
 from mecsim.system.allocation import Allocation
 
 BASE = """
@@ -129,6 +130,12 @@ def record_digest(record):
 def _no_plugins_of_other_tests(monkeypatch):
     """Give each test the installed plug-ins and none that another test has registered."""
     monkeypatch.setattr(plugins, "_registered", {})
+
+
+@pytest.fixture(autouse=True)
+def _workers_only_where_asked_for(monkeypatch):
+    """Make runs in this process unless a test names a number of jobs: to start a worker takes a second."""
+    monkeypatch.setattr(pool, "cores", lambda: 1)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -17,6 +17,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mecsim.analysis.student import shared_ranks, t_above
+
 
 def t_test(samples: ArrayLike, reference: ArrayLike) -> float:
     """Return the two-sided p value of the paired t test; NaN with fewer than two pairs."""
@@ -123,18 +125,14 @@ def _differences(samples: ArrayLike, reference: ArrayLike) -> NDArray[np.float64
 
 
 def _signed_ranks(samples: ArrayLike, reference: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    from scipy import stats
-
     difference = _differences(samples, reference)
     difference = difference[difference != 0]
-    return np.asarray(stats.rankdata(np.abs(difference))), difference > 0
+    return shared_ranks(np.abs(difference)), difference > 0
 
 
 def _t_tail(values: NDArray[np.float64]) -> float:
     """Return the probability of a t at least as large as that of the values, if their mean were zero."""
-    from scipy import stats
-
     error = values.std(ddof=1) / math.sqrt(len(values))
     if error == 0:
         return 0.5 if values[0] == 0 else float(values[0] < 0)
-    return float(stats.t.sf(values.mean() / error, len(values) - 1))
+    return t_above(values.mean() / error, len(values) - 1)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mecsim.analysis.stats import LEVEL, Interval, t_interval
+from mecsim.analysis.student import t_above
 
 BATCHES = 20
 GROWTH_LEVEL = 0.001
@@ -96,8 +97,6 @@ def growth(series: ArrayLike, batches: int = BATCHES) -> Growth:
     The error of the slope is widened by sqrt((1 + r) / (1 - r)), r being the correlation of
     neighbouring residuals, because batches of a busy queue depend on each other.
     """
-    from scipy import stats
-
     values = np.asarray(series, dtype=np.float64)
     if len(values) < batches:
         return Growth(math.nan, math.nan)
@@ -112,7 +111,7 @@ def growth(series: ArrayLike, batches: int = BATCHES) -> Growth:
         return Growth(share, 0.0 if slope > 0 else 1.0)
     r = min(max(float(residual[1:] @ residual[:-1]) / spread, 0.0), 0.99)
     error = math.sqrt(spread / (batches - 2) / float(time @ time) * (1.0 + r) / (1.0 - r))
-    return Growth(share, float(stats.t.sf(slope / error, batches - 2)))
+    return Growth(share, t_above(slope / error, batches - 2))
 
 
 def _batched(values: NDArray[np.float64], size: int, batches: int) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mecsim.analysis.student import t_quantile
 from mecsim.rng import Purpose, stream
 
 LEVEL = 0.95
@@ -50,8 +51,6 @@ def t_interval(samples: ArrayLike, level: float = LEVEL) -> Interval:
         Of shape ``samples.shape[1:]``. The mean is NaN without any sample, the ends are NaN
         with fewer than two.
     """
-    from scipy import stats
-
     values = np.asarray(samples, dtype=np.float64)
     present = ~np.isnan(values)
     n = present.sum(axis=0)
@@ -59,7 +58,7 @@ def t_interval(samples: ArrayLike, level: float = LEVEL) -> Interval:
     mean = np.where(present, values, 0.0).sum(axis=0) / count
     squares = np.where(present, (values - mean) ** 2, 0.0).sum(axis=0)
     freedom = np.where(n > 1, n - 1, np.nan)
-    half = stats.t.ppf(0.5 + level / 2, freedom) * np.sqrt(squares / freedom / count)
+    half = t_quantile(0.5 + level / 2, freedom) * np.sqrt(squares / freedom / count)
     return Interval(mean, mean - half, mean + half, np.asarray(n))
 
 
@@ -91,8 +90,6 @@ def ratio_interval(samples: ArrayLike, reference: ArrayLike, level: float = LEVE
         The ends are infinite where the mean of the reference may be zero at this level, NaN with
         fewer than two pairs; the ratio is NaN where that mean is zero.
     """
-    from scipy import stats
-
     x, y = np.broadcast_arrays(np.asarray(samples, np.float64), np.asarray(reference, np.float64))
     present = ~(np.isnan(x) | np.isnan(y))
     n = present.sum(axis=0)
@@ -103,7 +100,7 @@ def ratio_interval(samples: ArrayLike, reference: ArrayLike, level: float = LEVE
 
     mean_x, mean_y = mean(x), mean(y)
     dx, dy = x - mean_x, y - mean_y
-    factor = stats.t.ppf(0.5 + level / 2, freedom) ** 2 / freedom
+    factor = t_quantile(0.5 + level / 2, freedom) ** 2 / freedom
     # The ends are the roots of a r^2 - 2 b r + c.
     a = mean_y**2 - factor * mean(dy * dy)
     b = mean_x * mean_y - factor * mean(dx * dy)

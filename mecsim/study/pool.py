@@ -106,7 +106,12 @@ def worker_count(jobs: int, runs: int) -> int:
     """
     if jobs < 1 and jobs != -1:
         raise MecsimError(f"jobs = {jobs}: must be at least 1, or -1 for every core")
-    return max(1, min(os.cpu_count() or 1 if jobs == -1 else jobs, runs))
+    return max(1, min(cores() if jobs == -1 else jobs, runs))
+
+
+def cores() -> int:
+    """Return how many processors this machine has."""
+    return os.cpu_count() or 1
 
 
 def run_folder(out: Path | None, run: Run) -> Path | None:

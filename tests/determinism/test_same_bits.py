@@ -60,7 +60,7 @@ class Dice:
 def test_the_same_bits_twice_for_policies_that_may_draw(moving, digest, policy):
     """The generator that a policy is given follows from the seed alone."""
     make = Dice if policy is Dice else lambda: make_policy(policy)
-    scenario = moving(3, 6 if policy == "local_search" else 30)  # half a second a decision
+    scenario = moving(3, 6 if policy == "local_search" else 15)  # half a second a decision
     runs = [digest(Simulation(scenario, make(), 3).run()) for _ in range(2)]
     assert runs[0] == runs[1]
 
@@ -135,10 +135,11 @@ class Gambler:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_world_is_the_same_under_every_policy(moving, random_policy, seed):
-    # Half a second a decision: local search has one short world of its own.
+    # Two of the worlds for each; half a second a decision: local search has one short world of its own.
     scenario = moving(seed, 6 if seed == 5 else 30)
     untouched = World(scenario, seed).digest()
-    names = [name for name in NAMES if seed == 5 or name != "local_search"]
+    names = [name for k, name in enumerate(NAMES) if name != "local_search" and (k + seed) % 3 == 0]
+    names += ["local_search"] if seed == 5 else []
     policies = [*(make_policy(name) for name in names), random_policy(seed), Gambler(random_policy(seed))]
     for policy in policies:
         simulation = Simulation(scenario, policy, seed)

@@ -13,7 +13,9 @@ import matplotlib
 import pytest
 import typer
 
+from mecsim import load_scenario
 from mecsim.cli import app, main
+from mecsim.scenario.shipped import shipped_files
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = sorted(
@@ -143,6 +145,27 @@ def test_a_wrong_line_would_be_noticed():
     assert complaint("mecsim trace info town.csv --json") == ""
 
 
+@pytest.fixture(scope="module")
+def worlds_of_few_decisions(tmp_path_factory):
+    """Shipped scenarios in which policies decide a fifth as often: a page is about its commands."""
+    folder, found = tmp_path_factory.mktemp("shipped"), {}
+    for name, path in shipped_files().items():
+        text = re.sub(
+            r"^period_s = (\d+)\b",
+            lambda m: f"period_s = {5 * int(m[1])}",
+            path.read_text("utf-8"),
+            flags=re.M,
+        )
+        found[name] = folder / path.name
+        found[name].write_text(text, encoding="utf-8")
+    assert load_scenario(str(found["smoke"])).reallocation.period_s == 25
+    with pytest.MonkeyPatch.context() as patched:
+        for module in ("scenario.shipped", "scenario.load", "study.spec"):
+            patched.setattr(f"mecsim.{module}.shipped_files", lambda: found)
+        yield
+
+
+@pytest.mark.usefixtures("worlds_of_few_decisions")
 @pytest.mark.parametrize("path", named(RUN))
 def test_the_page_runs_from_top_to_bottom(path, tmp_path, monkeypatch, capsys, request):
     """Mutant: a file that an earlier block does not write."""

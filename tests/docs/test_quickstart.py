@@ -33,11 +33,13 @@ def test_its_links_exist():
 
 
 def test_it_runs_in_a_minute_of_computing(tmp_path):
-    """Mutant: a cell that uses a name from nowhere, or a column that has another name now."""
+    """Two fifths of its simulated time, in as much of the minute. Mutant: a name that is gone."""
     code = "\n".join(
         [text for kind, text in CELLS if kind == "code"]
         + ["print(own.table['metric'].nunique(), len(own.table))"]
     )
+    assert code.count("duration_s=300") == 1
+    code = code.replace("duration_s=300", "duration_s=120")
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     done = subprocess.run(
         [sys.executable, "-W", "error::FutureWarning:__main__", "-c", code],
@@ -47,4 +49,4 @@ def test_it_runs_in_a_minute_of_computing(tmp_path):
     assert done.returncode == 0, done.stderr
     metrics, rows = map(int, done.stdout.split())
     assert rows == 2 * metrics >= 20
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 60
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 0.4 * 60

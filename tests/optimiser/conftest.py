@@ -184,6 +184,20 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("laws", EVERY_LAW, ids=lambda laws: ", ".join(map(str, laws)))
 
 
+def design(laws):
+    """Return the number, below six, of a set of 20 combinations that has every two values; two turns."""
+    rate, power, work, bounded = laws
+    first, second = POWERS.index(power), WORKS.index(work)
+    turns = ((first + second // 2) % 2, (first + second) // 2 % 2)
+    return (list(RATE_CASES).index(rate) - first - second) % 3 + 3 * ((bounded - first - second) % 2), *turns
+
+
+@pytest.fixture(scope="session")
+def design_of():
+    """Return the function from a combination of the laws to its design and turns."""
+    return design
+
+
 @pytest.fixture(scope="session")
 def every_law():
     """Return every combination of the laws."""

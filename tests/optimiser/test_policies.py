@@ -23,7 +23,7 @@ OPTIMISING = [Dashf, DashfPlus, DashfReference, Aauco, Gucro]
 # Seed, users, servers, and whether the devices are alike.
 INSTANCES = [
     (0, 4, 2, True), (1, 5, 2, False), (2, 5, 3, True), (3, 6, 2, False),
-    (4, 6, 3, True), (5, 7, 2, False), (6, 8, 2, True), (7, 8, 3, False),
+    (4, 6, 3, True), (5, 7, 2, False),
 ]  # fmt: skip
 
 
@@ -60,12 +60,12 @@ def quotients(answers, kind):
 def test_dashf_takes_the_decision_of_the_letter(answers):
     """Fast arithmetic that changes what the loops decide. Mutants: AAUCO, or DASHF with additions.
 
-    In one of the eight the reference's part 2 ends sooner, and its next relaxation is another one.
+    In one of the six the reference's part 2 ends sooner, and its next relaxation is another one.
     """
     for kind, takes_it in ((Dashf, True), (DashfPlus, False), (Aauco, False)):
         same = [np.array_equal(given[kind].server, given[DashfReference].server) for _, given, _ in answers]
         close = np.abs(quotients(answers, kind)[same] - 1.0) < 1e-3
-        assert (sum(same) >= 7 and close.all()) == takes_it
+        assert (sum(same) >= 5 and close.all()) == takes_it
 
 
 def test_dashf_is_on_average_as_good_as_the_paper_s_letter(answers):

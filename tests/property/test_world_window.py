@@ -17,7 +17,7 @@ from mecsim import load_scenario
 from mecsim.world.windows import WINDOW, WINDOW_BLOCKS
 from mecsim.world.world import World
 
-LAW = settings(max_examples=40, deadline=None, derandomize=True)
+LAW = settings(max_examples=20, deadline=None, derandomize=True)
 SCENARIO = load_scenario(Path(__file__).resolve().parents[1] / "data" / "world.toml")
 USERS = 43
 MOBILITY = {

@@ -348,6 +348,18 @@ def test_every_control_is_reached_by_the_keyboard(browser, page):
     opened.page.close()
 
 
+def test_a_run_without_handovers_and_without_values_is_drawn_without_complaint(browser, tmp_path):
+    """Mutants: a strip without a point, which plotly puts at no place; an empty frame that says nothing."""
+    changes = {"duration_s": 12, "warmup_s": 0, "users.mobility": {"model": "static"}, "users.count": 2}
+    simulate(load_scenario("smoke").with_changes(changes), "gucaa", 1, out=tmp_path)
+    opened = Opened(browser, write_report(tmp_path, tmp_path / "page.html")).ready()
+    for key in ("time-scr", "time-handovers"):
+        opened.page.locator(f"[data-chart='{key}']").scroll_into_view_if_needed()
+        opened.page.wait_for_selector(f"[data-chart='{key}'] .plot[data-ready=yes]", timeout=20_000)
+    assert opened.complaints == []
+    opened.page.close()
+
+
 def test_pages_without_runs_or_without_plotly_open_too(browser, study, tmp_path):
     empty = Opened(browser, write_report(tmp_path))
     assert "There is no finished run" in empty.page.inner_text("main")

@@ -17,6 +17,7 @@ from mecsim.analysis.report.collect import RunSummary, ScenarioRuns, collect
 from mecsim.analysis.report.headline import headline, matrices, title
 from mecsim.analysis.report.pack import pack_grants, pack_positions, pack_rounds, switch_times
 from mecsim.analysis.report.page import render, write_report
+from mecsim.analysis.report.plotly_chart import plotly_figure
 from mecsim.analysis.report.prediction_gap import gap_charts, gap_table
 from mecsim.analysis.report.replay import ReplayData
 from mecsim.analysis.report.sweep import sweep_charts
@@ -266,15 +267,25 @@ def test_it_opens_with_two_sentences_and_a_matrix_in_the_order_given(tmp_path):
     assert html.count(policy_style(0).html_colour) >= 2
 
 
-def test_a_study_s_report_has_a_curve_for_each_policy_and_facet(tmp_path):
-    """Mutants: means of another setting; the axis as text."""
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """Two policies in four settings, so short that each is warned of."""
+    folder = tmp_path_factory.mktemp("swept")
     study = Study.from_dict({
         "schema": 1, "name": "two", "scenarios": ["smoke"], "policies": ["gucaa", "edge_only"],
-        "replications": 2, "grid": {"warmup_s": [0], "duration_s": [5, 7], "users.count": [2, 3]},
+        "replications": 2,
+        "grid": {
+            "warmup_s": [0], "duration_s": [5, 7], "users.count": [2, 3], "workload.rounds.think_s": [1],
+        },
     })  # fmt: skip
-    sweep(study, out=tmp_path, jobs=1)
-    collected = collect(tmp_path)
-    charts = sweep_charts(collected)
+    sweep(study, out=folder, jobs=1)
+    return collect(folder)
+
+
+def test_a_study_s_report_has_a_curve_for_each_policy_and_facet(swept):
+    """Mutants: means of another setting; the axis as text."""
+    collected, (charts, left_out) = swept, sweep_charts(swept)
+    assert left_out == ""
     assert [chart.title for chart in charts[:1]] == ["window SCR, number of users = 2"]
     assert len(charts) == 2 * len(VERDICT_METRICS)
     first = charts[0]
@@ -284,6 +295,35 @@ def test_a_study_s_report_has_a_curve_for_each_policy_and_facet(tmp_path):
     np.testing.assert_allclose(first.series[0].y, means)
     np.testing.assert_array_equal(first.series[0].x, [5.0, 7.0])
     assert title(collected) == "smoke: gucaa, edge_only over duration and number of users"
+
+
+def test_charts_that_are_not_shown_are_told_of(swept, monkeypatch):
+    """Mutant: the first charts alone, as if they were all."""
+    monkeypatch.setattr("mecsim.analysis.report.sweep.MOST_CHARTS", 3)
+    charts, left_out = sweep_charts(swept)
+    assert len(charts) == 3
+    count = 2 * len(VERDICT_METRICS)
+    assert left_out.startswith(f"The first 3 of {count} charts. Every other one: mecsim plot FOLDER")
+    assert "--key duration_s" in left_out
+    assert left_out in render(swept)
+
+
+def test_warnings_of_settings_are_in_one_box_and_the_same_ones_once(swept):
+    """Mutant: a box for each of thirty settings before the first number."""
+    html = render(swept)
+    assert html.count('<div class="trouble"') == html.count("<strong>Before the numbers of ") == 1
+    assert "of 4 of 4 settings:" in html
+
+
+def test_points_of_charts_are_told_in_words(swept):
+    """Mutant: plotly's own text, such as `(12, 0) gucaa: handover` with the row of a strip for a value."""
+    for chart in [*sweep_charts(swept).charts[:1], *time_charts(swept, ())]:
+        told = [trace["hovertemplate"] for trace in plotly_figure(chart)["data"] if trace["name"]]
+        assert told
+        for text in told:
+            assert text.startswith("%{fullData.name}<br>")
+            assert f"{chart.x_label}: %{{x}}" in text
+            assert not re.search(r"\w_\w", text)
 
 
 def test_names_are_text(study):

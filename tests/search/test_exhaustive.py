@@ -31,13 +31,13 @@ def test_never_worse_than_local_search(snapshot, best, seed):
     assert best(seed) >= scr_of(LocalSearch(), snapshot(seed, 4, 2))
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(1))
 def test_never_worse_than_local_search_among_more_users(snapshot, seed):
     instance = snapshot(seed, 5, 2, like=seed % 2 == 0)
     assert scr_of(Exhaustive(), instance) >= scr_of(LocalSearch(), instance)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_it_is_as_good_as_the_joint_step_on_every_association(snapshot, best, seed):
     """Screening must not lose the best; the mutant screens by an equal split and keeps one."""
     instance = snapshot(seed, 4, 2)
@@ -58,14 +58,14 @@ def test_an_equal_split_would_keep_the_wrong_association(snapshot, best):
 
 
 def test_it_counts_the_associations_that_are_allowed(snapshot):
-    whole = snapshot(1, 5, 3)
+    whole = snapshot(1, 4, 3)
     gain = whole.gain.copy()
     gain[0, 1:] = 0.0
     instance = dataclasses.replace(whole, gain=gain)
-    policy = Exhaustive(max_associations=81)
+    policy = Exhaustive(max_associations=27)
     scr_of(policy, instance)
-    assert policy.iterations == 81
-    with pytest.raises(PolicyError, match="243 of them possible here; the limit is max_associations = 81"):
+    assert policy.iterations == 27
+    with pytest.raises(PolicyError, match="81 of them possible here; the limit is max_associations = 27"):
         policy.allocate(Observation.of(whole))
 
 

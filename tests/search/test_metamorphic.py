@@ -53,8 +53,9 @@ RICHER = {
 }
 
 
-@pytest.mark.parametrize("change", RICHER)
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(
+    ("seed", "change"), [*((0, change) for change in RICHER), (1, "faster GPUs at the users")]
+)
 def test_exhaustive_is_never_worse_off_with_more(best, seed, change):
     """M5; the mutant takes away instead of giving."""
     instance, answer = best(seed)
@@ -84,7 +85,7 @@ def test_with_fewer_users_the_rest_do_no_worse_than_before(best, taken, seed):
 def test_dashf_is_seldom_worse_off_with_more(snapshot):
     """M5 for a heuristic: within 0.1 % in 95 % of the cases (of 240: 99.6 %, the worst 0.8 % below)."""
     gains = []
-    for seed in range(10):
+    for seed in range(6):
         instance = snapshot(seed, 8, 2, like=seed % 2 == 0)
         plain = scr_of(DashfPlus(), instance)
         gains += [scr_of(DashfPlus(), change(instance)) / plain - 1.0 for change in RICHER.values()]
@@ -92,7 +93,7 @@ def test_dashf_is_seldom_worse_off_with_more(snapshot):
     assert (gains >= -TOLERANCE).mean() >= 0.95
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_local_search_does_not_depend_on_the_order_of_users_and_servers(snapshot, taken, seed):
     """M6, in SCR; the mutant is the same search, narrow and from a single start."""
     rng = np.random.default_rng(seed)
@@ -104,8 +105,8 @@ def test_local_search_does_not_depend_on_the_order_of_users_and_servers(snapshot
 @pytest.mark.parametrize("policy", [LocalSearch(), Exhaustive()])
 def test_asked_twice_it_gives_the_same_answer_and_leaves_the_question_alone(snapshot, policy):
     """M13."""
-    instance = snapshot(1, 6, 2)
-    current = DashfPlus().allocate(Observation.of(snapshot(2, 6, 2)))
+    instance = snapshot(1, 4, 2)
+    current = DashfPlus().allocate(Observation.of(snapshot(2, 4, 2)))
     observation = Observation.of(instance, allocation=current)
     before = [c.tobytes() for c in (instance.gain, current.server, *current.columns)]
     first, second = policy.allocate(observation), policy.allocate(observation)

@@ -73,7 +73,7 @@ def test_a_shard_says_that_its_table_is_of_a_part(capsys: pytest.CaptureFixture[
 
 
 def test_what_a_person_reads(capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["sweep", "tiny.toml", "--set", "duration_s=20", "-q", "-j", "2"]
+    arguments = ["sweep", "tiny.toml", "--set", "duration_s=20", "-q"]
     assert main([*arguments, "--dry-run"]) == 0
     assert "8 runs, 0 finished" in capsys.readouterr().out
     assert main(arguments) == 0
@@ -127,5 +127,5 @@ def test_wrong_input(arguments: list[str], words: str, capsys: pytest.CaptureFix
 def test_a_study_of_which_every_run_fails(capsys: pytest.CaptureFixture[str]) -> None:
     Path("bad.py").write_text("class Bad:\n    def allocate(self, observation):\n        raise ValueError\n")
     Path("tiny.toml").write_text(STUDY.replace('"gucaa", "nearest"', '"bad.py:Bad"'))
-    told = asked(capsys, "-j", "2", "--allow-local-policies", code=1)
+    told = asked(capsys, "--allow-local-policies", code=1)
     assert (told["table"], len(told["failures"])) == ([], 4)

@@ -199,7 +199,7 @@ def test_killed_at_its_decisions_and_at_its_figures_it_ends_with_the_same_bytes(
         kept = decisions_of(tmp_path)
         assert not (tmp_path / "paper.md").exists()
     assert len(kept) == DECISIONS
-    assert main(command) == 0
+    assert main([*COMMAND, "-j", "1", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr()
     assert printed.err == ""
     found = json.loads(printed.out)

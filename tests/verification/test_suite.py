@@ -169,7 +169,7 @@ def test_json_is_one_object_whose_checks_are_the_rows(only, tmp_path, capsys):
 
 def test_several_processes_give_the_rows_of_one():
     """Mutant: rows in the order in which the processes end."""
-    checks = suite.chosen(["R3 leg", "C9 U", "O5", "R1 law"])
+    checks = suite.chosen(["C9 U", "R3 leg", "O5", "C11 noise"])
     alone = suite.verify(checks, mutants=True)
     told = []
     rows = verify_in_processes(

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 REPORT = "report.html"
+_MOST_LABELS = 3
 _SCRIPTS = ("data.js", "charts.js", "numbers.js", "map.js", "replay.js", "gantt.js", "start.js")
 
 
@@ -91,7 +92,8 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
     replay = ReplayData(collected, budget_bytes)
     spans = tuple((low, high, f"server {m} down") for m, low, high in replay.header.get("outages", []))
     bound = bound_part(collected, spans)
-    charts = _charts(collected, spans) | {"bound": bound.charts}
+    swept = sweep_charts(collected)
+    charts = _charts(collected, spans) | {"sweep": swept.charts, "bound": bound.charts}
     blobs = dict(replay.blobs)
     if script is not None:
         blobs["plotly"] = script
@@ -106,7 +108,9 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
         **_opening(collected),
         collected=collected,
         verdict=_verdict(collected),
+        troubles=_troubles_by_setting(collected),
         charts=charts,
+        charts_left_out=swept.left_out,
         pictures={} if script is not None else _pictures(every),
         replayed=shown_replays(collected),
         moment=moment_sentence(collected),
@@ -131,7 +135,6 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
 def _charts(collected: Collected, spans: Spans) -> dict[str, list[Chart]]:
     """Return the charts of the parts that every report has."""
     return {
-        "sweep": sweep_charts(collected),
         "summary": summary_charts(collected.setting) if collected.setting else [],
         "time": [*time_charts(collected, spans), *learning_charts(collected)],
         "gap": gap_charts(collected),
@@ -150,10 +153,27 @@ def _verdict(collected: Collected) -> list[dict[str, Any]]:
             "heads": heads(setting),
             "rows": ranking(setting),
             "sentences": sentences(setting),
-            "troubles": _troubles(setting),
             "seeds": setting.seeds,
         })  # fmt: skip
     return found
+
+
+def _troubles_by_setting(collected: Collected) -> list[tuple[str, list[str]]]:
+    """Return the settings that have troubles, that in full first; those with the same ones together."""
+    order = sorted(range(len(collected.settings)), key=lambda i: i != collected.shown)
+    found: dict[tuple[str, ...], list[str]] = {}
+    for i in order:
+        setting = collected.settings[i]
+        if told := tuple(_troubles(setting)):
+            found.setdefault(told, []).append(setting.label)
+    count = len(collected.settings)
+    return [
+        (
+            "; ".join(labels) if len(labels) <= _MOST_LABELS else f"{len(labels)} of {count} settings",
+            list(told),
+        )
+        for told, labels in found.items()
+    ]
 
 
 def _troubles(setting: ScenarioRuns) -> list[str]:

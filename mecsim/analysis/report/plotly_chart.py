@@ -19,6 +19,12 @@ _LINE_PX = 2
 _FONT_PX = 13
 _CROWD = 60
 _PLOT_PX, _ROW_PX = 340, 20
+_ON_ANY_PAGE = "#777"  # as well on white as on a dark page
+# Where no run has an event, plotly draws the strip's axis at no place.
+_UNSEEN: dict[str, Any] = {
+    "type": "scatter", "mode": "markers", "yaxis": "y2", "showlegend": False, "hoverinfo": "skip",
+    "name": "", "x": [None], "y": [0], "meta": {"policy": ""},
+}  # fmt: skip
 
 
 @cache
@@ -33,7 +39,7 @@ def plotly_script() -> str | None:
 
 def plotly_figure(chart: Chart) -> dict[str, Any]:
     """Return a chart as ``{"data": ..., "layout": ...}``; names are escaped, because plotly reads HTML."""
-    data = [_trace(one) for one in chart.series]
+    data = [_trace(one) | {"hovertemplate": _told(chart)} for one in chart.series]
     spans = [
         {"type": "rect", "xref": "x", "yref": "paper", "x0": low, "x1": high, "y0": 0, "y1": 1,
          "fillcolor": "#999", "opacity": 0.3, "line": {"width": 0}, "layer": "below"}
@@ -41,7 +47,7 @@ def plotly_figure(chart: Chart) -> dict[str, Any]:
     ]  # fmt: skip
     spans += [
         {"type": "line", "xref": "x", "yref": "paper", "x0": at_s, "x1": at_s, "y0": 0, "y1": 1,
-         "line": {"color": "#222", "width": 1.5, "dash": "dash"}}
+         "line": {"color": _ON_ANY_PAGE, "width": 1.5, "dash": "dash"}}
         for at_s in chart.moments
     ]  # fmt: skip
     layout = {
@@ -56,10 +62,20 @@ def plotly_figure(chart: Chart) -> dict[str, Any]:
         "hovermode": "closest",
         "hoverlabel": {"font": {"size": _FONT_PX}},
     }  # fmt: skip
+    if not any(np.isfinite(one.y).any() for one in chart.series):
+        middle = {"xref": "paper", "yref": "paper", "x": 0.5, "y": 0.6, "showarrow": False}
+        layout["annotations"] = [{"text": "no values", **middle}]
     if chart.marks:
+        data.append(_UNSEEN)
         data += [trace for row, one in enumerate(chart.marks) for trace in _ticks_and_crosses(one, row)]
         layout |= _strip(chart)
     return {"data": data, "layout": layout}
+
+
+def _told(chart: Chart) -> str:
+    """Return the text at a point: the series, and what both axes are called."""
+    x, y = (escape(label, quote=False) for label in (chart.x_label, chart.y_label))
+    return f"%{{fullData.name}}<br>{x + ': ' if x else ''}%{{x}}<br>{y}: %{{y}}<extra></extra>"
 
 
 def height_px(chart: Chart) -> int:
@@ -70,13 +86,14 @@ def height_px(chart: Chart) -> int:
 def _ticks_and_crosses(marks: Marks, row: int) -> list[dict[str, Any]]:
     colour = policy_style(marks.place).html_colour
     tick = {"symbol": "line-ns-open", "size": 11, "color": colour, "line": {"width": 1, "color": colour}}
-    cross = {"symbol": "x-thin-open", "size": 9, "line": {"width": 2}, "color": "#000"}
+    cross = {"symbol": "x-thin-open", "size": 9, "line": {"width": 2}, "color": _ON_ANY_PAGE}
     name = escape(marks.policy, quote=False)
     return [
         {
             "type": "scatter", "mode": "markers", "yaxis": "y2", "showlegend": False,
             "name": f"{name}: {what}", "x": _numbers(times), "y": [row] * len(times), "marker": marker,
             "meta": {"policy": marks.policy},
+            "hovertemplate": "%{fullData.name}<br>time (s): %{x}<extra></extra>",
         }
         for what, times, marker in (("handover", marks.ticks, tick), ("held or late", marks.crosses, cross))
     ]  # fmt: skip

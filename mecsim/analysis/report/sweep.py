@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,14 @@ from mecsim.results.metrics import METRIC, VERDICT_METRICS, with_headline
 MOST_CHARTS = 24
 
 
-def sweep_charts(collected: Collected) -> list[Chart]:
+class SweepCharts(NamedTuple):
+    """The first charts over the swept keys, and a sentence that tells how many there are not."""
+
+    charts: list[Chart]
+    left_out: str = ""
+
+
+def sweep_charts(collected: Collected) -> SweepCharts:
     """Return a chart for each judged metric and value of the keys beside the first; none without a sweep.
 
     The first key, of the horizontal axis, is the one with the most values.
@@ -25,12 +32,22 @@ def sweep_charts(collected: Collected) -> list[Chart]:
     counts = {key: len({str(one.values[key]) for one in settings}) for one in settings for key in one.values}
     keys = sorted((key for key, count in counts.items() if count > 1), key=lambda key: -counts[key])
     if not keys or len({tuple(one.values) for one in settings}) > 1:
-        return []
+        return SweepCharts([])
     charts: list[Chart] = []
     metrics = with_headline(VERDICT_METRICS, collected.settings[0].headline)
     for facet, members in _facets(settings, keys[1:]).items():
         charts += [_chart(collected, members, keys[0], metric, facet, len(charts)) for metric in metrics]
-    return charts[:MOST_CHARTS]
+    return SweepCharts(charts[:MOST_CHARTS], _left_out(len(charts), keys[0]))
+
+
+def _left_out(count: int, key: str) -> str:
+    """Return what a reader should know of charts that are not shown; nothing if all are."""
+    if count <= MOST_CHARTS:
+        return ""
+    return (
+        f"The first {MOST_CHARTS} of {count} charts. Every other one: "
+        f"mecsim plot FOLDER --kind swept --key {key}, with --metrics and --where."
+    )
 
 
 def _facets(settings: list[ScenarioRuns], keys: list[str]) -> dict[str, list[ScenarioRuns]]:

@@ -60,7 +60,8 @@ def global_generators(subject: Subject) -> None:
 
 def cleared_by_reset(subject: Subject) -> None:
     """Require that ``reset`` clears the state of the run before."""
-    small, other = draw_instance(3, 4, 2), draw_instance(8, 5, 3)
+    most = subject.traits.most_users
+    small, other = draw_instance(3, min(4, most), 2), draw_instance(8, min(5, most + 1), 3)
     policy = subject.fresh(small)
     expected = bits(decide(policy, Observation.of(small)))
     if not callable(getattr(policy, "reset", None)):
@@ -76,7 +77,7 @@ def pickling(subject: Subject) -> None:
     """Require a policy that can be sent to a worker process and decides there as here."""
     import cloudpickle  # worker processes are sent policies defined anywhere
 
-    instance = draw_instance(3, 4, 2)
+    instance = draw_instance(3, min(4, subject.traits.most_users), 2)
     policy = subject.fresh(instance)
     try:
         with Interrupts() as interrupts:

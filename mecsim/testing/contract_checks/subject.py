@@ -51,7 +51,7 @@ class Traits:
     systems : tuple of str, optional
         The :data:`SYSTEMS` that the policy is checked on; all by default. Slow policies name small ones.
     most_users : int
-        Largest number of users in the checks of pins and permutations.
+        Largest number of users in the checks of pins, zero gains, permutations, reset and pickling.
     decision_limit_s : float
         Wall-clock time in s after which a decision of the short run is ended; any other check may take
         ten times as long.

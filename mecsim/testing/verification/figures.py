@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _POINTS = 400
+# The checks of a correlation over time or distance.
+_CORRELATED = ("C2 ", "C7 rho")
 
 
 def save_figures(rows: Sequence[Row], setting: Setting, folder: Path) -> list[Path]:
@@ -29,7 +31,7 @@ def save_figures(rows: Sequence[Row], setting: Setting, folder: Path) -> list[Pa
     laws = [row for row in rows if row.finding.law is not None]
     if laws:
         files += save_figure(quantile_figure(laws), folder / "quantiles")
-    if any(row.check.group == "channel" for row in rows):
+    if any(row.check.name.startswith(_CORRELATED) for row in rows):
         files += save_figure(autocorrelation_figure(setting), folder / "autocorrelation")
     return files
 

@@ -22,7 +22,7 @@ function numbersOf({ data, layout }) {
 
 function marksOf({ data, layout }) {
   const rows = data.filter((trace) => trace.yaxis === "y2")
-    .flatMap((trace) => trace.x.map((at) => [plainText(trace.name), at]));
+    .flatMap((trace) => trace.x.filter((at) => at !== null).map((at) => [plainText(trace.name), at]));
   return { heads: ["what", layout.xaxis.title.text], rows };
 }
 
