@@ -19,8 +19,10 @@ from mecsim_policies.bound.dual import Multipliers
 from mecsim_policies.bound.tree import branch_and_bound
 from mecsim_policies.bound.upper import PricedBound, uncovered, upper_bound
 from mecsim_policies.bound.worth import Worth
+from mecsim_policies.optim.joint import polish
 from mecsim_policies.optim.overflow import overflow_allowed
 from mecsim_policies.optim.point import Point
+from mecsim_policies.optim.price import Price
 from mecsim_policies.optim.shares import ShareProblem
 
 # Prices from which the search for the next ones gets away again.
@@ -116,6 +118,10 @@ def prove(instance: Instance, allocation: Allocation, within: float | None, limi
     scr = scr if np.isfinite(scr) else 0.0
     root = upper_bound(instance, incumbent=scr)
     highest, nodes = root.scr_upper, 1
+    if root.rounded is not None and scr > 0.0:
+        start = root.rounded.point(instance, Price.at(instance, scr))
+        allocation = max(allocation, polish(instance, start).allocation(instance), key=instance.scr)
+        scr = instance.scr(allocation)
     if within is not None and scr > 0.0 and gap_to(highest, scr) > within:
         problem = ShareProblem.of(instance, allocation.server)
         point = Point.of(instance, problem, problem.of_allocation(instance, allocation))

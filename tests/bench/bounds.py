@@ -16,7 +16,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from decisions import snapshot
+from mecsim_policies.bound.tree import branch_and_bound
 from mecsim_policies.bound.upper import upper_bound
+from mecsim_policies.optim.descents import search
+from mecsim_policies.optim.joint import polish
+from mecsim_policies.optim.participants import Participants
+from mecsim_policies.optim.price import Price
 
 from mecsim.analysis.style import STYLE, WIDTH_IN, policy_styles
 from mecsim.policy import Observation
@@ -65,8 +70,41 @@ ROWS = (
     Row("like", 100, 5, False, 20, "local_search", 0.012, 2.0),
     Row("peft", 10, 2, False, 20, "local_search", np.inf, 2.4),
     Row("split", 10, 2, False, 20, "local_search", np.inf, 2.4),
-    Row("like", 200, 10, False, 2, "local_search", 0.03, 6.0),
-    Row("like", 500, 20, False, 1, "dashf_plus", 0.03, 30.0),
+    Row("like", 200, 10, False, 5, "dashf_plus", 0.03, 6.0),
+    Row("like", 500, 20, False, 2, "dashf_plus", 0.03, 30.0),
+)
+
+
+class Closing(NamedTuple):
+    """Instances for branch and bound: the gap to reach, how many must be closed, in how much CPU time."""
+
+    name: str
+    users: int
+    servers: int
+    unlike: bool
+    count: int
+    within: float
+    mark: str
+    most_cpu_s: float
+
+    @property
+    def title(self) -> str:
+        """Return the kind and the size."""
+        return f"{self.name} ({self.users}, {self.servers})"
+
+
+CLOSING = (
+    Closing("like", 10, 2, False, 25, 1e-3, "48 of 50, median 5 s", 60.0),
+    Closing("unlike", 10, 2, True, 25, 1e-3, "48 of 50, median 5 s", 60.0),
+    Closing("like", 6, 2, False, 10, 1e-2, "9 of 10 in 30 s", 30.0),
+    Closing("like", 8, 2, False, 10, 1e-2, "9 of 10 in 30 s", 30.0),
+    Closing("like", 6, 3, False, 10, 1e-2, "9 of 10 in 30 s", 30.0),
+    Closing("like", 8, 3, False, 10, 1e-2, "9 of 10 in 30 s", 30.0),
+    Closing("unlike", 8, 3, True, 10, 1e-2, "9 of 10 in 30 s", 30.0),
+)
+CLOSING_HEAD = (
+    "| Branch and bound | Gap asked for | Closed (mark) | CPU s, median | 90 %, largest | Nodes, median |\n"
+    "|---|---|---|---|---|---|\n"
 )
 
 
@@ -112,11 +150,18 @@ def measured(row: Row, most: int) -> pd.DataFrame:
         }
         best = max(answers.values(), key=instance.scr)
         bound, cpu_s = timed(instance=instance, incumbent=best)
+        rounded = bound.rounded.point(instance, Price.at(instance, bound.incumbent_scr))
+        best_scr = max(bound.incumbent_scr, polish(instance, rounded).scr)
         later = moved(instance, seed)
         warm, warm_s = timed(instance=later, multipliers=bound.multipliers, incumbent=bound.incumbent_scr)
         lines.append(
             {name: bound.scr_upper / instance.scr(answers[name]) - 1.0 for name in DASHF}
-            | {"instances": row.title, "best": bound.gap, "cpu_s": cpu_s, "warm_ms": 1e3 * warm_s}
+            | {
+                "instances": row.title,
+                "best": bound.scr_upper / best_scr - 1.0,
+                "cpu_s": cpu_s,
+                "warm_ms": 1e3 * warm_s,
+            }
             | {"looser": warm.scr_upper / upper_bound(later).scr_upper - 1.0}
         )
     return pd.DataFrame(lines)
@@ -134,6 +179,37 @@ def line(row: Row, found: pd.DataFrame) -> str:
         f"{found['cpu_s'].median():.2f} ({row.most_cpu_s:g})",
         f"{found['warm_ms'].median():.0f}",
         f"{found['looser'].mean():.3%}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def closed(row: Closing, most: int) -> pd.DataFrame:
+    """Return a line for each instance: CPU time of branch and bound, nodes, and whether it closed."""
+    lines = []
+    for seed in range(min(row.count, most)):
+        instance = snapshot(seed, row.users, row.servers, unlike=row.unlike)
+        participants = Participants.of(Observation.of(instance))
+        assert participants is not None
+        point = search(participants, 4, 48).point
+        began = time.process_time()
+        solved = branch_and_bound(
+            instance, point, within=row.within, max_nodes=sys.maxsize, allowed=participants.allowed,
+            stop=lambda: time.process_time() - began > row.most_cpu_s,  # noqa: B023  # called at once
+        )  # fmt: skip
+        spent = {"cpu_s": time.process_time() - began, "nodes": solved.nodes, "closed": solved.within}
+        lines.append(spent | {"gap": solved.scr_upper / solved.point.scr - 1.0})
+    return pd.DataFrame(lines)
+
+
+def closing_line(row: Closing, found: pd.DataFrame) -> str:
+    """Return a line of the second table: the mark stands in brackets."""
+    cells = (
+        f"{len(found)} {row.title}",
+        f"{row.within:.1%}",
+        f"{found['closed'].sum()} ({row.mark})",
+        f"{found['cpu_s'].median():.1f}",
+        f"{found['cpu_s'].quantile(0.9):.1f}, {found['cpu_s'].max():.1f}",
+        f"{found['nodes'].median():.0f}",
     )
     return f"| {' | '.join(cells)} |"
 
@@ -173,6 +249,11 @@ def main() -> None:
         frames.append(measured(row, given.most))
         table += f"{line(row, frames[-1])}\n"
         print(line(row, frames[-1]), flush=True)
+    print(CLOSING_HEAD, end="", flush=True)
+    table += f"\n{CLOSING_HEAD}"
+    for closing in CLOSING[: given.rows]:
+        table += f"{closing_line(closing, closed(closing, given.most))}\n"
+        print(table.splitlines()[-1], flush=True)
     if given.write:
         PAGE.write_text(written_into(PAGE.read_text("utf-8"), table, BEGIN, END), "utf-8")
         draw(pd.concat(frames), PAGE.parent / "images" / "bound-gaps.png")

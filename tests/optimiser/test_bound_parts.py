@@ -152,6 +152,26 @@ def test_no_shares_of_any_alternative_are_worth_more(with_laws, kind):
     assert (np.maximum.reduceat(best, dual.first) <= np.maximum.reduceat(whole, dual.first)).all()
 
 
+def test_a_value_does_not_depend_on_how_many_others_there_are(snapshot):
+    """Mutant: a limit of cells for all alternatives together, at which hundreds of users keep coarse ones."""
+    instance = snapshot(4, 3, 2)
+    a = Alternatives.of(instance, ends_of_phi(instance, np.ones((3, 2), dtype=bool)))
+    dual = Dual(instance, a)
+    seen = dual.prices(250.0, Multipliers(np.full((2, 3), 0.3), np.full(3, 1.0 / 3.0)), 1e-4)
+    answers = dual.responder.answer(seen, settled=True)
+    dual.responder.polish(seen)
+    low, high = power_ranges(dual.responder, seen)
+    shares = Shares(answers.sigma, dual.responder.band, dual.responder.gpu, low, high)
+    few, many = (
+        values_from_above(
+            a.take(rows), seen.take(rows), Shares(*(column[rows] for column in shares)),
+            np.full(len(rows), -np.inf), instance.score_law.slope,
+        )
+        for rows in (np.arange(len(a.own_s)), np.tile(np.arange(len(a.own_s)), 120))
+    )  # fmt: skip
+    np.testing.assert_allclose(many, np.tile(few, 120), rtol=1e-12)
+
+
 def by_definition(a, prices, shares, slope):
     """Return the values of shares of band, power, GPU, own power and own speed, (5, ..., K)."""
     b, q, g, p, f = shares

@@ -69,7 +69,9 @@ class _Slope:
     @classmethod
     def at(cls, dual: Dual, y: float, start: Multipliers, softness: float) -> Self:
         """Return the function around some prices, which are its zero."""
-        dual.part_power(y, start, softness)
+        if not dual.sought:
+            dual.part_power(y, start, softness)
+        dual.sought = False
         value = dual.at(y, start, softness)
         # Second derivatives are of the size of what all of a budget costs, and all of a user's delay.
         bend = np.concatenate([start.share_price.ravel(), -start.delay_weight * value.by_delay_weight])

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mecsim.system.arrays import Floats, Ints
 from mecsim.system.instance import Instance
@@ -67,11 +68,14 @@ class Dual:
     instance : Instance
     alternatives : Alternatives
     responder : Responder
+    sought : bool
+        Whether answers were just sought everywhere.
     """
 
     instance: Instance
     alternatives: Alternatives
     responder: Responder = field(init=False)
+    sought: bool = False
 
     def __post_init__(self) -> None:
         self.responder = Responder(self.alternatives, self.instance.score_law.slope)
@@ -122,10 +126,21 @@ class Dual:
         self.responder.limit_power(power_ranges(self.responder, prices)[1])
 
     def hard(self, y: float, multipliers: Multipliers) -> float:
-        """Return the dual function with maxima that are not rounded, but those of unused shares."""
+        """Return the dual function with maxima that are not rounded."""
         answers = self.responder.answer(self.prices(y, multipliers, SOFTNESS[-1]), settled=True)
         best = np.maximum.reduceat(answers.value, self.first)
         return float(multipliers.share_price.sum() + best.sum())
+
+    def near(self, value: Value, margin: float) -> NDArray[np.bool_]:
+        """Return which alternatives come within a margin of the best of their user, (K,)."""
+        best = self.of_users(np.maximum.reduceat(value.answers.value, self.first))
+        return np.asarray(value.answers.value >= best - margin)
+
+    def only(self, rows: NDArray[np.bool_]) -> Dual:
+        """Return the dual function of some alternatives, which goes on from the last answers."""
+        part = Dual(self.instance, self.alternatives.take(rows))
+        part.responder, part.sought = self.responder.only(rows), True
+        return part
 
     def slope(self, multipliers: Multipliers, weight: Floats, answers: Answers) -> float:
         """Return the derivative of the dual function in y at some weights of alternatives."""

@@ -39,6 +39,6 @@ def server_speed(
             slope = (6.0 * energy_price * g - 2.0 * reward) * g
             # Where the slope is not positive the root is to the right.
             step = np.where(slope > 0, g - value / slope, 3.0 * g)
-            g = np.clip(step, np.maximum(g / 3.0, _LEAST_SPEED), 1.0)
+            g = np.minimum(np.maximum(step, np.maximum(g / 3.0, _LEAST_SPEED)), 1.0)
         slope = (6.0 * energy_price * g - 2.0 * reward) * g
         return Speed(g, np.where((g < 1.0) & (slope > 0), g * g / slope, 0.0))

@@ -92,7 +92,7 @@ def best_transfer(terms: Terms, z: Floats | None = None, steps: int = _COLD_STEP
     """Return transfers of a locally least cost, after some steps of Newton's method from ``z`` (R, J)."""
     z = newton(terms, first_z(terms) if z is None else z, steps)
     w = np.exp(z)
-    power = np.clip(terms.per_snr * np.expm1(z), terms.low, terms.high)
+    power = np.minimum(np.maximum(terms.per_snr * np.expm1(z), terms.low), terms.high)
     cost = terms.cost(power / terms.per_snr, z)
     rise = (2.0 * terms.delta * z + terms.epsilon) * w + (terms.k - terms.epsilon)
     moves = (rise > 0) & (z < terms.most) & (z > terms.least)
@@ -109,7 +109,7 @@ def first_z(terms: Terms) -> Floats:
         for _ in range(2):  # where e^z is large
             far = np.log1p(terms.k / (start * (terms.epsilon + delta * start)))
             start = np.where(far > 2.0, far, start)
-    return np.clip(np.where(np.isnan(start), terms.most, start), _TINY, terms.most)
+    return np.minimum(np.maximum(np.where(np.isnan(start), terms.most, start), _TINY), terms.most)
 
 
 def newton(terms: Terms, z: Floats, steps: int) -> Floats:

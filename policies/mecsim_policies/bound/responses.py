@@ -28,6 +28,7 @@ _WARM_STEPS, _COLD_STEPS = 2, 12
 # How many sweeps at most; the change of band, and the error of the value, at which there are no more.
 _ROUGH, _SETTLED = (6, 0.15, 1e-4), (12, 0.04, 1e-8)
 _NARROW_BRACKET = 1e-3
+_ROOT_STEPS = 4
 
 
 class Prices(NamedTuple):
@@ -57,10 +58,10 @@ class Answers(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """Links or GPUs at a sigma: value, shares (K, 3), time, energy, derivative of all shares by sigma."""
+    """Links or GPUs at a sigma: value, sum of the shares, time, energy, derivative of that sum by sigma."""
 
     value: Floats
-    share: Floats
+    taken: Floats
     time_s: Floats
     energy_j: Floats
     slope: Floats
@@ -104,7 +105,7 @@ class Responder:
         used = np.zeros((count, 3), dtype=bool)
         used[:, 0] = (a.up.time_s > 0) | (a.down.time_s > 0)
         used[:, 1], used[:, 2] = a.down.time_s > 0, a.gpu_s > 0
-        self._used = used
+        self._used, self._unused = used, (~used).astype(np.float64)
         self.matters = np.ones(count, dtype=bool)
         self.sigma = np.full(count, self.score_slope / (1.0 + self.score_slope))
         self.restart()
@@ -124,51 +125,64 @@ class Responder:
         sigma = np.clip(start, low, high)
         most_sweeps, close, enough = _SETTLED if settled else _ROUGH
         for sweep in range(most_sweeps):
-            wide = self._cold and sweep < 2
+            wide = self._cold and sweep == 0
             before = self.band
             radio = self._radio(prices, sigma, None if wide else _NARROW)
             training = self._training(prices, sigma, _COLD_STEPS if wide else _WARM_STEPS)
-            filler = self._fillers(prices, sigma)
-            share = radio.share + training.share
-            self._tilt = 1.0 / s2 - 1.0 / sigma + share.sum(axis=1)
+            filler, filler_slope = self._fillers(prices, sigma)
+            self._tilt = 1.0 / s2 - 1.0 / sigma + radio.taken + training.taken
             self._bend = 1.0 / sigma**2 + radio.slope + training.slope
-            share = share + filler.share
-            tilt, bend = self._tilt + filler.share.sum(axis=1), self._bend + filler.slope
+            tilt, bend = self._tilt + filler.sum(axis=1), self._bend + filler_slope
             near = np.abs(self.band - before) < close * before
             at_rest = near & ((tilt**2 < enough * bend) | (high - low < _NARROW_BRACKET * sigma))
             if at_rest[self.matters].all():
                 break
             low, high = np.where(tilt < 0, sigma, low), np.where(tilt > 0, sigma, high)
             if sweep + 1 < most_sweeps:
-                sigma = self._following(prices, sigma, -tilt / bend, low, high)
+                sigma = self._following(prices, sigma, low, high)
         self.sigma, self._cold = sigma, False
         own_s, own_j, own_cost = self._own(prices)
         value = sigma / s2 - 1.0 - np.log(sigma / s2) - own_cost
-        value = value + radio.value + training.value + filler.value
+        value = value + radio.value + training.value + self._fillers_value(prices, sigma, settled)
         delay_s = own_s + radio.time_s + training.time_s
+        share = filler + np.stack([radio.taken - self.power, self.power, training.taken], axis=1)
         return Answers(value, share, delay_s, own_j + radio.energy_j + training.energy_j, sigma)
 
-    def _following(self, prices: Prices, sigma: Floats, newton: Floats, low: Floats, high: Floats) -> Floats:
+    def _following(self, prices: Prices, sigma: Floats, low: Floats, high: Floats) -> Floats:
         """Return sigmas closer to where the tilt is 0, which is between ``low`` and ``high``."""
-        near = prices.softness
-        step = self._sigma_of(prices, sigma)
-        step = np.where(np.abs(step - sigma) < near, sigma + np.clip(newton, -near, near), step)
+        near, step = prices.softness, self._sigma_of(prices, sigma)
         inside = (step > low - near) & (step < high + near)
-        return np.asarray(np.where(inside, np.clip(step, low, high), 0.5 * (low + high)))
+        return np.asarray(np.where(inside, np.minimum(np.maximum(step, low), high), 0.5 * (low + high)))
 
     def _sigma_of(self, prices: Prices, sigma: Floats) -> Floats:
-        """Return where the tilt is 0 if that of the shares in use is linear.
+        """Return where the tilt is 0 if that of the shares in use is linear, (K,).
 
-        Shares that only raise the score are taken where sigma exceeds their price: a step of the tilt each.
+        Shares that only raise the score are taken where sigma exceeds their price: a step of the tilt each,
+        rounded. From where it is 0 with steps that are not, Newton's method finds the root between bounds.
         """
         first, second = np.sort(np.where(self._used, np.inf, prices.share)[:, 1:], axis=1).T
         tilt, bend = self._tilt, self._bend
         root = [sigma - (tilt + taken) / bend for taken in (0.0, 1.0, 2.0)]
-        step = np.maximum(root[2], np.minimum(second, np.maximum(root[1], np.minimum(first, root[0]))))
-        at_first, at_second = step == first, step == second
-        taken = np.clip(-tilt - bend * (step - sigma) - at_second, 1e-3, 1.0 - 1e-3)
-        corner = prices.softness * np.log(taken / (1.0 - taken))
-        return np.asarray(step + np.where(at_first | at_second, corner, 0.0))
+        low, high = root[2], root[0]
+        step = np.maximum(low, np.minimum(second, np.maximum(root[1], np.minimum(first, high))))
+        for _ in range(_ROOT_STEPS):
+            filler, slope = self._fillers(prices, step)
+            value = tilt + bend * (step - sigma) + filler.sum(axis=1)
+            low, high = np.where(value < 0, step, low), np.where(value > 0, step, high)
+            step = step - value / (bend + slope)
+            step = np.where((step >= low) & (step <= high), step, 0.5 * (low + high))
+        return np.asarray(step)
+
+    def only(self, rows: NDArray[np.bool_]) -> Responder:
+        """Return the responder of some alternatives, (K,) bool, that goes on from the last answers."""
+        part = Responder(self.alternatives.take(rows), self.score_slope)
+        part.sigma, part.band, part.gpu = self.sigma[rows], self.band[rows], self.gpu[rows]
+        links = rows[self._rows]
+        part._high, part._cold = self._high[links], self._cold
+        part._z = None if self._z is None else self._z[links]
+        if not self._cold:
+            part.power, part._tilt, part._bend = self.power[rows], self._tilt[rows], self._bend[rows]
+        return part
 
     def limit_power(self, most: Floats) -> None:
         """Let alternatives have at most these shares of power, (K,), until the next restart."""
@@ -197,26 +211,33 @@ class Responder:
         gpu = np.where(used, speed.share, 0.0)
         time_s, energy_j = a.gpu_s / speed.share, a.gpu_j * gpu**2
         value = reward * gpu - prices.per_s * time_s - prices.per_j * energy_j
-        none = np.zeros_like(gpu)
-        return _Part(
-            value, np.stack([none, none, gpu], axis=1), time_s, energy_j, np.where(used, speed.slope, 0.0)
-        )
+        return _Part(value, gpu, time_s, energy_j, np.where(used, speed.slope, 0.0))
 
-    def _fillers(self, prices: Prices, sigma: Floats) -> _Part:
-        """Return what the shares earn that an alternative does not use, rounded at the corner."""
+    def _fillers(self, prices: Prices, sigma: Floats) -> tuple[Floats, Floats]:
+        """Return the shares that are taken for the score alone, (K, 3), and what they rise by with sigma.
+
+        The corner at which they are worth their price is rounded.
+        """
+        share = self._unused * (
+            0.5 + 0.5 * np.tanh((0.5 / prices.softness) * (sigma[:, None] - prices.share))
+        )
+        slope: Floats = (share * (1.0 - share)).sum(axis=1) / prices.softness
+        return share, slope
+
+    def _fillers_value(self, prices: Prices, sigma: Floats, exact: bool) -> Floats:
         excess = (sigma[:, None] - prices.share) / prices.softness
-        share = np.where(self._used, 0.0, 0.5 + 0.5 * np.tanh(0.5 * excess))
-        value = np.where(self._used, 0.0, prices.softness * np.logaddexp(0.0, excess)).sum(axis=1)
-        slope = (share * (1.0 - share)).sum(axis=1) / prices.softness
-        none = np.zeros_like(sigma)
-        return _Part(value, share, none, none, slope)
+        earned = np.maximum(0.0, excess) if exact else np.logaddexp(0.0, excess)
+        value: Floats = prices.softness * (self._unused * earned).sum(axis=1)
+        return value
 
     def _radio(self, prices: Prices, sigma: Floats, offsets: Floats | None) -> _Part:
         """Return the links at the best of some shares of band, around the last ones or everywhere."""
         if offsets is None:
             log_band = np.broadcast_to(_WIDE, (len(sigma), len(_WIDE)))
         else:
-            log_band = np.clip(np.log(self.band), _LEAST_LOG_BAND, -offsets[-1])[:, None] + offsets
+            log_band = (
+                np.minimum(np.maximum(np.log(self.band), _LEAST_LOG_BAND), -offsets[-1])[:, None] + offsets
+            )
         band = np.exp(log_band)
         links, z = self._transfers(prices, sigma, band, warm=offsets is not None)
         # Value, power, time, energy, derivative of the power by its reward, band.
@@ -230,10 +251,11 @@ class Responder:
         self._z = z[np.arange(len(z)), at.nearest()[self._rows]]
         used = self._used[:, 0]
         value, power, time_s, energy_j, by_reward, best_band = at(table) * used
-        following = np.exp(np.clip(at.beyond(log_band), _LEAST_LOG_BAND, 0.0))
+        following = np.exp(np.minimum(np.maximum(at.beyond(log_band), _LEAST_LOG_BAND), 0.0))
         self.band, self.power = np.where(used, following, self.band), power
-        share = np.stack([best_band, power, np.zeros_like(sigma)], axis=1)
-        return _Part(value, share, time_s, energy_j, by_reward + _by_band(at, band, table[1]) * used)
+        return _Part(
+            value, best_band + power, time_s, energy_j, by_reward + _by_band(at, band, table[1]) * used
+        )
 
     def _transfers(self, prices: Prices, sigma: Floats, band: Floats, *, warm: bool) -> tuple[Floats, Floats]:
         """Return value, power, time, energy and derivative by the reward, (5, R, J), and z of all links."""

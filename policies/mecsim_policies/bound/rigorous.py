@@ -29,6 +29,7 @@ _FINE = np.exp(np.concatenate([-_FAR[::-1], -_NEAR[::-1], [0.0], _NEAR, _FAR]))
 _PARTS = 4
 _MOST_SPLITS = 12
 _MOST_CELLS = 20000
+_MOST_CELLS_EACH = 200
 
 
 class Shares(NamedTuple):
@@ -130,7 +131,7 @@ def _links(a: Alternatives, prices: Prices, shares: Shares, enough: Floats) -> F
         bound, reached = radio.cells(at, edges)
         np.maximum.at(level, at, reached + _TOLERANCE)
         loose = np.asarray(bound > level[at, None])
-        if split == _MOST_SPLITS or bound.size > _MOST_CELLS:
+        if split == _MOST_SPLITS or bound.size > max(_MOST_CELLS, _MOST_CELLS_EACH * len(value)):
             loose[:] = False
         if split == 0:  # all of the band again, where it matters
             loose |= np.any(loose, axis=1, keepdims=True)

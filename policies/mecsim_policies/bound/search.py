@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mecsim.errors import BoundError
+from mecsim.system.instance import Instance
 from mecsim_policies.bound.descent import descend
 from mecsim_policies.bound.dual import Dual, Multipliers, Value
 from mecsim_policies.bound.proof import Proof, certified
@@ -21,6 +25,13 @@ COLD = (Stage(1e-2, 15), Stage(2e-3, 15), Stage(5e-4, 20), Stage(1e-4, 20))
 _WARM_SOFTNESS = 5e-4
 _WARM_ITERATIONS = 8
 _FAR = 0.1
+# From here on those are searched alone that come near to the best of their user.
+_MANY = 300
+_NEAR = 0.05
+_FEW_AT_A_SERVER = 10.0
+_LEAST_SOFTNESS = 5e-4
+_MOST_MISSES = 3
+_MISSED = 1e-4
 _MOST_REPEATS = 30
 _MOST_PROOFS = 20
 _WORTHWHILE = 3e-5
@@ -56,19 +67,61 @@ def optimised(
     no root.
     """
     instance, most_repeats = dual.instance, _MOST_REPEATS if stages is None else 1
+    many, warm = len(dual.alternatives.own_s) >= _MANY, start is not None
+    searched = dual
     if start is None:
         start = Multipliers.first(instance.user_count, instance.server_count, instance.score_law.slope)
-        stages = COLD if iterations is None else tuple(s._replace(iterations=iterations) for s in COLD)
+        stages = cold_stages(instance) if stages is None else stages
+        if iterations is not None:
+            stages = tuple(stage._replace(iterations=iterations) for stage in stages)
     elif stages is None:
         stages = (Stage(_WARM_SOFTNESS, _WARM_ITERATIONS if iterations is None else iterations),)
+        if many:
+            searched = dual.only(dual.near(_everywhere(dual, y, start, _WARM_SOFTNESS), _NEAR))
     for number, stage in enumerate(stages):
         for _ in range(most_repeats):
-            start, value = descend(dual, y, start, *stage)
+            start, value = descend(searched, y, start, *stage)
             found = Prices(y, start, value)
             before, y = y, found.root
+            if many and searched is dual:
+                rows = dual.near(value, _NEAR)
+                searched = dual.only(rows)
             if number > 0 or abs(y - before) < _FAR * before:
                 break
-    return found
+    if searched is dual:
+        return found
+    if warm:
+        return found._replace(value=dual.at(found.y, found.multipliers, stages[-1].softness))
+    return _with_all(dual, rows, found, stages[-1])
+
+
+def cold_stages(instance: Instance, stages: tuple[Stage, ...] = COLD) -> tuple[Stage, ...]:
+    """Return stages less soft where many share a server, as less is at stake for each of them."""
+    factor = min(1.0, _FEW_AT_A_SERVER * instance.server_count / instance.user_count)
+    return tuple(
+        stage._replace(softness=max(factor * stage.softness, min(stage.softness, _LEAST_SOFTNESS)))
+        for stage in stages
+    )
+
+
+def _with_all(dual: Dual, rows: NDArray[np.bool_], found: Prices, stage: Stage) -> Prices:
+    """Return prices with the dual function of all alternatives, also of those that were left out.
+
+    Where one of these has become better than those that were searched, the search goes on with it.
+    """
+    for left in reversed(range(_MOST_MISSES)):
+        of_all = found._replace(value=_everywhere(dual, found.y, found.multipliers, stage.softness))
+        if left == 0 or of_all.root <= found.root * (1.0 + _MISSED):
+            break
+        rows = rows | dual.near(of_all.value, _NEAR)
+        found = Prices(of_all.root, *descend(dual.only(rows), of_all.root, found.multipliers, *stage))
+    return of_all
+
+
+def _everywhere(dual: Dual, y: float, multipliers: Multipliers, softness: float) -> Value:
+    """Return the dual function at some prices, with answers sought everywhere."""
+    dual.part_power(y, multipliers, softness)
+    return dual.at(y, multipliers, softness)
 
 
 def proved(

@@ -17,12 +17,12 @@ from mecsim_policies.bound.alternatives import Alternatives
 from mecsim_policies.bound.cells import Cell, all_cells, branch, ends_of, within_budgets
 from mecsim_policies.bound.dual import Dual, Multipliers
 from mecsim_policies.bound.proof import Proof, certified
+from mecsim_policies.bound.rounding import Rounded
 from mecsim_policies.bound.search import Stage, optimised, proved
-from mecsim_policies.optim.ends import point_at_ends, polish_from_ends
+from mecsim_policies.optim.ends import polish_from_ends
 from mecsim_policies.optim.joint import polish
 from mecsim_policies.optim.point import Point
 from mecsim_policies.optim.price import Price
-from mecsim_policies.optim.shares import ShareProblem
 
 _OF_NODE = (Stage(5e-4, 20),)
 _ROUGH_GAP = 1e-4
@@ -155,12 +155,7 @@ class _Tree:
         if server.tobytes() in self._rounded or len(self._rounded) >= _MOST_ROUNDINGS:
             return
         self._rounded.add(server.tobytes())
-        problem = ShareProblem.of(self.instance, server)
-        shares = problem.equal_split(fraction)
-        price = Price.at(self.instance, self.best.scr)
-        start = Point.of(self.instance, problem, shares)
-        if problem.charges is not None:
-            start = point_at_ends(self.instance, problem.relaxed(), shares, price)
+        start = Rounded(server, fraction).point(self.instance, Price.at(self.instance, self.best.scr))
         trial = polish(self.instance, start, gap=_ROUGH_GAP)
         self.best = trial if trial.scr > self.best.scr else self.best
 

@@ -13,6 +13,7 @@ from mecsim.system.bound import gap_to
 from mecsim.system.instance import Instance
 from mecsim_policies.bound.alternatives import Alternatives, ends_of_phi
 from mecsim_policies.bound.dual import Dual, Multipliers
+from mecsim_policies.bound.rounding import Rounded
 from mecsim_policies.bound.search import optimised, proved
 from mecsim_policies.bound.worth import Worth
 from mecsim_policies.optim.overflow import overflow_allowed
@@ -40,6 +41,8 @@ class PricedBound:
         The prices of the proof, to start the bound of a similar instance from; None where none were needed.
     worth : Worth or None
         What resources are worth by the bound.
+    rounded : Rounded or None
+        What the weights of the prices make of it: an allocation to begin a search from.
     assumed : tuple of str
         What the proof takes for granted.
     reason : str
@@ -50,6 +53,7 @@ class PricedBound:
     incumbent_scr: float | None
     multipliers: Multipliers | None
     worth: Worth | None
+    rounded: Rounded | None = None
     assumed: tuple[str, ...] = ASSUMED
     reason: str = ""
 
@@ -99,13 +103,14 @@ def upper_bound(
     alternatives = alternatives.take(alternatives.possible)
     reason = _nothing_to_win(instance, alternatives)
     if reason:
-        return PricedBound(0.0, scr, None, None, (), reason)
+        return PricedBound(0.0, scr, None, None, None, (), reason)
     dual = Dual(instance, alternatives)
     y = max(scr or 0.0, _equal_split_scr(instance, everything))
     found = optimised(dual, y, multipliers, iterations)
     upper = proved(dual, found)
     worth = Worth.of(instance, alternatives.ends.server, found.multipliers, found.value)
-    return PricedBound(upper, scr, found.multipliers, worth)
+    rounded = Rounded.of(instance, alternatives.ends, found.value.weight)
+    return PricedBound(upper, scr, found.multipliers, worth, rounded)
 
 
 def uncovered(instance: Instance) -> list[str]:

@@ -28,7 +28,7 @@ class Vertex(NamedTuple):
         """Return the vertex of every row of ``value`` (R, J) on equidistant points."""
         rows, last = np.arange(len(value)), value.shape[1] - 1
         best = value.argmax(axis=1)
-        middle = np.clip(best, 1, last - 1)
+        middle = np.minimum(np.maximum(best, 1), last - 1)
         left, centre, right = (value[rows, middle + k] for k in (-1, 0, 1))
         bend = left - 2.0 * centre + right
         inside = (middle == best) & (bend < 0)
@@ -36,7 +36,8 @@ class Vertex(NamedTuple):
             vertex = np.where(bend < 0, 0.5 * (left - right) / bend, np.sign(right - left) * np.inf)
         t = np.where(inside, vertex, best - middle)
         weights = np.stack([0.5 * t * (t - 1.0), 1.0 - t * t, 0.5 * t * (t + 1.0)])
-        offset = np.clip(np.nan_to_num(vertex, nan=0.0) * spacing, -_MOST_OFFSET, _MOST_OFFSET)
+        offset = np.where(np.isnan(vertex), 0.0, vertex) * spacing
+        offset = np.minimum(np.maximum(offset, -_MOST_OFFSET), _MOST_OFFSET)
         return cls(weights, middle - 1, np.where(inside, bend / spacing**2, 0.0), offset)
 
     def beyond(self, points: Floats) -> Floats:
@@ -45,6 +46,8 @@ class Vertex(NamedTuple):
 
     def __call__(self, values: Floats) -> Floats:
         """Return what any values (..., R, J) are at the vertices, (..., R)."""
+        if values.shape[-1] == len(self.weights):
+            return np.asarray((values * self.weights.T).sum(axis=-1))
         near = values[..., np.arange(len(self.first))[:, None], self.first[:, None] + np.arange(3)]
         return np.asarray((near * self.weights.T).sum(axis=-1))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -37,7 +37,10 @@ class Found(NamedTuple):
     compared: int
 
 
-def search(participants: Participants, starts: int, width: int) -> Found:
+PricedStart = Callable[[Participants, float], Point | None]
+
+
+def search(participants: Participants, starts: int, width: int, priced: PricedStart | None = None) -> Found:
     """Return the best point that descents from some associations reach.
 
     Parameters
@@ -48,6 +51,8 @@ def search(participants: Participants, starts: int, width: int) -> Found:
         strongest servers, and then the best found with some users moved at random.
     width : int
         How many neighbours are compared at once.
+    priced : callable, optional
+        Returns one more start, given an SCR that has been reached; None where it has none.
     """
     instance, allowed = participants.instance, participants.allowed
     best = optimise(instance, allowed, participants.start).point
@@ -55,7 +60,10 @@ def search(participants: Participants, starts: int, width: int) -> Found:
         return Found(best, 0)
     descent = _Descent(participants, width)
     visited: set[bytes] = set()
-    for start in (best, *_others(participants, starts)):
+    from_prices = None if priced is None else priced(participants, best.scr)
+    for start in (best, *_others(participants, starts), from_prices):
+        if start is None:
+            continue
         server = start.problem.server
         if server.tobytes() in visited:
             continue
