@@ -9,23 +9,20 @@ from __future__ import annotations
 import json
 import random
 import time
+from collections.abc import Iterator
+from typing import Any
 
 REQUIREMENTS = ("leafsim==0.4.2",)
 USERS, SERVERS, DURATION_S, SPEED_MPS = 100, 5, 300, 8.0
 
 
-def cost_s() -> float:
-    """Return the CPU time in s of a run, set-up included."""
-    import simpy
-    from leaf.application import DataFlow, Task
+def built(drawn: random.Random) -> tuple[Any, list[Any], list[Any], dict[tuple[str, str], Any]]:
+    """Return the infrastructure, its users, its servers and the links between them by names."""
     from leaf.infrastructure import Infrastructure, Link, Node
     from leaf.mobility import Location
-    from leaf.power import PowerMeter, PowerModelLink, PowerModelNode
+    from leaf.power import PowerModelLink, PowerModelNode
 
-    began, drawn = time.process_time(), random.Random(1)  # noqa: S311 - no secret
-    env, all_of_it = simpy.Environment(), Infrastructure()
-
-    def node(name: str, count: int) -> list[Node]:
+    def nodes(name: str, count: int) -> list[Any]:
         return [
             Node(
                 f"{name} {i}",
@@ -36,16 +33,27 @@ def cost_s() -> float:
             for i in range(count)
         ]
 
-    users, servers = node("user", USERS), node("server", SERVERS)
+    users, servers, whole = nodes("user", USERS), nodes("server", SERVERS), Infrastructure()
     links = {
         (user.name, server.name): Link(user, server, bandwidth=1e9, power_model=PowerModelLink(1e-8))
         for user in users
         for server in servers
     }
     for link in links.values():
-        all_of_it.add_link(link)
+        whole.add_link(link)
+    return whole, users, servers, links
 
-    def walk(user: Node) -> object:
+
+def cost_s() -> float:
+    """Return the CPU time in s of a run, set-up included."""
+    import simpy
+    from leaf.application import DataFlow, Task
+    from leaf.power import PowerMeter
+
+    began, drawn = time.process_time(), random.Random(1)  # noqa: S311 - no secret
+    env, (whole, users, servers, links) = simpy.Environment(), built(drawn)
+
+    def walk(user: Any) -> Iterator[Any]:
         while True:
             near = min(servers, key=lambda server: user.location.distance(server.location))
             task, flow = Task(cu=1), DataFlow(bit_rate=1e6)
@@ -59,7 +67,7 @@ def cost_s() -> float:
 
     for user in users:
         env.process(walk(user))
-    env.process(PowerMeter(all_of_it, measurement_interval=1).run(env))
+    env.process(PowerMeter(whole, measurement_interval=1).run(env))
     env.run(until=DURATION_S)
     return time.process_time() - began
 
