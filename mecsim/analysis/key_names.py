@@ -11,6 +11,8 @@ from mecsim.scenario.schema import Scenario
 _ONE_OF = {"users": "user", "servers": "server"}
 _DATA_UNIT = "bit"
 _ACRONYMS = {"gpu", "csi", "snr"}
+# Where the words of the key are no words for a reader.
+_SAID = {"workload.rounds.think_s": "pause between rounds"}
 
 
 def key_label(key: str) -> str:
@@ -51,6 +53,8 @@ def _words(key: str) -> str:
     """Return the name of a key in words: without its unit, and with the thing that it belongs to."""
     table, _, name = key.rpartition(".")
     owner = table.rpartition(".")[2]
+    if key in _SAID:
+        return _SAID[key]
     if name == "count":
         return f"number of {owner}" if owner else name
     words = _without_unit(name, _unit(key)).replace("_", " ")

@@ -12,6 +12,7 @@ import pytest
 from mecsim.analysis.figure_kinds import FigureRequest, draw
 from mecsim.analysis.figures.comparison import comparison_figure
 from mecsim.analysis.frames import StudyFrames
+from mecsim.analysis.key_names import setting_text
 from mecsim.analysis.maps import draw_map
 from mecsim.analysis.style import policy_style
 from mecsim.results.metrics import METRICS
@@ -106,6 +107,11 @@ def test_panels_say_key_value_and_unit():
     assert [(ax.get_xlabel(), ax.get_ylabel()) for ax in heat.axes] == 3 * [
         ("number of users", "server bandwidth (MHz)")
     ]
+
+
+def test_a_pause_between_rounds_is_called_so():
+    """Mutant: `rounds think`, the key without its unit."""
+    assert setting_text("workload.rounds.think_s", 2) == "pause between rounds = 2 s"
 
 
 def test_a_heat_map_has_the_mean_of_each_point():

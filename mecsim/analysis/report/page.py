@@ -92,8 +92,8 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
     replay = ReplayData(collected, budget_bytes)
     spans = tuple((low, high, f"server {m} down") for m, low, high in replay.header.get("outages", []))
     bound = bound_part(collected, spans)
-    swept = sweep_charts(collected)
-    charts = _charts(collected, spans) | {"sweep": swept.charts, "bound": bound.charts}
+    opening = _opening(collected)
+    charts = _charts(collected, spans) | {"sweep": opening["swept"].charts, "bound": bound.charts}
     blobs = dict(replay.blobs)
     if script is not None:
         blobs["plotly"] = script
@@ -105,12 +105,10 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
     }
     return _environment().get_template("page.html").render(
         title=title(collected),
-        **_opening(collected),
+        **opening,
         collected=collected,
         verdict=_verdict(collected),
-        troubles=_troubles_by_setting(collected),
         charts=charts,
-        charts_left_out=swept.left_out,
         pictures={} if script is not None else _pictures(every),
         replayed=shown_replays(collected),
         moment=moment_sentence(collected),
@@ -121,8 +119,7 @@ def render(collected: Collected, *, interactive: bool | None = None, budget_byte
         classes=class_rows(collected),
         user_classes=(user_class_heads(), user_class_rows(collected)),
         fairness=fairness_rows(collected), plausible=plausibility(collected),
-        gap=gap_table(collected),
-        bound=bound,
+        gap=gap_table(collected), bound=bound,
         gap_command=gap_command(collected),
         provenance=provenance(collected),
         data=_json(data),
@@ -186,9 +183,12 @@ def _troubles(setting: ScenarioRuns) -> list[str]:
 
 
 def _opening(collected: Collected) -> dict[str, Any]:
-    """Return headline, matrices and the colours of policies."""
+    """Return headline, warnings, matrices, charts over swept keys and the colours of policies."""
     found = matrices(collected)
-    return {"headline": headline(collected, found), "matrices": found, "colours": _colours(collected)}
+    return {
+        "headline": headline(collected, found), "troubles": _troubles_by_setting(collected),
+        "matrices": found, "swept": sweep_charts(collected), "colours": _colours(collected),
+    }  # fmt: skip
 
 
 def _colours(collected: Collected) -> dict[str, str]:
