@@ -28,6 +28,20 @@ def test_b6_it_agrees_with_exhaustive_search(snapshot, seed):
     assert policy.iterations <= 3
 
 
+@pytest.mark.parametrize("case", [
+    (12, 5, 2, "capped", "cubic", "paper", False),
+    (14, 2, 1, "capped", "lowest speeds", "split", False),
+], ids=lambda case: "-".join(map(str, case)))  # fmt: skip
+def test_b6_no_association_beats_two_nodes(with_laws, case):
+    """Mutant: a bound that is a per cent too low."""
+    instance = with_laws(*case)
+    policy = Certified(within=1e-4, max_nodes=2)
+    scr = instance.scr(policy.allocate(Observation.of(instance)))
+    best = instance.scr(Exhaustive().allocate(Observation.of(instance)))
+    assert max(scr, best) <= policy.upper_bound
+    assert 0.99 * policy.upper_bound < best
+
+
 def test_nodes_lower_the_bound_and_time_may_end_it(snapshot):
     instance = snapshot(2, 3, 2)
     participants = Participants.of(Observation.of(instance))
