@@ -25,11 +25,12 @@ from mecsim.analysis.style import STYLE, WIDTH_IN, save_figure
 from mecsim.engine.simulation import Simulation
 
 FIGURE = Path("results") / "bench" / "cost.png"
-USER_SECONDS, REPEATS = 6_000, 3
+USER_SECONDS, LEAST_S, REPEATS = 6_000, 60.0, 3  # long enough that the set-up does not show
 USERS = (5, 10, 30, 100, 300, 1000)
 SERVERS = (1, 2, 5, 10, 20)
 BLOCKS_S = (0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)
 PEERS = Path(__file__).parent / "peers" / "measured.csv"
+PEER_NAMES = {"handoverlab": "HandoverLab", "leafsim": "LEAF"}
 RULES = ("reserved", "work_conserving")
 SET_UP = """
 import resource, sys, time
@@ -63,7 +64,7 @@ def measured() -> dict[str, dict[str, tuple[list[float], list[float]]]]:
     """Return the costs of each panel by curve, with what they are plotted against."""
     users: dict[str, tuple[list[float], list[float]]] = {}
     for rule in RULES:
-        costs = [cost_us(n, USER_SECONDS / n, **{"service.sharing": rule}) for n in USERS]
+        costs = [cost_us(n, max(LEAST_S, USER_SECONDS / n), **{"service.sharing": rule}) for n in USERS]
         users[rule] = list(map(float, USERS)), costs
     servers = [
         cost_us(100, USER_SECONDS / 100, **{"servers.positions_m": places_m(count)}) for count in SERVERS
@@ -81,7 +82,8 @@ def peers_us(blocks: tuple[list[float], list[float]]) -> dict[str, tuple[list[fl
     own, found = dict(zip(*blocks, strict=True)), dict[str, tuple[list[float], list[float]]]()
     with PEERS.open(encoding="utf-8", newline="") as file:
         for line in csv.DictReader(file):
-            steps, costs = found.setdefault(f"{line['peer']} {line['what']}".strip(), ([], []))
+            peer = PEER_NAMES.get(line["peer"], line["peer"])
+            steps, costs = found.setdefault(f"{peer} {line['what']}".strip(), ([], []))
             steps.append(float(line["step_s"]))
             costs.append(own[steps[-1]] / float(line["of_mecsim"]))
     del found["mecsim"]
@@ -94,12 +96,12 @@ def draw(panels: dict[str, dict[str, tuple[list[float], list[float]]]]) -> Path:
         figure, axes = plt.subplots(1, 3, figsize=(WIDTH_IN, 2.5), sharey=True, layout="constrained")
         for axis, (name, curves) in zip(axes, panels.items(), strict=True):
             for marker, (rule, (x, costs)) in zip("os", curves.items(), strict=False):
-                axis.plot(x, costs, marker=marker, markersize=3.5, label=rule)
+                axis.plot(x, costs, marker=marker, markersize=3.5, label=rule.replace("_", "-"))
             if "block" in name:
                 for marker, (peer, (x, costs)) in zip(
                     "^vDPX", peers_us(curves["reserved"]).items(), strict=False
                 ):
-                    axis.plot(x, costs, marker, markersize=4, label=peer)
+                    axis.plot(x, costs, marker, markersize=4, color="0.35", label=peer)
             axis.set(xlabel=name, xscale="log", yscale="log")
             axis.xaxis.set_major_formatter("{x:g}")
             axis.yaxis.set_major_formatter("{x:g}")

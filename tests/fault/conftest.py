@@ -15,7 +15,7 @@ from mecsim.study.worker import Worker
 def in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let runs be done by the process of the sweep, so that one signal hits all there is."""
 
-    def here(self, run, folder, limit_s=None, *, reuse=False):
+    def here(self, run, folder, limit_s=None, *, reuse=False, shares=False):
         return attempt(run, folder, reuse=reuse)
 
     monkeypatch.setattr(Worker, "attempt", here)
