@@ -40,7 +40,7 @@ def test_the_bound_is_above_the_allocation_and_its_fields_agree(small):
     """Mutants: the gap of the reciprocal; prices per Hz under the name of those per MHz."""
     instance, allocation, bound = small
     assert bound.certified
-    assert bound.scr == instance.scr(allocation) <= bound.upper_bound
+    assert instance.scr(allocation) <= bound.scr == instance.scr(bound.allocation) <= bound.upper_bound
     assert bound.gap == pytest.approx(bound.upper_bound / bound.scr - 1.0)
     assert bound.nodes == 1
     share = bound.prices.per_mhz * instance.servers.bandwidth_hz / 1e6 / bound.upper_bound
