@@ -68,7 +68,10 @@ def bound(
         raise InvalidAllocation(*(f"incumbent: {violation}" for violation in violated))
     proved: Bound = prover.prove(instance, incumbent, within, limit_s)
     if not math.isfinite(proved.upper_bound):
-        raise BoundError(f"{instance.name}: no finite upper bound is proved")
+        raise BoundError(
+            f"{instance.name}: no finite upper bound is proved: best shares of budgets are so small that the "
+            "allowance for rounding is larger than the costs; smaller budgets of the servers have a bound"
+        )
     return replace(proved, cpu_s=time.process_time() - began_s)
 
 
