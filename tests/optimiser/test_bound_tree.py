@@ -20,7 +20,7 @@ from mecsim.policy import Observation
 
 
 def test_b6_it_agrees_with_exhaustive_search(snapshot):
-    """The allocation is as good as it says. A bound a per cent too low is noticed where gaps are less, below."""
+    """The allocation is as good as it says. Bounds too low are noticed below, where gaps are small."""
     instance = snapshot(2, 3, 2)
     policy = Certified(within=0.01, max_nodes=3)
     scr = instance.scr(policy.allocate(Observation.of(instance)))
@@ -32,7 +32,7 @@ def test_b6_it_agrees_with_exhaustive_search(snapshot):
 
 
 def test_b6_a_poor_start_gives_no_lower_bound(snapshot, monkeypatch):
-    """Mutants: bounds of nodes a per cent too low, which a good start hides; open nodes that are forgotten."""
+    """Mutants: bounds of nodes a per cent too low, which a good start hides; open nodes left out."""
     instance = snapshot(3, 2, 2)
     best = instance.scr(Exhaustive().allocate(Observation.of(instance)))
     allocation = equal_split(instance, np.zeros(2, dtype=int), 0.5)

@@ -124,6 +124,22 @@ def test_without_a_weight_of_delay_no_delay_has_a_price(small):
 def test_wrong_arguments_are_named_together(small):
     with pytest.raises(MecsimError, match=r"within = 1.5.*\n.*limit_s = 0"):
         mecsim.bound(small[0], within=1.5, limit_s=0)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"within": "0.01"}, r"within = '0\.01': must be a number"),
+        ({"within": np.array([0.1, 0.2])}, r"within = array\(\[0\.1, 0\.2\]\): must be a number"),
+        ({"limit_s": None}, "limit_s = None: must be a number above 0"),
+        ({"instance": "small.json"}, "instance: is a str, must be an Instance"),
+        ({"incumbent": 200.0}, "incumbent: is a float, must be an Allocation or None"),
+    ],
+)
+def test_arguments_of_other_types_are_named(small, given, said):
+    """Mutant: they are compared with numbers, so that the error is one of Python's operators."""
+    with pytest.raises(MecsimError, match=said):
+        mecsim.bound(given.pop("instance", small[0]), **given)
     twice = replace(small[1], bandwidth_hz=2 * small[1].bandwidth_hz)
     with pytest.raises(InvalidAllocation, match="incumbent: bandwidth_hz"):
         mecsim.bound(small[0], incumbent=twice)
