@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from numbers import Real
+from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 from mecsim import plugins
 from mecsim.errors import BoundError, InvalidAllocation, MecsimError
@@ -58,7 +59,7 @@ def bound(
     ----------
     docs/bound.md has the proof.
     """
-    _check(within, limit_s)
+    _check(instance, incumbent, within, limit_s)
     began_s = time.process_time()
     prover = plugins.find(PROVERS, PROVER)
     prover.refuse(instance)
@@ -68,7 +69,10 @@ def bound(
         raise InvalidAllocation(*(f"incumbent: {violation}" for violation in violated))
     proved: Bound = prover.prove(instance, incumbent, within, limit_s)
     if not math.isfinite(proved.upper_bound):
-        raise BoundError(f"{instance.name}: no finite upper bound is proved")
+        raise BoundError(
+            f"{instance.name}: no finite upper bound is proved: best shares of budgets are so small that the "
+            "allowance for rounding is larger than the costs; smaller budgets of the servers have a bound"
+        )
     return replace(proved, cpu_s=time.process_time() - began_s)
 
 
@@ -110,14 +114,22 @@ def refuse_to_record(scenario: Scenario) -> None:
         run_prover(World(scenario, 0))
 
 
-def _check(within: float | None, limit_s: float) -> None:
+def _check(instance: object, incumbent: object, within: object, limit_s: object) -> None:
     problems = []
-    if within is not None and (isinstance(within, bool) or not 0.0 < within < 1.0):
-        problems.append(f"within = {within}: must be a number between 0 and 1, such as 0.01 for 1 %")
-    if isinstance(limit_s, bool) or not limit_s > 0.0:
-        problems.append(f"limit_s = {limit_s}: must be above 0, in s")
+    if not isinstance(instance, Instance):
+        problems.append(f"instance: is a {type(instance).__name__}, must be an Instance as of load_instance")
+    if not isinstance(incumbent, Allocation | None):
+        problems.append(f"incumbent: is a {type(incumbent).__name__}, must be an Allocation or None")
+    if within is not None and not (_is_number(within) and 0.0 < within < 1.0):
+        problems.append(f"within = {within!r}: must be a number between 0 and 1, such as 0.01 for 1 %")
+    if not (_is_number(limit_s) and limit_s > 0.0):
+        problems.append(f"limit_s = {limit_s!r}: must be a number above 0, in s")
     if problems:
         raise MecsimError("\n".join(problems))
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _found(instance: Instance) -> Allocation:

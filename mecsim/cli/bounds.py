@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 SHARES = ("bandwidth", "power", "gpu")
 _OF = ("bandwidth", "transmit power", "GPU speed")
+_IDLE = 1e-4
+"""Price of a share below which a budget does not bind, as a part of what the score's first share earns.
+
+The search for prices ends a little above 0 where they should be 0.
+"""
 
 
 def as_object(bound: Bound) -> dict[str, Any]:
@@ -102,18 +107,35 @@ def explanation(instance: Instance, upper_bound: float, prices: Prices) -> list[
     per_unit = np.stack([prices.per_mhz, prices.per_w, prices.per_tflops], axis=1)
     gain = per_unit * budgets / upper_bound  # per cent of the bound for one per cent of a budget
     m, k = np.unravel_index(int(gain.argmax()), gain.shape)
-    worst = int(prices.delay_price.argmax())
     if gain[m, k] > 0.0:
         first = f"One per cent more {_OF[k]} of server {m} raises the bound by {gain[m, k]:.2g} %, the most."
     else:
         first = "More of no budget raises the bound."
-    if instance.objective is not None and instance.objective.is_mean:
-        second = "No user's delay holds the others back: the mean delay counts."
-    elif prices.delay_price[worst] > 0.0:
-        share = prices.delay_price[worst]
-        second = f"User {worst} holds the others back most: {share:.0%} of the price of delay is its own."
-    else:
-        second = "No user's delay has a price."
-    idle = [f"{_OF[j]} of server {i}" for i, j in np.argwhere(prices.share_price <= 1e-6).tolist()]
+    idle = _idle(instance, prices)
     third = f"These budgets do not bind: {', '.join(idle)}." if idle else "Every budget binds."
-    return [first, second, third]
+    return [first, _delays(instance, prices), third]
+
+
+def _delays(instance: Instance, prices: Prices) -> str:
+    worst = int(prices.delay_price.argmax())
+    share = prices.delay_price[worst]
+    if instance.objective is not None and instance.objective.is_mean:
+        return "No user's delay holds the others back: the mean delay counts."
+    if not share > 0.0:
+        return "No user's delay has a price."
+    if instance.user_count == 1:
+        return "There is one user, so its delay holds nobody else back."
+    return f"User {worst} holds the others back most: {share:.0%} of the price of delay is its own."
+
+
+def _idle(instance: Instance, prices: Prices) -> list[str]:
+    """Return the budgets that do not bind, by name, or servers of which none does."""
+    law = instance.score_law
+    idle = prices.share_price <= _IDLE * law.scale * law.slope
+    names = []
+    for m, of_server in enumerate(idle):
+        if of_server.all():
+            names.append(f"all of server {m}")
+        else:
+            names += [f"{_OF[k]} of server {m}" for k in np.flatnonzero(of_server)]
+    return names

@@ -27,6 +27,8 @@ from mecsim_policies.optim.shares import ShareProblem
 
 # Prices from which the search for the next ones gets away again.
 _LEAST_PRICE, _LEAST_WEIGHT = 1e-6, 1e-6
+# Aimed at a little below the gap that is asked for, as rounding would leave it a little above.
+_INSIDE = 1.0 - 1e-6
 # Share of users who are as before, from which on the search starts from the prices of before.
 _ENOUGH = 0.9
 
@@ -126,7 +128,7 @@ def prove(instance: Instance, allocation: Allocation, within: float | None, limi
         problem = ShareProblem.of(instance, allocation.server)
         point = Point.of(instance, problem, problem.of_allocation(instance, allocation))
         solved = branch_and_bound(
-            instance, point, within=within, max_nodes=sys.maxsize,
+            instance, point, within=_INSIDE * within, max_nodes=sys.maxsize,
             allowed=np.ones(instance.gain.shape, dtype=bool),
             stop=lambda: time.monotonic() >= until_s,
         )  # fmt: skip

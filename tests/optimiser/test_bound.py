@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mecsim_policies.bound import proof as proof_module
-from mecsim_policies.bound import rigorous
+from mecsim_policies.bound import rigorous, search
 from mecsim_policies.bound.alternatives import Alternatives, ends_of_phi
 from mecsim_policies.bound.dual import Dual, Multipliers
 from mecsim_policies.bound.proof import certified
 from mecsim_policies.bound.upper import upper_bound
+from mecsim_policies.certified import Certified
 from mecsim_policies.optim.joint import joint_step
 from mecsim_policies.optim.rules import equal_split
 
@@ -198,6 +199,29 @@ def test_what_is_not_covered_is_refused_with_the_reason(with_laws):
         upper_bound(instance)
     with pytest.raises(BoundError, match="means over fading"):
         upper_bound(replace(instance, ergodic=True))
+
+
+def test_budgets_too_large_for_the_rounding_are_given_up_soon(snapshot, monkeypatch):
+    """Mutant: y raised by 200 decades in 20 proofs, while the dual function rises with it."""
+    whole = snapshot(1, 1, 1)
+    servers = replace(whole.servers, max_gpu_flops=1e9 * whole.servers.max_gpu_flops)
+    proofs = []
+    monkeypatch.setattr(search, "certified", lambda *given: proofs.append(certified(*given)) or proofs[-1])
+    assert upper_bound(replace(whole, servers=servers)).scr_upper == np.inf
+    assert len(proofs) <= 4
+
+
+def test_what_is_let_pass_as_rounding_may_be_above_it_by_twice_as_much(snapshot):
+    """Mutant: a bound that is said to cover budgets exceeded by 1e-6, and is below what these give."""
+    instance = snapshot(4, 1, 1)
+    policy = Certified(within=1e-7, max_nodes=11)
+    best, slack = policy.allocate(Observation.of(instance)), 1.0 + 0.99e-6
+    columns = ("bandwidth_hz", "user_power_w", "server_power_w", "server_gpu_flops")
+    more = replace(best, **{name: slack * getattr(best, name) for name in columns})
+    assert more.violations(instance) == ()
+    assert policy.upper_bound < instance.scr(more) <= policy.upper_bound * slack**2
+    assert instance.scr(best) <= policy.upper_bound
+    assert any("not even by the 1e-6" in each for each in upper_bound(instance).assumed)
 
 
 def test_a_warm_start_is_nearly_as_close(ten_users):

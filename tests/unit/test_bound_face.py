@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mecsim_policies import prover
+from mecsim_policies.bound.tree import Solved
 
 import mecsim
 from mecsim import plugins
@@ -53,10 +55,22 @@ def test_branch_and_bound_comes_as_near_as_it_is_asked_to(small):
     instance, allocation, root = small
     within = root.gap / 2
     closer = mecsim.bound(instance, incumbent=allocation, within=within)
-    assert 0.0 <= closer.gap <= within * (1 + 1e-12)
+    assert 0.0 <= closer.gap <= within
     assert closer.upper_bound <= root.upper_bound
     assert closer.scr == instance.scr(closer.allocation) >= root.scr
     assert closer.allocation.violations(instance) == ()
+
+
+def test_a_gap_that_is_reached_is_not_above_the_one_asked_for(small, monkeypatch):
+    """Mutant: a target of exactly 1.01, as 1.01 - 1 is above 0.01: "the gap is not reached" where it is."""
+    instance, allocation, _ = small
+    monkeypatch.setattr(prover, "branch_and_bound", _at_its_target)
+    for within in (0.01, 0.003, 1e-4):
+        assert mecsim.bound(instance, incumbent=allocation, within=within).gap <= within
+
+
+def _at_its_target(instance, point, *, within, **options):
+    return Solved(point, point.scr * (1.0 + within), 1, True, None)
 
 
 def test_without_time_the_bound_by_prices_is_left(small):
@@ -110,6 +124,22 @@ def test_without_a_weight_of_delay_no_delay_has_a_price(small):
 def test_wrong_arguments_are_named_together(small):
     with pytest.raises(MecsimError, match=r"within = 1.5.*\n.*limit_s = 0"):
         mecsim.bound(small[0], within=1.5, limit_s=0)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"within": "0.01"}, r"within = '0\.01': must be a number"),
+        ({"within": np.array([0.1, 0.2])}, r"within = array\(\[0\.1, 0\.2\]\): must be a number"),
+        ({"limit_s": None}, "limit_s = None: must be a number above 0"),
+        ({"instance": "small.json"}, "instance: is a str, must be an Instance"),
+        ({"incumbent": 200.0}, "incumbent: is a float, must be an Allocation or None"),
+    ],
+)
+def test_arguments_of_other_types_are_named(small, given, said):
+    """Mutant: they are compared with numbers, so that the error is one of Python's operators."""
+    with pytest.raises(MecsimError, match=said):
+        mecsim.bound(given.pop("instance", small[0]), **given)
     twice = replace(small[1], bandwidth_hz=2 * small[1].bandwidth_hz)
     with pytest.raises(InvalidAllocation, match="incumbent: bandwidth_hz"):
         mecsim.bound(small[0], incumbent=twice)
@@ -175,7 +205,20 @@ def test_the_sentences_name_the_largest_worth(small):
         == f"One per cent more transmit power of server 1 raises the bound by {percent:.2g} %, the most."
     )
     assert f"User {bound.prices.delay_price.argmax()} " in second
-    assert third == "Every budget binds."
+    assert third == "These budgets do not bind: GPU speed of server 0, GPU speed of server 1."
+    scarce = replace(prices, share_price=np.ones((2, 3)))
+    assert explanation(instance, 100.0, scarce)[2] == "Every budget binds."
+
+
+def test_the_sentences_name_servers_that_nobody_needs():
+    """Mutants: no price counts as 0 that is not below 1e-6; one user who holds the others back."""
+    instance = mecsim.load_instance(INSTANCES / "n8m3-mixed.json").of_users(np.array([0]))
+    allocation = mecsim.make_policy("gucaa").allocate(Observation.of(instance))
+    bound = mecsim.bound(instance, incumbent=allocation)
+    _, second, third = explanation(instance, bound.upper_bound, bound.prices)
+    assert second == "There is one user, so its delay holds nobody else back."
+    assert third.startswith("These budgets do not bind: ")
+    assert "all of server " in third
 
 
 def test_a_unit_of_a_budget_is_worth_what_the_bound_rises_by():

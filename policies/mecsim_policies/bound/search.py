@@ -34,6 +34,7 @@ _MOST_MISSES = 3
 _MISSED = 1e-4
 _MOST_REPEATS = 30
 _MOST_PROOFS = 20
+_HOPELESS = 100.0
 _WORTHWHILE = 3e-5
 _BEYOND = 1e-3
 _LEAST_STEP = 1e-7
@@ -148,7 +149,7 @@ def proved(
     else:
         y, slope = found.y, start.by_y
         step = start.dual / -slope
-    best, margin = float("inf"), _LEAST_STEP
+    best, margin, before = float("inf"), _LEAST_STEP, float("inf")
     y = max(y + step, 0.5 * y) * (1.0 + _AIM * worthwhile)
     for _ in range(_MOST_PROOFS):
         proof = certified(dual, y, found.multipliers)
@@ -160,7 +161,10 @@ def proved(
             y += (1.0 - _BEYOND) * step
         elif y >= best * (1.0 - worthwhile):
             break
+        elif y > _HOPELESS * found.root and proof.dual >= before:
+            break  # what is added for rounding rises with y, and faster than the costs
         else:
+            before = proof.dual
             y = min((y + (1.0 + _BEYOND) * step) * (1.0 + margin), best)
             margin *= _GROWTH
     return best

@@ -24,6 +24,7 @@ ASSUMED = (
     "elementary functions of NumPy are within 4 units in the last place",
     "arithmetic rounds to nearest, as IEEE 754 says",
     "the numbers of the instance are exact",
+    "no budget is exceeded, not even by the 1e-6 of it that is let pass as rounding",
 )
 
 
