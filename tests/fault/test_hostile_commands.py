@@ -123,7 +123,7 @@ def test_what_must_come_of_it_comes(command: str, case, found, alone: dict[str, 
     outcome = outcomes[case.name]
     expected = case.expect.split(" or ")
     if outcome.error:
-        assert {"fails", "ends", "hangs", "contained"} & set(expected), outcome.error
+        assert {"fails", "ends", "hangs", "contained"} & set(expected), f"{outcome.error}\n{outcome.details}"
         assert f"policy '{case.name}'" in outcome.error
         assert not (folder / outcome.run_id).exists()
         if case.expect in ("ends", "hangs"):

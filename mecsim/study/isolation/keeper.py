@@ -19,7 +19,7 @@ from mecsim.study.isolation.descendants import adopt_orphans, end_children, end_
 from mecsim.study.isolation.wire import Closed, Garbled, Messages, receive, receive_json, send, send_json
 
 _TICK_S, _PROGRESS_EVERY_S = 0.05, 0.25
-_END_S, _TRACE_S = 5.0, 1.0
+_END_S, _TRACE_S = 10.0, 1.0
 _MOST_TRACE = 1 << 18
 _CHUNK = 1 << 16
 
