@@ -23,7 +23,7 @@ class KeptRows:
     Parameters
     ----------
     most_bytes : int
-        How much the rows may hold.
+        How much the rows may hold; 8 bytes a value.
     """
 
     def __init__(self, most_bytes: int) -> None:
