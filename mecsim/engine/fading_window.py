@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,8 +21,16 @@ AHEAD_BLOCKS = 64
 _LEAST_BLOCKS = 8
 _MANY = 24  # from here on work on whole arrays costs less than on one link after the other
 
-_Sending = tuple[tuple[int, int], float, float, bool, float]
-"""A link with its bandwidth in Hz, its power in W, whether it sends downwards, and its bits left."""
+
+class Transfer(NamedTuple):
+    """The link of a user and a server, what it sends with, in which direction, and the bits it has left."""
+
+    user: int
+    server: int
+    bandwidth_hz: float
+    power_w: float
+    is_downlink: bool
+    bits: float
 
 
 def part_blocks(block_s: float) -> int:
@@ -53,7 +62,7 @@ class FadingWindow:
     """
 
     def __init__(self, world: World, ahead_blocks: int = WINDOW_BLOCKS) -> None:
-        self._world, self._ahead_blocks = world, ahead_blocks
+        self._world, self._law, self._ahead_blocks = world, world.rate_law, ahead_blocks
         shape = (world.user_count, WINDOW_BLOCKS)
         self._gain = np.empty(shape)
         self._downlink_factor = np.empty(shape) if world.interfered else None
@@ -63,7 +72,7 @@ class FadingWindow:
         self._held = [(-1, -1)] * world.user_count  # (window, server) of each row of gains
         self._known = [(0, 0)] * world.user_count  # the blocks of the row whose gains are known
         self._rated = [0] * world.user_count  # the end of the blocks whose rates are known
-        self._sending = dict[int, _Sending]()  # by user, those whose rates are not known to their end
+        self._sending: dict[int, Transfer] = {}  # by user, those whose rates are not known to their end
         self._part_blocks = part_blocks(world.block_s)
         self._begun = (-1, -1)  # the last part that was begun, after its window
         self.upcoming: Callable[[float], Iterable[tuple[int, int]]] = lambda until_s: ()
@@ -76,33 +85,22 @@ class FadingWindow:
 
     def load(self, links: Sequence[tuple[int, int]], times_s: Sequence[float]) -> None:
         """Get the gains of (user, server) links about times of this window; many at once cost less."""
-        self._load(links, [self._column(time_s) for time_s in times_s])
-
-    def _load(self, links: Sequence[tuple[int, int]], columns: Sequence[int]) -> None:
-        """Get the gains of links for the parts that hold some blocks, unless they are known."""
         missing: dict[int, list[tuple[int, int]]] = {}
-        for link, column in zip(links, columns, strict=True):
-            if not self._knows(link, column):
+        for link, time_s in zip(links, times_s, strict=True):
+            column = self._column(time_s)
+            if not self._knows(*link, column):
                 missing.setdefault(column // self._part_blocks, []).append(link)
         for part, those in missing.items():
-            if self._begun < (self.window, part):
-                self._begun = self.window, part
-                end = (part + 1) * self._part_blocks
-                until_s = (self.window * WINDOW_BLOCKS + end) * self._world.block_s
-                ahead = [link for link in self.upcoming(until_s) if not self._knows(link, end - 1)]
-                those = list({*those, *ahead})
-            self._load_part(part, those)
+            self._load(part, those)
 
-    def _knows(self, link: tuple[int, int], column: int) -> bool:
-        """Return whether the gain of a link in a block is known, and forget what is of its user's others."""
-        user, server = link
-        if self._held[user] != (self.window, server):
-            self._held[user], self._known[user] = (self.window, server), (0, 0)
-        begin, end = self._known[user]
-        return begin <= column < end
-
-    def _load_part(self, part: int, links: Sequence[tuple[int, int]]) -> None:
-        """Get the gains of links for one part."""
+    def _load(self, part: int, links: Sequence[tuple[int, int]]) -> None:
+        """Get the gains of links for one part, and with the first ones those of the links to come."""
+        if self._begun < (self.window, part):
+            self._begun = self.window, part
+            end = (part + 1) * self._part_blocks
+            until_s = (self.window * WINDOW_BLOCKS + end) * self._world.block_s
+            ahead = [link for link in self.upcoming(until_s) if not self._knows(*link, end - 1)]
+            links = list({*links, *ahead})
         blocks = range(part * self._part_blocks, (part + 1) * self._part_blocks)
         users, servers = np.array(links).T
         place = users, slice(blocks.start, blocks.stop)
@@ -113,26 +111,26 @@ class FadingWindow:
             begin, end = self._known[n]
             self._known[n] = (begin if end == blocks.start else blocks.start, blocks.stop)
 
-    def grant(
-        self,
-        links: Sequence[tuple[int, int]],
-        bandwidth_hz: Sequence[float],
-        power_w: Sequence[float],
-        now_s: float,
-        downlink: Sequence[bool],
-        bits: Sequence[float],
-    ) -> None:
-        """Put new grants in force at ``now_s`` on some (user, server) links; bits count from here.
+    def _knows(self, user: int, server: int, column: int) -> bool:
+        """Return whether the gain of a link in a block is known, and forget what is of its user's others."""
+        if self._held[user] != (self.window, server):
+            self._held[user], self._known[user] = (self.window, server), (0, 0)
+        begin, end = self._known[user]
+        return begin <= column < end
 
-        ``downlink`` says which of them send downwards, ``bits`` how much each has left to send: the rates
-        of a link are known until that is done, to the end of the window, or as far ahead as asked for.
+    def grant(self, transfers: Sequence[Transfer], now_s: float) -> None:
+        """Put new grants of transfers in force at ``now_s``; bits count from here.
+
+        The rates of a transfer are known until its bits are sent, to the end of the window, or as far ahead
+        as asked for.
         """
-        for n, _ in links:
-            self._anchor_s[n] = now_s
-        sending = list(zip(links, bandwidth_hz, power_w, downlink, bits, strict=True))
         column = self._column(now_s)
-        until = WINDOW_BLOCKS if len(links) < _MANY else min(column + self._ahead_blocks, WINDOW_BLOCKS)
-        self._work_out(sending, column, until, anchored=column)
+        for transfer in transfers:
+            self._anchor_s[transfer.user] = now_s
+        until = WINDOW_BLOCKS
+        if len(transfers) >= _MANY:
+            until = min(column + self._ahead_blocks, WINDOW_BLOCKS)
+        self._work_out(transfers, column, until, anchored=column)
 
     def known_until_s(self, user: int) -> float:
         """Return when the rates of a link that goes on sending end, if before the window; else infinity."""
@@ -147,50 +145,52 @@ class FadingWindow:
         sending = [self._sending[n] for n in users]
         self._work_out(sending, column, until, anchored=self._column(self._anchor_s[users[0]]))
 
-    def _work_out(self, sending: Sequence[_Sending], column: int, until: int, anchored: int) -> None:
-        """Work out the rates of links from one block to another, or until their bits are sent.
+    def _work_out(self, sending: Sequence[Transfer], column: int, until: int, anchored: int) -> None:
+        """Work out the rates of transfers from one block to another, or until their bits are sent.
 
         All were granted at one time, in the block ``anchored``.
         """
-        for each in sending:
-            self._sending.pop(each[0][0], None)
+        if self._sending:
+            for transfer in sending:
+                self._sending.pop(transfer.user, None)
         while sending and column < until:
-            users = [each[0][0] for each in sending]
-            self._load([each[0] for each in sending], [column] * len(sending))
+            users = [transfer.user for transfer in sending]
+            missing = [t[:2] for t in sending if not self._knows(t.user, t.server, column)]
+            if missing:
+                self._load(column // self._part_blocks, missing)
             end = min(until, *[self._known[n][1] for n in users])
-            rate = self._rate_until(slice(column, end), sending)
-            sent = rate * self._world.block_s
-            rows = users[0] if len(users) == 1 else np.array(users)  # one row is a view
+            rows: int | Ints = users[0] if len(users) == 1 else np.array(users)  # one row is a view
+            rate = self._rate_until(rows, slice(column, end), sending)
+            self._rate[rows, column:end] = rate
+            rate *= self._world.block_s
             if column == anchored:
                 edge_s = (self.window * WINDOW_BLOCKS + column + 1) * self._world.block_s
-                sent[..., 0] = rate[..., 0] * (edge_s - self._anchor_s[users[0]])
+                rate[..., 0] = self._rate[rows, column] * (edge_s - self._anchor_s[users[0]])
             else:
-                sent[..., 0] += self._bits[rows, column - 1]
-            self._rate[rows, column:end] = rate
-            self._bits[rows, column:end] = np.cumsum(sent, axis=-1, out=sent)
+                rate[..., 0] += self._bits[rows, column - 1]
+            self._bits[rows, column:end] = rate.cumsum(axis=-1, out=rate)
             for n in users:
                 self._rated[n] = end
             if end == WINDOW_BLOCKS:
                 return
             column, done = end, self._bits[:, end - 1]
-            sending = [each for each in sending if done[each[0][0]] < each[-1]]
-        self._sending.update((each[0][0], each) for each in sending)
+            sending = [transfer for transfer in sending if done[transfer.user] < transfer.bits]
+        if sending:
+            self._sending.update((transfer.user, transfer) for transfer in sending)
 
-    def _rate_until(self, blocks: slice, sending: Sequence[_Sending]) -> Floats:
-        """Return the rates of some links over some blocks: of one alone a row, of many a row each."""
-        (links, bandwidth_hz, power_w, downlink, _) = zip(*sending, strict=True)
-        if len(links) == 1:  # a row is a view, and most grants come alone
-            user, is_downlink = links[0][0], downlink[0]
-            gain = self._gain[user, blocks]
-            if is_downlink and self._downlink_factor is not None:
-                gain = gain * self._downlink_factor[user, blocks]
-            law = self._world.rate_law.towards("down" if is_downlink else "up")
-            return law.rate(bandwidth_hz[0], power_w[0], gain)
-        rows = np.array([n for n, _ in links])
+    def _rate_until(self, rows: int | Ints, blocks: slice, sending: Sequence[Transfer]) -> Floats:
+        """Return the rates of transfers over some blocks: of one alone a row, of many a row each."""
         gain = self._gain[rows, blocks]
+        if len(sending) == 1:
+            transfer = sending[0]
+            if transfer.is_downlink and self._downlink_factor is not None:
+                gain = gain * self._downlink_factor[rows, blocks]
+            law = self._law.down if transfer.is_downlink else self._law.up
+            return law.rate(transfer.bandwidth_hz, transfer.power_w, gain)
+        _, _, bandwidth_hz, power_w, downlink, _ = zip(*sending, strict=True)
         if self._downlink_factor is not None:
             gain *= np.where(np.array(downlink)[:, None], self._downlink_factor[rows, blocks], 1.0)
-        return self._world.rate_law.rows(np.array(bandwidth_hz), np.array(power_w), gain, downlink)
+        return self._law.rows(np.array(bandwidth_hz), np.array(power_w), gain, downlink)
 
     def bits(self, users: Sequence[int], time_s: float) -> list[float]:
         """Return the bits that each user sent from its anchor to a time in this window."""

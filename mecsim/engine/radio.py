@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-from mecsim.engine.fading_window import AHEAD_BLOCKS, FadingWindow
+from mecsim.engine.fading_window import AHEAD_BLOCKS, FadingWindow, Transfer
 from mecsim.engine.job import Job, JobState
 from mecsim.world.windows import WINDOW_BLOCKS
 from mecsim.world.world import World
@@ -145,22 +145,17 @@ class BlockFadingRadio:
 
     def serve(self, grants: Sequence[RadioGrant], now_s: float) -> None:
         """Serve jobs with new grants from now on."""
-        sending = [grant for grant in grants if grant.bandwidth_hz > 0 and grant.power_w > 0]
-        for job, _, power_w, _ in grants:
+        sending = []
+        for job, bandwidth_hz, power_w, is_downlink in grants:
             job.power_w, job.joule_per_work, job.rate = power_w, 0.0, 0.0
-            job.state = JobState.STALLED
-        for grant in sending:
-            grant.job.state = JobState.SERVED
-            self._bits_sent[grant.job.user] = 0.0
+            if bandwidth_hz > 0 and power_w > 0:
+                job.state = JobState.SERVED
+                self._bits_sent[job.user] = 0.0
+                sending.append(Transfer(job.user, job.server, bandwidth_hz, power_w, is_downlink, job.left))
+            else:
+                job.state = JobState.STALLED
         if sending:
-            self._window.grant(
-                links=[(grant.job.user, grant.job.server) for grant in sending],
-                bandwidth_hz=[grant.bandwidth_hz for grant in sending],
-                power_w=[grant.power_w for grant in sending],
-                now_s=now_s,
-                downlink=[grant.downlink for grant in sending],
-                bits=[grant.job.left for grant in sending],
-            )
+            self._window.grant(sending, now_s)
 
     def bits_served(self, jobs: Sequence[Job], now_s: float) -> list[float]:
         """Return the bits of each of some jobs in service since it was last asked for."""

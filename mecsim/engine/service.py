@@ -135,7 +135,8 @@ class Service:
         """Give jobs in service their present rates, and plan their ends anew."""
         jobs = [job for job in jobs if job.in_service]
         self._accounting.account_all(jobs)
-        over_radio, in_use = [], dict[int, float]()
+        over_radio: list[RadioGrant] = []
+        in_use: dict[int, float] = {}
         for job, amount in zip(jobs, self._supply.of(jobs), strict=True):
             owner, is_downlink = self._needs[job.phase]
             if self._over_radio[job.phase]:

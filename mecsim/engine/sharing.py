@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from mecsim.engine.grants import Grants
@@ -17,13 +17,18 @@ from mecsim.system.resources import ResourceSpec
 
 
 class SharingRule(Protocol):
-    """How the grants of a server's users become what each is served with."""
+    """How the grants of a server's users become what each is served with.
+
+    ``shares`` says whether that depends on who is in service.
+    """
+
+    shares: bool
 
     def join(self, job: Job) -> None:
         """Take note of a job that is in service from now on, or at another server."""
         ...
 
-    def factors(self) -> Callable[[Job], float]:
+    def factor(self, job: Job) -> float:
         """Return the factor of a job's grant, as things stand now."""
         ...
 
@@ -39,15 +44,17 @@ class SharingRule(Protocol):
 class Reserved:
     """Grants are held whether they are used or not."""
 
+    shares = False
+
     def __init__(self, roster: Roster) -> None:
         self._jobs = roster.jobs
 
     def join(self, job: Job) -> None:
         """Do nothing."""
 
-    def factors(self) -> Callable[[Job], float]:
-        """Return 1 for every job."""
-        return _one
+    def factor(self, job: Job) -> float:
+        """Return 1."""
+        return 1.0
 
     def affected_by(self, job: Job) -> list[Job]:
         """Return the job alone."""
@@ -60,6 +67,8 @@ class Reserved:
 
 class WorkConserving:
     """What users leave unused goes to those in service, in proportion to their grants."""
+
+    shares = True
 
     def __init__(self, roster: Roster, in_force: InForce, phases: Sequence[PhaseSpec]) -> None:
         self._roster, self._in_force = roster, in_force
@@ -78,23 +87,14 @@ class WorkConserving:
             if at == len(users) or users[at] != job.user:
                 users.insert(at, job.user)
 
-    def factors(self) -> Callable[[Job], float]:
-        """Return the share of a server that is granted over the share that is in use, by job."""
-        known: dict[tuple[int, str], float] = {}
-        grants = self._in_force.grants
-
-        def factor(job: Job) -> float:
-            resource = self._resource[job.phase]
-            if resource.grant.owner == "user":
-                return 1.0
-            key = (job.server, resource.name)
-            if key not in known:
-                amount = getattr(grants, resource.grant.field)
-                used = math.fsum([amount[other.user] for other in self._in_service(job.server, resource)])
-                known[key] = self._granted_at(job.server, resource) / used if used > 0 else 1.0
-            return known[key]
-
-        return factor
+    def factor(self, job: Job) -> float:
+        """Return the share of its server that is granted over the share that is in use."""
+        resource = self._resource[job.phase]
+        if resource.grant.owner == "user":
+            return 1.0
+        amount = getattr(self._in_force.grants, resource.grant.field)
+        used = math.fsum([amount[other.user] for other in self._in_service(job.server, resource)])
+        return self._granted_at(job.server, resource) / used if used > 0 else 1.0
 
     def _granted_at(self, server: int, resource: ResourceSpec) -> float:
         """Return what is granted of a resource of a server, added up once for all that is in force."""
@@ -123,7 +123,7 @@ class WorkConserving:
         found = [
             job
             for job in map(self._roster.jobs.__getitem__, joined)
-            if job.server == server and self._resource[job.phase] is resource and job.in_service
+            if job.server == server and job.in_service and self._resource[job.phase] is resource
         ]
         if len(found) < len(joined):
             joined[:] = [job.user for job in found]
@@ -148,15 +148,16 @@ class SharedGpuPower:
         self, rule: SharingRule, roster: Roster, phases: Sequence[PhaseSpec], shares_power: Sequence[bool]
     ) -> None:
         self._rule, self._roster, self._shares_power = rule, roster, shares_power
+        self.shares = rule.shares
         self._at_gpu = [phase.at_server and phase.resource.medium == "gpu" for phase in phases]
 
     def join(self, job: Job) -> None:
         """Take note of a job that is in service from now on, or at another server."""
         self._rule.join(job)
 
-    def factors(self) -> Callable[[Job], float]:
+    def factor(self, job: Job) -> float:
         """Return the factor of a job's grant, as things stand now."""
-        return self._rule.factors()
+        return self._rule.factor(job)
 
     def affected_by(self, job: Job) -> list[Job]:
         """Return the jobs whose rates or powers change when this one joins or leaves, itself included."""
@@ -179,7 +180,3 @@ class SharedGpuPower:
         users = {job.user for job in affected}
         users.update(job.user for m in servers for job in self.in_use(m))
         return [self._roster.jobs[n] for n in sorted(users)]
-
-
-def _one(job: Job) -> float:
-    return 1.0

@@ -30,34 +30,36 @@ class Supply:
     ) -> None:
         self._in_force, self._sharing, self._derating = in_force, sharing, derating
         self._grants = [phase.resource.grant for phase in phases]
-        self._is_shared = [grant.owner == "server" for grant in self._grants]
+        self._shared = [
+            phase.resource.name if phase.resource.grant.owner == "server" else None for phase in phases
+        ]
         self._fields = [(phase.resource.grant.field, TRANSMIT_POWER[phase.payer].field) for phase in phases]
         self._looked_up: Grants | None = None
         self._columns: list[tuple[list[float], list[float]]] = []
 
     def of(self, jobs: Sequence[Job]) -> list[float]:
         """Return what each job is served with, in Hz or FLOP/s."""
-        columns, is_shared = self._columns_now(), self._is_shared
-        factor_of, factors = self._sharing.factors(), dict[tuple[int, int], tuple[float, float]]()
-        served_with = []
-        for job in jobs:
-            phase = job.phase
-            amount = columns[phase][0][job.user]
-            if is_shared[phase]:
-                place = job.server, phase
+        columns = self._columns_now()
+        amounts = [columns[job.phase][0][job.user] for job in jobs]
+        if self._derating is None and not self._sharing.shares:
+            return amounts
+        factors: dict[tuple[int, str], tuple[float, float]] = {}
+        for i, job in enumerate(jobs):
+            resource = self._shared[job.phase]
+            if resource is not None:
+                place = job.server, resource
                 if place not in factors:
-                    factors[place] = factor_of(job), self._given(phase, job.server)
+                    factors[place] = self._sharing.factor(job), self._given(job)
                 shared, given = factors[place]
-                amount = amount * shared * given
-            served_with.append(amount)
-        return served_with
+                amounts[i] = amounts[i] * shared * given
+        return amounts
 
     def power_w(self, job: Job) -> float:
         """Return the transmit power that a job over the radio is granted."""
         return self._columns_now()[job.phase][1][job.user]
 
-    def _given(self, phase: int, server: int) -> float:
-        return 1.0 if self._derating is None else self._derating.factor(self._grants[phase], server)
+    def _given(self, job: Job) -> float:
+        return 1.0 if self._derating is None else self._derating.factor(self._grants[job.phase], job.server)
 
     def _columns_now(self) -> list[tuple[list[float], list[float]]]:
         """Return by phase what users are granted and their powers, looked up once for all in force."""
