@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 from mecsim.engine.fading_window import AHEAD_BLOCKS, FadingWindow, Transfer
 from mecsim.engine.job import Job, JobState
 from mecsim.world.windows import WINDOW_BLOCKS
@@ -13,24 +15,37 @@ from mecsim.world.world import World
 
 
 class RadioGrant(NamedTuple):
-    """What one job may send with; ``downlink`` says in which direction."""
+    """What one job may send with, and in which direction."""
 
     job: Job
     bandwidth_hz: float
     power_w: float
-    downlink: bool
+    is_downlink: bool
+
+
+class Share(NamedTuple):
+    """The new bandwidth of a job in service whose power stays as it is."""
+
+    job: Job
+    bandwidth_hz: float
 
 
 class Radio(Protocol):
-    """Serves the jobs in radio phases."""
+    """Serves the jobs in radio phases.
+
+    ``takes_shares`` says whether a job in service may have a new share of the bandwidth before what it has
+    been served is accounted for.
+    """
+
+    takes_shares: bool
 
     @property
     def window_end_s(self) -> float:
         """When the gains known now end, and :meth:`next_window` is due; infinite if never."""
         ...
 
-    def serve(self, grants: Sequence[RadioGrant], now_s: float) -> None:
-        """Serve jobs with new grants from now on."""
+    def serve(self, grants: Sequence[RadioGrant], now_s: float, shares: Sequence[Share] = ()) -> None:
+        """Serve jobs with new grants from now on, and others with new shares."""
         ...
 
     def bits_served(self, jobs: Sequence[Job], now_s: float) -> list[float]:
@@ -79,6 +94,8 @@ class StaticRadio:
     world : World
     """
 
+    takes_shares = False
+
     def __init__(self, world: World) -> None:
         up, factor = world.all_gains(0.0, fading=True), world.all_downlink_shares(0.0)
         down = up if factor is None else up * factor
@@ -86,8 +103,8 @@ class StaticRadio:
         self._law = {False: world.rate_law.up, True: world.rate_law.down}
         self.window_end_s = math.inf
 
-    def serve(self, grants: Sequence[RadioGrant], now_s: float) -> None:
-        """Serve jobs with new grants from now on."""
+    def serve(self, grants: Sequence[RadioGrant], now_s: float, shares: Sequence[Share] = ()) -> None:
+        """Serve jobs with new grants from now on; there are no shares."""
         for job, bandwidth_hz, power_w, downlink in grants:
             job.power_w, job.joule_per_work, job.rate = power_w, 0.0, 0.0
             if bandwidth_hz > 0:
@@ -132,38 +149,48 @@ class BlockFadingRadio:
     world : World
     """
 
+    takes_shares = True
+
     def __init__(self, world: World) -> None:
         # Where others' rates change with every beginning and end of a phase, the next one is never far.
         ahead = AHEAD_BLOCKS if world.scenario.service.sharing == "work_conserving" else WINDOW_BLOCKS
         self._window = FadingWindow(world, ahead)
-        self._bits_sent = [0.0] * world.user_count  # since the grant, as of the last question
+        # Since the grant, as of the last question; negative is what was sent between that and the grant.
+        self._bits_sent = np.zeros(world.user_count)
 
     @property
     def window_end_s(self) -> float:
         """End of the present window, the exact edge of its last block."""
         return self._window.end_s
 
-    def serve(self, grants: Sequence[RadioGrant], now_s: float) -> None:
-        """Serve jobs with new grants from now on."""
-        sending = []
+    def serve(self, grants: Sequence[RadioGrant], now_s: float, shares: Sequence[Share] = ()) -> None:
+        """Serve jobs with new grants from now on, and others with new shares."""
+        users = []
         for job, bandwidth_hz, power_w, is_downlink in grants:
             job.power_w, job.joule_per_work, job.rate = power_w, 0.0, 0.0
             if bandwidth_hz > 0 and power_w > 0:
+                n = job.user
                 job.state = JobState.SERVED
-                self._bits_sent[job.user] = 0.0
-                sending.append(Transfer(job.user, job.server, bandwidth_hz, power_w, is_downlink, job.left))
+                self._bits_sent[n] = 0.0
+                users.append(n)
+                self._window.note(Transfer(n, job.server, bandwidth_hz, power_w, is_downlink, job.left))
             else:
                 job.state = JobState.STALLED
-        if sending:
-            self._window.grant(sending, now_s)
+        if shares:
+            going_on = [job.user for job, _ in shares]
+            bandwidths_hz = np.array([bandwidth_hz for _, bandwidth_hz in shares])
+            rows = np.array(going_on)
+            self._bits_sent[rows] -= self._window.note_shares(rows, bandwidths_hz, now_s)
+            users += going_on
+        if users:
+            self._window.begin(users, now_s)
 
     def bits_served(self, jobs: Sequence[Job], now_s: float) -> list[float]:
         """Return the bits of each of some jobs in service since it was last asked for."""
-        served, before = [], self._bits_sent
         users = [job.user for job in jobs]
-        for n, bits_sent in zip(users, self._window.bits(users, now_s), strict=True):
-            served.append(bits_sent - before[n])
-            before[n] = bits_sent
+        sent = np.array(self._window.bits(users, now_s))
+        served: list[float] = (sent - self._bits_sent[users]).tolist()
+        self._bits_sent[users] = sent
         return served
 
     def highest_rate(self, job: Job) -> float:
@@ -172,7 +199,7 @@ class BlockFadingRadio:
 
     def ends_s(self, jobs: Sequence[Job], now_s: float) -> list[float]:
         """Return when each of some jobs, just served anew, will be done; infinite if that is not known."""
-        return self._window.times_of([job.user for job in jobs], [job.left for job in jobs])
+        return self._window.ends_s([job.user for job in jobs])
 
     def known_until_s(self, job: Job) -> float:
         """Return when the rates of a job that goes on end, if before the window does; else infinity."""
@@ -188,8 +215,8 @@ class BlockFadingRadio:
 
     def load_with(self, upcoming: Callable[[float], Iterable[Job]]) -> None:
         """Get, with gains that are needed, those of the jobs that will likely send before a time."""
-        self._window.upcoming = lambda until_s: [(job.user, job.server) for job in upcoming(until_s)]
+        self._window.gains.upcoming = lambda until_s: [(job.user, job.server) for job in upcoming(until_s)]
 
     def next_window(self) -> None:
         """Go to the next window of fading blocks."""
-        self._window.window += 1
+        self._window.gains.go_to(self._window.gains.window + 1)

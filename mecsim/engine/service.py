@@ -13,7 +13,8 @@ from mecsim.engine.electronics import Electronics
 from mecsim.engine.gpu import Gpus
 from mecsim.engine.in_force import InForce
 from mecsim.engine.job import Job, JobState
-from mecsim.engine.radio import Radio, RadioGrant
+from mecsim.engine.phase_ends import PhaseEnds
+from mecsim.engine.radio import Radio, RadioGrant, Share
 from mecsim.engine.roster import Roster
 from mecsim.engine.round import RoundLog
 from mecsim.engine.sharing import SharedGpuPower, SharingRule
@@ -60,6 +61,7 @@ class Service:
         self._phases, self._radio, self._gpus = phases, radio, gpus
         self._sharing, self._supply, self._accounting = sharing, supply, accounting
         self._electronics, self._shared_power = electronics, shared_power
+        self._ends = PhaseEnds(clock, phases, radio, sharing, self._due)
         self._over_radio = [phase.resource.medium == "radio" for phase in phases]
         self._needs = [(phase.resource.grant.owner, phase.payer == "server") for phase in phases]
         self.on_power_change: Callable[[int, float], None] | None = None
@@ -82,7 +84,7 @@ class Service:
         """Interrupt the service of a phase for a while."""
         job.state = JobState.INTERRUPTED
         self._notify_power(job)
-        self._plan_due(job, self._clock.now + pause_s)
+        self._ends.plan_at(job, self._clock.now + pause_s)
 
     def abort_to_uplink(self, job: Job, next_phase: int, work: float, pause_s: float) -> None:
         """Drop what the server did for a round, whose first phase at the server then starts anew.
@@ -133,24 +135,28 @@ class Service:
 
     def refresh(self, jobs: Iterable[Job]) -> None:
         """Give jobs in service their present rates, and plan their ends anew."""
-        jobs = [job for job in jobs if job.in_service]
-        self._accounting.account_all(jobs)
-        over_radio: list[RadioGrant] = []
+        jobs, now_s = [job for job in jobs if job.in_service], self._clock.now
+        self._accounting.account_all([job for job in jobs if not self._has_new_share(job, now_s)])
+        grants: list[RadioGrant] = []
+        shares: list[Share] = []
         in_use: dict[int, float] = {}
         for job, amount in zip(jobs, self._supply.of(jobs), strict=True):
             owner, is_downlink = self._needs[job.phase]
             if self._over_radio[job.phase]:
-                over_radio.append(RadioGrant(job, amount, self._supply.power_w(job), is_downlink))
+                if self._has_new_share(job, now_s):
+                    shares.append(Share(job, amount))
+                else:
+                    grants.append(RadioGrant(job, amount, self._supply.power_w(job), is_downlink))
             elif self._shared_power is not None and owner == "server":
                 self._serve_shared(self._shared_power, job, amount, in_use)
             else:
                 self._gpus.serve(job, owner, amount)
-        if over_radio:
-            self._radio.serve(over_radio, self._clock.now)
+        if grants or shares:
+            self._radio.serve(grants, now_s, shares)
             if self._electronics is not None:
-                for job, *_ in over_radio:
+                for job, *_ in grants:
                     self._electronics.serve(job, self._phases[job.phase].payer)
-        self._plan_ends(jobs)
+        self._ends.plan(jobs)
         if self.on_power_change is not None:
             for job in jobs:
                 self._notify_power(job)
@@ -180,6 +186,15 @@ class Service:
     def _is_sending(self, job: Job) -> bool:
         return self._over_radio[job.phase] and job.in_service
 
+    def _has_new_share(self, job: Job, now_s: float) -> bool:
+        """Return whether nothing but the bandwidth of a job changes, so that it need not be accounted for."""
+        return (
+            job.since_s < now_s
+            and job.state is JobState.SERVED
+            and self._over_radio[job.phase]
+            and self._radio.takes_shares
+        )
+
     def _next_window(self) -> None:
         """Go to the next window of fading blocks; transfers in progress get their rates there."""
         jobs = self._roster.present_jobs
@@ -188,46 +203,6 @@ class Service:
         self._radio.next_window()
         self.refresh(sending)
         self._clock.call_at(self._radio.window_end_s, EventKind.WINDOW, 0, self._next_window)
-
-    def _plan_ends(self, jobs: Iterable[Job]) -> None:
-        """Plan the ends of phases in service at their present rates."""
-        now, sending = self._clock.now, []
-        for job in jobs:
-            if job.state is JobState.STALLED:
-                job.cancel_due()
-            elif self._over_radio[job.phase]:
-                sending.append(job)
-            else:
-                self._plan_due(job, max(now, now + job.left / job.rate))
-        ends_s = self._radio.ends_s(sending, now) if sending else ()
-        later = []
-        for job, end_s in zip(sending, ends_s, strict=True):
-            if end_s < math.inf:
-                self._plan_due(job, max(now, end_s))
-            else:
-                job.cancel_due()
-                later.append(job)
-        if later:
-            self._plan_look(later)
-
-    def _plan_look(self, jobs: Sequence[Job]) -> None:
-        """Plan to look for the ends of transfers that began anew now, where their known rates end."""
-        until_s = min([self._radio.known_until_s(job) for job in jobs])
-        if until_s < math.inf:
-            self._clock.call_at(until_s, EventKind.WINDOW, jobs[0].user + 1, lambda: self._look(jobs))
-
-    def _look(self, jobs: Sequence[Job]) -> None:
-        """Look for the ends of those transfers that nothing has changed since."""
-        now = self._clock.now
-        going_on = [job for job in jobs if self._is_sending(job) and self._radio.known_until_s(job) == now]
-        if going_on:
-            self._radio.look_further(going_on)
-            self._plan_ends(going_on)
-
-    def _plan_due(self, job: Job, time_s: float) -> None:
-        job.cancel_due()
-        job.due_s = time_s
-        job.due = self._clock.call_at(time_s, EventKind.COMPLETION, job.user, lambda: self._due(job))
 
     def _due(self, job: Job) -> None:
         """End the interruption or the phase whose time has come."""

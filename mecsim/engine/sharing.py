@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Protocol
 
 from mecsim.engine.grants import Grants
@@ -32,6 +32,10 @@ class SharingRule(Protocol):
         """Return the factor of a job's grant, as things stand now."""
         ...
 
+    def group(self, job: Job) -> Hashable:
+        """Return what tells the jobs that share a resource with this one from all others."""
+        ...
+
     def affected_by(self, job: Job) -> list[Job]:
         """Return the jobs whose rates change when this one joins or leaves, itself included."""
         ...
@@ -55,6 +59,10 @@ class Reserved:
     def factor(self, job: Job) -> float:
         """Return 1."""
         return 1.0
+
+    def group(self, job: Job) -> Hashable:
+        """Return the user: nobody shares."""
+        return job.user
 
     def affected_by(self, job: Job) -> list[Job]:
         """Return the job alone."""
@@ -107,6 +115,11 @@ class WorkConserving:
             self._granted[key] = math.fsum(amount[n] for n in users if grants.server[n] == server)
         return self._granted[key]
 
+    def group(self, job: Job) -> Hashable:
+        """Return the server and the resource of a job, or the user whose own it is."""
+        resource = self._resource[job.phase]
+        return (job.server, resource.name) if resource.grant.owner == "server" else job.user
+
     def affected_by(self, job: Job) -> list[Job]:
         """Return the jobs in service of the same resource at the same server."""
         resource = self._resource[job.phase]
@@ -158,6 +171,10 @@ class SharedGpuPower:
     def factor(self, job: Job) -> float:
         """Return the factor of a job's grant, as things stand now."""
         return self._rule.factor(job)
+
+    def group(self, job: Job) -> Hashable:
+        """Return what tells the jobs that share a resource with this one from all others."""
+        return self._rule.group(job)
 
     def affected_by(self, job: Job) -> list[Job]:
         """Return the jobs whose rates or powers change when this one joins or leaves, itself included."""
