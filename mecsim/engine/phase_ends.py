@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from operator import itemgetter
+from operator import attrgetter
 
 from mecsim.engine.clock import Clock, EventKind
 from mecsim.engine.job import Job, JobState
@@ -12,7 +12,7 @@ from mecsim.engine.radio import Radio
 from mecsim.engine.sharing import SharingRule
 from mecsim.system.phases import PhaseSpec
 
-_END = itemgetter(0)
+_DUE = attrgetter("due_s")
 
 
 class PhaseEnds:
@@ -49,52 +49,47 @@ class PhaseEnds:
 
     def plan(self, jobs: Iterable[Job]) -> None:
         """Plan the ends of phases in service that were served anew now."""
-        now_s, sending, ends = self._clock.now, [], []
+        served = []
         for job in jobs:
-            job.cancel_due()
+            if job.due is not None:
+                job.cancel_due()
             if job.state is JobState.SERVED:
-                if self._over_radio[job.phase]:
-                    sending.append(job)
-                else:
-                    ends.append((max(now_s, now_s + job.left / job.rate), job))
-        if sending:
-            ends += zip([max(now_s, end_s) for end_s in self._radio.ends_s(sending, now_s)], sending, strict=True)
-        if self._sharing.shares:
-            self._plan_first(ends)
-        else:
-            for end_s, job in ends:
-                if end_s < math.inf:
-                    self.plan_at(job, end_s)
-
-    def _plan_first(self, ends: Iterable[tuple[float, Job]]) -> None:
-        """Plan the first of the ends of each group of jobs that share, or to look for it later."""
-        groups: dict[object, list[tuple[float, Job]]] = {}
-        for end_s, job in ends:
-            job.due_s = end_s
-            groups.setdefault(self._sharing.group(job), []).append((end_s, job))
-        later: list[Job] = []
-        for members in groups.values():
-            end_s, job = min(members, key=_END)
-            if end_s < math.inf:
-                self.plan_at(job, end_s)
+                served.append(job)
+        self._find_ends(served)
+        if not self._sharing.shares:
+            for job in served:
+                if job.due_s < math.inf:
+                    self.plan_at(job, job.due_s)
+            return
+        for group in self._sharing.groups(served):
+            first = min(group, key=_DUE)
+            if first.due_s < math.inf:
+                self.plan_at(first, first.due_s)
             else:
-                later += [job for _, job in members]
-        if later:
-            self._plan_look(later)
+                self._plan_look(group)
+
+    def _find_ends(self, jobs: Iterable[Job]) -> None:
+        """Find the ends of phases at their present rates; infinite if those are not known to their end."""
+        now_s, sending = self._clock.now, []
+        for job in jobs:
+            if self._over_radio[job.phase]:
+                sending.append(job)
+            else:
+                job.due_s = max(now_s, now_s + job.left / job.rate)
+        if sending:
+            for job, end_s in zip(sending, self._radio.ends_s(sending, now_s), strict=True):
+                job.due_s = end_s if end_s > now_s else now_s
 
     def _plan_look(self, jobs: Sequence[Job]) -> None:
-        """Plan to look for the ends of transfers that were served anew now, where their known rates end."""
-        until_s = min([self._radio.known_until_s(job) for job in jobs])
+        """Plan to look for the ends of transfers that share where their known rates end."""
+        until_s = self._radio.known_until_s(jobs[0])
         if until_s < math.inf:
-            self._clock.call_at(until_s, EventKind.WINDOW, jobs[0].user + 1, lambda: self._look(jobs))
+            first = jobs[0]
+            first.due = self._clock.call_at(
+                until_s, EventKind.WINDOW, first.user + 1, lambda: self._look(jobs)
+            )
 
     def _look(self, jobs: Sequence[Job]) -> None:
-        """Look for the ends of those transfers that nothing has changed since."""
-        now_s = self._clock.now
-        going_on = [job for job in jobs if self._is_sending(job) and self._radio.known_until_s(job) == now_s]
-        if going_on:
-            self._radio.look_further(going_on)
-            self.plan(going_on)
-
-    def _is_sending(self, job: Job) -> bool:
-        return self._over_radio[job.phase] and job.in_service
+        """Look for the ends of transfers further ahead: nothing has changed since they were served anew."""
+        self._radio.look_further(jobs)
+        self.plan(jobs)

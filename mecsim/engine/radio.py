@@ -23,11 +23,11 @@ class RadioGrant(NamedTuple):
     is_downlink: bool
 
 
-class Share(NamedTuple):
-    """The new bandwidth of a job in service whose power stays as it is."""
+class Shares(NamedTuple):
+    """The new bandwidths of jobs in service whose powers stay as they are."""
 
-    job: Job
-    bandwidth_hz: float
+    jobs: Sequence[Job]
+    bandwidth_hz: Sequence[float]
 
 
 class Radio(Protocol):
@@ -44,7 +44,7 @@ class Radio(Protocol):
         """When the gains known now end, and :meth:`next_window` is due; infinite if never."""
         ...
 
-    def serve(self, grants: Sequence[RadioGrant], now_s: float, shares: Sequence[Share] = ()) -> None:
+    def serve(self, grants: Sequence[RadioGrant], now_s: float, shares: Shares | None = None) -> None:
         """Serve jobs with new grants from now on, and others with new shares."""
         ...
 
@@ -103,7 +103,7 @@ class StaticRadio:
         self._law = {False: world.rate_law.up, True: world.rate_law.down}
         self.window_end_s = math.inf
 
-    def serve(self, grants: Sequence[RadioGrant], now_s: float, shares: Sequence[Share] = ()) -> None:
+    def serve(self, grants: Sequence[RadioGrant], now_s: float, shares: Shares | None = None) -> None:
         """Serve jobs with new grants from now on; there are no shares."""
         for job, bandwidth_hz, power_w, downlink in grants:
             job.power_w, job.joule_per_work, job.rate = power_w, 0.0, 0.0
@@ -163,7 +163,7 @@ class BlockFadingRadio:
         """End of the present window, the exact edge of its last block."""
         return self._window.end_s
 
-    def serve(self, grants: Sequence[RadioGrant], now_s: float, shares: Sequence[Share] = ()) -> None:
+    def serve(self, grants: Sequence[RadioGrant], now_s: float, shares: Shares | None = None) -> None:
         """Serve jobs with new grants from now on, and others with new shares."""
         users = []
         for job, bandwidth_hz, power_w, is_downlink in grants:
@@ -176,11 +176,10 @@ class BlockFadingRadio:
                 self._window.note(Transfer(n, job.server, bandwidth_hz, power_w, is_downlink, job.left))
             else:
                 job.state = JobState.STALLED
-        if shares:
-            going_on = [job.user for job, _ in shares]
-            bandwidths_hz = np.array([bandwidth_hz for _, bandwidth_hz in shares])
+        if shares is not None:
+            going_on = [job.user for job in shares.jobs]
             rows = np.array(going_on)
-            self._bits_sent[rows] -= self._window.note_shares(rows, bandwidths_hz, now_s)
+            self._bits_sent[rows] -= self._window.note_shares(rows, np.array(shares.bandwidth_hz), now_s)
             users += going_on
         if users:
             self._window.begin(users, now_s)

@@ -56,7 +56,8 @@ class Reallocation:
         moved = [job for job in jobs if job.log is not None and before.server[job.user] != server[job.user]]
         for job in moved:
             self._handovers.hand_over(job)
-            self._sharing.join(job)
+            if job.in_service:
+                self._sharing.join(job)
         self._service.load_ahead(moved)
         # What users who left have had is shared out no more.
         touched = {before.server[n] for n in {*changed, *gone}} | {server[n] for n in changed}

@@ -14,7 +14,7 @@ from mecsim.engine.gpu import Gpus
 from mecsim.engine.in_force import InForce
 from mecsim.engine.job import Job, JobState
 from mecsim.engine.phase_ends import PhaseEnds
-from mecsim.engine.radio import Radio, RadioGrant, Share
+from mecsim.engine.radio import Radio, RadioGrant, Shares
 from mecsim.engine.roster import Roster
 from mecsim.engine.round import RoundLog
 from mecsim.engine.sharing import SharedGpuPower, SharingRule
@@ -83,6 +83,7 @@ class Service:
     def interrupt(self, job: Job, pause_s: float) -> None:
         """Interrupt the service of a phase for a while."""
         job.state = JobState.INTERRUPTED
+        self._sharing.leave(job)
         self._notify_power(job)
         self._ends.plan_at(job, self._clock.now + pause_s)
 
@@ -124,6 +125,7 @@ class Service:
             self._accounting.drop(job)
         log.last_score = self._in_force.grants.score[user]
         job.cancel_due()
+        self._sharing.leave(job)
         job.state, job.log, job.done, job.is_aborted = JobState.IDLE, None, None, False
         self._notify_power(job)
         self.refresh(affected)
@@ -136,23 +138,20 @@ class Service:
     def refresh(self, jobs: Iterable[Job]) -> None:
         """Give jobs in service their present rates, and plan their ends anew."""
         jobs, now_s = [job for job in jobs if job.in_service], self._clock.now
-        self._accounting.account_all([job for job in jobs if not self._has_new_share(job, now_s)])
+        shares, others = self._with_new_shares(jobs, now_s)
+        self._accounting.account_all(others)
         grants: list[RadioGrant] = []
-        shares: list[Share] = []
         in_use: dict[int, float] = {}
-        for job, amount in zip(jobs, self._supply.of(jobs), strict=True):
+        for job, amount in zip(others, self._supply.of(others), strict=True):
             owner, is_downlink = self._needs[job.phase]
             if self._over_radio[job.phase]:
-                if self._has_new_share(job, now_s):
-                    shares.append(Share(job, amount))
-                else:
-                    grants.append(RadioGrant(job, amount, self._supply.power_w(job), is_downlink))
+                grants.append(RadioGrant(job, amount, self._supply.power_w(job), is_downlink))
             elif self._shared_power is not None and owner == "server":
                 self._serve_shared(self._shared_power, job, amount, in_use)
             else:
                 self._gpus.serve(job, owner, amount)
         if grants or shares:
-            self._radio.serve(grants, now_s, shares)
+            self._radio.serve(grants, now_s, Shares(shares, self._supply.of(shares)) if shares else None)
             if self._electronics is not None:
                 for job, *_ in grants:
                     self._electronics.serve(job, self._phases[job.phase].payer)
@@ -186,14 +185,15 @@ class Service:
     def _is_sending(self, job: Job) -> bool:
         return self._over_radio[job.phase] and job.in_service
 
-    def _has_new_share(self, job: Job, now_s: float) -> bool:
-        """Return whether nothing but the bandwidth of a job changes, so that it need not be accounted for."""
-        return (
-            job.since_s < now_s
-            and job.state is JobState.SERVED
-            and self._over_radio[job.phase]
-            and self._radio.takes_shares
-        )
+    def _with_new_shares(self, jobs: list[Job], now_s: float) -> tuple[list[Job], list[Job]]:
+        """Return the jobs of which nothing but the bandwidth changes, which need no accounting, and the others."""
+        if not self._radio.takes_shares:
+            return [], jobs
+        shares, others, over_radio = [], [], self._over_radio
+        for job in jobs:
+            goes_on = job.since_s < now_s and job.state is JobState.SERVED and over_radio[job.phase]
+            (shares if goes_on else others).append(job)
+        return shares, others
 
     def _next_window(self) -> None:
         """Go to the next window of fading blocks; transfers in progress get their rates there."""
@@ -228,6 +228,7 @@ class Service:
 
     def _end_phase(self, job: Job) -> None:
         job.cancel_due()
+        self._sharing.leave(job)
         job.state = JobState.IDLE
 
     def _notify_power(self, job: Job) -> None:

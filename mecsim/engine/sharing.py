@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from operator import attrgetter
 from typing import Protocol
 
 from mecsim.engine.grants import Grants
@@ -14,6 +15,11 @@ from mecsim.engine.job import Job
 from mecsim.engine.roster import Roster
 from mecsim.system.phases import PhaseSpec
 from mecsim.system.resources import ResourceSpec
+
+_Place = tuple[int, str]
+"""A server and the name of a resource."""
+
+_USER = attrgetter("user")
 
 
 class SharingRule(Protocol):
@@ -28,12 +34,16 @@ class SharingRule(Protocol):
         """Take note of a job that is in service from now on, or at another server."""
         ...
 
+    def leave(self, job: Job) -> None:
+        """Take note of a job that is in service no more."""
+        ...
+
     def factor(self, job: Job) -> float:
         """Return the factor of a job's grant, as things stand now."""
         ...
 
-    def group(self, job: Job) -> Hashable:
-        """Return what tells the jobs that share a resource with this one from all others."""
+    def groups(self, jobs: Iterable[Job]) -> Collection[list[Job]]:
+        """Return jobs by what they share."""
         ...
 
     def affected_by(self, job: Job) -> list[Job]:
@@ -56,13 +66,16 @@ class Reserved:
     def join(self, job: Job) -> None:
         """Do nothing."""
 
+    def leave(self, job: Job) -> None:
+        """Do nothing."""
+
     def factor(self, job: Job) -> float:
         """Return 1."""
         return 1.0
 
-    def group(self, job: Job) -> Hashable:
-        """Return the user: nobody shares."""
-        return job.user
+    def groups(self, jobs: Iterable[Job]) -> Collection[list[Job]]:
+        """Return each job alone."""
+        return [[job] for job in jobs]
 
     def affected_by(self, job: Job) -> list[Job]:
         """Return the job alone."""
@@ -81,66 +94,63 @@ class WorkConserving:
     def __init__(self, roster: Roster, in_force: InForce, phases: Sequence[PhaseSpec]) -> None:
         self._roster, self._in_force = roster, in_force
         self._resource = [phase.resource for phase in phases]
-        # Those who joined by (server, resource), increasing; who has left is still there until looked for.
-        self._joined = defaultdict[tuple[int, str], list[int]](list)
-        self._granted: dict[tuple[int, str], float] = {}
+        self._members = defaultdict[_Place, list[Job]](list)  # those in service, by user
+        self._place: list[_Place | None] = [None] * len(roster.jobs)
+        self._granted: dict[_Place, float] = {}
         self._granted_of: Grants | None = None
 
     def join(self, job: Job) -> None:
         """Take note of a job that is in service from now on, or at another server."""
         resource = self._resource[job.phase]
-        if resource.grant.owner == "server":
-            users = self._joined[job.server, resource.name]
-            at = bisect_left(users, job.user)
-            if at == len(users) or users[at] != job.user:
-                users.insert(at, job.user)
+        place = (job.server, resource.name) if resource.grant.owner == "server" else None
+        if place != self._place[job.user]:
+            self.leave(job)
+            if place is not None:
+                insort(self._members[place], job, key=_USER)
+            self._place[job.user] = place
+
+    def leave(self, job: Job) -> None:
+        """Take note of a job that is in service no more."""
+        place = self._place[job.user]
+        if place is not None:
+            members = self._members[place]
+            del members[bisect_left(members, job.user, key=_USER)]
+            self._place[job.user] = None
 
     def factor(self, job: Job) -> float:
         """Return the share of its server that is granted over the share that is in use."""
-        resource = self._resource[job.phase]
-        if resource.grant.owner == "user":
+        resource, place = self._resource[job.phase], self._place[job.user]
+        if place is None:
             return 1.0
         amount = getattr(self._in_force.grants, resource.grant.field)
-        used = math.fsum([amount[other.user] for other in self._in_service(job.server, resource)])
-        return self._granted_at(job.server, resource) / used if used > 0 else 1.0
+        used = math.fsum([amount[other.user] for other in self._members[place]])
+        return self._granted_at(place, resource) / used if used > 0 else 1.0
 
-    def _granted_at(self, server: int, resource: ResourceSpec) -> float:
+    def _granted_at(self, place: _Place, resource: ResourceSpec) -> float:
         """Return what is granted of a resource of a server, added up once for all that is in force."""
         grants = self._in_force.grants
         if self._granted_of is not grants:
             self._granted_of, self._granted = grants, {}
-        key = (server, resource.name)
-        if key not in self._granted:
+        if place not in self._granted:
             amount, users = getattr(grants, resource.grant.field), self._in_force.user_ids
-            self._granted[key] = math.fsum(amount[n] for n in users if grants.server[n] == server)
-        return self._granted[key]
+            self._granted[place] = math.fsum(amount[n] for n in users if grants.server[n] == place[0])
+        return self._granted[place]
 
-    def group(self, job: Job) -> Hashable:
-        """Return the server and the resource of a job, or the user whose own it is."""
-        resource = self._resource[job.phase]
-        return (job.server, resource.name) if resource.grant.owner == "server" else job.user
+    def groups(self, jobs: Iterable[Job]) -> Collection[list[Job]]:
+        """Return jobs by server and resource; those who use what is their own each alone."""
+        groups = defaultdict[_Place | int, list[Job]](list)
+        for job in jobs:
+            groups[self._place[job.user] or job.user].append(job)
+        return groups.values()
 
     def affected_by(self, job: Job) -> list[Job]:
         """Return the jobs in service of the same resource at the same server."""
-        resource = self._resource[job.phase]
-        if resource.grant.owner == "user":
-            return [job]
-        return self._in_service(job.server, resource)
+        place = self._place[job.user]
+        return [job] if place is None else self._members[place].copy()
 
     def affected_by_grants(self, changed: Iterable[int], servers: set[int]) -> list[Job]:
         """Return the jobs of everybody at the servers."""
         return [job for job in self._roster.present_jobs if job.server in servers]
-
-    def _in_service(self, server: int, resource: ResourceSpec) -> list[Job]:
-        joined = self._joined[server, resource.name]
-        found = [
-            job
-            for job in map(self._roster.jobs.__getitem__, joined)
-            if job.server == server and job.in_service and self._resource[job.phase] is resource
-        ]
-        if len(found) < len(joined):
-            joined[:] = [job.user for job in found]
-        return found
 
 
 class SharedGpuPower:
@@ -168,13 +178,17 @@ class SharedGpuPower:
         """Take note of a job that is in service from now on, or at another server."""
         self._rule.join(job)
 
+    def leave(self, job: Job) -> None:
+        """Take note of a job that is in service no more."""
+        self._rule.leave(job)
+
     def factor(self, job: Job) -> float:
         """Return the factor of a job's grant, as things stand now."""
         return self._rule.factor(job)
 
-    def group(self, job: Job) -> Hashable:
-        """Return what tells the jobs that share a resource with this one from all others."""
-        return self._rule.group(job)
+    def groups(self, jobs: Iterable[Job]) -> Collection[list[Job]]:
+        """Return jobs by what they share."""
+        return self._rule.groups(jobs)
 
     def affected_by(self, job: Job) -> list[Job]:
         """Return the jobs whose rates or powers change when this one joins or leaves, itself included."""

@@ -43,15 +43,14 @@ class Supply:
         amounts = [columns[job.phase][0][job.user] for job in jobs]
         if self._derating is None and not self._sharing.shares:
             return amounts
-        factors: dict[tuple[int, str], tuple[float, float]] = {}
+        factors: dict[tuple[int, str], float] = {}
         for i, job in enumerate(jobs):
             resource = self._shared[job.phase]
             if resource is not None:
                 place = job.server, resource
                 if place not in factors:
-                    factors[place] = self._sharing.factor(job), self._given(job)
-                shared, given = factors[place]
-                amounts[i] = amounts[i] * shared * given
+                    factors[place] = self._sharing.factor(job) * self._given(job)
+                amounts[i] *= factors[place]
         return amounts
 
     def power_w(self, job: Job) -> float:
