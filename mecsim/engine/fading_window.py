@@ -122,8 +122,7 @@ class FadingWindow:
         """
         self._is_pending[rows] = False
         while column < until:
-            reached = self.gains.reach if isinstance(rows, int) else self.gains.reach_all
-            end = min(until, reached(rows, self._server[rows], column))
+            end = min(until, self.gains.reach(rows, self._server[rows], column))
             rate = self._rate_until(rows, slice(column, end))
             self._rate[rows, column:end] = rate
             first = self._rate[rows, column]
@@ -143,7 +142,8 @@ class FadingWindow:
 
     def _rate_until(self, rows: int | Ints, blocks: slice) -> Floats:
         """Return the rates of links over some blocks: of one alone a row, of many a row each."""
-        gain, factor, down = self.gains.gain[rows, blocks], self.gains.downlink_factor, self._is_downlink[rows]
+        gain, factor = self.gains.gain[rows, blocks], self.gains.downlink_factor
+        down = self._is_downlink[rows]
         if isinstance(rows, int):
             if down and factor is not None:
                 gain = gain * factor[rows, blocks]
@@ -151,12 +151,13 @@ class FadingWindow:
             return law.rate(self._bandwidth_hz.item(rows), self._power_w.item(rows), gain)
         if factor is not None:
             gain *= np.where(down[:, None], factor[rows, blocks], 1.0)
-        return self._law.rows(self._bandwidth_hz[rows], self._power_w[rows], gain, down)
+        return self._law.rows(self._bandwidth_hz[rows], self._power_w[rows], gain, down.tolist())
 
     def bits(self, users: Sequence[int], time_s: float) -> list[float]:
         """Return the bits that each user sent from its anchor to a time in this window."""
         if len(users) > 1:
-            return self._sent(np.array(users), time_s).tolist()
+            many: list[float] = self._sent(np.array(users), time_s).tolist()
+            return many
         (n,) = users
         column, anchor_s = self._column(time_s), self._anchor_s.item(n)
         start_s, rate = self._start_s(column), self._rate.item(n, column)
@@ -179,7 +180,7 @@ class FadingWindow:
         return float(self._rate[user, anchored : self._rated.item(user)].max())
 
     def ends_s(self, users: Sequence[int]) -> list[float]:
-        """Return when each user will have sent all its bits; infinite if not known. Many were granted at once."""
+        """Return when each user will have sent all its bits; see :meth:`times_of`."""
         return self.times_of(users, [self._bits_left.item(n) for n in users])
 
     def times_of(self, users: Sequence[int], bits: Sequence[float]) -> list[float]:
@@ -227,7 +228,7 @@ class FadingWindow:
         return (self.gains.window * WINDOW_BLOCKS + column) * self._block_s
 
     def _starts_s(self, columns: Ints) -> Floats:
-        return (self.gains.window * WINDOW_BLOCKS + columns) * self._block_s
+        return np.asarray((self.gains.window * WINDOW_BLOCKS + columns) * self._block_s)
 
     def _column(self, time_s: float) -> int:
         """Return the block of the window that holds a time; its end belongs to its last block."""

@@ -60,7 +60,7 @@ class GainWindow:
         self._begin[:] = self._end[:] = 0
 
     def load(self, links: Sequence[tuple[int, int]], columns: Sequence[int]) -> None:
-        """Get the gains of (user, server) links for the parts that hold some blocks, unless they are known."""
+        """Get the gains of (user, server) links for the parts that hold some blocks."""
         missing: dict[int, list[tuple[int, int]]] = {}
         for link, column in zip(links, columns, strict=True):
             if not self._knows(*link, column):
@@ -68,17 +68,16 @@ class GainWindow:
         for part, those in missing.items():
             self._load_part(part, those)
 
-    def reach(self, user: int, server: int, column: int) -> int:
-        """Get the gain of a link in a block, and return the end of the blocks known from there on."""
-        if not self._knows(user, server, column):
-            self._load_part(column // self._part_blocks, [(user, server)])
-        return self._end.item(user)
-
-    def reach_all(self, users: Ints, servers: Ints, column: int) -> int:
-        """Get the gains of links in a block, and return the end of the blocks that are known of all of them."""
-        known = (self._server[users] == servers) & (self._begin[users] <= column) & (column < self._end[users])
+    def reach(self, users: int | Ints, servers: int | Ints, column: int) -> int:
+        """Get the gains of links in a block, and return the end of the blocks known of all from there on."""
+        if isinstance(users, int):
+            if not self._knows(users, int(servers), column):
+                self._load_part(column // self._part_blocks, [(users, int(servers))])
+            return self._end.item(users)
+        known = (self._begin[users] <= column) & (column < self._end[users])
+        known &= self._server[users] == servers
         if not known.all():
-            links = zip(users[~known].tolist(), servers[~known].tolist(), strict=True)
+            links = zip(users.tolist(), np.asarray(servers).tolist(), strict=True)
             missing = [link for link in links if not self._knows(*link, column)]
             self._load_part(column // self._part_blocks, missing)
         return int(self._end[users].min())

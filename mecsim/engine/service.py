@@ -186,10 +186,12 @@ class Service:
         return self._over_radio[job.phase] and job.in_service
 
     def _with_new_shares(self, jobs: list[Job], now_s: float) -> tuple[list[Job], list[Job]]:
-        """Return the jobs of which nothing but the bandwidth changes, which need no accounting, and the others."""
+        """Return the jobs of which only the bandwidth changes, which need no accounting, and the others."""
         if not self._radio.takes_shares:
             return [], jobs
-        shares, others, over_radio = [], [], self._over_radio
+        shares: list[Job] = []
+        others: list[Job] = []
+        over_radio = self._over_radio
         for job in jobs:
             goes_on = job.since_s < now_s and job.state is JobState.SERVED and over_radio[job.phase]
             (shares if goes_on else others).append(job)

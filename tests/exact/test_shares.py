@@ -22,9 +22,12 @@ class Watch:
         self.bandwidth_hz, self.looks, self.shared = {}, 0, 0
         refresh, serve = Service.refresh, BlockFadingRadio.serve
 
-        def watched_serve(radio, grants, now_s):
+        def watched_serve(radio, grants, now_s, shares=None):
             self.bandwidth_hz |= {grant.job.user: grant.bandwidth_hz for grant in grants}
-            serve(radio, grants, now_s)
+            if shares is not None:
+                users = [job.user for job in shares.jobs]
+                self.bandwidth_hz |= zip(users, shares.bandwidth_hz, strict=True)
+            serve(radio, grants, now_s, shares)
 
         def watched_refresh(service, jobs):
             refresh(service, jobs)
@@ -81,14 +84,14 @@ def test_no_server_gives_more_than_it_has_at_any_moment(draw_scenario, random_po
 @pytest.mark.parametrize(
     "bug",
     [
-        lambda sharing: lambda job: 1.0,
-        lambda sharing: lambda job: float(len(sharing._roster.jobs)),
-        lambda sharing: lambda job: 1.0 if job.phase == Phase.UPLINK else 1.5,
+        lambda sharing, job: 1.0,
+        lambda sharing, job: float(len(sharing._roster.jobs)),
+        lambda sharing, job: 1.0 if job.phase == Phase.UPLINK else 1.5,
     ],
     ids=["shares not given back", "everyone gets everything", "uplink apart from downlink"],
 )
 def test_a_wrong_share_is_noticed(draw_scenario, random_policy, monkeypatch, bug):
-    monkeypatch.setattr(WorkConserving, "factors", bug)
+    monkeypatch.setattr(WorkConserving, "factor", bug)
     watch = Watch(monkeypatch)
     scenario = draw_scenario(3, moving=True, changes={"service.sharing": "work_conserving"})
     assert scenario.users.count > scenario.servers.count

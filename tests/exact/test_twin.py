@@ -15,6 +15,7 @@ import pytest
 import mecsim.engine.in_force as in_force_module
 from mecsim.engine.accounting import Accounting
 from mecsim.engine.fading_window import FadingWindow
+from mecsim.engine.gain_window import GainWindow
 from mecsim.engine.handover import Handovers
 from mecsim.engine.round import RoundLog
 from mecsim.engine.round_runner import RoundRunner
@@ -218,17 +219,13 @@ def no_interruption(handovers, job):
     job.log.handovers += 1
 
 
-def old_gains(radio, link, column):
-    user, server = link
-    if radio._held[user][1] != server:
-        radio._held[user], radio._known[user] = (radio.window, server), (0, 0)
-    begin, end = radio._known[user]
-    return begin <= column < end
+def old_gains(gains, window):
+    gains.window = window
 
 
 def end_of_block(radio, user, bits, right=FadingWindow._time_of):
     time_s = right(radio, user, bits)
-    return time_s if time_s == math.inf else math.ceil(time_s / radio._world.block_s) * radio._world.block_s
+    return time_s if time_s == math.inf else math.ceil(time_s / radio._block_s) * radio._block_s
 
 
 def moved_users(old, new):
@@ -243,8 +240,8 @@ def phi_in_force(runner, user, phase, right=RoundRunner.work_of):
 
 BUGS = {
     "handovers cost nothing": (Handovers, "hand_over", no_interruption),
-    "gains of the window before": (FadingWindow, "_knows", old_gains),
-    "unused shares are not given on": (WorkConserving, "factors", lambda sharing: lambda job: 1.0),
+    "gains of the window before": (GainWindow, "go_to", old_gains),
+    "unused shares are not given on": (WorkConserving, "factor", lambda sharing, job: 1.0),
     "shares are not given back": (WorkConserving, "affected_by", lambda sharing, job: [job]),
     "phi of the decision in force": (RoundRunner, "work_of", phi_in_force),
     "the score of the last decision": (RoundLog, "mean_score", lambda log: log.last_score),

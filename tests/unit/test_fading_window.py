@@ -10,14 +10,17 @@ import math
 import numpy as np
 import pytest
 
-from mecsim.engine.fading_window import PART_S, FadingWindow, part_blocks
+from mecsim.engine.fading_window import FadingWindow, Transfer
+from mecsim.engine.gain_window import PART_S, part_blocks
 from mecsim.world.windows import WINDOW_BLOCKS
 from mecsim.world.world import World
 
 LINKS = [(0, 1), (2, 0)]
 BANDWIDTH_HZ = [3e6, 1e7]
 POWER_W = [0.2, 0.05]
-EVERYTHING = [math.inf, math.inf]
+ALL = [
+    Transfer(*link, b, p, False, math.inf) for link, b, p in zip(LINKS, BANDWIDTH_HZ, POWER_W, strict=True)
+]
 
 
 @pytest.fixture(scope="module", params=[0.01, 0.013, 1 / 3])
@@ -53,8 +56,8 @@ def walked_bits(world, link, from_s, to_s):
 
 def granted(world, window, now_s):
     radio = FadingWindow(world)
-    radio.window = window
-    radio.grant(LINKS, BANDWIDTH_HZ, POWER_W, now_s, [False] * len(LINKS), EVERYTHING)
+    radio.gains.go_to(window)
+    radio.grant(ALL, now_s)
     return radio
 
 
@@ -128,7 +131,7 @@ def test_no_time_is_before_the_grant_or_after_the_end(world):
 def test_the_end_of_a_window_is_the_exact_edge_of_its_last_block(world):
     radio = FadingWindow(world)
     for window in (0, 1, 5):
-        radio.window = window
+        radio.gains.go_to(window)
         assert radio.end_s == (window + 1) * WINDOW_BLOCKS * world.block_s
 
 
@@ -136,7 +139,7 @@ def test_a_new_grant_counts_from_its_own_moment_at_the_new_rate(world):
     radio = granted(world, 0, 0.0)
     later_s = 10.5 * world.block_s
     before = sent(radio, 0, later_s)
-    radio.grant([LINKS[0]], [BANDWIDTH_HZ[0]], [POWER_W[0]], later_s, [False], EVERYTHING[:1])
+    radio.grant(ALL[:1], later_s)
     assert sent(radio, 0, later_s) == 0.0
     end_s = 30.25 * world.block_s
     assert before + sent(radio, 0, end_s) == pytest.approx(walked_bits(world, LINKS[0], 0.0, end_s), rel=1e-9)
@@ -146,11 +149,11 @@ def test_a_new_grant_counts_from_its_own_moment_at_the_new_rate(world):
 def test_another_server_and_another_window_have_other_gains(world):
     radio = granted(world, 0, 0.0)
     rates = [sent(radio, 0, 0.5 * world.block_s)]
-    radio.grant([(0, 0)], [BANDWIDTH_HZ[0]], [POWER_W[0]], 0.0, [False], EVERYTHING[:1])
+    radio.grant([ALL[0]._replace(server=0)], 0.0)
     rates.append(sent(radio, 0, 0.5 * world.block_s))
-    radio.window = 1
+    radio.gains.go_to(1)
     start_s = radio.end_s - WINDOW_BLOCKS * world.block_s
-    radio.grant([(0, 0)], [BANDWIDTH_HZ[0]], [POWER_W[0]], start_s, [False], EVERYTHING[:1])
+    radio.grant([ALL[0]._replace(server=0)], start_s)
     rates.append(sent(radio, 0, (WINDOW_BLOCKS + 0.5) * world.block_s))
     assert len({round(rate, 6) for rate in rates}) == 3
 
@@ -159,7 +162,7 @@ def test_the_highest_rate_is_of_the_grant_in_force(world):
     """Mutant: the highest of the whole row, where rates of the grant before still stand."""
     radio = granted(world, 1, WINDOW_BLOCKS * world.block_s)
     later_s = (WINDOW_BLOCKS + 100) * world.block_s
-    radio.grant([LINKS[0]], [BANDWIDTH_HZ[0] / 1000], [POWER_W[0]], later_s, [False], EVERYTHING[:1])
+    radio.grant([ALL[0]._replace(bandwidth_hz=BANDWIDTH_HZ[0] / 1000)], later_s)
     rates = block_rates(world, LINKS[0], WINDOW_BLOCKS + 100, WINDOW_BLOCKS - 100)
     assert 0 < radio.highest_rate(LINKS[0][0]) < rates.max() / 10
 
@@ -174,7 +177,7 @@ def test_rates_are_known_until_the_bits_are_sent(make_scenario):
     assert part_blocks(1.0) < WINDOW_BLOCKS
     for time_s in (31.0, 120.0, 200.0, 500.0):
         left = sent(whole, 0, time_s)
-        radio.grant([LINKS[0]], [BANDWIDTH_HZ[0]], [POWER_W[0]], 30.5, [False], [left])
+        radio.grant([ALL[0]._replace(bits=left)], 30.5)
         assert time_of(radio, 0, left) == time_of(whole, 0, left) == pytest.approx(time_s, rel=1e-12)
 
 
