@@ -181,7 +181,9 @@ class FadingWindow:
 
     def ends_s(self, users: Sequence[int]) -> list[float]:
         """Return when each user will have sent all its bits; see :meth:`times_of`."""
-        return self.times_of(users, [self._bits_left.item(n) for n in users])
+        if len(users) == 1:
+            return [self._time_of(users[0], self._bits_left.item(users[0]))]
+        return self.times_of(users, self._bits_left[users].tolist())
 
     def times_of(self, users: Sequence[int], bits: Sequence[float]) -> list[float]:
         """Return when each user will have sent so many bits, its grant's at most; infinite if not known.

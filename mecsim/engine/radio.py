@@ -187,6 +187,10 @@ class BlockFadingRadio:
     def bits_served(self, jobs: Sequence[Job], now_s: float) -> list[float]:
         """Return the bits of each of some jobs in service since it was last asked for."""
         users = [job.user for job in jobs]
+        if len(users) == 1:
+            (n,), (bits,) = users, self._window.bits(users, now_s)
+            before, self._bits_sent[n] = self._bits_sent.item(n), bits
+            return [bits - before]
         sent = np.array(self._window.bits(users, now_s))
         served: list[float] = (sent - self._bits_sent[users]).tolist()
         self._bits_sent[users] = sent

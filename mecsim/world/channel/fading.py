@@ -33,6 +33,10 @@ class RayleighLinks:
         Phases where the user started.
     is_drawn : (N, M) bool
         Which links have their waves; the memory of the others has not been touched.
+    turn : (N, M, WAVES) complex
+        How far the waves turn in the last step asked for on a grid, which stays the same along a leg.
+    turned_m : (N, M) float
+        That step; NaN if there was none.
 
     References
     ----------
@@ -46,12 +50,16 @@ class RayleighLinks:
     wave_rad_per_m: Floats
     phase_rad: Floats
     is_drawn: Bools
+    turn: Complexes
+    turned_m: Floats
 
     @classmethod
     def draw(cls, seed: int, users: int, servers: int, wavelength_m: float) -> RayleighLinks:
         """Return the links of every user, each drawn from the user's own stream once it is used."""
         wave, phase = (np.empty((users, servers, WAVES)) for _ in range(2))
-        return cls(seed, wavelength_m, wave, phase, np.zeros((users, servers), dtype=np.bool_))
+        turn = np.empty((users, servers, WAVES), dtype=np.complex128)
+        is_drawn, turned_m = np.zeros((users, servers), dtype=np.bool_), np.full((users, servers), np.nan)
+        return cls(seed, wavelength_m, wave, phase, is_drawn, turn, turned_m)
 
     def waves(self, users: Ints, servers: Ints) -> tuple[Floats, Floats]:
         """Return wave numbers and phases of links S, S + (WAVES,)."""
@@ -85,9 +93,7 @@ class RayleighLinks:
         self, users: Ints, servers: Ints, start_m: Floats, step_m: Floats, points: range = WHOLE
     ) -> Complexes:
         """Return h of P links along lines of equal steps; arguments and shape as of ``power_on_grid``."""
-        wave, phase = self.waves(users, servers)
-        start = wave * start_m[:, None] + phase
-        total: Complexes = complex_sum_on_grid(start, wave * step_m[:, None], points) / np.sqrt(WAVES)
+        total: Complexes = self._sum_on_grid(users, servers, start_m, step_m, points) / np.sqrt(WAVES)
         return total
 
     def power(self, users: Ints, servers: Ints, travelled_m: Floats) -> Floats:
@@ -107,9 +113,18 @@ class RayleighLinks:
         points : range
             Successive points of the grid.
         """
+        return squared_magnitude(self._sum_on_grid(users, servers, start_m, step_m, points)) / WAVES
+
+    def _sum_on_grid(
+        self, users: Ints, servers: Ints, start_m: Floats, step_m: Floats, points: range
+    ) -> Complexes:
         wave, phase = self.waves(users, servers)
-        start = wave * start_m[:, None] + phase
-        return squared_magnitude(complex_sum_on_grid(start, wave * step_m[:, None], points)) / WAVES
+        is_new = self.turned_m[users, servers] != step_m
+        if is_new.any():
+            links = users[is_new], servers[is_new]
+            self.turn[links] = unit_phasor(wave[is_new] * step_m[is_new, None])
+            self.turned_m[links] = step_m[is_new]
+        return complex_sum_on_grid(wave * start_m[:, None] + phase, self.turn[users, servers], points)
 
 
 def squared_magnitude(value: Complexes) -> Floats:

@@ -37,13 +37,15 @@ def unit_phasor(phase: Floats) -> Complexes:
     return phasor
 
 
-def complex_sum_on_grid(start: Floats, step: Floats, points: range = WHOLE) -> Complexes:
-    """Return ``sum_k exp(i(start_k + j step_k))`` for the points j of the grid.
+def complex_sum_on_grid(start: Floats, turn: Complexes, points: range = WHOLE) -> Complexes:
+    """Return ``sum_k exp(i start_k) turn_k ** j`` for the points j of the grid.
 
     Parameters
     ----------
-    start, step : (P, K) float
-        Phase of each of K waves at point 0, and what it gains from point to point, in rad.
+    start : (P, K) float
+        Phase of each of K waves at point 0, in rad.
+    turn : (P, K) complex
+        Phasors of what the phases gain from point to point.
     points : range
         Successive points of the grid.
 
@@ -53,7 +55,7 @@ def complex_sum_on_grid(start: Floats, step: Floats, points: range = WHOLE) -> C
     """
     part = _Part.of(points)
     total = np.empty((len(start), *part.shape), dtype=np.complex128)
-    for pairs, coarse, fine in _factors(start, step, +1.0, part):
+    for pairs, coarse, fine in _factors(start, turn, part):
         np.matmul(coarse.swapaxes(0, 1), fine.transpose(1, 2, 0), out=total[pairs])
     return part.chosen(total)
 
@@ -63,7 +65,7 @@ def cosine_sum_on_grid(start: Floats, step: Floats, points: range = WHOLE) -> Fl
     part = _Part.of(points)
     total = np.empty((len(start), *part.shape))
     # Re(C F) = Re C Re F - Im C Im F: with F conjugated, a real product of the interleaved parts.
-    for pairs, coarse, fine in _factors(start, step, -1.0, part):
+    for pairs, coarse, fine in _factors(start, unit_phasor(step), part, conjugate=True):
         real_coarse, real_fine = coarse.view(np.float64), fine.view(np.float64)
         np.matmul(real_coarse.swapaxes(0, 1), real_fine.transpose(1, 2, 0), out=total[pairs])
     return part.chosen(total)
@@ -127,17 +129,20 @@ _tables = _Tables()
 
 
 def _factors(
-    start: Floats, step: Floats, sign: float, part: _Part
+    start: Floats, turn: Complexes, part: _Part, *, conjugate: bool = False
 ) -> Iterator[tuple[slice, Complexes, Complexes]]:
-    """Yield a few pairs at a time with their coarse and fine factors, which hold until the next ones."""
+    """Yield a few pairs at a time with their coarse and fine factors, which hold until the next ones.
+
+    The fine one is its complex conjugate if asked for.
+    """
     for first in range(0, len(start), _PAIRS_AT_ONCE):
         pairs = slice(first, first + _PAIRS_AT_ONCE)
         coarse, fine = _tables.of(*start[pairs].shape)
         coarse, fine = coarse[: part.rows.stop], fine[: part.columns.stop]
         coarse[0] = unit_phasor(start[pairs])
         fine[0] = 1.0
-        stride = _fill_powers(fine, unit_phasor(sign * step[pairs]), FINE)
-        _fill_powers(coarse, stride if sign > 0 else stride.conj(), COARSE)
+        stride = _fill_powers(fine, turn[pairs].conj() if conjugate else turn[pairs], FINE)
+        _fill_powers(coarse, stride.conj() if conjugate else stride, COARSE)
         yield pairs, coarse[part.rows], fine[part.columns]
 
 
