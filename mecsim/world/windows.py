@@ -15,7 +15,7 @@ WINDOW_BLOCKS = GRID
 WINDOW = WHOLE
 """All blocks of a window."""
 
-_PAIRS_AT_ONCE = 32
+_PAIRS_AT_ONCE = 64
 
 OfLeg = Callable[[Ints, Ints, Ints, float, range], Floats]
 """From users, servers and legs (P,), the start of a window and B of its blocks, to values (P, B)."""
@@ -58,39 +58,36 @@ class Windows:
         return self._kept.of(of_leg.__name__, users, servers, window, blocks, compute)
 
     def _computed(self, of_leg: OfLeg, users: Ints, servers: Ints, window: int, blocks: range) -> Floats:
-        last_s = (window * WINDOW_BLOCKS + blocks.stop - 1) * self._block_s
+        first = window * WINDOW_BLOCKS
+        start_s, last_s = first * self._block_s, (first + blocks.stop - 1) * self._block_s
         trajectories, values = self._trajectories.until(last_s), np.empty((len(users), len(blocks)))
-        for i in range(0, len(users), _PAIRS_AT_ONCE):
+        row, leg = _legs_of_rows(trajectories, users.tolist(), (first + blocks.start) * self._block_s, last_s)
+        # Each leg is computed as if it had no end, and the next one of its user comes over it from its begin.
+        later_s = trajectories.legs.start_s[leg[len(users) :]]
+        begins = [0] * len(users) + self._first_blocks(later_s, window, blocks)
+        for i in range(0, len(row), _PAIRS_AT_ONCE):
             part = slice(i, i + _PAIRS_AT_ONCE)
-            asked = of_leg, users[part], servers[part], window, blocks
-            _fill(values[part], *asked, trajectories, self._block_s)
+            rows = row[part]
+            found = of_leg(users[rows], servers[rows], leg[part], start_s, blocks)
+            if i + len(rows) <= len(users):
+                values[rows] = found
+                continue
+            for n, begin, own in zip(rows.tolist(), begins[part], found, strict=True):
+                values[n, begin:] = own[begin:]
         return values
 
+    def _first_blocks(self, times_s: Floats, window: int, blocks: range) -> list[int]:
+        """Return which of some blocks of a window is the first to start at each time or after it."""
+        block = block_index(times_s, self._block_s)
+        block += block * self._block_s < times_s
+        first: list[int] = (block - window * WINDOW_BLOCKS - blocks.start).tolist()
+        return first
 
-def _fill(
-    filled: Floats,
-    of_leg: OfLeg,
-    users: Ints,
-    servers: Ints,
-    window: int,
-    blocks: range,
-    trajectories: Trajectories,
-    block_s: float,
-) -> None:
-    first = window * WINDOW_BLOCKS
-    start_s = first * block_s
-    edges_s = (first + blocks.start) * block_s, (first + blocks.stop - 1) * block_s
-    ids = users.tolist()
-    first_leg, last_leg = (np.array(trajectories.leg_now(ids, edge_s)) for edge_s in edges_s)
-    for later_leg in range(int((last_leg - first_leg).max()) + 1):
-        # A user with several legs in these blocks is computed for each leg as if it had no end.
-        rows = np.flatnonzero(first_leg + later_leg <= last_leg)
-        leg = first_leg[rows] + later_leg
-        values = of_leg(users[rows], servers[rows], leg, start_s, blocks)
-        if later_leg == 0:
-            filled[rows] = values
-            continue
-        begin = block_index(trajectories.legs.start_s[leg], block_s) - first
-        begin += (begin + first) * block_s < trajectories.legs.start_s[leg]
-        later = np.arange(blocks.start, blocks.stop) >= begin[:, None]
-        filled[rows] = np.where(later, values, filled[rows])
+
+def _legs_of_rows(
+    trajectories: Trajectories, users: list[int], first_s: float, last_s: float
+) -> tuple[Ints, Ints]:
+    """Return all legs of users between two times with the row of their user, first legs first, (L,) each."""
+    first, last = (np.array(trajectories.leg_now(users, time_s)) for time_s in (first_s, last_s))
+    rows = [np.flatnonzero(first + k <= last) for k in range(int((last - first).max()) + 1)]
+    return np.concatenate(rows), np.concatenate([first[row] + k for k, row in enumerate(rows)])

@@ -119,12 +119,12 @@ class RayleighLinks:
         self, users: Ints, servers: Ints, start_m: Floats, step_m: Floats, points: range
     ) -> Complexes:
         wave, phase = self.waves(users, servers)
-        is_new = self.turned_m[users, servers] != step_m
+        is_new, turn = self.turned_m[users, servers] != step_m, self.turn[users, servers]
         if is_new.any():
             links = users[is_new], servers[is_new]
-            self.turn[links] = unit_phasor(wave[is_new] * step_m[is_new, None])
-            self.turned_m[links] = step_m[is_new]
-        return complex_sum_on_grid(wave * start_m[:, None] + phase, self.turn[users, servers], points)
+            turn[is_new] = unit_phasor(wave[is_new] * step_m[is_new, None])
+            self.turn[links], self.turned_m[links] = turn[is_new], step_m[is_new]
+        return complex_sum_on_grid(wave * start_m[:, None] + phase, turn, points)
 
 
 def squared_magnitude(value: Complexes) -> Floats:
