@@ -61,6 +61,7 @@ class Service:
         self._phases, self._radio, self._gpus = phases, radio, gpus
         self._sharing, self._supply, self._accounting = sharing, supply, accounting
         self._electronics, self._shared_power = electronics, shared_power
+        self._takes_shares = sharing.shares and radio.takes_shares
         self._ends = PhaseEnds(clock, phases, radio, sharing, self._due)
         self._over_radio = [phase.resource.medium == "radio" for phase in phases]
         self._needs = [(phase.resource.grant.owner, phase.payer == "server") for phase in phases]
@@ -187,7 +188,7 @@ class Service:
 
     def _with_new_shares(self, jobs: list[Job], now_s: float) -> tuple[list[Job], list[Job]]:
         """Return the jobs of which only the bandwidth changes, which need no accounting, and the others."""
-        if not self._radio.takes_shares:
+        if not self._takes_shares:
             return [], jobs
         shares: list[Job] = []
         others: list[Job] = []
