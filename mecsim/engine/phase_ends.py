@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 
 from mecsim.engine.clock import Clock, EventKind
@@ -47,14 +47,12 @@ class PhaseEnds:
         job.due_s = time_s
         job.due = self._clock.call_at(time_s, EventKind.COMPLETION, job.user, lambda: self._on_end(job))
 
-    def plan(self, jobs: Iterable[Job]) -> None:
+    def plan(self, jobs: Sequence[Job]) -> None:
         """Plan the ends of phases in service that were served anew now."""
-        served = []
         for job in jobs:
             if job.due is not None:
                 job.cancel_due()
-            if job.state is JobState.SERVED:
-                served.append(job)
+        served = [job for job in jobs if job.state is JobState.SERVED]
         self._find_ends(served)
         if not self._sharing.shares:
             for job in served:
@@ -68,14 +66,14 @@ class PhaseEnds:
             else:
                 self._plan_look(group)
 
-    def _find_ends(self, jobs: Iterable[Job]) -> None:
+    def _find_ends(self, jobs: Sequence[Job]) -> None:
         """Find the ends of phases at their present rates; infinite if those are not known to their end."""
-        now_s, sending = self._clock.now, []
-        for job in jobs:
-            if self._over_radio[job.phase]:
-                sending.append(job)
-            else:
-                job.due_s = max(now_s, now_s + job.left / job.rate)
+        now_s, over_radio = self._clock.now, self._over_radio
+        sending = [job for job in jobs if over_radio[job.phase]]
+        if len(sending) < len(jobs):
+            for job in jobs:
+                if not over_radio[job.phase]:
+                    job.due_s = max(now_s, now_s + job.left / job.rate)
         if sending:
             for job, end_s in zip(sending, self._radio.ends_s(sending, now_s), strict=True):
                 job.due_s = end_s if end_s > now_s else now_s

@@ -42,7 +42,7 @@ class SharingRule(Protocol):
         """Return the factor of a job's grant, as things stand now."""
         ...
 
-    def groups(self, jobs: Iterable[Job]) -> Collection[list[Job]]:
+    def groups(self, jobs: list[Job]) -> Collection[list[Job]]:
         """Return jobs by what they share."""
         ...
 
@@ -73,7 +73,7 @@ class Reserved:
         """Return 1."""
         return 1.0
 
-    def groups(self, jobs: Iterable[Job]) -> Collection[list[Job]]:
+    def groups(self, jobs: list[Job]) -> Collection[list[Job]]:
         """Return each job alone."""
         return [[job] for job in jobs]
 
@@ -136,8 +136,11 @@ class WorkConserving:
             self._granted[place] = math.fsum(amount[n] for n in users if grants.server[n] == place[0])
         return self._granted[place]
 
-    def groups(self, jobs: Iterable[Job]) -> Collection[list[Job]]:
+    def groups(self, jobs: list[Job]) -> Collection[list[Job]]:
         """Return jobs by server and resource; those who use what is their own each alone."""
+        places = {self._place[job.user] for job in jobs}
+        if len(places) == 1 and None not in places:
+            return [jobs]
         groups = defaultdict[_Place | int, list[Job]](list)
         for job in jobs:
             groups[self._place[job.user] or job.user].append(job)
@@ -186,7 +189,7 @@ class SharedGpuPower:
         """Return the factor of a job's grant, as things stand now."""
         return self._rule.factor(job)
 
-    def groups(self, jobs: Iterable[Job]) -> Collection[list[Job]]:
+    def groups(self, jobs: list[Job]) -> Collection[list[Job]]:
         """Return jobs by what they share."""
         return self._rule.groups(jobs)
 

@@ -30,9 +30,7 @@ class Supply:
     ) -> None:
         self._in_force, self._sharing, self._derating = in_force, sharing, derating
         self._grants = [phase.resource.grant for phase in phases]
-        self._shared = [
-            phase.resource.name if phase.resource.grant.owner == "server" else None for phase in phases
-        ]
+        self._is_shared = [grant.owner == "server" for grant in self._grants]
         self._fields = [(phase.resource.grant.field, TRANSMIT_POWER[phase.payer].field) for phase in phases]
         self._looked_up: Grants | None = None
         self._columns: list[tuple[list[float], list[float]]] = []
@@ -43,22 +41,24 @@ class Supply:
         amounts = [columns[job.phase][0][job.user] for job in jobs]
         if self._derating is None and not self._sharing.shares:
             return amounts
-        factors: dict[tuple[int, str], float] = {}
-        for i, job in enumerate(jobs):
-            resource = self._shared[job.phase]
-            if resource is not None:
-                place = job.server, resource
-                if place not in factors:
-                    factors[place] = self._sharing.factor(job) * self._given(job)
-                amounts[i] *= factors[place]
-        return amounts
+        places = {(job.server, job.phase): job for job in jobs}
+        factors = {place: self._factor(job) for place, job in places.items()}
+        if len(factors) == 1:
+            (factor,) = factors.values()
+            return [amount * factor for amount in amounts]
+        each = zip(amounts, jobs, strict=True)
+        return [amount * factors[job.server, job.phase] for amount, job in each]
 
     def power_w(self, job: Job) -> float:
         """Return the transmit power that a job over the radio is granted."""
         return self._columns_now()[job.phase][1][job.user]
 
-    def _given(self, job: Job) -> float:
-        return 1.0 if self._derating is None else self._derating.factor(self._grants[job.phase], job.server)
+    def _factor(self, job: Job) -> float:
+        """Return what its server gives of a job's grant, as a factor; 1 of what is its own."""
+        if not self._is_shared[job.phase]:
+            return 1.0
+        given = 1.0 if self._derating is None else self._derating.factor(self._grants[job.phase], job.server)
+        return self._sharing.factor(job) * given
 
     def _columns_now(self) -> list[tuple[list[float], list[float]]]:
         """Return by phase what users are granted and their powers, looked up once for all in force."""
