@@ -54,11 +54,6 @@ class PhaseEnds:
                 job.cancel_due()
         served = [job for job in jobs if job.state is JobState.SERVED]
         self._find_ends(served)
-        if not self._sharing.shares:
-            for job in served:
-                if job.due_s < math.inf:
-                    self.plan_at(job, job.due_s)
-            return
         for group in self._sharing.groups(served):
             first = min(group, key=_DUE)
             if first.due_s < math.inf:

@@ -43,7 +43,7 @@ class SharingRule(Protocol):
         ...
 
     def groups(self, jobs: list[Job]) -> Collection[list[Job]]:
-        """Return jobs by what they share."""
+        """Return jobs by what they share; those with something of their own each alone."""
         ...
 
     def affected_by(self, job: Job) -> list[Job]:
@@ -137,7 +137,7 @@ class WorkConserving:
         return self._granted[place]
 
     def groups(self, jobs: list[Job]) -> Collection[list[Job]]:
-        """Return jobs by server and resource; those who use what is their own each alone."""
+        """Return jobs by server and resource; those with something of their own each alone."""
         places = {self._place[job.user] for job in jobs}
         if len(places) == 1 and None not in places:
             return [jobs]
