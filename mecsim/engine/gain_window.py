@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from mecsim.system.arrays import Ints
+from mecsim.world.channel.waves import FINE
 from mecsim.world.windows import WINDOW_BLOCKS
 from mecsim.world.world import World
 
@@ -62,24 +63,27 @@ class GainWindow:
     def load(self, links: Sequence[tuple[int, int]], columns: Sequence[int]) -> None:
         """Get the gains of (user, server) links for the parts that hold some blocks."""
         missing: dict[int, list[tuple[int, int]]] = {}
+        first: dict[int, int] = {}
         for link, column in zip(links, columns, strict=True):
             if not self._knows(*link, column):
-                missing.setdefault(column // self._part_blocks, []).append(link)
+                part = column // self._part_blocks
+                missing.setdefault(part, []).append(link)
+                first[part] = min(column, first.get(part, column))
         for part, those in missing.items():
-            self._load_part(part, those)
+            self._load_from(first[part], those)
 
     def reach(self, users: int | Ints, servers: int | Ints, column: int) -> int:
         """Get the gains of links in a block, and return the end of the blocks known of all from there on."""
         if isinstance(users, int):
             if not self._knows(users, int(servers), column):
-                self._load_part(column // self._part_blocks, [(users, int(servers))])
+                self._load_from(column, [(users, int(servers))])
             return self._end.item(users)
         known = (self._begin[users] <= column) & (column < self._end[users])
         known &= self._server[users] == servers
         if not known.all():
             links = zip(users.tolist(), np.asarray(servers).tolist(), strict=True)
             missing = [link for link in links if not self._knows(*link, column)]
-            self._load_part(column // self._part_blocks, missing)
+            self._load_from(column, missing)
         return int(self._end[users].min())
 
     def _knows(self, user: int, server: int, column: int) -> bool:
@@ -89,9 +93,14 @@ class GainWindow:
             self._begin[user] = self._end[user] = 0
         return self._begin.item(user) <= column < self._end.item(user)
 
-    def _load_part(self, part: int, links: Sequence[tuple[int, int]]) -> None:
-        """Get the gains of links for one part, with its first ones also those of the links to come."""
-        blocks = range(part * self._part_blocks, (part + 1) * self._part_blocks)
+    def _load_from(self, column: int, links: Sequence[tuple[int, int]]) -> None:
+        """Get the gains of links from a block to the end of its part.
+
+        With the first ones of a part come those of the links that will likely send in it.
+        """
+        part = column // self._part_blocks
+        begin = max(part * self._part_blocks, column - column % FINE)
+        blocks = range(begin, (part + 1) * self._part_blocks)
         if self._begun < part:
             self._begun = part
             until_s = (self.window * WINDOW_BLOCKS + blocks.stop) * self._world.block_s
