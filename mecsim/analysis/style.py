@@ -61,7 +61,7 @@ COLOURS = (
     "#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#949494", "#56b4e9",
     "#ece133",
 )  # fmt: skip
-"""Of policies: those of seaborn's "colorblind", whose import takes a second; yellow, too light for a line, last."""
+"""Of policies: seaborn's "colorblind", whose import takes a second; yellow, too light for a line, is last."""
 SERVER_COLOURS = (
     "#182c61", "#999933", "#661100", "#8bd3c7", "#aa4499", "#b9f18c", "#6200ea", "#303030", "#117733",
     "#b33771",
