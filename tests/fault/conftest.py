@@ -22,6 +22,16 @@ def in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def plain_cli() -> str:
+    """Return a program that is the command line without pictures, whose libraries take seconds to load."""
+    return (
+        "import sys; from mecsim.analysis.report import page; from mecsim.study.comparison import Comparison; "
+        "Comparison.figure = lambda *_: []; page.write_report = lambda folder, *_: folder / page.REPORT; "
+        "from mecsim.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+
+
+@pytest.fixture
 def killed_after() -> Callable[[int, Callable[[], bool]], bool]:
     """Do something in a fork that kills itself after its so-manieth write; say if it came to its end."""
     return _killed_after
