@@ -25,8 +25,9 @@ def in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
 def plain_cli() -> str:
     """Return a program that is the command line without pictures, whose libraries take seconds to load."""
     return (
-        "import sys; from mecsim.analysis.report import page; from mecsim.study.comparison import Comparison; "
-        "Comparison.figure = lambda *_: []; page.write_report = lambda folder, *_: folder / page.REPORT; "
+        "import sys; from mecsim.analysis.report import page; "
+        "from mecsim.study.comparison import Comparison; Comparison.figure = lambda *_: []; "
+        "page.write_report = lambda folder, *_: folder / page.REPORT; "
         "from mecsim.cli import main; sys.exit(main(sys.argv[1:]))"
     )
 

@@ -2,8 +2,8 @@
 
 The cases say what is expected (`hostile_policies.py`). All of a command share its processes. The commands end
 in the same call in a process of its own, and differ in who waits for it: so every policy is under `compare`
-with two workers, every kind of expectation under all of them, and every policy that `test_hostile_policies.py`
-cannot ask, because it would do harm there, under one of the others too.
+with two workers, every kind of expectation under all of them, and every policy that would do harm in
+`test_hostile_policies.py` under one of the others too.
 """
 
 from __future__ import annotations
