@@ -247,6 +247,18 @@ def without_pictures(monkeypatch):
     monkeypatch.setattr(page, "write_report", lambda folder, *_: folder / page.REPORT)
 
 
+@pytest.fixture
+def in_one_process(monkeypatch):
+    """Let the process of a sweep make its runs, so that one signal hits all, and no worker has to start."""
+    from mecsim.study.outcome import attempt
+    from mecsim.study.worker import Worker
+
+    def here(self, run, folder, limit_s=None, *, reuse=False, shares=False):
+        return attempt(run, folder, reuse=reuse)
+
+    monkeypatch.setattr(Worker, "attempt", here)
+
+
 @pytest.fixture(scope="module")
 def cluster():
     """Yield a dask cluster of two processes on this machine."""

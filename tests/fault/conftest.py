@@ -7,19 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from mecsim.study.outcome import attempt
-from mecsim.study.worker import Worker
-
-
-@pytest.fixture
-def in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let runs be done by the process of the sweep, so that one signal hits all there is."""
-
-    def here(self, run, folder, limit_s=None, *, reuse=False, shares=False):
-        return attempt(run, folder, reuse=reuse)
-
-    monkeypatch.setattr(Worker, "attempt", here)
-
 
 @pytest.fixture
 def plain_cli() -> str:
