@@ -40,23 +40,25 @@ SLOW_FILES = (
     "contract/test_policy_contract.py",
     "fault/test_hostile_commands.py",
     "docs/test_pages.py",
-    "determinism/test_everything_on.py",
-    "statistical/test_waypoint_place.py",
-    "golden/test_goldens.py",
-    "fault/test_sweep_faults.py",
-    "optimiser/test_policies.py",
-    "unit/test_paper.py",
-    "search/test_robustness.py",
-    "unit/test_cli.py",
+    "optimiser/test_all_laws_policies.py",
     "report/test_browser.py",
-    "docs/test_quickstart.py",
+    "unit/test_paper.py",
+    "fault/test_sweep_faults.py",
     "fault/test_cli_faults.py",
-    "statistical/test_waypoint_speed.py",
-    "statistical/test_group.py",
+    "contract/test_short_run.py",
+    "determinism/test_everything_on.py",
+    "determinism/test_same_bits.py",
+    "report/test_report_data.py",
+    "search/test_metamorphic.py",
+    "exact/test_twin.py",
     "fault/test_killed_workers.py",
-    "unit/test_stats_comparison.py",
-    "packaging/test_wheel.py",
-    "exact/test_conservation.py",
+    "optimiser/test_policies.py",
+    "search/test_robustness.py",
+    "contract/test_predicted_scr.py",
+    "unit/test_cli.py",
+    "docs/test_quickstart.py",
+    "golden/test_goldens.py",
+    "statistical/test_waypoint_speed.py",
 )
 """They start first, so that no worker is left alone with one of them at the end."""
 
@@ -245,6 +247,18 @@ def without_pictures(monkeypatch):
 
     monkeypatch.setattr(Comparison, "figure", lambda self, path: [])
     monkeypatch.setattr(page, "write_report", lambda folder, *_: folder / page.REPORT)
+
+
+@pytest.fixture
+def in_one_process(monkeypatch):
+    """Let the process of a sweep make its runs, so that one signal hits all, and no worker has to start."""
+    from mecsim.study.outcome import attempt
+    from mecsim.study.worker import Worker
+
+    def here(self, run, folder, limit_s=None, *, reuse=False, shares=False):
+        return attempt(run, folder, reuse=reuse)
+
+    monkeypatch.setattr(Worker, "attempt", here)
 
 
 @pytest.fixture(scope="module")

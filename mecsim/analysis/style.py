@@ -57,6 +57,11 @@ MARKERS = (
     ("o", "circle"), ("s", "square"), ("^", "triangle-up"), ("D", "diamond"), ("v", "triangle-down"),
     ("P", "cross"), ("X", "x"), ("*", "star"),
 )  # fmt: skip
+COLOURS = (
+    "#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#949494", "#56b4e9",
+    "#ece133",
+)  # fmt: skip
+"""Of policies: seaborn's "colorblind", whose import takes a second; yellow, too light for a line, is last."""
 SERVER_COLOURS = (
     "#182c61", "#999933", "#661100", "#8bd3c7", "#aa4499", "#b9f18c", "#6200ea", "#303030", "#117733",
     "#b33771",
@@ -107,12 +112,9 @@ class PolicyStyle(NamedTuple):
 
 @cache
 def palette() -> tuple[tuple[float, float, float], ...]:
-    """Return the ten colours of all figures."""
-    import seaborn as sns
-
-    # Yellow last of all: it is too light for a line on white.
-    found = sns.color_palette("colorblind")
-    return (*found[:8], found[9], found[8])
+    """Return the ten colours of all figures, each as red, green and blue from 0 to 1."""
+    red, green, blue = ([int(colour[i : i + 2], 16) / 255 for colour in COLOURS] for i in (1, 3, 5))
+    return tuple(zip(red, green, blue, strict=True))
 
 
 def policy_style(place: int) -> PolicyStyle:

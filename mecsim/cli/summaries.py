@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ _FOLDED = re.compile("|".join(map(re.escape, _FOLDS)))
 
 def run_object(results: Results, folder: Path) -> dict[str, Any]:
     """Return what ``mecsim run --json`` prints."""
-    manifest = results.manifest
+    manifest, metrics = results.manifest, run_metrics(results)
     described = (
         "run_id",
         "scenario",
@@ -42,11 +42,11 @@ def run_object(results: Results, folder: Path) -> dict[str, Any]:
     )
     return {key: manifest[key] for key in described} | {
         "folder": str(folder),
-        "metrics": run_metrics(results),
+        "metrics": metrics,
         "counts": manifest["counts"],
         "user_seconds_per_cpu_s": _speed(manifest),
         "switched_off": manifest["switched_off"],
-        "notes": run_notes(results),
+        "notes": run_notes(results, metrics),
     }
 
 
@@ -60,7 +60,9 @@ def run_table(results: Results, folder: Path) -> Table:
     )
     table.add_column(style="bold")
     table.add_column()
-    for name, text in (_events(results) | _averages(results) | _circumstances(results)).items():
+    metrics = run_metrics(results)
+    rows = _events(results) | _averages(results, metrics) | _circumstances(results, metrics)
+    for name, text in rows.items():
         table.add_row(name, text)
     table.add_row("folder", str(folder))
     return table
@@ -98,8 +100,8 @@ def _arrivals_and_departures(counts: dict[str, int]) -> dict[str, str]:
     return {"users": ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in ends)}
 
 
-def _averages(results: Results) -> dict[str, str]:
-    metrics, warmup_s = run_metrics(results), results.manifest["warmup_s"]
+def _averages(results: Results, metrics: Mapping[str, float]) -> dict[str, str]:
+    warmup_s = results.manifest["warmup_s"]
     parts = ", ".join(f"{phase.name} {metrics[phase_user_energy(phase)]:.3g}" for phase in PHASES)
     scr = headline_of(results.manifest)
     return {
@@ -116,9 +118,9 @@ def _averages(results: Results) -> dict[str, str]:
     }
 
 
-def _circumstances(results: Results) -> dict[str, str]:
+def _circumstances(results: Results, metrics: Mapping[str, float]) -> dict[str, str]:
     manifest = results.manifest
-    return {f"note {i + 1}": note for i, note in enumerate(run_notes(results))} | {
+    return {f"note {i + 1}": note for i, note in enumerate(run_notes(results, metrics))} | {
         "switched off": "\n".join(manifest["switched_off"]) or "no physical effect",
         "speed": f"{_speed(manifest):,.0f} user-seconds per CPU second ({manifest['cpu_s']:.2f} s of CPU)",
     }

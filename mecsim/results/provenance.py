@@ -99,7 +99,8 @@ def _version(package: str) -> str | None:
 
 def _git(folder: Path | None, *arguments: str) -> str:
     done = subprocess.run(
-        ["git", *arguments],  # noqa: S607 - the git of the user
+        # A run must not lock the user's index: one that ended meanwhile would leave it locked.
+        ["git", "--no-optional-locks", *arguments],  # noqa: S607 - the git of the user
         cwd=folder,
         check=True,
         capture_output=True,

@@ -51,6 +51,7 @@ def test_two_workers(by_two: Path, expected: str) -> None:
     assert load_results(by_two).digest() == expected
 
 
+@pytest.mark.usefixtures("in_one_process")
 def test_shuffled(study: Study, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     order = random.Random(1)  # noqa: S311 - an order, not a secret
     monkeypatch.setattr(schedule.RunQueue, "_urgency", lambda self, run, last: (True, True, order.random()))
@@ -71,12 +72,13 @@ def test_sharded_at_the_same_time(study: Study, expected: str, tmp_path: Path) -
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.usefixtures("in_one_process")
 def test_another_seed_would_be_noticed(study: Study, expected: str, tmp_path: Path) -> None:
     """Mutant: a seed that depends on who does the run."""
     from dataclasses import replace
 
     others = tuple(replace(run, seed=run.seed + 1) for run in study.runs)
-    sweep(replace(study, runs=others), out=tmp_path, jobs=2)
+    sweep(replace(study, runs=others), out=tmp_path, jobs=1)
     assert load_results(tmp_path).digest() != expected
 
 

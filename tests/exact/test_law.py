@@ -92,9 +92,10 @@ def assert_costs(tables, costs):
             np.testing.assert_allclose(got, values[:, i], rtol=RELATIVE, atol=0, err_msg=name)
 
 
-# Decisions of these take tenths of a second.
-SLOW = ("local_search", "dashf", "drift_plus_penalty")
+# Decisions of these take tenths of a second, those of the search seconds; the law is one for all.
+SLOW = ("dashf", "dashf_plus", "drift_plus_penalty")
 CASES = [(name, seed) for name in NAMES for seed in SEEDS if name not in SLOW or seed % 4 == 0]
+CASES = [(name, seed) for name, seed in CASES if name != "local_search" or seed == SEEDS[8]]
 
 
 @pytest.mark.parametrize(("name", "seed"), CASES)

@@ -28,7 +28,7 @@ from mecsim.world.world import World
 
 PHASES = ("local", "uplink", "server", "downlink")
 RELATIVE = 1e-9
-SEEDS = range(40)
+SEEDS = range(30)
 STILL = {"users.mobility": {"model": "static"}}
 CHANNELS = {
     "urban micro, direct wave": {"channel.path_loss": "umi", "channel.fading.model": "rician"},

@@ -7,18 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from mecsim.study.outcome import attempt
-from mecsim.study.worker import Worker
-
 
 @pytest.fixture
-def in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let runs be done by the process of the sweep, so that one signal hits all there is."""
-
-    def here(self, run, folder, limit_s=None, *, reuse=False, shares=False):
-        return attempt(run, folder, reuse=reuse)
-
-    monkeypatch.setattr(Worker, "attempt", here)
+def plain_cli() -> str:
+    """Return a program that is the command line without pictures, whose libraries take seconds to load."""
+    return (
+        "import sys; from mecsim.analysis.report import page; "
+        "from mecsim.study.comparison import Comparison; Comparison.figure = lambda *_: []; "
+        "page.write_report = lambda folder, *_: folder / page.REPORT; "
+        "from mecsim.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
 
 
 @pytest.fixture

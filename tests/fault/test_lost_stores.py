@@ -93,6 +93,7 @@ def test_workers_of_other_versions_and_a_scheduler_that_dies(
     assert not again.failures
 
 
+@pytest.mark.usefixtures("in_one_process")
 def test_a_run_that_is_changed_under_a_study_is_an_error(study: Study, tmp_path: Path) -> None:
     """A policy may write into the folders of others. Mutant rejected: runs.csv with the changed numbers."""
 
@@ -133,6 +134,7 @@ def test_a_scheduler_without_workers_is_told(monkeypatch: pytest.MonkeyPatch) ->
     assert len(told) == 1
 
 
+@pytest.mark.usefixtures("in_one_process")
 def test_a_folder_that_is_deleted_under_a_study_is_an_error(study: Study, tmp_path: Path) -> None:
     """Item 10. Mutant rejected: the folder is made again, and the study says that all is well."""
 

@@ -51,6 +51,7 @@ def test_the_schema_is_raised_with_the_columns() -> None:
     assert sha256(repr(here[1:]).encode()).hexdigest()[:16] != COLUMNS[SCHEMA]
 
 
+@pytest.mark.usefixtures("in_one_process")
 def test_a_sweep_replaces_its_runs_of_an_earlier_version(tmp_path: Path, monkeypatch) -> None:
     """They count as outdated, and go when the new ones are whole; another run's folder is left alone."""
     monkeypatch.chdir(tmp_path)

@@ -277,10 +277,19 @@ def test_every_chart_has_its_numbers_as_a_table(opened, study):
     page.eval_on_selector_all(".chart details", "all => all.forEach((one) => { one.open = false; })")
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_it_fits_and_no_text_is_small(browser, page, width):
-    opened = Opened(browser, page, width).ready()
+@pytest.fixture(scope="module")
+def narrow(browser, page):
+    opened = Opened(browser, page, 390, "dark").ready()
+    yield opened
+    opened.page.close()
+
+
+@pytest.mark.parametrize(("name", "width"), [("opened", 1280), ("narrow", 390)])
+def test_it_fits_and_no_text_is_small(request, name, width):
+    """Mutants: a table as wide as its longest word; a legend in 11 px."""
+    opened = request.getfixturevalue(name)
     opened.page.wait_for_timeout(300)
+    assert opened.page.evaluate("window.innerWidth") == width
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
     small = opened.page.evaluate(
         """() => [...document.querySelectorAll("body *:not(script, style)")]
@@ -290,12 +299,11 @@ def test_it_fits_and_no_text_is_small(browser, page, width):
     )
     assert small == []
     assert opened.complaints == []
-    opened.page.close()
 
 
-def test_a_narrow_dark_page_is_dark_and_says_which_tables_scroll(browser, page):
+def test_a_narrow_dark_page_is_dark_and_says_which_tables_scroll(narrow):
     """Mutants: a hint at every table or at none; white charts and maps on a dark page."""
-    opened = Opened(browser, page, 390, "dark").ready()
+    opened = narrow
     assert opened.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 26)"
     hints = opened.page.eval_on_selector_all(
         ".hint",
@@ -316,7 +324,6 @@ def test_a_narrow_dark_page_is_dark_and_says_which_tables_scroll(browser, page):
     )
     assert (paper, ink) == ("rgba(0,0,0,0)", "#e6e9ec")
     assert opened.complaints == []
-    opened.page.close()
 
 
 def test_a_metre_is_as_long_upwards_as_sideways(opened):
@@ -326,9 +333,8 @@ def test_a_metre_is_as_long_upwards_as_sideways(opened):
     assert east[0] - origin[0] == pytest.approx(origin[1] - north[1])
 
 
-def test_every_control_is_reached_by_the_keyboard(browser, page):
+def test_every_control_is_reached_by_the_keyboard(opened):
     """Mutant: a canvas or a control taken out of the order of the Tab key."""
-    opened = Opened(browser, page).ready()
     wanted = opened.page.evaluate(
         """() => {
             const all = [...document.querySelectorAll("main :is(button, select, input, canvas[tabindex])")];
@@ -345,7 +351,6 @@ def test_every_control_is_reached_by_the_keyboard(browser, page):
             break
     assert wanted == 20
     assert len(met - {None}) == wanted
-    opened.page.close()
 
 
 def test_a_run_without_handovers_and_without_values_is_drawn_without_complaint(browser, tmp_path):

@@ -7,8 +7,9 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
+import seaborn
 
-from mecsim.analysis.style import DASHES, MARKERS, PHASE_FILLS, SERVER_COLOURS, policy_style
+from mecsim.analysis.style import DASHES, MARKERS, PHASE_FILLS, SERVER_COLOURS, palette, policy_style
 
 # Machado, Oliveira and Fernandes (2009), severity 1, for linear RGB.
 SEEN = {
@@ -85,6 +86,12 @@ def test_in_grey_they_differ_in_lightness_or_in_dash_marker_shape_or_pattern():
     assert len(set(MARKERS)) == len(MARKERS)
     assert nearest_two(listed("PHASE_COLOURS"), GREY) > LEAST
     assert nearest_two([colour for colour, _ in PHASE_FILLS], GREY) > LEAST
+
+
+def test_the_colours_are_those_of_seaborn():
+    """Mutant: two digits of a colour exchanged."""
+    theirs = seaborn.color_palette("colorblind")
+    assert palette() == (*theirs[:8], theirs[9], theirs[8])
 
 
 def test_no_server_looks_like_a_policy():

@@ -137,7 +137,7 @@ def test_c2_clarke_autocorrelation_up_to_the_third_zero(verdicts):
 def test_c2_rejects_an_autoregression(verdicts):
     """Waves with its Lorentzian spectrum; equal to Clarke's at 0.5 ms, 0.71 for -0.397 after 5 ms."""
     with AUTOREGRESSION.in_force():
-        h = draw(5.0 + SPEED_MPS * np.array([0.0, 0.5e-3, 5e-3]))
+        h = draw(5.0 + SPEED_MPS * np.array([0.0, 0.5e-3, 5e-3]), seeds=1)
     check_autocorrelation(verdicts, h[0], h[1], j0(2 * np.pi * DOPPLER_HZ * 0.5e-3), "0.5 ms, autoregression")
     with verdicts.rejects("C2 AR(1), 5 ms"):
         check_autocorrelation(verdicts, h[0], h[2], -0.397277122, "5 ms")
@@ -171,14 +171,14 @@ def test_c3_power_autocorrelation_and_parts(verdicts, states):
 
 def test_c3_rejects_correlated_parts(verdicts):
     with CORRELATED.in_force():
-        (correlated,) = draw([123.4])
+        (correlated,) = draw([123.4], seeds=1)
     with verdicts.rejects("C3 I and Q correlated by 0.2"):
         check_parts(verdicts, correlated, correlated, 1.0, "0 ms")
 
 
 def test_c3_rejects_the_power_of_an_autoregression(verdicts):
     with AUTOREGRESSION.in_force():
-        h = draw(5.0 + SPEED_MPS * np.array([0.0, 5e-3]))
+        h = draw(5.0 + SPEED_MPS * np.array([0.0, 5e-3]), seeds=1)
     with verdicts.rejects("C3 AR(1), 5 ms"):
         check_power_autocorrelation(verdicts, h[0], h[1], -0.397277122, "5 ms")
 

@@ -2,7 +2,7 @@
 
 The followed point has the stationary law of random waypoint (R2) in the area less a margin; a member's
 distance r from it has the density that goes with f(r) = (1 - r^2) times the integral over [0, pi) of
-sqrt(1 - r^2 cos^2 phi), in units of the radius. 5000 groups of two, at t = 0 and later.
+sqrt(1 - r^2 cos^2 phi), in units of the radius. 3000 groups of two, at t = 0 and later.
 """
 
 from dataclasses import replace
@@ -18,7 +18,7 @@ from mecsim.world.mobility.group import Group, followed_point
 from mecsim.world.mobility.trajectories import Trajectories
 from mecsim.world.mobility.waypoint import Region
 
-GROUPS, LATER_S, RADIUS_M = 5000, 60.0, 20.0
+GROUPS, LATER_S, RADIUS_M = 3000, 60.0, 20.0
 FEW = 1500  # enough to tell a mutant
 SIZE_M = np.array([140.0, 140.0])
 DEVIATION_M = 0.230971 * 100.0

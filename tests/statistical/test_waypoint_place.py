@@ -39,10 +39,15 @@ def density(points, size, mean_leg, directions=400):
 
 
 def grid(size, mean_leg, counts):
-    """Cell middles along x and y, and the stationary probability of each cell, by the midpoint rule."""
+    """Cell middles along x and y, and the stationary probability of each cell, by the midpoint rule.
+
+    The four quarters of the rectangle are mirror images.
+    """
     x, y = ((np.arange(n) + 0.5) * side / n for n, side in zip(counts, size, strict=True))
-    rows = [density(np.stack([np.full(len(y), a), y], axis=1), size, mean_leg) for a in x]
-    return x, y, np.array(rows) * np.prod(size) / np.prod(counts)
+    low_x, low_y = x[: len(x) // 2], y[: len(y) // 2]
+    rows = [density(np.stack([np.full(len(low_y), a), low_y], axis=1), size, mean_leg) for a in low_x]
+    half = np.concatenate([rows, np.flip(rows, axis=1)], axis=1)
+    return x, y, np.concatenate([half, half[::-1]]) * np.prod(size) / np.prod(counts)
 
 
 @pytest.fixture(scope="module")

@@ -60,6 +60,7 @@ def test_plan_run_and_state(capsys: pytest.CaptureFixture[str]) -> None:
     assert row["scr_window"] == pytest.approx(mine["scr_window"].mean())
 
 
+@pytest.mark.usefixtures("in_one_process")
 def test_a_shard_says_that_its_table_is_of_a_part(capsys: pytest.CaptureFixture[str]) -> None:
     """Mutants: said of the last shard too, or of none."""
     Path("two.toml").write_text(
@@ -72,6 +73,7 @@ def test_a_shard_says_that_its_table_is_of_a_part(capsys: pytest.CaptureFixture[
         assert said != is_last
 
 
+@pytest.mark.usefixtures("in_one_process")
 def test_what_a_person_reads(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["sweep", "tiny.toml", "--set", "duration_s=20", "-q"]
     assert main([*arguments, "--dry-run"]) == 0
@@ -85,6 +87,7 @@ def test_what_a_person_reads(capsys: pytest.CaptureFixture[str]) -> None:
     assert "8 runs in results/tiny: 8 finished" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("in_one_process")
 def test_what_was_set_is_written_down_and_another_setting_is_refused(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

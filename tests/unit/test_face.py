@@ -75,6 +75,7 @@ def test_a_scenario_of_a_mapping_is_that_of_its_file():
         mecsim.Scenario.from_dict({name: value for name, value in tables.items() if name != "users"})
 
 
+@pytest.mark.usefixtures("in_one_process")
 def test_a_study_of_a_mapping_sweeps(tmp_path):
     grid = {"servers.bandwidth_mhz": [10, 20], "duration_s": [20.0]}
     done = mecsim.sweep(mecsim.Study.from_dict(STUDY | {"grid": grid}), out=tmp_path, jobs=1)

@@ -261,13 +261,13 @@ def _once(runs: list[RunSummary], order: Sequence[str], problems: list[str]) -> 
 
 
 def _summary(folder: Path, results: Results) -> RunSummary:
-    rounds = results.rounds
+    rounds, metrics = results.rounds, run_metrics(results)
     kept = rounds_after_warmup(results)
     energy = {name: float(rounds[name].sum()) for name in (*ENERGIES, "energy_j")}
     energy["metered_j"] = float(results.epochs["realised_energy_j"].sum())
     energy["idle_j"] = float(results.epochs["idle_j"].sum())
     return RunSummary(
-        folder, results.manifest, run_metrics(results), delay_sketch(results),
-        kept.groupby("user")["delay_s"].mean(), energy, tuple(run_troubles(results)),
+        folder, results.manifest, metrics, delay_sketch(results),
+        kept.groupby("user")["delay_s"].mean(), energy, tuple(run_troubles(results, metrics)),
         finished_rounds(results), class_energy(results), loss_of(results), class_metrics(results),
     )  # fmt: skip

@@ -8,14 +8,16 @@ from mecsim.results.after_warmup import rounds_after_warmup
 from mecsim.results.notes import run_notes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mecsim.results.result import Results
 
 FEW_ROUNDS = 10
 
 
-def run_troubles(results: Results) -> list[str]:
-    """Return reasons to doubt the numbers of one run, one line each."""
-    troubles = [*run_notes(results), *_length(results)]
+def run_troubles(results: Results, metrics: Mapping[str, float]) -> list[str]:
+    """Return reasons to doubt the numbers of one run, whose metrics are known, one line each."""
+    troubles = [*run_notes(results, metrics), *_length(results)]
     outcome = results.rounds["outcome"].value_counts()
     for name, means in (("dropped", "were dropped"), ("out_of_energy", "ended with an empty battery")):
         if name in outcome:

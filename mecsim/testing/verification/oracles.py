@@ -116,15 +116,15 @@ def upload(setting: Setting) -> Finding:
     return equal(1e6 / rate, 15.019048e-3, rel=1e-6)
 
 
-def _scrs(seed: int, names: tuple[str, ...]) -> Floats:
-    """Return the SCR of every policy on ten snapshots, (names, 10)."""
-    return np.array([_scrs_of(type(make_policy(name)), seed) for name in names])
+def _scrs(seed: int, names: tuple[str, ...], snapshots: int) -> Floats:
+    """Return the SCR of every policy on some snapshots, (names, snapshots)."""
+    return np.array([_scrs_of(type(make_policy(name)), seed, snapshots) for name in names])
 
 
 @lru_cache(maxsize=28)
-def _scrs_of(kind: type[Policy], seed: int) -> list[float]:
+def _scrs_of(kind: type[Policy], seed: int, snapshots: int) -> list[float]:
     found = []
-    for k in range(10):
+    for k in range(snapshots):
         instance = draw_instance([seed, k], 4, 2)
         allocation = kind().allocate(Observation.of(instance))
         assert allocation is not None, "nothing is in force yet"
@@ -134,14 +134,14 @@ def _scrs_of(kind: type[Policy], seed: int) -> list[float]:
 
 def above_baselines(setting: Setting) -> Finding:
     """Check the best baseline over DASHF, worst of ten: at most 1."""
-    scrs = _scrs(setting.seed, (*BASELINES, "dashf_plus"))
+    scrs = _scrs(setting.seed, (*BASELINES, "dashf_plus"), 10)
     return Finding(1.0, float((scrs[:-1].max(axis=0) / scrs[-1]).max()), 0.0, 1.0 + 1e-6)
 
 
 def exhaustive(setting: Setting) -> Finding:
-    """Check anyone's best over every association's, worst of ten: at most 1."""
+    """Check anyone's best over every association's, worst of four: at most 1."""
     names = (*BASELINES, *CLOSED_FORM, "dashf_plus", "local_search", "exhaustive")
-    scrs = _scrs(setting.seed, names)
+    scrs = _scrs(setting.seed, names, 4)
     return Finding(1.0, float((scrs[:-1].max(axis=0) / scrs[-1]).max()), 0.0, 1.0 + 1e-3)
 
 
