@@ -1,10 +1,12 @@
 """Sums of waves on a grid: the fast factors against the plain sum."""
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
+from mecsim.world.channel.fading import RayleighLinks
 from mecsim.world.channel.waves import (
     COARSE,
     FINE,
@@ -99,3 +101,33 @@ def test_unit_phasor():
     phasor = unit_phasor(phase)
     np.testing.assert_allclose(phasor, np.exp(1j * phase), rtol=0.0, atol=1e-15)
     assert phasor[1, 5].real == np.cos(phase[1, 5])
+
+
+@pytest.fixture
+def links():
+    return RayleighLinks.draw(1, users=6, servers=1, wavelength_m=0.1)
+
+
+def on_grid(links, step_m, users):
+    return links.power_on_grid(users, np.zeros_like(users), np.ones(len(users)), step_m, range(64))
+
+
+def test_a_link_may_be_asked_for_twice_with_unlike_steps(links):
+    """Mutant: one step kept for a link, in which the waves of both of its rows turn."""
+    together = on_grid(links, np.array([0.01, 0.02]), np.array([3, 3]))
+    for i, step_m in enumerate((0.01, 0.02)):
+        assert np.array_equal(together[i], on_grid(links, np.array([step_m]), np.array([3]))[0])
+
+
+def test_threads_share_links(links):
+    """Mutant: a step and what waves turn in it kept in two places, between which another thread writes."""
+    users, steps_m = np.arange(6), [np.full(6, 0.01 * k) for k in range(4)]
+    alone = [on_grid(links, step_m, users) for step_m in steps_m]
+    interval_s = sys.getswitchinterval()
+    try:
+        sys.setswitchinterval(1e-6)
+        with ThreadPoolExecutor(4) as threads:
+            together = list(threads.map(lambda k: on_grid(links, steps_m[k % 4], users), range(400)))
+    finally:
+        sys.setswitchinterval(interval_s)
+    assert all(np.array_equal(power, alone[k % 4]) for k, power in enumerate(together))

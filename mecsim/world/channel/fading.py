@@ -7,7 +7,8 @@ power averaged over a link's own path is one. A user who stands sees a constant.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from mecsim.world.channel.model import Bools
 from mecsim.world.channel.waves import WHOLE, Complexes, complex_sum_on_grid, unit_phasor
 
 WAVES = 128
+
+_NEVER = math.nan, np.empty(WAVES, dtype=np.complex128)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -33,10 +36,9 @@ class RayleighLinks:
         Phases where the user started.
     is_drawn : (N, M) bool
         Which links have their waves; the memory of the others has not been touched.
-    turn : (N, M, WAVES) complex
-        How far the waves turn in the last step asked for on a grid, which stays the same along a leg.
-    turned_m : (N, M) float
-        That step; NaN if there was none.
+    turns : dict
+        By link the last step asked for on a grid, which stays the same along a leg, and phasors, (WAVES,),
+        of what the waves turn in it. The two are one entry, so that threads may share a world.
 
     References
     ----------
@@ -50,16 +52,13 @@ class RayleighLinks:
     wave_rad_per_m: Floats
     phase_rad: Floats
     is_drawn: Bools
-    turn: Complexes
-    turned_m: Floats
+    turns: dict[tuple[int, int], tuple[float, Complexes]] = field(default_factory=dict)
 
     @classmethod
     def draw(cls, seed: int, users: int, servers: int, wavelength_m: float) -> RayleighLinks:
         """Return the links of every user, each drawn from the user's own stream once it is used."""
         wave, phase = (np.empty((users, servers, WAVES)) for _ in range(2))
-        turn = np.empty((users, servers, WAVES), dtype=np.complex128)
-        is_drawn, turned_m = np.zeros((users, servers), dtype=np.bool_), np.full((users, servers), np.nan)
-        return cls(seed, wavelength_m, wave, phase, is_drawn, turn, turned_m)
+        return cls(seed, wavelength_m, wave, phase, np.zeros((users, servers), dtype=np.bool_))
 
     def waves(self, users: Ints, servers: Ints) -> tuple[Floats, Floats]:
         """Return wave numbers and phases of links S, S + (WAVES,)."""
@@ -119,12 +118,23 @@ class RayleighLinks:
         self, users: Ints, servers: Ints, start_m: Floats, step_m: Floats, points: range
     ) -> Complexes:
         wave, phase = self.waves(users, servers)
-        is_new, turn = self.turned_m[users, servers] != step_m, self.turn[users, servers]
-        if is_new.any():
-            links = users[is_new], servers[is_new]
-            turn[is_new] = unit_phasor(wave[is_new] * step_m[is_new, None])
-            self.turn[links], self.turned_m[links] = turn[is_new], step_m[is_new]
+        turn = self._turn(users, servers, wave, step_m)
         return complex_sum_on_grid(wave * start_m[:, None] + phase, turn, points)
+
+    def _turn(self, users: Ints, servers: Ints, wave: Floats, step_m: Floats) -> Complexes:
+        """Return the phasors, (P, WAVES), of what the waves of links turn in a step each."""
+        links, steps_m = list(zip(users.tolist(), servers.tolist(), strict=True)), step_m.tolist()
+        turn, new = np.empty(wave.shape, dtype=np.complex128), []
+        for i, link in enumerate(links):
+            turned_m, kept = self.turns.get(link, _NEVER)
+            if turned_m == steps_m[i]:
+                turn[i] = kept
+            else:
+                new.append(i)
+        if new:
+            turn[new] = unit_phasor(wave[new] * step_m[new, None])
+            self.turns.update((links[i], (steps_m[i], turn[i].copy())) for i in new)
+        return turn
 
 
 def squared_magnitude(value: Complexes) -> Floats:
