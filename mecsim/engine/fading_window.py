@@ -71,12 +71,6 @@ class FadingWindow:
         """Get the gains of (user, server) links about times of this window; many at once cost less."""
         self.gains.load(links, [self._column(time_s) for time_s in times_s])
 
-    def grant(self, transfers: Sequence[Transfer], now_s: float) -> None:
-        """Put new grants of transfers in force at ``now_s``; bits count from here."""
-        for transfer in transfers:
-            self.note(transfer)
-        self.begin([transfer.user for transfer in transfers], now_s)
-
     def note(self, transfer: Transfer) -> None:
         """Take note of what a transfer is granted from its next beginning on."""
         n = transfer.user

@@ -41,8 +41,11 @@ class Job:
         energy is ``joule_per_work`` times the work served, or the power times the time where that is 0.
     other_w : float
         What the other end of a transfer draws; ``power_w`` is what the payer of the phase draws.
-    due, due_s
-        The planned end of the phase or interruption.
+    due : ScheduledCall or None
+        What is planned at the end of the phase or interruption; None where another job that shares the
+        resource ends first, or where the end is not known yet.
+    due_s : float
+        That end, as things stand now; infinite if it is not known.
     done : Event or None
         Happens at the end of the phase.
     log : RoundLog or None

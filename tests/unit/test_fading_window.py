@@ -54,10 +54,16 @@ def walked_bits(world, link, from_s, to_s):
     return math.fsum(bits)
 
 
+def grant(radio, transfers, now_s):
+    for transfer in transfers:
+        radio.note(transfer)
+    radio.begin([transfer.user for transfer in transfers], now_s)
+
+
 def granted(world, window, now_s):
     radio = FadingWindow(world)
     radio.gains.go_to(window)
-    radio.grant(ALL, now_s)
+    grant(radio, ALL, now_s)
     return radio
 
 
@@ -139,7 +145,7 @@ def test_a_new_grant_counts_from_its_own_moment_at_the_new_rate(world):
     radio = granted(world, 0, 0.0)
     later_s = 10.5 * world.block_s
     before = sent(radio, 0, later_s)
-    radio.grant(ALL[:1], later_s)
+    grant(radio, ALL[:1], later_s)
     assert sent(radio, 0, later_s) == 0.0
     end_s = 30.25 * world.block_s
     assert before + sent(radio, 0, end_s) == pytest.approx(walked_bits(world, LINKS[0], 0.0, end_s), rel=1e-9)
@@ -149,11 +155,11 @@ def test_a_new_grant_counts_from_its_own_moment_at_the_new_rate(world):
 def test_another_server_and_another_window_have_other_gains(world):
     radio = granted(world, 0, 0.0)
     rates = [sent(radio, 0, 0.5 * world.block_s)]
-    radio.grant([ALL[0]._replace(server=0)], 0.0)
+    grant(radio, [ALL[0]._replace(server=0)], 0.0)
     rates.append(sent(radio, 0, 0.5 * world.block_s))
     radio.gains.go_to(1)
     start_s = radio.end_s - WINDOW_BLOCKS * world.block_s
-    radio.grant([ALL[0]._replace(server=0)], start_s)
+    grant(radio, [ALL[0]._replace(server=0)], start_s)
     rates.append(sent(radio, 0, (WINDOW_BLOCKS + 0.5) * world.block_s))
     assert len({round(rate, 6) for rate in rates}) == 3
 
@@ -162,7 +168,7 @@ def test_the_highest_rate_is_of_the_grant_in_force(world):
     """Mutant: the highest of the whole row, where rates of the grant before still stand."""
     radio = granted(world, 1, WINDOW_BLOCKS * world.block_s)
     later_s = (WINDOW_BLOCKS + 100) * world.block_s
-    radio.grant([ALL[0]._replace(bandwidth_hz=BANDWIDTH_HZ[0] / 1000)], later_s)
+    grant(radio, [ALL[0]._replace(bandwidth_hz=BANDWIDTH_HZ[0] / 1000)], later_s)
     rates = block_rates(world, LINKS[0], WINDOW_BLOCKS + 100, WINDOW_BLOCKS - 100)
     assert 0 < radio.highest_rate(LINKS[0][0]) < rates.max() / 10
 
@@ -177,7 +183,7 @@ def test_rates_are_known_until_the_bits_are_sent(make_scenario):
     assert part_blocks(1.0) < WINDOW_BLOCKS
     for time_s in (31.0, 120.0, 200.0, 500.0):
         left = sent(whole, 0, time_s)
-        radio.grant([ALL[0]._replace(bits=left)], 30.5)
+        grant(radio, [ALL[0]._replace(bits=left)], 30.5)
         assert time_of(radio, 0, left) == time_of(whole, 0, left) == pytest.approx(time_s, rel=1e-12)
 
 

@@ -48,8 +48,9 @@ def bits(world):
 
 
 def grant(window, users, bits):
-    each = zip(users, bits, strict=True)
-    window.grant([Transfer(n, n % 2, hertz(n), 0.1, n % 3 == 0, left) for n, left in each], NOW_S)
+    for n, left in zip(users, bits, strict=True):
+        window.note(Transfer(n, n % 2, hertz(n), 0.1, n % 3 == 0, left))
+    window.begin(users, NOW_S)
 
 
 def hertz(user):
