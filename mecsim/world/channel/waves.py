@@ -3,7 +3,7 @@
 Fading and shadowing are both sums of waves whose phase is linear in the way travelled. On a
 uniform grid of points the sum splits by angle addition: with point ``c L + f``,
 ``sum_k exp(i(a_k + (c L + f) d_k)) = sum_k C_ck F_fk``, a matrix product of a coarse and a fine
-factor, and the factors are powers found by doubling. That costs two sines and cosines a wave
+factor, and the factors are powers found by doubling. That costs at most two sines and cosines a wave
 for the whole grid instead of one a wave and point. A part of the grid costs less, and its points have
 the bits that they have in the whole.
 """
