@@ -65,12 +65,12 @@ class Interference:
 
     def downlink_on_grid(self, servers: Ints, start_m: Floats, step_m: Floats, points: range) -> Floats:
         """Return the factors, (P, len(points)), along P straight lines; see ``LocalMean.on_grid``."""
-        total_w_per_hz = np.zeros(1)
+        total_w_per_hz = np.zeros((len(servers), len(points)))
         for j, sent_w_per_hz in enumerate(self._sent_w_per_hz):
             heard = self._others[servers, j]
             if heard.any():
                 gain = self._local.on_grid(np.full(len(servers), j), start_m, step_m, points).gain
-                total_w_per_hz = total_w_per_hz + heard[:, None] * sent_w_per_hz * gain
+                total_w_per_hz += heard[:, None] * sent_w_per_hz * gain
         return self._left(total_w_per_hz)
 
     def _left(self, interference_w_per_hz: Floats) -> Floats:
