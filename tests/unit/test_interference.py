@@ -139,6 +139,11 @@ def test_the_window_is_the_share_block_by_block(window):
     np.testing.assert_allclose(moving.downlink_window(users, servers, window), slow, rtol=1e-9)
     assert (slow[servers == 1] == 1.0).all()
     assert (slow[servers != 1] != 1.0).all()
+    part = moving.downlink_window(users, servers, window, range(96, 512))
+    assert np.array_equal(part, moving.downlink_window(users, servers, window)[:, 96:])
+    # Mutant rejected: one value for all blocks of links that nobody disturbs, which breaks where a leg ends.
+    for later in range(window, window + 8):
+        assert (moving.downlink_window(np.arange(5), np.ones(5, dtype=np.int64), later) == 1.0).all()
 
 
 def test_colors_spread_servers_over_the_bands():
