@@ -24,6 +24,7 @@ from mecsim.engine.simulation import Simulation
 from mecsim.scenario.schema import Scenario
 from mecsim.testing.reference_engine import ReferenceEngine
 from mecsim.world.csi import CsiModel
+from mecsim.world.windows import WINDOW, WINDOW_BLOCKS
 from mecsim.world.world import World
 
 SCENARIO = Path(__file__).with_name("bench.toml")
@@ -82,12 +83,12 @@ def shares() -> None:
     """Print where the time goes, and what the same events and samples cost alone."""
     case = scenario(100, 600)
     spent: dict[str, float] = {}
-    windows: list[int] = []
+    loaded: list[tuple[int, int]] = []  # rows and blocks of each
     fill = World.gain_window
 
-    def counted(self: World, users: Any, servers: Any, window: int) -> Any:
-        windows.append(len(users))
-        return fill(self, users, servers, window)
+    def counted(self: World, users: Any, servers: Any, window: int, blocks: range = WINDOW) -> Any:
+        loaded.append((len(users), len(blocks)))
+        return fill(self, users, servers, window, blocks)
 
     with patch.object(World, "gain_window", counted):
         events = Simulation(case, Nearest(), 1).run().counts["events"]
@@ -100,13 +101,14 @@ def shares() -> None:
         Simulation(case, Nearest(), 1).run()
     total = time.perf_counter() - began
     simpy_s = cpu_s(lambda: _empty_events(events))
-    rows = sum(windows)
+    rows, blocks = sum(n for n, _ in loaded), sum(n * length for n, length in loaded)
+    whole_rows = blocks // WINDOW_BLOCKS
     world = World(case, 1)
     users = np.arange(16)
-    floor_s = cpu_s(lambda: [world.gain_window(users, users % 5, 3) for _ in range(rows // 16)])
+    floor_s = cpu_s(lambda: [world.gain_window(users, users % 5, 3) for _ in range(whole_rows // 16)])
     print("\nWhere 100 users x 600 s go (one run, seconds and share)")
     parts = [
-        (f"fading windows ({rows:,} rows of 512 blocks)", spent["gain_window"]),
+        (f"fading windows ({rows:,} rows of {blocks / rows:.0f} blocks)", spent["gain_window"]),
         ("gains for observations", spent["gains"]),
         ("policy", spent["allocate"]),
         (f"SimPy ({events:,} empty events, measured apart)", simpy_s),
@@ -115,8 +117,10 @@ def shares() -> None:
     for name, seconds in parts:
         print(f"  {name:56s} {seconds:7.3f}  {seconds / total:6.1%}")
     print(f"  {'whole run':56s} {total:7.3f}")
-    a_block_ns = floor_s / (rows * 512) * 1e9
-    print(f"  the same rows in batches of 16 alone: {floor_s:.3f} s, {a_block_ns:.1f} ns a block")
+    a_block_ns = floor_s / (whole_rows * WINDOW_BLOCKS) * 1e9
+    print(
+        f"  as many blocks in whole rows, 16 at a time, alone: {floor_s:.3f} s, {a_block_ns:.1f} ns a block"
+    )
     print(f"  whole run against its floors (those rows + those events): {total / (floor_s + simpy_s):.2f} x")
 
 
@@ -149,7 +153,8 @@ def memory() -> None:
             held[time_s] = tracemalloc.get_traced_memory()[0]
 
     tracemalloc.start()
-    record = Simulation(scenario(20, 9005.0), Nearest(), 1, on_progress=look).run()
+    case = scenario(20, 9005.0, **{"record.allocations": False})  # which grow with decisions, not with rounds
+    record = Simulation(case, Nearest(), 1, on_progress=look).run()
     tracemalloc.stop()
     ends = record.rounds["start_s"] + record.rounds["delay_s"]
     rounds = int(((ends > 1000.0) & (ends <= 9000.0)).sum())
