@@ -79,7 +79,7 @@ class FadingWindow:
         self._bits_left[n] = transfer.bits
 
     def note_shares(self, users: Ints, bandwidth_hz: Floats, time_s: float) -> Floats:
-        """Take note of new bandwidths of transfers that go on at a time; return the bits sent by then."""
+        """Take note of new bandwidths, (U,), of transfers in progress; return the bits sent by then, (U,)."""
         sent = self._sent(users, time_s)
         self._bandwidth_hz[users] = bandwidth_hz
         self._bits_left[users] -= sent

@@ -73,7 +73,7 @@ class GainWindow:
             self._load_from(first[part], those)
 
     def reach(self, users: int | Ints, servers: int | Ints, column: int) -> int:
-        """Get the gains of links in a block, and return the end of the blocks known of all from there on."""
+        """Get the gains of links in a block; return the first later block that is not known of all."""
         if isinstance(users, int):
             if not self._knows(users, int(servers), column):
                 self._load_from(column, [(users, int(servers))])

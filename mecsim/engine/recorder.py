@@ -19,7 +19,7 @@ Table = dict[str, NDArray[Any]]
 RoundOutcome = Literal["finished", "unfinished", "dropped", "out_of_energy"]
 
 _CHUNK_ROWS = 1024
-# Rows are kept this narrow, 155 bytes a round; the contract's own types are for those who read them.
+# Rows are kept this narrow, 149 bytes a round; the contract's own types are for those who read them.
 _STORED = {"int64": "i4", "float64": "f8", "str": "i1"}
 _AFTER_THE_RUN = ("true_delay_s", "true_energy_j", "true_scr", "realised_scr")
 """Columns of the epochs that are worked out later, from many epochs at once."""
