@@ -49,6 +49,7 @@ SLOW_FILES = (
     "determinism/test_everything_on.py",
     "determinism/test_same_bits.py",
     "report/test_report_data.py",
+    "report/test_report_study.py",
     "search/test_metamorphic.py",
     "exact/test_twin.py",
     "fault/test_killed_workers.py",

@@ -1,7 +1,5 @@
 """What the report says and holds, without a browser."""
 
-import base64
-import gzip
 import json
 import math
 import re
@@ -11,19 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mecsim import Study, compare, load_scenario, simulate, sweep
+from mecsim import compare, load_scenario
 from mecsim.analysis.report.audit import audit_rows, class_rows
 from mecsim.analysis.report.collect import RunSummary, ScenarioRuns, collect
-from mecsim.analysis.report.headline import headline, matrices, title
-from mecsim.analysis.report.pack import pack_grants, pack_positions, pack_rounds, switch_times
 from mecsim.analysis.report.page import render, write_report
-from mecsim.analysis.report.plotly_chart import plotly_figure
 from mecsim.analysis.report.prediction_gap import gap_charts, gap_table
 from mecsim.analysis.report.replay import ReplayData
-from mecsim.analysis.report.sweep import sweep_charts
 from mecsim.analysis.report.timeline import MOST_MARKS, time_charts
 from mecsim.analysis.report.verdict import compared, ranked, sentences
-from mecsim.analysis.style import policy_style
 from mecsim.cli import main
 from mecsim.errors import MecsimError, ResultStoreError
 from mecsim.results.metrics import METRIC, VERDICT_METRICS
@@ -36,15 +29,6 @@ EVIL = "<script>alert(1)</script>"
 ESCAPED = "&lt;script&gt;alert(1)&lt;/script&gt;"
 
 
-def unpack(packed):
-    data = gzip.decompress(base64.b64decode(packed.text))
-    return {c["name"]: np.frombuffer(data, c["type"], c["length"], c["at"]) for c in packed.layout}
-
-
-def a_run(study):
-    return load_run(sorted(path.parent for path in study.glob("*/manifest.json"))[0])
-
-
 def setting_of(**metrics):
     """Return a setting whose policies have these values of every judged metric, one a seed."""
     runs = []
@@ -54,70 +38,6 @@ def setting_of(**metrics):
             numbers = dict.fromkeys(VERDICT_METRICS, value)
             runs.append(RunSummary(None, manifest, numbers, None, None, {}, (), None))
     return ScenarioRuns("made up", tuple(runs))
-
-
-def test_positions_are_packed_by_user_then_time(study):
-    """Mutant: rows in the order of the table, which is by time."""
-    results = a_run(study)
-    columns, table = unpack(pack_positions(results, math.inf)), results.positions
-    for user, own in table.groupby("user"):
-        rows = slice(columns["first"][user], columns["first"][user + 1])
-        for name in ("time_s", "x_m", "y_m"):
-            np.testing.assert_array_equal(columns[name][rows], own[name].to_numpy(np.float32))
-    assert not np.array_equal(columns["time_s"], table["time_s"].to_numpy(np.float32))
-
-
-def test_rounds_are_packed_whole_and_cut_by_time(study):
-    results = a_run(study)
-    columns = unpack(pack_rounds(results, math.inf))
-    assert len(columns["start_s"]) == len(results.rounds) == columns["first"][-1]
-    assert columns["score"].sum() == pytest.approx(results.rounds["score"].sum(), rel=1e-5)
-    assert set(columns["outcome"]) == {0, 1}
-    half = unpack(pack_rounds(results, 60.0))
-    assert len(half["start_s"]) == (results.rounds["start_s"] <= 60.0).sum() < len(results.rounds)
-
-
-def test_grants_are_packed_where_they_change_and_end_where_a_decision_is_without_the_user():
-    """Mutants: a row left out though a decision without the user lay between; ends forgotten."""
-    scenario = load_scenario("smoke").with_changes({
-        "duration_s": 100,
-        "users.arrivals": {"rate_per_s": 0.2, "stay_s": {"exponential": 20}},
-    })  # fmt: skip
-    results = simulate(scenario, "gucaa", 3)
-    columns = unpack(pack_grants(results, math.inf))
-    epochs = results.epochs[results.epochs["in_force_s"].notna()]
-    names = ["server", "bandwidth_hz", "user_power_w", "server_gpu_flops", "local_fraction"]
-    table = results.allocations.set_index(["epoch", "user"])[names]
-    none = 0
-    for user in results.allocations["user"].unique():
-        rows = slice(columns["first"][user], columns["first"][user + 1])
-        for epoch, at_s in epochs[["epoch", "in_force_s"]].to_numpy():
-            row = np.searchsorted(columns["in_force_s"][rows], np.float32(at_s), side="right") - 1
-            found = [columns[name][rows][row] for name in names] if row >= 0 else [math.nan] * 5
-            if (epoch, user) in table.index:
-                np.testing.assert_array_equal(found, table.loc[(epoch, user)])
-            else:
-                none += row >= 0
-                assert math.isnan(found[1])
-    assert none > 5
-    assert columns["first"][-1] == len(columns["server"]) < len(results.allocations)
-    cut = unpack(pack_grants(results, 50.0))
-    assert 40 < cut["in_force_s"].max() <= 50
-
-
-def test_grants_that_are_not_recorded_are_not_there_rather_than_none(tmp_path):
-    scenario = load_scenario("smoke").with_changes({"duration_s": 20, "record.allocations": False})
-    simulate(scenario, "gucaa", out=tmp_path / "run")
-    replay = ReplayData(collect(tmp_path))
-    assert [run["grants"] for run in replay.header["runs"]] == [None]
-    assert not any(name.startswith("grants") for name in replay.blobs)
-
-
-def test_a_round_changes_its_server_at_the_decision_that_moved_users():
-    """Mutants: the first decision after the round; a round without a handover."""
-    rounds = pd.DataFrame({"start_s": [0.0, 7.0, 0.0], "delay_s": [6.0, 2.0, 30.0], "handovers": [1, 0, 2]})
-    epochs = pd.DataFrame({"in_force_s": [0.0, 5.0, 10.0, math.nan, 20.0], "handovers": [0, 1, 0, 3, 2]})
-    np.testing.assert_array_equal(switch_times(rounds, epochs), [5.0, math.nan, 20.0])
 
 
 def test_sentences_name_the_winner_whichever_way_is_better():
@@ -245,85 +165,6 @@ def test_the_gap_is_what_the_gains_did_and_the_rest(tmp_path):
         "gap-epochs-energy_j",
         "gap-generations",
     ]
-
-
-def test_it_opens_with_two_sentences_and_a_matrix_in_the_order_given(tmp_path):
-    """Mutants: policies by name, or by SCR; the reference the best one; no verdict but by the means."""
-    scenario = load_scenario("smoke").with_changes({"duration_s": 5, "warmup_s": 0})
-    compare(scenario, ["rucaa", "gucaa", "edge_only"], 3, out=tmp_path)
-    collected = collect(tmp_path)
-    (matrix,) = matrices(collected)
-    assert [policy for policy, _ in matrix.rows] == ["rucaa", "gucaa", "edge_only"]
-    assert {cell.word for cell in matrix.rows[0][1]} == {"reference"}
-    assert [len(cells) for _, cells in matrix.rows] == [len(matrix.heads)] * 3
-    text = headline(collected, matrices(collected))
-    assert text.startswith(f"{ranked(collected.setting)[0]} has the largest window SCR, ")
-    assert "Against rucaa, the reference, " in text
-    assert text.count(". ") == 1
-    html = render(collected)
-    assert html.index(text[:30]) < html.index('id="matrix"') < html.index("comparisons of two policies in")
-    places = [html.index(f"></span>{policy}</th>") for policy in collected.order]
-    assert places == sorted(places)
-    assert html.count(policy_style(0).html_colour) >= 2
-
-
-@pytest.fixture(scope="module")
-def swept(tmp_path_factory):
-    """Two policies in four settings, so short that each is warned of."""
-    folder = tmp_path_factory.mktemp("swept")
-    study = Study.from_dict({
-        "schema": 1, "name": "two", "scenarios": ["smoke"], "policies": ["gucaa", "edge_only"],
-        "replications": 2,
-        "grid": {
-            "warmup_s": [0], "duration_s": [5, 7], "users.count": [2, 3], "workload.rounds.think_s": [1],
-        },
-    })  # fmt: skip
-    sweep(study, out=folder, jobs=1)
-    return collect(folder)
-
-
-def test_a_study_s_report_has_a_curve_for_each_policy_and_facet(swept):
-    """Mutants: means of another setting; the axis as text."""
-    collected, (charts, left_out) = swept, sweep_charts(swept)
-    assert left_out == ""
-    assert [chart.title for chart in charts[:1]] == ["window SCR, number of users = 2"]
-    assert len(charts) == 2 * len(VERDICT_METRICS)
-    first = charts[0]
-    assert (first.x_label, [one.policy for one in first.series]) == ("duration (s)", ["gucaa", "edge_only"])
-    own = [one for one in collected.settings if one.values["users.count"] == 2]
-    means = [np.mean([r.metrics["scr_window"] for r in one.runs if r.policy == "gucaa"]) for one in own]
-    np.testing.assert_allclose(first.series[0].y, means)
-    np.testing.assert_array_equal(first.series[0].x, [5.0, 7.0])
-    assert title(collected) == "smoke: gucaa, edge_only over duration and number of users"
-
-
-def test_charts_that_are_not_shown_are_told_of(swept, monkeypatch):
-    """Mutant: the first charts alone, as if they were all."""
-    monkeypatch.setattr("mecsim.analysis.report.sweep.MOST_CHARTS", 3)
-    charts, left_out = sweep_charts(swept)
-    assert len(charts) == 3
-    count = 2 * len(VERDICT_METRICS)
-    assert left_out.startswith(f"The first 3 of {count} charts. Every other one: mecsim plot FOLDER")
-    assert "--key duration_s" in left_out
-    assert left_out in render(swept)
-
-
-def test_warnings_of_settings_are_in_one_box_and_the_same_ones_once(swept):
-    """Mutant: a box for each of thirty settings before the first number."""
-    html = render(swept)
-    assert html.count('<div class="trouble"') == html.count("<strong>Before the numbers of ") == 1
-    assert "of 4 of 4 settings:" in html
-
-
-def test_points_of_charts_are_told_in_words(swept):
-    """Mutant: plotly's own text, such as `(12, 0) gucaa: handover` with the row of a strip for a value."""
-    for chart in [*sweep_charts(swept).charts[:1], *time_charts(swept, ())]:
-        told = [trace["hovertemplate"] for trace in plotly_figure(chart)["data"] if trace["name"]]
-        assert told
-        for text in told:
-            assert text.startswith("%{fullData.name}<br>")
-            assert f"{chart.x_label}: %{{x}}" in text
-            assert not re.search(r"\w_\w", text)
 
 
 def test_names_are_text(study):
